@@ -1,0 +1,73 @@
+# onebit.h needs no build; this file builds the programs around it and runs its tests.
+#
+#   make CC=clang CFLAGS=-O2      another compiler, other flags
+#   make OPENMP=                  without threads
+
+CFLAGS ?= -O3
+WARN = -Wall -Wextra
+PREFIX ?= /usr/local
+BUILD = build
+
+# -fopenmp, when a program that uses it can be compiled and linked.
+OPENMP_PROBE = '\#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n'
+OPENMP := $(shell mkdir -p $(BUILD) && printf $(OPENMP_PROBE) >$(BUILD)/probe.c && \
+            $(CC) -fopenmp $(BUILD)/probe.c -o $(BUILD)/probe 2>/dev/null && echo -fopenmp)
+
+EXAMPLES = $(patsubst examples/%.c,$(BUILD)/onebit-%,$(wildcard examples/*.c))
+PROGRAMS = $(EXAMPLES) $(BUILD)/onebit-corpus
+
+all: $(PROGRAMS) ## build every example and the corpus program into build/ (the default)
+	@if [ -z "$(OPENMP)" ]; then \
+	  echo "$(CC) cannot link -fopenmp here, so these programs run on one thread."; fi
+
+# The implementation is compiled once; with ONEBIT_IMPLEMENTED the examples see only declarations.
+# "cc examples/NAME.c -lm" does both in one go, and make check proves it.
+$(BUILD)/onebit.o: onebit.h $(BUILD)/flags
+	$(CC) $(CFLAGS) $(WARN) $(OPENMP) -DONEBIT_IMPLEMENTATION -x c -c onebit.h -o $@
+
+$(BUILD)/onebit-%: examples/%.c $(wildcard examples/*.h) onebit.h $(BUILD)/onebit.o
+	$(CC) $(CFLAGS) $(WARN) $(OPENMP) -DONEBIT_IMPLEMENTED $< $(BUILD)/onebit.o -o $@ -lm
+
+$(BUILD)/onebit-corpus: tools/corpus.c $(BUILD)/flags
+	$(CC) $(CFLAGS) $(WARN) $< -o $@ -lm
+
+$(BUILD)/lint: tools/lint.c $(BUILD)/flags
+	$(CC) -O1 $(WARN) $< -o $@
+
+$(BUILD)/test-run: $(wildcard tests/*.c tests/*.h) onebit.h $(BUILD)/flags
+	$(CC) -O1 $(WARN) $(OPENMP) tests/run.c -o $@ -lm
+
+# Rewritten only when the compiler or its flags change, so that everything is then built again.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(CC) $(CFLAGS) $(WARN) $(OPENMP)' | cmp -s - $@ || \
+	  echo '$(CC) $(CFLAGS) $(WARN) $(OPENMP)' >$@
+
+demo: all ## make a corpus, train a ternary model and its float twin, compare, generate (4 minutes)
+	@sh tools/demo.sh $(BUILD)
+
+test: all $(BUILD)/test-run ## the tests: unit, programs, corpus (under 3 minutes)
+	@sh tests/count.sh '$(BUILD)/test-run' 'sh tests/cli.sh $(BUILD)' '$(BUILD)/onebit-corpus --check'
+
+check: all $(BUILD)/lint ## the deeper set: sanitizers, compile matrix, lint
+	@sh tests/count.sh 'sh tests/sanitize.sh $(BUILD)' 'sh tests/matrix.sh' 'sh tests/lint.sh $(BUILD)'
+
+matrix: ## compile with every compiler, standard and flag; header hygiene; symbols
+	@sh tests/matrix.sh
+
+lint: $(BUILD)/lint ## measure onebit.h against the limits of its design
+	@sh tests/lint.sh $(BUILD)
+
+install: ## copy onebit.h to $(PREFIX)/include
+	mkdir -p '$(DESTDIR)$(PREFIX)/include'
+	cp onebit.h '$(DESTDIR)$(PREFIX)/include/onebit.h'
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+FORCE:
+.PHONY: all demo test check matrix lint install clean help FORCE
+.DELETE_ON_ERROR:

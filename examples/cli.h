@@ -1,0 +1,681 @@
+/* cli.h - what the programs of this directory share: flags, help, errors, JSON and small output helpers.
+
+   A program lists its own flags in rows {name, placeholder, help} and names the settings tables of
+   onebit.h that it takes; every setting is then a flag, with its range, default and help. Include
+   onebit.h first. Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure,
+   2 wrong use, 130 Ctrl-C. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef _WIN32
+#include <io.h>
+#define isatty _isatty
+#else
+#include <unistd.h>
+#endif
+
+#define CLI static inline
+#if defined(__GNUC__)
+#define CLI_PRINTF(n) __attribute__((format(printf, n, n + 1)))
+#else
+#define CLI_PRINTF(n)
+#endif
+
+/* A flag of the program: value NULL = a switch, "[X]" = the value may be left out. A row without value
+   and help is a heading. A list ends with CLI_END. */
+typedef struct cli_row { const char *name, *value, *help; } cli_row;
+#define CLI_END {NULL, NULL, NULL}
+#define CLI_THREADS {"threads", "N", "processor threads (default: all, when built with -fopenmp)"}
+#define CLI_ISA {"isa", "NAME", "kernels: auto, scalar, avx2 or avx512 (default auto)"}
+
+/* What a program is: all that --help, --version and the parser need. */
+typedef struct cli_spec {
+    const char *program, *summary, *usage;
+    const char *examples;   /* lines of the first help screen */
+    const char *common;     /* flags of the first help screen, each followed by a space */
+    const char *positional; /* the flag that a bare argument stands for, or NULL */
+    const cli_row *rows;
+    int tables;             /* settings taken: a sum of CLI_MODEL, CLI_TRAIN, CLI_SAMPLE */
+} cli_spec;
+enum { CLI_MODEL = 1 << ONEBIT_TABLE_MODEL, CLI_TRAIN = 1 << ONEBIT_TABLE_TRAIN, CLI_SAMPLE = 1 << ONEBIT_TABLE_SAMPLE };
+
+/* One flag as given. table is -1 for the program's own. */
+typedef struct cli_given { const char *name, *value; int table; } cli_given;
+
+/* The parsed command line. live: stderr is a terminal that can redraw a line. */
+typedef struct cli {
+    const cli_spec *spec;
+    cli_given *given;
+    int count, json, quiet, live, color, utf8;
+} cli;
+
+/* ---- messages ---------------------------------------------------------------------------------------- */
+
+static const char *cli_program = "onebit";
+
+CLI void cli_message(const char *format, va_list args) {
+    fflush(stdout);
+    fprintf(stderr, "%s: ", cli_program);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+/* Reports a failure; gives the exit code. */
+CLI_PRINTF(1) CLI int cli_fail(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    cli_message(format, args);
+    va_end(args);
+    return 1;
+}
+
+/* Reports wrong use and ends the program. */
+CLI_PRINTF(1) CLI void cli_usage(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    cli_message(format, args);
+    va_end(args);
+    fprintf(stderr, "Try '%s --help'.\n", cli_program);
+    exit(2);
+}
+
+/* Results that could not be written are a failure too (a full disk, say). */
+CLI int cli_finish(int code) {
+    if ((fflush(stdout) || ferror(stdout)) && !code) return cli_fail("cannot write the output: %s", strerror(errno));
+    return code;
+}
+
+/* ---- text -------------------------------------------------------------------------------------------- */
+
+/* A growing text, always terminated once something was added. */
+typedef struct cli_text { char *p; size_t n, capacity; } cli_text;
+
+CLI void *cli_alloc(size_t bytes) {
+    void *p = malloc(bytes ? bytes : 1);
+    if (!p) exit(cli_fail("out of memory"));
+    return p;
+}
+
+CLI void cli_add(cli_text *t, const char *text, size_t n) {
+    if (t->capacity - t->n < n + 1) {
+        size_t capacity = (t->n + n + 1) * 2;
+        char *p = (char *)realloc(t->p, capacity);
+        if (!p) exit(cli_fail("out of memory"));
+        t->p = p;
+        t->capacity = capacity;
+    }
+    if (n) memcpy(t->p + t->n, text, n);
+    t->n += n;
+    t->p[t->n] = 0;
+}
+
+CLI void cli_add_text(cli_text *t, const char *text) { cli_add(t, text, strlen(text)); }
+
+CLI void cli_clear(cli_text *t) {
+    t->n = 0;
+    cli_add(t, "", 0);
+}
+
+/* Reads one line without its end; 0 at the end of the input. */
+CLI int cli_read_line(FILE *f, cli_text *line) {
+    int c;
+    cli_clear(line);
+    while ((c = getc(f)) != EOF && c != '\n') {
+        char byte = (char)c;
+        cli_add(line, &byte, 1);
+    }
+    if (line->n && line->p[line->n - 1] == '\r') line->p[--line->n] = 0;
+    return c != EOF || line->n > 0;
+}
+
+/* Reads a whole file, "-" = stdin; 0 when it cannot. */
+CLI int cli_read_file(const char *path, cli_text *out) {
+    char block[1 << 14];
+    size_t n;
+    int ok;
+    FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
+    cli_clear(out);
+    if (!f) return 0;
+    while ((n = fread(block, 1, sizeof block, f)) > 0) cli_add(out, block, n);
+    ok = !ferror(f);
+    if (f != stdin) fclose(f);
+    return ok;
+}
+
+/* Replaces a file whole or not at all. */
+CLI int cli_write_file(const char *path, const void *data, size_t bytes) {
+    cli_text temporary = {NULL, 0, 0};
+    FILE *f;
+    int ok;
+    cli_add_text(&temporary, path);
+    cli_add_text(&temporary, ".tmp");
+    f = fopen(temporary.p, "wb");
+    ok = f && fwrite(data, 1, bytes, f) == bytes;
+    if (f && fclose(f)) ok = 0;
+#ifdef _WIN32
+    if (ok) remove(path);
+#endif
+    if (ok && rename(temporary.p, path)) ok = 0;
+    if (f && !ok) remove(temporary.p);
+    free(temporary.p);
+    return ok;
+}
+
+/* Length of the valid UTF-8 character at p[0..n), or 0. */
+CLI size_t cli_utf8(const char *p, size_t n) {
+    const unsigned char *s = (const unsigned char *)p;
+    size_t i, size = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
+    if (size == 0 || size > n) return 0;
+    for (i = 1; i < size; i++)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    if (s[0] == 0xE0 && s[1] < 0xA0) return 0; /* written too long */
+    if (s[0] == 0xED && s[1] > 0x9F) return 0; /* a surrogate */
+    if (s[0] == 0xF0 && s[1] < 0x90) return 0;
+    if (s[0] == 0xF4 && s[1] > 0x8F) return 0; /* above U+10FFFF */
+    return size;
+}
+
+/* "1.2 MB". out has room for 32 bytes. */
+CLI const char *cli_size(char *out, double bytes) {
+    static const char *const unit[] = {"bytes", "kB", "MB", "GB", "TB"};
+    int i = 0;
+    while (bytes >= 1000 && i < 4) {
+        bytes /= 1000;
+        i++;
+    }
+    snprintf(out, 32, i && bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
+    return out;
+}
+
+/* "12.3k", for counts. */
+CLI const char *cli_count(char *out, double n) {
+    if (n < 10000) snprintf(out, 32, "%.0f", n);
+    else if (n < 999950) snprintf(out, 32, "%.1fk", n / 1e3);
+    else if (n < 999.95e6) snprintf(out, 32, "%.1fM", n / 1e6);
+    else snprintf(out, 32, "%.1fG", n / 1e9);
+    return out;
+}
+
+/* "1h02m", "3m20s", "45s". */
+CLI const char *cli_time(char *out, double seconds) {
+    int s = seconds > 0 && seconds < 1e9 ? (int)(seconds + 0.5) : 0;
+    if (s >= 3600) snprintf(out, 32, "%dh%02dm", s / 3600, s / 60 % 60);
+    else if (s >= 60) snprintf(out, 32, "%dm%02ds", s / 60, s % 60);
+    else if (seconds < 9.95) snprintf(out, 32, "%.1fs", seconds < 0 ? 0.0 : seconds);
+    else snprintf(out, 32, "%ds", s);
+    return out;
+}
+
+/* ---- JSON out: one object, one line -------------------------------------------------------------------- */
+
+CLI void cli_json_string(FILE *f, const char *text, size_t n) {
+    size_t i = 0;
+    fputc('"', f);
+    while (i < n) {
+        size_t size = cli_utf8(text + i, n - i);
+        unsigned char c = (unsigned char)text[i];
+        if (size == 0) fputs("\\ufffd", f);
+        else if (c == '"' || c == '\\') fprintf(f, "\\%c", c);
+        else if (c == '\n') fputs("\\n", f);
+        else if (c < 0x20 || c == 0x7F) fprintf(f, "\\u%04x", c);
+        else fwrite(text + i, 1, size, f);
+        i += size ? size : 1;
+    }
+    fputc('"', f);
+}
+
+/* Writes the key of the next member; first opens the object. */
+CLI void cli_json_key(FILE *f, int first, const char *key) { fprintf(f, "%s\"%s\": ", first ? "{" : ", ", key); }
+CLI void cli_json_text(FILE *f, const char *key, const char *text) {
+    cli_json_key(f, 0, key);
+    cli_json_string(f, text, strlen(text));
+}
+CLI void cli_json_real(FILE *f, const char *key, double x) {
+    cli_json_key(f, 0, key);
+    if (isfinite(x)) fprintf(f, "%.9g", x);
+    else fputs("null", f);
+}
+CLI void cli_json_int(FILE *f, const char *key, double x) {
+    cli_json_key(f, 0, key);
+    fprintf(f, "%.0f", x);
+}
+CLI void cli_json_ids(FILE *f, const int32_t *ids, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) fprintf(f, "%s%ld", i ? ", " : "[", (long)ids[i]);
+    fputs(n ? "]" : "[]", f);
+}
+
+/* ---- Ctrl-C -------------------------------------------------------------------------------------------- */
+
+/* Ctrl-C so far. The program looks at it between two pieces of work; the third one ends it at once, and
+   so does the second while the program waits at a prompt. */
+static volatile sig_atomic_t cli_interrupts, cli_waiting;
+
+CLI void cli_on_interrupt(int sig) {
+    signal(sig, cli_on_interrupt);
+    cli_interrupts = cli_interrupts + 1;
+    if (cli_interrupts >= (cli_waiting ? 2 : 3)) _exit(130);
+#ifndef _WIN32
+    if (cli_waiting) {
+        static const char note[] = "\n(Ctrl-C again or Ctrl-D leaves)\n";
+        if (write(2, note, sizeof note - 1) < 0) return;
+    }
+#endif
+}
+
+CLI void cli_catch_interrupt(void) { signal(SIGINT, cli_on_interrupt); }
+
+/* ---- flags --------------------------------------------------------------------------------------------- */
+
+static const cli_row cli_general[] = {{"General", NULL, NULL},
+                                      {"json", NULL, "results as JSON on stdout"},
+                                      {"quiet", NULL, "no progress and no notes on stderr (-q)"},
+                                      {"no-color", NULL, "no colours; so do NO_COLOR and TERM=dumb"},
+                                      {"help", NULL, "the most used flags (-h)"},
+                                      {"help-all", NULL, "every flag and setting"},
+                                      {"version", NULL, "version, compiler, kernels and threads (-V)"},
+                                      CLI_END};
+
+/* A flag that exists: of the program (table -1) or a setting. A heading has no help. */
+typedef struct cli_flag {
+    const char *name, *value, *help;
+    int table;
+    onebit_field_info info;
+} cli_flag;
+
+CLI cli_flag cli_own_flag(const cli_row *row) {
+    cli_flag flag;
+    memset(&flag, 0, sizeof flag);
+    flag.name = row->name;
+    flag.value = row->value;
+    flag.help = row->help;
+    flag.table = -1;
+    return flag;
+}
+
+CLI const char *cli_placeholder(const onebit_field_info *info) {
+    if (!strcmp(info->kind, "INT")) return "N";
+    if (!strcmp(info->kind, "REAL")) return "X";
+    if (!strcmp(info->kind, "BOOL")) return "[BOOL]";
+    return strcmp(info->kind, "CHOICE") ? "TEXT" : "NAME";
+}
+
+CLI int cli_is_bool(const cli_flag *flag) { return flag->table >= 0 && !strcmp(flag->info.kind, "BOOL"); }
+
+/* Flag number i of a program: its own rows, the settings, the general ones; headings among them.
+   0 = there are no more. */
+CLI int cli_flag_at(const cli_spec *spec, int i, cli_flag *out) {
+    static const cli_row title[] = {{"Model settings", NULL, NULL}, {"Training settings", NULL, NULL}, {"Sampling settings", NULL, NULL}};
+    const cli_row *row;
+    int t, field;
+    for (row = spec->rows; row->name; row++)
+        if (i-- == 0) return *out = cli_own_flag(row), 1;
+    for (t = 0; t < 3; t++) {
+        if (!(spec->tables >> t & 1)) continue;
+        *out = cli_own_flag(&title[t]);
+        if (i-- == 0) return 1;
+        for (field = 0; onebit_field((onebit_table)t, field, &out->info) == ONEBIT_OK; field++) {
+            if (i-- != 0) continue;
+            out->name = out->info.name;
+            out->value = cli_placeholder(&out->info);
+            out->help = out->info.help;
+            out->table = t;
+            return 1;
+        }
+    }
+    for (row = cli_general; row->name; row++)
+        if (i-- == 0) return *out = cli_own_flag(row), 1;
+    return 0;
+}
+
+/* 1 when text[0..n) names it; '-' and '_' are the same. */
+CLI int cli_same(const char *name, const char *text, size_t n) {
+    size_t i;
+    if (strlen(name) != n) return 0;
+    for (i = 0; i < n; i++) {
+        char c = text[i] == '-' ? '_' : text[i];
+        if ((name[i] == '-' ? '_' : name[i]) != c) return 0;
+    }
+    return 1;
+}
+
+CLI int cli_find(const cli_spec *spec, const char *text, size_t n, cli_flag *out) {
+    int i;
+    for (i = 0; cli_flag_at(spec, i, out); i++)
+        if (out->help && cli_same(out->name, text, n)) return 1;
+    return 0;
+}
+
+/* Edits from one name to another (insert, drop, change, swap neighbours). */
+CLI int cli_distance(const char *a, const char *b) {
+    enum { MOST = 40 };
+    int d[MOST + 1][MOST + 1], i, j, n = (int)strlen(a), m = (int)strlen(b);
+    if (n > MOST || m > MOST) return MOST;
+    for (i = 0; i <= n; i++) d[i][0] = i;
+    for (j = 0; j <= m; j++) d[0][j] = j;
+    for (i = 1; i <= n; i++)
+        for (j = 1; j <= m; j++) {
+            int x = (a[i - 1] == '_' ? '-' : a[i - 1]), y = (b[j - 1] == '_' ? '-' : b[j - 1]);
+            int best = d[i - 1][j - 1] + (x != y);
+            if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
+            if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
+        }
+    return d[n][m];
+}
+
+/* A name as it is typed: dashes. */
+CLI void cli_print_name(FILE *f, const char *name) {
+    for (; *name; name++) fputc(*name == '_' ? '-' : *name, f);
+}
+
+/* Unknown flag: proposes the nearest name, when one is near, and ends the program. */
+CLI void cli_unknown(const cli_spec *spec, const char *text, size_t n) {
+    cli_flag flag, nearest;
+    char typed[48];
+    int i, best = 99;
+    snprintf(typed, sizeof typed, "%.*s", (int)(n < 40 ? n : 40), text);
+    memset(&nearest, 0, sizeof nearest);
+    for (i = 0; cli_flag_at(spec, i, &flag); i++) {
+        int d = flag.help ? cli_distance(flag.name, typed) : 99;
+        if (flag.help && n >= 3 && !strncmp(flag.name, typed, n)) d = 1; /* an abbreviation */
+        if (d >= best) continue;
+        best = d;
+        nearest = flag;
+    }
+    fprintf(stderr, "%s: unknown flag --%s", spec->program, typed);
+    if (best <= 2 || best * 3 <= (int)n) {
+        fputs("; did you mean --", stderr);
+        cli_print_name(stderr, nearest.name);
+        fputc('?', stderr);
+    }
+    fprintf(stderr, "\nTry '%s --help'.\n", spec->program);
+    exit(2);
+}
+
+CLI void cli_note(cli *c, const cli_flag *flag, const char *value) {
+    cli_given *g = &c->given[c->count++];
+    g->name = flag->name;
+    g->value = value;
+    g->table = flag->table;
+}
+
+CLI int cli_looks_bool(const char *text) {
+    static const char *const word[] = {"true", "false", "1", "0", "yes", "no", "on", "off"};
+    size_t i;
+    for (i = 0; text && i < sizeof word / sizeof *word; i++)
+        if (!strcmp(text, word[i])) return 1;
+    return 0;
+}
+
+/* The value of a flag: behind '=', or the next argument. Optional values are recognised by their look. */
+CLI const char *cli_value(const cli_flag *flag, const char *equals, const char *next, int *used) {
+    int optional = flag->value && flag->value[0] == '[';
+    if (!flag->value) {
+        if (equals) cli_usage("--%s takes no value", flag->name);
+        return "";
+    }
+    if (equals) return equals + 1;
+    if (cli_is_bool(flag) && !cli_looks_bool(next)) return "true";
+    if (optional && (!next || (next[0] == '-' && next[1]))) return "";
+    if (!next) {
+        fprintf(stderr, "%s: --", cli_program);
+        cli_print_name(stderr, flag->name);
+        fprintf(stderr, " needs a value (%s)\nTry '%s --help'.\n", flag->value, cli_program);
+        exit(2);
+    }
+    *used = 1;
+    return next;
+}
+
+/* Takes --name, --name=value, --name value or --no-name; gives 1 when the next argument was used too. */
+CLI int cli_take(cli *c, const char *text, const char *next) {
+    const char *equals = strchr(text, '=');
+    size_t n = equals ? (size_t)(equals - text) : strlen(text);
+    cli_flag flag;
+    int used = 0;
+    if (cli_find(c->spec, text, n, &flag)) {
+        cli_note(c, &flag, cli_value(&flag, equals, next, &used));
+        return used;
+    }
+    if (n > 3 && !strncmp(text, "no-", 3) && !equals && cli_find(c->spec, text + 3, n - 3, &flag) && cli_is_bool(&flag))
+        cli_note(c, &flag, "false");
+    else cli_unknown(c->spec, text, n);
+    return 0;
+}
+
+/* The last value given to a flag of the program, "" for a switch; NULL when it was not given. */
+CLI const char *cli_get(const cli *c, const char *name) {
+    int i;
+    for (i = c->count - 1; i >= 0; i--)
+        if (c->given[i].table < 0 && !strcmp(c->given[i].name, name)) return c->given[i].value;
+    return NULL;
+}
+
+CLI int cli_has(const cli *c, const char *name) { return cli_get(c, name) != NULL; }
+
+/* A whole number in [low, high]. */
+CLI int cli_int(const cli *c, const char *name, int value, int low, int high) {
+    const char *text = cli_get(c, name);
+    char *end;
+    long n;
+    if (!text) return value;
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (end == text || *end || errno || n < low || n > high)
+        cli_usage("--%s: '%s' is not a whole number from %d to %d", name, text, low, high);
+    return (int)n;
+}
+
+/* Sets the settings of one table that were given, in their order; a wrong value ends the program. */
+CLI void cli_apply(const cli *c, onebit_table table, void *object) {
+    int i;
+    for (i = 0; i < c->count; i++) {
+        const cli_given *g = &c->given[i];
+        if (g->table == (int)table && onebit_field_set(table, object, g->name, g->value) != ONEBIT_OK)
+            cli_usage("%s", onebit_error_text());
+    }
+}
+
+/* How many settings of a table were given; name NULL = any. */
+CLI int cli_count_given(const cli *c, onebit_table table, const char *name) {
+    int i, n = 0;
+    for (i = 0; i < c->count; i++)
+        if (c->given[i].table == (int)table && (!name || !strcmp(c->given[i].name, name))) n++;
+    return n;
+}
+
+/* Memory, threads and kernels, from --threads and --isa. */
+CLI onebit_env cli_env(const cli *c) {
+    onebit_env env = onebit_env_default();
+    const char *isa = cli_get(c, "isa");
+    int i;
+    env.threads = cli_int(c, "threads", env.threads, 1, 64);
+    if (!isa || !strcmp(isa, "auto")) return env;
+    for (i = ONEBIT_ISA_SCALAR; i <= ONEBIT_ISA_AVX512; i++)
+        if (!strcmp(isa, onebit_isa_name((onebit_isa)i))) {
+            env.isa = (onebit_isa)i;
+            return env;
+        }
+    cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512", isa);
+    return env;
+}
+
+/* ---- help ---------------------------------------------------------------------------------------------- */
+
+enum { CLI_COLUMN = 27, CLI_WIDTH = 80 };
+
+/* Prints words from column at on, wrapped at 80 and indented to CLI_COLUMN. */
+CLI void cli_wrap(int at, const char *text) {
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+        if (at > CLI_COLUMN && at + 1 + n > CLI_WIDTH) {
+            printf("\n%*s", CLI_COLUMN, "");
+            at = CLI_COLUMN;
+        } else if (at > CLI_COLUMN) at += printf(" ");
+        at += printf("%.*s", n, text);
+        text += n;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+CLI void cli_describe(const cli_flag *flag, char *out, size_t size) {
+    const char *value = flag->info.default_text;
+    if (cli_is_bool(flag) && value) value = !strcmp(value, "0") ? "false" : !strcmp(value, "1") ? "true" : value;
+    if (flag->table < 0 || !value || !*value) snprintf(out, size, "%s", flag->help);
+    else snprintf(out, size, "%s (default %s)", flag->help, value);
+}
+
+CLI void cli_print_flag(const cli *c, const cli_flag *flag) {
+    char help[640];
+    int at;
+    if (!flag->help) {
+        printf("\n%s%s%s\n", c->color ? "\033[1m" : "", flag->name, c->color ? "\033[0m" : "");
+        return;
+    }
+    at = printf("  --");
+    cli_print_name(stdout, flag->name);
+    at += (int)strlen(flag->name);
+    if (flag->value) at += printf(" %s", flag->value);
+    if (at + 2 > CLI_COLUMN) {
+        putchar('\n');
+        at = 0;
+    }
+    printf("%*s", CLI_COLUMN - at, "");
+    cli_describe(flag, help, sizeof help);
+    cli_wrap(CLI_COLUMN, help);
+}
+
+CLI void cli_print_help(const cli *c, int all) {
+    const cli_spec *spec = c->spec;
+    const char *name = spec->common;
+    cli_flag flag;
+    int i;
+    printf("%s - %s\n\nusage: %s\n\n%s", spec->program, spec->summary, spec->usage, spec->examples);
+    if (all) {
+        for (i = 0; cli_flag_at(spec, i, &flag); i++) cli_print_flag(c, &flag);
+        return;
+    }
+    printf("\n%sMost used%s\n", c->color ? "\033[1m" : "", c->color ? "\033[0m" : "");
+    while (*name) {
+        size_t n = strcspn(name, " ");
+        if (cli_find(spec, name, n, &flag)) cli_print_flag(c, &flag);
+        name += n + strspn(name + n, " ");
+    }
+    printf("\nEvery flag, with defaults: %s --help-all\n", spec->program);
+}
+
+/* ---- start --------------------------------------------------------------------------------------------- */
+
+/* 1 when the terminal takes UTF-8, as its locale says. */
+CLI int cli_locale_utf8(void) {
+    static const char *const name[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    int i;
+    for (i = 0; i < 3; i++) {
+        const char *value = getenv(name[i]);
+        if (value && *value) return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "utf-8");
+    }
+    return 0;
+}
+
+CLI void cli_answer_and_leave(cli *c) {
+    char text[256];
+    c->color = c->color && isatty(1);
+    if (cli_has(c, "version")) {
+        onebit_version_text(text, sizeof text);
+        puts(text);
+    } else if (cli_has(c, "help") || cli_has(c, "help-all")) cli_print_help(c, cli_has(c, "help-all"));
+    else return;
+    exit(cli_finish(0));
+}
+
+/* Reads the command line; --help, --version and mistakes end the program here. */
+CLI cli cli_start(const cli_spec *spec, int argc, char **argv) {
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    int i, dumb = !term || !*term || !strcmp(term, "dumb");
+    cli c;
+    memset(&c, 0, sizeof c);
+    cli_program = spec->program;
+    c.spec = spec;
+    c.given = (cli_given *)cli_alloc((size_t)(argc + 1) * sizeof *c.given);
+    for (i = 1; i < argc; i++) {
+        const char *a = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(a, "-h")) a = "--help";
+        if (!strcmp(a, "-q")) a = "--quiet";
+        if (!strcmp(a, "-V")) a = "--version";
+        if (a[0] == '-' && a[1] == '-' && a[2]) i += cli_take(&c, a + 2, next);
+        else if (a[0] != '-' && spec->positional) cli_take(&c, spec->positional, a);
+        else cli_usage("unexpected argument '%s'; flags begin with --", a);
+    }
+    c.json = cli_has(&c, "json");
+    c.quiet = cli_has(&c, "quiet");
+    c.live = !dumb && isatty(2) && !c.quiet;
+    c.color = !dumb && !(no_color && *no_color) && !cli_has(&c, "no-color");
+    c.utf8 = cli_locale_utf8();
+    cli_answer_and_leave(&c);
+    c.color = c.color && isatty(2);
+    return c;
+}
+
+/* ---- models -------------------------------------------------------------------------------------------- */
+
+/* Opens the model of --model FILE or --model-dir DIR; a failure names the flag and ends the program. */
+CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
+    const char *file = cli_get(c, "model"), *dir = cli_get(c, "model-dir");
+    cli_text path = {NULL, 0, 0};
+    onebit_model *model = NULL;
+    if (!file && !dir) cli_usage("which model? Give --model FILE.1bit");
+    cli_add_text(&path, file ? file : dir);
+    if (!file) cli_add_text(&path, "/model.1bit");
+    if (onebit_model_open(&model, path.p, env) != ONEBIT_OK)
+        exit(cli_fail("%s (see %s)", onebit_error_text(), file ? "--model" : "--model-dir"));
+    free(path.p);
+    return model;
+}
+
+/* Encodes text into new memory; a failure ends the program. */
+CLI int32_t *cli_encode(const onebit_tokenizer *tokenizer, const char *text, size_t bytes, int special, size_t *count) {
+    int32_t *ids;
+    onebit_status status = onebit_tokenizer_encode(tokenizer, NULL, 0, count, text, bytes, special);
+    if (status != ONEBIT_OK && status != ONEBIT_LIMIT) exit(cli_fail("%s", onebit_error_text()));
+    ids = (int32_t *)cli_alloc((*count + 1) * sizeof *ids);
+    if (onebit_tokenizer_encode(tokenizer, ids, *count, count, text, bytes, special) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    return ids;
+}
+
+/* ---- chat templates ------------------------------------------------------------------------------------ */
+
+/* The three parts of a turn such as "You: {prompt}\\nKeeper: {reply}\\n". A space before {reply} is left
+   to the model, because tokens usually begin with their space: space says that there was one. */
+typedef struct cli_template { char before[ONEBIT_TEXT_MAX], between[ONEBIT_TEXT_MAX], after[ONEBIT_TEXT_MAX]; int space; } cli_template;
+
+/* 1 when the model has a template that can be used. */
+CLI int cli_read_template(const onebit_model *model, cli_template *out) {
+    const char *text = onebit_model_config(model)->chat_template;
+    const char *prompt = strstr(text, "{prompt}"), *reply = prompt ? strstr(prompt, "{reply}") : NULL;
+    size_t n;
+    memset(out, 0, sizeof *out);
+    if (!reply) return 0;
+    memcpy(out->before, text, (size_t)(prompt - text));
+    n = (size_t)(reply - prompt) - 8;
+    memcpy(out->between, prompt + 8, n);
+    while (n && out->between[n - 1] == ' ') {
+        out->between[--n] = 0;
+        out->space = 1;
+    }
+    memcpy(out->after, reply + 7, strlen(reply + 7));
+    return 1;
+}
+
+#endif /* CLI_H */

@@ -1,0 +1,393 @@
+/* train.c - onebit-train: trains a 1-bit language model on your own text.
+
+   cc -O3 -fopenmp examples/train.c -o onebit-train -lm        (without -fopenmp: one thread)
+   ./onebit-train --data-dir my/texts
+   ./onebit-train --data-dir my/texts --output-dir out --max-steps 4000 --resume */
+#define ONEBIT_IMPLEMENTATION
+#include "../onebit.h"
+#include "cli.h"
+
+static const cli_row rows[] = {
+    {"Data and files", NULL, NULL},
+    {"data-dir", "PATH", "text to learn: a file or a directory (.txt, .md, .jsonl, .tokens)"},
+    {"val-data-dir", "PATH", "text to validate on (default: the tail of the data, see --val-fraction)"},
+    {"tokenizer", "FILE", "a tokenizer.json (default: one is trained on the data)"},
+    {"tokenizer-kind", "KIND", "what to train: bpe, byte or char (default bpe)"},
+    {"output-dir", "DIR", "where model, checkpoint, metrics.csv and loss.svg go (default out)"},
+    {"resume", "[PATH]", "go on from a checkpoint or its directory (default: the output directory)"},
+    {"Model", NULL, NULL},
+    {"preset", "NAME", "a shape by name; 'auto' suits the amount of text (default auto)"},
+    {"config", "FILE", "a config.json; settings given as flags come on top"},
+    {"layer-bit-map", "MODES", "ternary, binary, 8bit, f16 or f32: one for all blocks, or one for each, 'f16,ternary,...'"},
+    {"embedding", "MODE", "how the embedding is stored: f16, 8bit, ternary, binary or f32"},
+    {"lm-head", "MODE", "the same for an untied head"},
+    {"Running", NULL, NULL},
+    {"dry-run", NULL, "show shape, parameters and memory, and stop"},
+    CLI_THREADS,
+    CLI_ISA,
+    CLI_END};
+
+static const cli_spec spec = {
+    "onebit-train",
+    "trains a 1-bit language model on your own text",
+    "onebit-train --data-dir PATH [--output-dir DIR] [flags]",
+    "examples:\n"
+    "  onebit-train --data-dir my/texts                     text in, model out\n"
+    "  onebit-train --data-dir talk.txt --max-steps 500 --tokenizer-kind char\n"
+    "  onebit-train --data-dir my/texts --resume            go on where it stopped\n"
+    "  onebit-train --data-dir my/texts --preset tiny --dry-run\n",
+    "data-dir output-dir preset max-steps batch-size lr layer-bit-map chat-template resume dry-run ",
+    "data-dir",
+    rows,
+    CLI_MODEL | CLI_TRAIN};
+
+/* ---- what is shown while it runs ---- */
+
+enum { SPARKS = 24 };
+
+/* loss[0..sparks): means of `stride` steps each; when the row is full, neighbours are joined. */
+typedef struct view {
+    const cli *c;
+    double loss[SPARKS], part, val_loss, printed;
+    int sparks, stride, in_part, first_step, last_step, drawn;
+} view;
+
+static void view_push(view *v, double loss) {
+    int i;
+    v->part += loss;
+    if (++v->in_part < v->stride) return;
+    if (v->sparks == SPARKS) {
+        for (i = 0; i < SPARKS / 2; i++) v->loss[i] = (v->loss[2 * i] + v->loss[2 * i + 1]) / 2;
+        v->sparks /= 2;
+        v->stride *= 2;
+        return;
+    }
+    v->loss[v->sparks++] = v->part / v->in_part;
+    v->part = 0;
+    v->in_part = 0;
+}
+
+static void view_sparkline(const view *v, char *out, size_t size) {
+    static const char *const block[] = {"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
+    static const char *const ascii[] = {"_", ".", "-", "~", "=", "+", "*", "#"};
+    double low = 1e30, high = -1e30;
+    size_t n = 0;
+    int i;
+    for (i = 0; i < v->sparks; i++) {
+        if (v->loss[i] < low) low = v->loss[i];
+        if (v->loss[i] > high) high = v->loss[i];
+    }
+    *out = 0;
+    for (i = 0; i < v->sparks && n + 4 < size; i++) {
+        int level = high > low ? (int)((v->loss[i] - low) / (high - low) * 7.99) : 0;
+        n += (size_t)snprintf(out + n, size - n, "%s", (v->c->utf8 ? block : ascii)[level]);
+    }
+}
+
+static void view_clear(view *v) {
+    if (v->drawn) fputs("\r\033[K", stderr);
+    v->drawn = 0;
+}
+
+/* "step 120/2000  loss 2.345  val 2.401  12.3k tok/s  1m20s left". */
+static void view_step(view *v, const onebit_progress *p) {
+    char spark[SPARKS * 4 + 1], speed[32], left[32] = "", val[32] = "";
+    int done = p->step.step - v->first_step;
+    if (v->val_loss > 0) snprintf(val, sizeof val, "  val %.3f", v->val_loss);
+    if (p->max_steps && done > 0) {
+        char time[32];
+        cli_time(time, p->seconds / done * (p->max_steps - p->step.step));
+        snprintf(left, sizeof left, "  %.16s left", time);
+    }
+    fprintf(stderr, "step %d", p->step.step);
+    if (p->max_steps) fprintf(stderr, "/%d", p->max_steps);
+    fprintf(stderr, "  loss %.3f%s  %s tok/s%s", p->step.loss, val, cli_count(speed, p->tokens_per_second), left);
+    if (!v->drawn) return;
+    view_sparkline(v, spark, sizeof spark);
+    fprintf(stderr, "  %s", spark);
+}
+
+/* A terminal gets a line that is redrawn at most ten times a second, a file a plain line now and then. */
+static void view_progress(view *v, const onebit_progress *p) {
+    int last = p->max_steps && p->step.step >= p->max_steps;
+    if (v->first_step < 0) v->first_step = p->step.step - 1;
+    v->last_step = p->step.step;
+    view_push(v, p->step.loss);
+    if (v->c->live) {
+        if (p->seconds - v->printed < 0.1 && !last && v->printed > 0) return;
+        view_clear(v);
+        v->drawn = 1;
+        view_step(v, p);
+        fflush(stderr);
+    } else {
+        int every = p->max_steps >= 20 ? p->max_steps / 20 : 1;
+        if (p->step.step % every && !last && p->seconds - v->printed < 30) return;
+        view_step(v, p);
+        fputc('\n', stderr);
+    }
+    v->printed = p->seconds;
+}
+
+static void view_note(view *v, const char *label, const char *note) {
+    view_clear(v);
+    fprintf(stderr, "%s%s\n", label, note ? note : "");
+}
+
+static int on_progress(void *user, const onebit_progress *p) {
+    view *v = (view *)user;
+    char line[128];
+    if (p->kind == 's') v->last_step = p->step.step;
+    if (!v->c->quiet) switch (p->kind) {
+        case 's': view_progress(v, p); break;
+        case 'v':
+            v->val_loss = p->val_loss;
+            snprintf(line, sizeof line, "step %d  validation %.4f nats/token", p->step.step, p->val_loss);
+            view_note(v, line, "");
+            break;
+        case 'c': if (!v->c->live) break;
+            snprintf(line, sizeof line, "step %d  checkpoint saved", p->step.step);
+            view_note(v, line, "");
+            break;
+        case 'w': view_note(v, v->c->color ? "\033[33mwarning:\033[0m " : "warning: ", p->note); break;
+        case 'q': view_note(v, "codes: ", p->note); break;
+        default: view_note(v, "", p->note); break;
+    }
+    return cli_interrupts != 0;
+}
+
+/* ---- settings ---- */
+
+/* Bytes of text behind a path, for the automatic shape; a .tokens file counts four bytes a token. */
+static size_t text_bytes(const char *path, const onebit_env *env) {
+    onebit_dataset *tokens = NULL;
+    char *text = NULL;
+    size_t n = strlen(path), bytes = 0;
+    if (n > 7 && !strcmp(path + n - 7, ".tokens")) {
+        if (onebit_dataset_open(&tokens, path, NULL, env) != ONEBIT_OK) exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+        onebit_dataset_tokens(tokens, &bytes);
+        onebit_dataset_free(tokens);
+        return bytes * 4;
+    }
+    if (onebit_text_load(&text, &bytes, path, 0, env) != ONEBIT_OK) exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+    onebit_text_free(text, env);
+    return bytes;
+}
+
+static void read_config(const char *path, onebit_config *config) {
+    cli_text text = {NULL, 0, 0};
+    if (!cli_read_file(path, &text)) exit(cli_fail("cannot read %s: %s (see --config)", path, strerror(errno)));
+    if (onebit_config_parse(config, text.p, text.n) != ONEBIT_OK) exit(cli_fail("%s: %s", path, onebit_error_text()));
+    free(text.p);
+}
+
+static void set_modes(const cli *c, onebit_config *config) {
+    static const char *const name[] = {"layer-bit-map", "embedding", "lm-head"};
+    int i;
+    for (i = 0; i < 3; i++) {
+        const char *value = cli_get(c, name[i]);
+        if (value && onebit_field_set(ONEBIT_TABLE_MODEL, config, name[i], value) != ONEBIT_OK)
+            cli_usage("%s", onebit_error_text());
+    }
+}
+
+/* Shape: the preset, then --config, then the flags. */
+static onebit_config read_shape(const cli *c, const onebit_train_job *job) {
+    onebit_config config = onebit_config_default();
+    const char *preset = cli_get(c, "preset"), *file = cli_get(c, "config");
+    int own = job->tokenizer || (job->tokenizer_kind && strcmp(job->tokenizer_kind, "bpe"));
+    if (!file || preset) {
+        if (onebit_config_preset(&config, preset ? preset : "auto", text_bytes(job->data_dir, job->env)) != ONEBIT_OK)
+            cli_usage("--preset: %s", onebit_error_text());
+        if (own) config.vocab_size = 0; /* the tokenizer says */
+    }
+    if (file) read_config(file, &config);
+    cli_apply(c, ONEBIT_TABLE_MODEL, &config);
+    set_modes(c, &config);
+    return config;
+}
+
+static onebit_train_job read_job(const cli *c, const onebit_env *env) {
+    onebit_train_job job = onebit_train_job_default();
+    const char *kind = cli_get(c, "tokenizer-kind");
+    job.env = env;
+    job.data_dir = cli_get(c, "data-dir");
+    job.val_data_dir = cli_get(c, "val-data-dir");
+    job.tokenizer = cli_get(c, "tokenizer");
+    if (kind) job.tokenizer_kind = kind;
+    if (cli_get(c, "output-dir")) job.output_dir = cli_get(c, "output-dir");
+    if (!job.output_dir) job.output_dir = "out";
+    job.resume = cli_get(c, "resume");
+    if (job.resume && !*job.resume) job.resume = job.output_dir;
+    if (!job.data_dir) cli_usage("which text? Give --data-dir PATH");
+    if (kind && strcmp(kind, "bpe") && strcmp(kind, "byte") && strcmp(kind, "char"))
+        cli_usage("--tokenizer-kind: '%s' is none of bpe, byte, char", kind);
+    return job;
+}
+
+/* ---- dry run ---- */
+
+/* The vocabulary that training would use, without training a BPE. */
+static int vocabulary(const onebit_train_job *job, const onebit_config *config) {
+    onebit_tokenizer *tokenizer = NULL;
+    const char *kind = job->tokenizer_kind ? job->tokenizer_kind : "bpe";
+    char *text = NULL;
+    size_t bytes = 0;
+    int size;
+    onebit_status status = ONEBIT_OK;
+    if (job->tokenizer) status = onebit_tokenizer_open(&tokenizer, job->tokenizer, job->env);
+    else if (!strcmp(kind, "bpe")) return config->vocab_size;
+    else {
+        status = onebit_text_load(&text, &bytes, job->data_dir, 0, job->env);
+        if (status == ONEBIT_OK)
+            status = onebit_tokenizer_train(&tokenizer, strcmp(kind, "char") ? ONEBIT_TOKENIZER_BYTE : ONEBIT_TOKENIZER_CHAR,
+                                            text, bytes, 0, job->env);
+        onebit_text_free(text, job->env);
+    }
+    if (status != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
+    size = onebit_tokenizer_vocab_size(tokenizer);
+    onebit_tokenizer_free(tokenizer);
+    return size;
+}
+
+static int dry_run(const cli *c, const onebit_train_job *job) {
+    onebit_config config = *job->config;
+    char a[32], b[32];
+    double parameters, bytes;
+    config.vocab_size = vocabulary(job, &config);
+    if (onebit_config_check(&config) != ONEBIT_OK) cli_usage("%s", onebit_error_text());
+    parameters = (double)onebit_config_parameters(&config);
+    bytes = (double)onebit_trainer_bytes(&config, job->options, job->env);
+    if (bytes <= 0) cli_usage("%s", onebit_error_text());
+    if (c->json) {
+        cli_json_key(stdout, 1, "parameters");
+        printf("%.0f", parameters);
+        cli_json_int(stdout, "memory_bytes", bytes);
+        cli_json_int(stdout, "vocab_size", config.vocab_size);
+        cli_json_int(stdout, "num_layers", config.num_layers);
+        cli_json_int(stdout, "hidden_size", config.hidden_size);
+        puts("}");
+        return 0;
+    }
+    printf("shape       %d blocks, width %d, FFN %d, %d heads (%d key/value), context %d, vocabulary %d\n", config.num_layers,
+           config.hidden_size, config.intermediate_size, config.num_heads, config.num_key_value_heads, config.max_seq_len,
+           config.vocab_size);
+    printf("parameters  %s\n", cli_count(a, parameters));
+    printf("memory      %s to train (batch %d x %d tokens; less: --batch-size, --seq-len, --hidden-size)\n", cli_size(b, bytes),
+           job->options->batch_size, job->options->seq_len ? job->options->seq_len : config.max_seq_len);
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static void print_word(const char *word) {
+    int plain = word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=,:+@%")] == 0;
+    if (plain && *word) {
+        fputs(word, stderr);
+        return;
+    }
+    fputc('\'', stderr);
+    for (; *word; word++)
+        if (*word == '\'') fputs("'\\''", stderr);
+        else fputc(*word, stderr);
+    fputc('\'', stderr);
+}
+
+/* The command line again, with --resume, for the shell. */
+static void print_resume(int argc, char **argv, int resumed) {
+    int i;
+    fputs("go on:  ", stderr);
+    for (i = 0; i < argc; i++) {
+        if (i) fputc(' ', stderr);
+        print_word(argv[i]);
+    }
+    fprintf(stderr, "%s\n", resumed ? "" : " --resume");
+}
+
+/* onebit-chat as it is called from here: beside this program. */
+static void print_chat(const char *program, const char *dir) {
+    const char *slash = strrchr(program, '/');
+    cli_text path = {NULL, 0, 0};
+    if (slash) cli_add(&path, program, (size_t)(slash - program) + 1);
+    cli_add_text(&path, "onebit-chat");
+    fputs("chat:   ", stderr);
+    print_word(path.p);
+    fputs(" --model ", stderr);
+    cli_clear(&path);
+    cli_add_text(&path, dir);
+    cli_add_text(&path, "/model.1bit");
+    print_word(path.p);
+    fputc('\n', stderr);
+    free(path.p);
+}
+
+static void print_json(const onebit_train_result *r, const char *dir, const char *status) {
+    cli_json_key(stdout, 1, "status");
+    cli_json_string(stdout, status, strlen(status));
+    cli_json_int(stdout, "steps", r->steps);
+    cli_json_real(stdout, "train_loss", r->train_loss);
+    cli_json_real(stdout, "val_loss", r->val_loss);
+    cli_json_real(stdout, "bits_per_byte", r->bits_per_byte);
+    cli_json_real(stdout, "perplexity", exp(r->val_loss));
+    cli_json_real(stdout, "seconds", r->seconds);
+    cli_json_int(stdout, "parameters", (double)r->parameters);
+    cli_json_int(stdout, "model_bytes", (double)r->model_bytes);
+    cli_json_text(stdout, "output_dir", dir);
+    puts("}");
+}
+
+static void print_summary(const onebit_train_result *r, const char *dir, const char *program) {
+    char a[32], b[32], c[32];
+    fprintf(stderr, "\ntrained %d steps in %s\n", r->steps, cli_time(a, r->seconds));
+    fprintf(stderr, "model:  %s/model.1bit, %s, %s parameters\n", dir, cli_size(b, (double)r->model_bytes),
+            cli_count(c, (double)r->parameters));
+    fprintf(stderr, "loss:   %.4f nats/token in training, %.4f in validation (perplexity %.2f", r->train_loss, r->val_loss,
+            exp(r->val_loss));
+    if (r->bits_per_byte > 0) fprintf(stderr, ", %.4f bits per byte", r->bits_per_byte);
+    fprintf(stderr, ")\n");
+    print_chat(program, dir);
+}
+
+static const char *advice(onebit_status status) {
+    switch (status) {
+    case ONEBIT_MEMORY: return "; try a smaller --batch-size, --seq-len or --hidden-size";
+    case ONEBIT_DIVERGED: return "; try a smaller --lr or a longer --lr-warmup-steps";
+    default: return "";
+    }
+}
+
+int main(int argc, char **argv) {
+    cli c = cli_start(&spec, argc, argv);
+    onebit_env env = cli_env(&c);
+    onebit_train_job job = read_job(&c, &env);
+    onebit_train_options options = onebit_train_options_default();
+    onebit_train_result result;
+    onebit_config config;
+    onebit_status status;
+    view v;
+    memset(&v, 0, sizeof v);
+    memset(&result, 0, sizeof result);
+    v.c = &c;
+    v.stride = 1;
+    v.first_step = -1;
+    cli_apply(&c, ONEBIT_TABLE_TRAIN, &options);
+    config = read_shape(&c, &job);
+    job.config = &config;
+    job.options = &options;
+    if (cli_has(&c, "dry-run")) return cli_finish(dry_run(&c, &job));
+    job.on_progress = on_progress;
+    job.user = &v;
+    cli_catch_interrupt();
+    status = onebit_train(&job, &result);
+    view_clear(&v);
+    if (status == ONEBIT_CANCELLED) {
+        fprintf(stderr, "\nstopped at step %d; the checkpoint is in %s\n", v.last_step, job.output_dir);
+        print_resume(argc, argv, cli_has(&c, "resume"));
+        if (c.json) print_json(&result, job.output_dir, "interrupted");
+        cli_finish(0);
+        return 130;
+    }
+    if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status));
+    if (!c.quiet) print_summary(&result, job.output_dir, argv[0]);
+    if (c.json) print_json(&result, job.output_dir, "done");
+    return cli_finish(0);
+}

@@ -1,0 +1,10525 @@
+/* onebit.h - 1-bit language models in one C header: train, export, run.      SPDX-License-Identifier: MIT
+
+   Do this in ONE C or C++ file:          #define ONEBIT_IMPLEMENTATION
+                                          #include "onebit.h"
+   and plain #include "onebit.h" wherever else you use it. Link with -lm; add -fopenmp for threads.
+
+   Talk to a model:                       onebit_model *model; onebit_session *session;
+                                          onebit_model_open(&model, "demo.1bit", NULL);
+                                          onebit_session_create(&session, model, NULL, NULL);
+                                          onebit_generate(session, "Once upon a time", NULL, print, NULL);
+   Train one on your own text:            onebit_train_job job = onebit_train_job_default();
+                                          job.data_dir = "my/texts"; job.output_dir = "out";
+                                          onebit_train(&job, NULL);
+
+   CONTENTS (search for the tag)
+     >>manual     flow, letters, memory, errors, threads, flags
+     >>api        everything public, in the order of the floors
+     >>base  >>system  >>json  >>config  >>tokenizer  >>dataset  >>format  >>kernels  >>ops  >>model
+     >>optim  >>files  >>session  >>sample  >>search  >>flow      the implementation, floor by floor
+
+   It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
+   (but the thread-local error text). */
+
+/* ===================================================================================================
+   >>manual
+
+   FLOW      text -> onebit_tokenizer -> onebit_dataset -> onebit_trainer -> file.1bit
+             file.1bit -> onebit_model (immutable, shared) -> onebit_session (one per conversation).
+   LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads, d head_dim,
+             F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x is dx.
+   MEMORY    every object takes its memory once, at create/open, as one block; onebit_*_bytes tells how
+             much beforehand. Nothing allocates afterwards. *_free accepts NULL and half-built objects.
+   ERRORS    functions return onebit_status; onebit_error_text() says what, where and what was expected,
+             per thread. Nothing is printed, nothing exits.
+   THREADS   onebit_model and onebit_tokenizer are immutable and may be shared by threads; every other
+             object belongs to one thread at a time. Work inside a call is split by onebit_env.parallel
+             (OpenMP when compiled with it, else serial). Threads split outputs, never sums: the result
+             is the same bit for bit for any number of threads.
+   NUMERICS  the trained forward, the exported forward, prefill and decode are the same function of the
+             weights: same integers, same order of float sums, no fused multiply-add in between.
+   FLAGS     ONEBIT_STATIC    all functions static (private copy per translation unit)
+             ONEBIT_API       your own linkage attribute
+             ONEBIT_NO_FILES  no stdio, no mmap: models come from memory
+             ONEBIT_NO_SIMD   only the portable kernels are compiled
+   =================================================================================================== */
+#ifndef ONEBIT_H
+#define ONEBIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ONEBIT_VERSION "0.1.0"
+#define ONEBIT_MAX_LAYERS 256 /* entries of layer_bit_map */
+#define ONEBIT_TEXT_MAX 256   /* bytes of a TEXT setting, terminator included */
+
+#ifndef ONEBIT_API
+#if defined(ONEBIT_STATIC) && defined(__GNUC__)
+#define ONEBIT_API static __attribute__((unused))
+#elif defined(ONEBIT_STATIC)
+#define ONEBIT_API static
+#else
+#define ONEBIT_API extern
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: base
+   --------------------------------------------------------------------------------------------------- */
+
+/* One row per error: name, sentence. ONEBIT_AGAIN is not a failure: work remains, call again. */
+#define ONEBIT_ERRORS(X)                                    \
+    X(OK, "ok")                                             \
+    X(AGAIN, "work remains: call again")                    \
+    X(USAGE, "an argument is missing or makes no sense")    \
+    X(MEMORY, "out of memory")                              \
+    X(IO, "a file could not be read or written")            \
+    X(FORMAT, "a file or text is damaged or not what it claims") \
+    X(CONFIG, "a setting is unknown or out of range")       \
+    X(UNSUPPORTED, "valid, but not supported by this version") \
+    X(LIMIT, "the context is full")                         \
+    X(DIVERGED, "training diverged (a value is not finite)") \
+    X(CANCELLED, "stopped by the caller")
+
+#define ONEBIT_ERROR_ENUM(name, sentence) ONEBIT_##name,
+typedef enum onebit_status { ONEBIT_ERRORS(ONEBIT_ERROR_ENUM) ONEBIT_STATUS_COUNT } onebit_status;
+#undef ONEBIT_ERROR_ENUM
+
+/* The sentence of a status, from the table above; never NULL. Any thread. */
+ONEBIT_API const char *onebit_status_text(onebit_status status);
+
+/* What went wrong in this thread's last failed call: what, where, what was expected. Never NULL; valid
+   until the next failing call of the same thread. */
+ONEBIT_API const char *onebit_error_text(void);
+
+/* Version, compiler, instruction set chosen and threads, as one line for --version and bug reports:
+   "onebit 0.1.0 (gcc 12.2, avx512, 2 threads, OpenMP)". Writes at most size bytes with a terminator. */
+ONEBIT_API void onebit_version_text(char *out, size_t size);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: system
+   --------------------------------------------------------------------------------------------------- */
+
+/* Instruction sets of the kernels; AUTO takes the best that this processor has. */
+typedef enum onebit_isa { ONEBIT_ISA_AUTO, ONEBIT_ISA_SCALAR, ONEBIT_ISA_AVX2, ONEBIT_ISA_AVX512 } onebit_isa;
+
+/* One piece of parallel work: body(arg, i) for one i. */
+typedef void (*onebit_body)(void *arg, int index);
+
+/* Where an object gets its memory and its threads. Copied into every object that is created with it.
+   alloc returns NULL when it cannot; release accepts what alloc gave. parallel calls body(arg, i) for
+   every i in [0, n), in any order, on any threads, and returns when all are done. threads is how many
+   pieces work is cut into (1..64). isa forces a kernel set; asking for one the processor lacks is
+   ONEBIT_UNSUPPORTED. */
+typedef struct onebit_env {
+    void *user;
+    void *(*alloc)(void *user, size_t bytes);
+    void (*release)(void *user, void *block);
+    void (*parallel)(void *user, onebit_body body, void *arg, int n);
+    int threads;
+    onebit_isa isa;
+} onebit_env;
+
+/* malloc/free, OpenMP with all its threads when compiled with it (else serial), automatic kernels. */
+ONEBIT_API onebit_env onebit_env_default(void);
+
+/* Name of an instruction set ("scalar", "avx2", "avx512"); AUTO gives the one this processor would use. */
+ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: config. One row per setting: kind, name, default, low, high, help. The row gives the struct
+   field, the default, the JSON key, the range check, the CLI flag (--name-with-dashes) and its help.
+   Kinds: INT int, REAL double, BOOL int 0/1, CHOICE int index into "a|b|c" (in the help column, before
+   the colon), TEXT char[ONEBIT_TEXT_MAX].
+   --------------------------------------------------------------------------------------------------- */
+
+#define ONEBIT_MODEL_FIELDS(X)                                                                             \
+    X(INT, vocab_size, 0, 0, 1 << 20, "rows of the embedding; 0 = taken from the tokenizer")               \
+    X(INT, hidden_size, 256, 8, 65536, "width of the model; a multiple of num_heads")                      \
+    X(INT, num_layers, 6, 1, ONEBIT_MAX_LAYERS, "decoder blocks")                                          \
+    X(INT, num_heads, 8, 1, 1024, "attention heads")                                                       \
+    X(INT, num_key_value_heads, 0, 0, 1024, "key/value heads (GQA); 0 = num_heads")                        \
+    X(INT, head_dim, 0, 0, 1024, "width of a head, even; 0 = hidden_size / num_heads")                     \
+    X(INT, intermediate_size, 1024, 8, 1 << 20, "FFN width (of gate and up each when gated)")              \
+    X(INT, max_seq_len, 256, 1, 1 << 20, "context length in tokens")                                       \
+    X(REAL, layer_norm_eps, 1e-5, 1e-12, 1.0, "epsilon inside the square root of every norm")              \
+    X(REAL, rope_theta, 10000.0, 1.0, 1e9, "base of the rotary frequencies")                               \
+    X(CHOICE, activation, 0, 0, 2, "silu|relu2|relu: FFN activation; use_relu2 also selects relu2")        \
+    X(BOOL, use_swiglu, 1, 0, 1, "gated FFN: act(gate) * up; false = act(up)")                             \
+    X(BOOL, use_relu2, 0, 0, 1, "squared ReLU as the activation (gated or not)")                           \
+    X(BOOL, use_ternary, 1, 0, 1, "body ternary (true) or binary (false) where layer_bit_map is silent")   \
+    X(BOOL, use_subln, 1, 0, 1, "block norms are RMSNorm; false (LayerNorm) is not supported yet")         \
+    X(BOOL, use_sub_norm, 0, 0, 1, "BitNet's SubLN: one more RMSNorm before o_proj and down_proj")         \
+    X(BOOL, use_rope, 1, 0, 1, "rotary positions; false = no position information")                        \
+    X(BOOL, use_qk_norm, 0, 0, 1, "RMSNorm of queries and keys per head, before RoPE")                     \
+    X(BOOL, use_residual_scaling, 0, 0, 1, "multiply each block output by 1/sqrt(2)")                      \
+    X(BOOL, use_dynamic_threshold, 0, 0, 1, "ternary threshold 0.7 mean|W| instead of AbsMean rounding")   \
+    X(BOOL, tie_word_embeddings, 1, 0, 1, "the head is the embedding; false = its own matrix")             \
+    X(INT, activation_bits, 8, 0, 8, "bits of linear inputs: 8 = int8 per token, 0 = full precision")      \
+    X(REAL, logit_softcap, 0.0, 0.0, 1000.0, "logits = c * tanh(logits / c); 0 = off")                     \
+    X(REAL, ste_scale_factor, 1.0, 0.0, 16.0, "multiplies the straight-through gradient of weights")       \
+    X(REAL, latent_clamp_max, 0.0, 0.0, 100.0, "clamp latents in the forward pass; 0 = off")               \
+    X(REAL, latent_clip_max_training, 0.0, 0.0, 100.0, "clip latents after each step; 0 = off")            \
+    X(REAL, anneal_fraction, 0.0, 0.0, 1.0, "share of the run that blends float into quantized weights")   \
+    X(REAL, arenas_initial, 0.0, 0.0, 1.0, "Arenas: W_eff = Q(W) + c W, c from here to 0; 0 = off")        \
+    X(INT, arenas_anneal_steps, 10000, 1, 1 << 30, "steps until the Arenas coefficient is 0")              \
+    X(TEXT, chat_template, "", 0, 0, "one turn, e.g. 'You: {prompt}\\nKeeper: {reply}\\n'; empty = continue the text")
+
+#define ONEBIT_TRAIN_FIELDS(X)                                                                             \
+    X(INT, batch_size, 16, 1, 65536, "sequences per micro-batch")                                          \
+    X(INT, accumulation_steps, 1, 1, 65536, "micro-batches per update")                                    \
+    X(INT, seq_len, 0, 0, 1 << 20, "training sequence length; 0 = max_seq_len")                            \
+    X(INT, max_steps, 2000, 0, 1 << 30, "updates; 0 = as many as max_epochs needs")                        \
+    X(INT, max_epochs, 0, 0, 1 << 20, "stop after this many passes over the data; 0 = no limit")           \
+    X(CHOICE, optimizer, 1, 0, 1, "adamw|muon: muon is for the matrices of blocks, adamw for the rest")    \
+    X(REAL, lr, 4e-3, 0.0, 10.0, "peak learning rate of AdamW")                                            \
+    X(REAL, muon_lr, 0.02, 0.0, 10.0, "peak learning rate of Muon")                                        \
+    X(REAL, muon_momentum, 0.95, 0.0, 0.9999, "momentum of Muon (Nesterov)")                               \
+    X(INT, muon_iterations, 5, 1, 20, "Newton-Schulz iterations of Muon")                                  \
+    X(REAL, adam_beta1, 0.9, 0.0, 0.9999, "first moment decay")                                            \
+    X(REAL, adam_beta2, 0.99, 0.0, 0.99999, "second moment decay")                                         \
+    X(REAL, adam_eps, 1e-8, 0.0, 1.0, "AdamW epsilon")                                                     \
+    X(REAL, weight_decay, 0.1, 0.0, 10.0, "decoupled decay of latent matrices (not norms, embeddings)")    \
+    X(REAL, grad_clip_max_norm, 1.0, 0.0, 1e6, "global gradient norm limit; 0 = off")                      \
+    X(INT, lr_warmup_steps, 100, 0, 1 << 30, "linear warm-up")                                             \
+    X(CHOICE, lr_decay, 0, 0, 3, "cosine|linear|none|wsd: shape after the warm-up")                        \
+    X(REAL, lr_min_ratio, 0.1, 0.0, 1.0, "final learning rate as a share of the peak")                     \
+    X(REAL, wsd_decay_fraction, 0.3, 0.0, 1.0, "wsd: last share of the run that decays to the minimum")    \
+    X(REAL, float_fraction, 0.0, 0.0, 1.0, "first share of the run in float, then quantized")              \
+    X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                                       \
+    X(REAL, val_fraction, 0.05, 0.0, 0.5, "tail of the data held out for validation")                      \
+    X(INT, eval_every, 250, 0, 1 << 30, "validate every so many updates; 0 = only at the end")             \
+    X(INT, eval_batches, 20, 1, 1 << 30, "batches per validation")                                         \
+    X(INT, save_every, 500, 0, 1 << 30, "checkpoint every so many updates; 0 = only at the end")           \
+    X(INT, log_every, 10, 1, 1 << 30, "metrics line every so many updates")                                \
+    X(INT, debug_every, 100, 0, 1 << 30, "code shares and flips every so many updates; 0 = off")
+
+#define ONEBIT_SAMPLE_FIELDS(X)                                                                            \
+    X(INT, max_tokens, 256, 1, 1 << 20, "tokens to generate at most")                                      \
+    X(REAL, temperature, 0.8, 0.0, 100.0, "0 = greedy")                                                    \
+    X(INT, top_k, 0, 0, 1 << 20, "keep the k likeliest tokens; 0 = off")                                   \
+    X(REAL, top_p, 0.95, 0.0, 1.0, "keep the likeliest tokens up to this probability; 1 = off")            \
+    X(REAL, min_p, 0.0, 0.0, 1.0, "drop tokens below this share of the likeliest; 0 = off")                \
+    X(REAL, repetition_penalty, 1.0, 0.01, 100.0, "divides positive logits of seen tokens; 1 = off")       \
+    X(REAL, frequency_penalty, 0.0, -100.0, 100.0, "subtracted per occurrence of a token")                 \
+    X(REAL, presence_penalty, 0.0, -100.0, 100.0, "subtracted once for each token seen")                   \
+    X(INT, penalty_window, 64, 0, 1 << 20, "last tokens that count as seen; 0 = the whole context")        \
+    X(INT, seed, 0, 0, 2147483647, "seed of sampling; the same seed gives the same text")
+
+#define ONEBIT_FIELD_INT(name) int name;
+#define ONEBIT_FIELD_BOOL(name) int name;
+#define ONEBIT_FIELD_CHOICE(name) int name;
+#define ONEBIT_FIELD_REAL(name) double name;
+#define ONEBIT_FIELD_TEXT(name) char name[ONEBIT_TEXT_MAX];
+#define ONEBIT_FIELD(kind, name, value, low, high, help) ONEBIT_FIELD_##kind(name)
+
+/* How a matrix is stored and computed. In JSON: "f32", "f16", "8bit" (or "eightbit"), "ternary", "binary". */
+typedef enum onebit_mode {
+    ONEBIT_F32,     /* float32 weights, float activations: the twin to compare with */
+    ONEBIT_F16,     /* float16 weights, float activations */
+    ONEBIT_8BIT,    /* int8 weights with a scale per row, int8 activations */
+    ONEBIT_TERNARY, /* -1, 0, +1 with one AbsMean scale, int8 activations */
+    ONEBIT_BINARY,  /* -1, +1 with one mean|W| scale, int8 activations */
+    ONEBIT_MODE_COUNT
+} onebit_mode;
+
+/* Shape and numerics of a model: the rows of ONEBIT_MODEL_FIELDS, then layer_bit_map. */
+typedef struct onebit_config {
+    ONEBIT_MODEL_FIELDS(ONEBIT_FIELD)
+    uint8_t layer_modes[ONEBIT_MAX_LAYERS]; /* onebit_mode of each block's linears */
+    uint8_t embedding_mode;                 /* onebit_mode of the embedding (and of a tied head) */
+    uint8_t head_mode;                      /* onebit_mode of an untied head */
+} onebit_config;
+
+/* How to train: the rows of ONEBIT_TRAIN_FIELDS. */
+typedef struct onebit_train_options { ONEBIT_TRAIN_FIELDS(ONEBIT_FIELD) } onebit_train_options;
+
+/* How to sample: the rows of ONEBIT_SAMPLE_FIELDS. */
+typedef struct onebit_sample_options { ONEBIT_SAMPLE_FIELDS(ONEBIT_FIELD) } onebit_sample_options;
+
+/* The three tables, for programs that list or set settings by name. */
+typedef enum onebit_table { ONEBIT_TABLE_MODEL, ONEBIT_TABLE_TRAIN, ONEBIT_TABLE_SAMPLE } onebit_table;
+
+/* One setting as text: for --help, and for tools. Strings live for ever. */
+typedef struct onebit_field_info {
+    const char *name;          /* "hidden_size" */
+    const char *kind;          /* "INT", "REAL", "BOOL", "CHOICE", "TEXT" */
+    const char *default_text;  /* "256", "silu", "" */
+    const char *help;          /* one sentence */
+    double low, high;          /* bounds, inclusive (INT, REAL, BOOL, CHOICE) */
+} onebit_field_info;
+
+/* Defaults of the tables; layer_bit_map: ternary blocks, f16 embedding and head. */
+ONEBIT_API onebit_config onebit_config_default(void);
+ONEBIT_API onebit_train_options onebit_train_options_default(void);
+ONEBIT_API onebit_sample_options onebit_sample_options_default(void);
+
+/* Row index of a table; ONEBIT_USAGE when there is none (so loop from 0 until it fails). */
+ONEBIT_API onebit_status onebit_field(onebit_table table, int index, onebit_field_info *out);
+
+/* Sets one field of a table's struct (onebit_config, onebit_train_options or onebit_sample_options) from
+   text. The name may use '-' for '_'. The model table also takes "layer_bit_map": a mode for all blocks
+   ("ternary"), a comma-separated list, or JSON; "embedding" and "lm_head": a mode. An unknown name or a
+   value out of range is ONEBIT_CONFIG with a text that names the field, the bounds and, for a typo, the
+   nearest name. */
+ONEBIT_API onebit_status onebit_field_set(onebit_table table, void *object, const char *name, const char *value);
+
+/* Name of a mode ("ternary"), and back ("8bit" and "eightbit" both work; -1 when unknown). */
+ONEBIT_API const char *onebit_mode_name(onebit_mode mode);
+ONEBIT_API int onebit_mode_parse(const char *name);
+
+/* Reads config.json text into out, which keeps its values where the text is silent: start from
+   onebit_config_default(). Unknown fields are errors that name the field; layer_bit_map
+   {"embedding": m, "layer_modes": [m, ...], "lm_head": m} must have one entry per layer. */
+ONEBIT_API onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes);
+
+/* Writes every field as JSON with layer_bit_map. Returns the length without terminator, as snprintf does;
+   out may be NULL when size is 0. */
+ONEBIT_API size_t onebit_config_write(const onebit_config *config, char *out, size_t size);
+
+/* Fills the "0 = derived" fields (kv heads, head_dim) and checks that all fields fit each other. */
+ONEBIT_API onebit_status onebit_config_check(onebit_config *config);
+
+/* A shape that suits this much text: "tiny" ... or "auto" by bytes of text (0 = unknown). ONEBIT_CONFIG
+   lists the presets when the name is unknown. vocab_size is a proposal for the tokenizer. */
+ONEBIT_API onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t text_bytes);
+
+/* Trainable numbers in the model, embedding included (a tied head is counted once). */
+ONEBIT_API size_t onebit_config_parameters(const onebit_config *config);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: tokenizer
+   --------------------------------------------------------------------------------------------------- */
+
+/* Text <-> token ids. Immutable after creation; may be shared by threads. */
+typedef struct onebit_tokenizer onebit_tokenizer;
+
+/* BPE: byte-level BPE with GPT-2's pre-tokenizer; BYTE: 256 bytes; CHAR: one token per code point of the
+   training text. All have the special token <|endoftext|>, which separates documents. */
+typedef enum onebit_tokenizer_kind { ONEBIT_TOKENIZER_BPE, ONEBIT_TOKENIZER_BYTE, ONEBIT_TOKENIZER_CHAR } onebit_tokenizer_kind;
+
+/* Learns a tokenizer from text. vocab_size counts special tokens too (BPE: at least 257; ignored for
+   BYTE and CHAR). Deterministic: ties go to the pair with the smaller ids. <|endoftext|> in the text is
+   skipped. text may be NULL for BYTE. Code points that a CHAR tokenizer has not seen encode as the byte
+   '?' or, if that is unknown too, are dropped. */
+ONEBIT_API onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_kind kind, const char *text,
+                                                size_t bytes, int vocab_size, const onebit_env *env);
+
+/* Reads a Hugging Face tokenizer.json of the GPT-2 kind (byte-level BPE) or one written by
+   onebit_tokenizer_write. Anything it does not understand is an error that names it. env may be NULL. */
+ONEBIT_API onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path, const onebit_env *env);
+ONEBIT_API onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes, const onebit_env *env);
+
+/* Releases it; NULL is fine. */
+ONEBIT_API void onebit_tokenizer_free(onebit_tokenizer *tokenizer);
+
+/* Writes a Hugging Face tokenizer.json. Returns the length without terminator, as snprintf does. */
+ONEBIT_API size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size_t size);
+
+/* Number of ids; every id is below it. */
+ONEBIT_API int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer);
+
+/* Id of <|endoftext|> (or of the file's end token), or -1. */
+ONEBIT_API int onebit_tokenizer_end(const onebit_tokenizer *tokenizer);
+
+/* Bytes of one token: *bytes is set to its length; NULL for an id out of range. Special tokens give their
+   written form. Not terminated. */
+ONEBIT_API const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id, size_t *bytes);
+
+/* Encodes text into ids[capacity] and sets *count to the number of ids that the text needs; when that is
+   more than capacity the rest is not written and ONEBIT_LIMIT is returned. ids may be NULL with capacity 0.
+   special: 1 = written special tokens (<|endoftext|>) become their id, 0 = they are plain text. Any bytes
+   are accepted, invalid UTF-8 too. Time is near linear; allocates a work area from the tokenizer's env. */
+ONEBIT_API onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t *ids, size_t capacity,
+                                                 size_t *count, const char *text, size_t bytes, int special);
+
+/* Decodes n ids into out[size] with a terminator; returns the length without it, as snprintf does. Ids out
+   of range give nothing. special: 0 = special tokens are left out. */
+ONEBIT_API size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, size_t size, const int32_t *ids,
+                                          size_t n, int special);
+
+/* Streaming decode: holds back the bytes of an unfinished character between calls. Start with {0}. */
+typedef struct onebit_utf8 { unsigned char held[8]; int count; } onebit_utf8;
+
+/* Appends one token and gives the whole characters that are ready now: writes at most size bytes with a
+   terminator and returns their number. Bytes that can never become valid UTF-8 come out as U+FFFD.
+   id < 0 flushes what is held. 512 bytes suffice for any token of up to 160 bytes; a longer one is cut. */
+ONEBIT_API size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *state, int id, char *out, size_t size);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: dataset
+   --------------------------------------------------------------------------------------------------- */
+
+/* Tokens with a seeded order of training windows. One thread at a time. */
+typedef struct onebit_dataset onebit_dataset;
+
+/* Where a dataset stands; copy it out and in to resume exactly. */
+typedef struct onebit_position { uint64_t seed, epoch, index; } onebit_position;
+
+/* Collects text: path is a file or a directory (its files in sorted order): .txt/.raw/.md as documents
+   separated by <|endoftext|> (and at each file's end), .jsonl with a "text" field per line. Files that
+   are no such text are skipped in a directory and an error when named. The joined text (documents
+   separated by "<|endoftext|>") is allocated from env; release it with onebit_text_free. A path that
+   yields no text is an error that names it. max_bytes 0 = no limit. */
+ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path, size_t max_bytes, const onebit_env *env);
+ONEBIT_API void onebit_text_free(char *text, const onebit_env *env);
+
+/* Opens data for training: like onebit_text_load, tokenised; or a .tokens file (TKN2), mapped. Ids are
+   checked against the tokenizer's vocabulary. tokenizer may be NULL for .tokens when vocab_size > 0 is
+   checked by the caller. */
+ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path, const onebit_tokenizer *tokenizer,
+                                             const onebit_env *env);
+
+/* The same from ids in memory, which are copied. */
+ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32_t *ids, size_t count, const onebit_env *env);
+
+/* Releases it; NULL is fine. */
+ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset);
+
+/* All tokens: sets *count. The pointer lives as long as the dataset. */
+ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, size_t *count);
+
+/* Keeps the last share of the tokens (rounded to a document's end where one is near) out of training:
+   afterwards batches come from the head, and onebit_dataset_held_out gives the tail. */
+ONEBIT_API onebit_status onebit_dataset_split(onebit_dataset *dataset, double held_out_share);
+ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count);
+
+/* Fills inputs[B*T] and targets[B*T] (inputs moved by one) with the next windows in seeded order; every
+   window of an epoch is seen once, each epoch is cut at another offset and shuffled anew. */
+ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs, int32_t *targets, int B, int T);
+
+/* The position of the next batch, and back to one. A new dataset starts at {seed 1, 0, 0}. */
+ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset);
+ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position position);
+
+/* Writes ids as a .tokens file: "TKN2", u64 count, u32 ids, little-endian. Atomic. */
+ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *ids, size_t count);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: model
+   --------------------------------------------------------------------------------------------------- */
+
+/* A trained model, packed, with its config and tokenizer. Immutable; may be shared by threads. */
+typedef struct onebit_model onebit_model;
+
+/* One stored tensor. */
+typedef struct onebit_tensor_info {
+    const char *name;   /* Hugging Face name, "model.layers.0.self_attn.q_proj.weight" */
+    const char *format; /* "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16" */
+    int rows, cols;
+    size_t bytes;       /* packed data and scales */
+    float scale;        /* of the whole tensor, or of its first row */
+} onebit_tensor_info;
+
+/* Opens a .1bit file: mapped, weights used in place. Every offset, length and checksum is checked before
+   use. The same from memory, which must stay valid and 64-byte aligned (onebit copies it when it is not). */
+ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path, const onebit_env *env);
+ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data, size_t bytes, const onebit_env *env);
+
+/* Releases it (sessions on it must be gone); NULL is fine. */
+ONEBIT_API void onebit_model_free(onebit_model *model);
+
+/* Parts of a model; they live as long as it does. */
+ONEBIT_API const onebit_config *onebit_model_config(const onebit_model *model);
+ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *model);
+
+/* Stored tensor number index, in file order; ONEBIT_USAGE past the last. */
+ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int index, onebit_tensor_info *out);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: trainer
+   --------------------------------------------------------------------------------------------------- */
+
+/* Latent float weights, gradients, optimizer state and work memory. One thread at a time. */
+typedef struct onebit_trainer onebit_trainer;
+
+/* What one update did. */
+typedef struct onebit_step_report {
+    int step;            /* updates done */
+    double loss;         /* mean nats per token of the update's batches */
+    double grad_norm;    /* before clipping */
+    double lr;           /* AdamW's rate of this update */
+    double tokens_seen;
+} onebit_step_report;
+
+/* One parameter tensor of a trainer, in model order. value and grad are [rows, cols] row-major. */
+typedef struct onebit_parameter {
+    char name[96];
+    int rows, cols;
+    int mode;             /* onebit_mode, or -1 for norm gains */
+    float *value, *grad;
+} onebit_parameter;
+
+/* Codes of one quantized tensor: shares of -1, 0, +1 and the share that changed since the last call. */
+typedef struct onebit_code_report { char name[96]; double minus, zero, plus, flipped; } onebit_code_report;
+
+/* Bytes that onebit_trainer_create would take; 0 when config or options are invalid. */
+ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config, const onebit_train_options *options, const onebit_env *env);
+
+/* Takes the memory and draws the weights from options->seed. config must have vocab_size. */
+ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebit_config *config,
+                                               const onebit_train_options *options, const onebit_env *env);
+
+/* Releases it; NULL is fine. */
+ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer);
+
+/* Forward and backward of one micro-batch [batch_size, seq_len]; gradients are added up. Targets below 0
+   are not scored. loss may be NULL. Ids out of range are ONEBIT_USAGE. */
+ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, const int32_t *inputs, const int32_t *targets,
+                                                   double *loss);
+
+/* Clips, takes one optimizer step with the gradients added up since the last, and clears them. A loss or
+   gradient that is not finite is ONEBIT_DIVERGED: nothing is changed. report may be NULL. */
+ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer, onebit_step_report *report);
+
+/* Mean loss of inputs/targets [B, T], B <= batch_size, T <= seq_len, without gradients, always with the
+   quantized weights that would be exported. */
+ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs, const int32_t *targets, int B,
+                                                 int T, double *loss);
+
+/* Mean loss and scored tokens of a whole token stream in windows of seq_len (no window is scored twice). */
+ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids, size_t count, int max_windows,
+                                              double *loss, size_t *scored);
+
+/* Logits [B, T, V] of the last accumulate or evaluate; valid until the next. Only the last ones are kept. */
+ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer);
+
+/* Parameter number index, in model order; ONEBIT_USAGE past the last. */
+ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int index, onebit_parameter *out);
+
+/* Codes of quantized tensor number index; ONEBIT_USAGE past the last. */
+ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index, onebit_code_report *out);
+
+/* Copies of its settings; steps done so far. */
+ONEBIT_API const onebit_config *onebit_trainer_config(const onebit_trainer *trainer);
+ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer);
+
+/* Packs the model as a .1bit image. Returns the bytes needed; writes nothing when size is smaller. */
+ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer, void *out, size_t size);
+
+/* The same into a file, atomically. */
+ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer, const onebit_tokenizer *tokenizer, const char *path);
+
+/* Saves everything that training needs to go on bit for bit (latents, optimizer, step, data position,
+   config, options, tokenizer) as one safetensors file, atomically. */
+ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
+                                             onebit_position position, const char *path);
+
+/* Creates trainer (and tokenizer, position when not NULL) from such a file. options override the stored
+   ones when not NULL; they must not change the optimizer. */
+ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokenizer **tokenizer, onebit_position *position,
+                                             const char *path, const onebit_train_options *options, const onebit_env *env);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: session
+   --------------------------------------------------------------------------------------------------- */
+
+/* One conversation on a model: the KV cache and where it stands. One thread at a time. */
+typedef struct onebit_session onebit_session;
+
+/* context: tokens the cache holds, 0 = the model's max_seq_len. slide: when full, 1 = drop the oldest half
+   (kept: keep_first tokens) and evaluate the rest again, 0 = ONEBIT_LIMIT. chunk: prompt tokens per pass. */
+typedef struct onebit_session_options { int context, slide, keep_first, chunk; } onebit_session_options;
+ONEBIT_API onebit_session_options onebit_session_options_default(void);
+
+/* Bytes that onebit_session_create would take; 0 when the options are invalid. */
+ONEBIT_API size_t onebit_session_bytes(const onebit_model *model, const onebit_session_options *options, const onebit_env *env);
+ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebit_model *model,
+                                               const onebit_session_options *options, const onebit_env *env);
+ONEBIT_API void onebit_session_free(onebit_session *session);
+
+/* The model it runs. */
+ONEBIT_API const onebit_model *onebit_session_model(const onebit_session *session);
+
+/* Queues tokens for evaluation. ONEBIT_LIMIT when they do not fit (see slide). */
+ONEBIT_API onebit_status onebit_session_feed(onebit_session *session, const int32_t *ids, size_t count);
+
+/* Evaluates at most max_layers decoder layers (0 = all) of what is queued: ONEBIT_AGAIN while work
+   remains, ONEBIT_OK when the logits of the last token are ready. */
+ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_layers);
+
+/* feed + step to the end. logits, when not NULL, receives [count, V]: one row per token. */
+ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int32_t *ids, size_t count, float *logits);
+
+/* Logits [V] after the last evaluated token; NULL when nothing is evaluated. */
+ONEBIT_API const float *onebit_session_logits(const onebit_session *session);
+
+/* Tokens evaluated so far, and the tokens themselves (capacity = context). */
+ONEBIT_API int onebit_session_length(const onebit_session *session);
+ONEBIT_API const int32_t *onebit_session_tokens(const onebit_session *session);
+
+/* Forgets all but the first length tokens; nothing is computed again. The logits are those of the next
+   eval. */
+ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int length);
+
+/* State as bytes (host byte order, bound to the model's checksum): size needed now, write, read back.
+   Continuing a restored session equals continuing the saved one, bit for bit. */
+ONEBIT_API size_t onebit_session_save(const onebit_session *session, void *out, size_t size);
+ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const void *data, size_t bytes);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: sample
+   --------------------------------------------------------------------------------------------------- */
+
+/* Random state of sampling. */
+typedef struct onebit_rng { uint64_t s[4]; } onebit_rng;
+
+/* Seeds it; equal seeds give equal streams on every machine. */
+ONEBIT_API void onebit_rng_seed(onebit_rng *rng, uint64_t seed);
+
+/* Draws the next token from logits[vocab] (changed in place: penalties, temperature, softmax). history
+   [count] are the tokens so far, the prompt included, for the penalties. Order: repetition (once per
+   distinct token), frequency, presence, temperature, top-k, top-p, min-p, draw. temperature 0 = the
+   likeliest, the lowest id on a tie. work: vocab * 8 bytes. Never fails. */
+ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, size_t count,
+                             const onebit_sample_options *options, onebit_rng *rng, void *work);
+
+/* ---------------------------------------------------------------------------------------------------
+   >>api: flow
+   --------------------------------------------------------------------------------------------------- */
+
+/* Receives whole UTF-8 characters, terminated. Return non-zero to stop. */
+typedef int (*onebit_text_fn)(void *user, const char *text, size_t bytes);
+
+/* What a generation did. stopped: "end" (end token), "stop" (stop string), "length", "context", "caller". */
+typedef struct onebit_generation { int prompt_tokens, tokens; double prompt_seconds, seconds; const char *stopped; } onebit_generation;
+
+/* A prompt and how to go on: prompt text (special tokens recognised), sampling, stop strings (NULL-ended
+   list, not shown), add_start: begin an empty session with <|endoftext|> as in training (1). */
+typedef struct onebit_generate_options {
+    onebit_sample_options sample;
+    const char *const *stop;
+    int add_start;
+} onebit_generate_options;
+ONEBIT_API onebit_generate_options onebit_generate_options_default(void);
+
+/* Continues the session with a prompt and streams the answer to on_text (NULL = none). The session keeps
+   prompt and answer. report may be NULL; options may be NULL. */
+ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *prompt, const onebit_generate_options *options,
+                                         onebit_text_fn on_text, void *user, onebit_generation *report);
+
+/* Sum of -ln p (nats) of ids[from..count) given what stands before each, from an emptied session in
+   windows of its context; *scored is how many. */
+ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *ids, size_t count, size_t from, double *nats,
+                                      size_t *scored);
+
+/* Progress of onebit_train: after each update (kind 's'), validation ('v'), checkpoint ('c'), warning
+   ('w', in note), code report ('q', in note), start ('b', a summary in note) and end ('e', a summary). */
+typedef struct onebit_progress {
+    int kind;
+    onebit_step_report step;
+    int max_steps;
+    double val_loss;         /* nats per token, kind 'v' */
+    double bits_per_byte;    /* of the validation text, kind 'v'; 0 when unknown */
+    double seconds;          /* since the start of this run */
+    double tokens_per_second;
+    double epoch;
+    const char *note;
+} onebit_progress;
+
+/* Everything onebit_train needs; NULL fields take defaults. */
+typedef struct onebit_train_job {
+    const char *data_dir;               /* file or directory; required */
+    const char *val_data_dir;           /* NULL = the held-out tail of data_dir */
+    const char *tokenizer;              /* tokenizer.json; NULL = train one */
+    const char *tokenizer_kind;         /* "bpe" (default), "byte", "char": what to train */
+    const char *output_dir;             /* created; default "out" */
+    const char *resume;                 /* checkpoint file or its directory; NULL = start afresh */
+    const onebit_config *config;        /* NULL = onebit_config_preset("auto") */
+    const onebit_train_options *options;
+    const onebit_env *env;
+    int (*on_progress)(void *user, const onebit_progress *progress); /* non-zero = stop, checkpoint kept */
+    void *user;
+} onebit_train_job;
+ONEBIT_API onebit_train_job onebit_train_job_default(void);
+
+/* Final figures of a run. */
+typedef struct onebit_train_result {
+    double train_loss, val_loss, bits_per_byte, seconds;
+    size_t parameters, model_bytes;
+    int steps;
+} onebit_train_result;
+
+/* Text in, model out: loads data, trains or loads the tokenizer, trains, and writes into output_dir:
+   model.1bit, model.safetensors, config.json, tokenizer.json, checkpoint.safetensors, metrics.csv,
+   loss.svg. Each file is replaced atomically. */
+ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* ONEBIT_H */
+
+#ifdef ONEBIT_IMPLEMENTATION
+#ifndef ONEBIT_IMPLEMENTED
+#define ONEBIT_IMPLEMENTED
+
+/* ===================================================================================================
+   1 >>base   errors, checked sizes, little-endian, f16, random numbers, checksum, readers, UTF-8.
+   uses: libc                                                              used by: every floor
+   =================================================================================================== */
+
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(_WIN32) /* MinGW's printf checks follow another libc */
+#define OB_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define OB_PRINTF(text, first)
+#endif
+
+#if defined(__cplusplus)
+#define OB_THREAD_LOCAL thread_local
+#elif defined(_MSC_VER)
+#define OB_THREAD_LOCAL __declspec(thread)
+#else
+#define OB_THREAD_LOCAL __thread
+#endif
+
+#define OB_INLINE static inline
+
+/* ---- errors ---- */
+
+/* The one mutable variable of the library: what went wrong last in this thread. */
+static OB_THREAD_LOCAL char ob_error[512];
+
+const char *onebit_status_text(onebit_status status) {
+#define OB_SENTENCE(name, sentence) sentence,
+    static const char *const sentences[] = {ONEBIT_ERRORS(OB_SENTENCE) "unknown status"};
+#undef OB_SENTENCE
+    int at = (int)status;
+    return sentences[at >= 0 && at < ONEBIT_STATUS_COUNT ? at : ONEBIT_STATUS_COUNT];
+}
+
+const char *onebit_error_text(void) { return ob_error; }
+
+/* Sets this thread's error text and returns the code, so that callers write return ob_fail(...). The
+   text is built aside first: an argument may be the old text itself. */
+OB_PRINTF(2, 3) static onebit_status ob_fail(onebit_status code, const char *format, ...) {
+    char text[sizeof ob_error];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    memcpy(ob_error, text, sizeof text);
+    return code;
+}
+
+/* Leaves the function with the status of a failed call. */
+#define OB_TRY(expression)                                                                         \
+    do {                                                                                           \
+        onebit_status ob_try_status = (expression);                                                \
+        if (ob_try_status != ONEBIT_OK) return ob_try_status;                                      \
+    } while (0)
+
+/* ---- checked sizes: 1 = ok, 0 = overflow (then *out is SIZE_MAX, which no allocation gives) ---- */
+
+static int ob_mul(size_t a, size_t b, size_t *out) {
+    int fits = a == 0 || b <= SIZE_MAX / a;
+    *out = fits ? a * b : SIZE_MAX;
+    return fits;
+}
+
+static int ob_add(size_t a, size_t b, size_t *out) {
+    int fits = b <= SIZE_MAX - a;
+    *out = fits ? a + b : SIZE_MAX;
+    return fits;
+}
+
+/* Next multiple at or above n; saturates at SIZE_MAX. */
+static size_t ob_round_up(size_t n, size_t multiple) {
+    size_t rest = n % multiple;
+    if (rest == 0) return n;
+    return n > SIZE_MAX - (multiple - rest) ? SIZE_MAX : n + (multiple - rest);
+}
+
+/* ---- little-endian, unaligned; compilers turn these into single loads and stores ---- */
+
+OB_INLINE uint16_t ob_get16(const void *p) {
+    const uint8_t *b = (const uint8_t *)p;
+    return (uint16_t)(b[0] | b[1] << 8);
+}
+
+OB_INLINE uint32_t ob_get32(const void *p) {
+    const uint8_t *b = (const uint8_t *)p;
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+OB_INLINE uint64_t ob_get64(const void *p) {
+    return ob_get32(p) | (uint64_t)ob_get32((const uint8_t *)p + 4) << 32;
+}
+
+OB_INLINE void ob_put16(void *p, uint16_t v) {
+    uint8_t *b = (uint8_t *)p;
+    b[0] = (uint8_t)(v & 255);
+    b[1] = (uint8_t)(v >> 8);
+}
+
+OB_INLINE void ob_put32(void *p, uint32_t v) {
+    ob_put16(p, (uint16_t)(v & 0xFFFF));
+    ob_put16((uint8_t *)p + 2, (uint16_t)(v >> 16));
+}
+
+OB_INLINE void ob_put64(void *p, uint64_t v) {
+    ob_put32(p, (uint32_t)(v & 0xFFFFFFFFu));
+    ob_put32((uint8_t *)p + 4, (uint32_t)(v >> 32));
+}
+
+/* Bits of a float and back: memcpy is the one way that both C and C++ define. */
+OB_INLINE uint32_t ob_float_bits(float f) {
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+OB_INLINE float ob_bits_float(uint32_t bits) {
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+OB_INLINE float ob_getf32(const void *p) { return ob_bits_float(ob_get32(p)); }
+OB_INLINE void ob_putf32(void *p, float v) { ob_put32(p, ob_float_bits(v)); }
+
+/* ---- IEEE 754 half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ---- */
+
+/* Exact; a NaN keeps its payload and becomes quiet, as the F16C instruction does. */
+OB_INLINE float ob_f16_to_f32(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, rest = h & 0x3FFu;
+    float tiny;
+    if (exponent == 31) {
+        uint32_t quiet = rest ? 0x400000u : 0u;
+        return ob_bits_float(sign | 0x7F800000u | quiet | rest << 13);
+    }
+    if (exponent) return ob_bits_float(sign | (exponent + 112) << 23 | rest << 13);
+    tiny = (float)rest * (1.0f / 16777216.0f); /* subnormal: multiples of 2^-24 */
+    return sign ? -tiny : tiny;
+}
+
+/* Nearest, ties to even; beyond 65519.99 becomes infinity. */
+OB_INLINE uint16_t ob_f32_to_f16(float f) {
+    uint32_t bits = ob_float_bits(f), sign = bits >> 16 & 0x8000u, rest = bits & 0x7FFFFFu, half, cut;
+    int exponent = (int)(bits >> 23 & 255u) - 112, shift;
+    if (exponent >= 31) {
+        if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(sign | 0x7E00u | rest >> 13);
+        return (uint16_t)(sign | 0x7C00u);
+    }
+    if (exponent > 0) { /* a carry out of the fraction rightly steps the exponent */
+        half = (uint32_t)exponent << 10 | rest >> 13;
+        cut = rest & 0x1FFFu;
+        return (uint16_t)(sign | (half + (cut > 0x1000u || (cut == 0x1000u && (half & 1u)))));
+    }
+    if (exponent < -10) return (uint16_t)sign; /* under half of the least subnormal */
+    shift = 14 - exponent;                     /* 14..24: fraction with its hidden one to 2^-24 */
+    rest |= 0x800000u;
+    half = rest >> shift;
+    cut = rest & ((1u << shift) - 1);
+    half += cut > 1u << (shift - 1) || (cut == 1u << (shift - 1) && (half & 1u));
+    return (uint16_t)(sign | half);
+}
+
+/* ---- random numbers: xoshiro256++ 1.0 (Blackman and Vigna), seeded by splitmix64 ---- */
+
+OB_INLINE uint64_t ob_rotl64(uint64_t x, int k) { return x << k | x >> (64 - k); }
+
+void onebit_rng_seed(onebit_rng *rng, uint64_t seed) {
+    int i;
+    for (i = 0; i < 4; i++) {
+        uint64_t z = seed += 0x9E3779B97F4A7C15u;
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+        z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+        rng->s[i] = z ^ z >> 31;
+    }
+}
+
+static uint64_t ob_rng_next(onebit_rng *r) {
+    uint64_t *s = r->s, result = ob_rotl64(s[0] + s[3], 23) + s[0], t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = ob_rotl64(s[3], 45);
+    return result;
+}
+
+/* [0, 1): the upper 53 bits. */
+static double ob_rng_double(onebit_rng *r) {
+    return (double)(ob_rng_next(r) >> 11) * (1.0 / 9007199254740992.0);
+}
+
+/* [0, n), unbiased: draws below 2^64 mod n are thrown away. n = 0 gives 0. */
+static uint64_t ob_rng_below(onebit_rng *r, uint64_t n) {
+    uint64_t floor, x;
+    if (n == 0) return 0;
+    floor = (0 - n) % n;
+    do x = ob_rng_next(r);
+    while (x < floor);
+    return x % n;
+}
+
+/* Standard normal by Marsaglia's polar method; the twin value is dropped to keep the state plain. */
+static float ob_rng_normal(onebit_rng *r) {
+    double u, v, q;
+    do {
+        u = 2 * ob_rng_double(r) - 1;
+        v = 2 * ob_rng_double(r) - 1;
+        q = u * u + v * v;
+    } while (q >= 1 || q == 0);
+    return (float)(u * sqrt(-2 * log(q) / q));
+}
+
+/* ---- checksum: XXH64 (Y. Collet, xxHash specification 0.1.1) ---- */
+
+#define OB_XXH1 0x9E3779B185EBCA87u
+#define OB_XXH2 0xC2B2AE3D27D4EB4Fu
+#define OB_XXH3 0x165667B19E3779F9u
+#define OB_XXH4 0x85EBCA77C2B2AE63u
+#define OB_XXH5 0x27D4EB2F165667C5u
+
+OB_INLINE uint64_t ob_hash_round(uint64_t lane, uint64_t input) {
+    return ob_rotl64(lane + input * OB_XXH2, 31) * OB_XXH1;
+}
+
+/* Folds the last 0..31 bytes in and mixes. */
+static uint64_t ob_hash_tail(uint64_t h, const uint8_t *p, size_t n) {
+    for (; n >= 8; n -= 8, p += 8)
+        h = ob_rotl64(h ^ ob_hash_round(0, ob_get64(p)), 27) * OB_XXH1 + OB_XXH4;
+    if (n >= 4) {
+        h = ob_rotl64(h ^ ob_get32(p) * OB_XXH1, 23) * OB_XXH2 + OB_XXH3;
+        n -= 4, p += 4;
+    }
+    for (; n; n--, p++) h = ob_rotl64(h ^ *p * OB_XXH5, 11) * OB_XXH1;
+    h = (h ^ h >> 33) * OB_XXH2;
+    h = (h ^ h >> 29) * OB_XXH3;
+    return h ^ h >> 32;
+}
+
+static uint64_t ob_hash64(const void *data, size_t bytes, uint64_t seed) {
+    const uint8_t *p = (const uint8_t *)data;
+    size_t n = bytes;
+    uint64_t lane[4], h = seed + OB_XXH5;
+    int i;
+    if (bytes == 0) return ob_hash_tail(h, NULL, 0);
+    if (n >= 32) {
+        lane[0] = seed + OB_XXH1 + OB_XXH2;
+        lane[1] = seed + OB_XXH2;
+        lane[2] = seed;
+        lane[3] = seed - OB_XXH1;
+        for (; n >= 32; n -= 32, p += 32)
+            for (i = 0; i < 4; i++) lane[i] = ob_hash_round(lane[i], ob_get64(p + 8 * i));
+        h = ob_rotl64(lane[0], 1) + ob_rotl64(lane[1], 7) + ob_rotl64(lane[2], 12) +
+            ob_rotl64(lane[3], 18);
+        for (i = 0; i < 4; i++) h = (h ^ ob_hash_round(0, lane[i])) * OB_XXH1 + OB_XXH4;
+    }
+    return ob_hash_tail(h + (uint64_t)bytes, p, n);
+}
+
+/* ---- slices and the bounded reader ---- */
+
+/* Text that lives elsewhere, not terminated. */
+typedef struct ob_slice {
+    const char *p;
+    size_t n;
+} ob_slice;
+
+static int ob_slice_is(ob_slice s, const char *text) {
+    return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
+}
+
+/* Reads little-endian values from bytes that may be hostile: past the end everything is 0 and bad
+   stays set, so that one check after many reads suffices. */
+typedef struct ob_reader {
+    const uint8_t *p;
+    size_t n, at;
+    int bad;
+} ob_reader;
+
+static ob_reader ob_reader_on(const void *p, size_t n) {
+    ob_reader r;
+    r.p = (const uint8_t *)p;
+    r.n = n;
+    r.at = 0;
+    r.bad = 0;
+    return r;
+}
+
+/* The next n bytes in place; NULL and bad when there are fewer. */
+static const uint8_t *ob_read_bytes(ob_reader *r, size_t n) {
+    const uint8_t *p;
+    if (r->bad || n > r->n - r->at) {
+        r->bad = 1;
+        return NULL;
+    }
+    p = r->p + r->at;
+    r->at += n;
+    return p;
+}
+
+static uint8_t ob_read8(ob_reader *r) {
+    const uint8_t *p = ob_read_bytes(r, 1);
+    return p ? *p : (uint8_t)0;
+}
+
+static uint16_t ob_read16(ob_reader *r) {
+    const uint8_t *p = ob_read_bytes(r, 2);
+    return p ? ob_get16(p) : (uint16_t)0;
+}
+
+static uint32_t ob_read32(ob_reader *r) {
+    const uint8_t *p = ob_read_bytes(r, 4);
+    return p ? ob_get32(p) : 0;
+}
+
+static uint64_t ob_read64(ob_reader *r) {
+    const uint8_t *p = ob_read_bytes(r, 8);
+    return p ? ob_get64(p) : 0;
+}
+
+/* ---- UTF-8 (RFC 3629) ---- */
+
+#define OB_UTF8_BAD 0xFFFFFFFFu
+
+/* One code point from p[n]: bytes used. Overlong forms, surrogates, values above U+10FFFF and cut
+   sequences give code OB_UTF8_BAD and use one byte. n = 0 uses none. */
+static size_t ob_utf8_decode(const char *p, size_t n, uint32_t *code) {
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    const uint8_t *b = (const uint8_t *)p;
+    size_t i, length;
+    uint32_t c;
+    *code = OB_UTF8_BAD;
+    if (n == 0) return 0;
+    if (b[0] < 0x80) {
+        *code = b[0];
+        return 1;
+    }
+    length = b[0] >= 0xF0 ? 4 : b[0] >= 0xE0 ? 3 : 2;
+    if (b[0] < 0xC2 || b[0] > 0xF4 || n < length) return 1;
+    c = b[0] & (0x7Fu >> length);
+    for (i = 1; i < length; i++) {
+        if ((b[i] & 0xC0) != 0x80) return 1;
+        c = c << 6 | (b[i] & 0x3Fu);
+    }
+    if (c < least[length] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000)) return 1;
+    *code = c;
+    return length;
+}
+
+/* Bytes of one code point into out: 1..4. What is no code point is written as U+FFFD. */
+static size_t ob_utf8_encode(uint32_t code, char out[4]) {
+    size_t length, i;
+    if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = 0xFFFD;
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (i = length - 1; i > 0; i--, code >>= 6) out[i] = (char)(uint8_t)(0x80u | (code & 0x3Fu));
+    out[0] = (char)(uint8_t)((0xF00u >> length & 0xF0u) | code);
+    return length;
+}
+
+/* ---- a writer into a fixed place, counting what is needed as snprintf does ---- */
+
+typedef struct ob_out {
+    char *p;     /* may be NULL when size is 0 */
+    size_t size; /* of p, terminator included */
+    size_t n;    /* bytes that the whole text needs, without terminator */
+} ob_out;
+
+static ob_out ob_out_on(char *p, size_t size) {
+    ob_out out;
+    out.p = p;
+    out.size = p ? size : 0;
+    out.n = 0;
+    if (out.size) p[0] = 0;
+    return out;
+}
+
+/* What fits is written and always terminated. */
+static void ob_out_add(ob_out *out, const void *data, size_t bytes) {
+    size_t room = out->n < out->size ? out->size - out->n - 1 : 0;
+    size_t take = bytes < room ? bytes : room;
+    if (take) memcpy(out->p + out->n, data, take);
+    if (out->n < out->size) out->p[out->n + take] = 0;
+    out->n += bytes;
+}
+
+static void ob_out_text(ob_out *out, const char *text) { ob_out_add(out, text, strlen(text)); }
+
+/* At most 511 bytes per call; the rest is cut. */
+OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) {
+    char text[512];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    ob_out_text(out, text);
+}
+
+/* ===================================================================================================
+   2 >>system   memory, threads, clock, processor and files: the only floor that knows the machine.
+   uses: base                                                              used by: every floor above
+   =================================================================================================== */
+
+#ifdef _WIN32
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#include <direct.h>
+#include <fcntl.h>
+#include <io.h>
+#else
+#include <sys/time.h>
+#include <time.h>
+#ifndef ONEBIT_NO_FILES
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+#endif
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(ONEBIT_NO_SIMD)
+#define OB_X86 1
+#include <cpuid.h>
+#include <immintrin.h>
+#define OB_TARGET(features) __attribute__((target(features)))
+#define OB_TARGET_AVX2 OB_TARGET("avx2,fma,f16c")
+#ifdef __clang__ /* has no prefer-vector-width in the attribute: says it in its own way */
+#define OB_TARGET_AVX512                                                                           \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"),                     \
+                   min_vector_width(512)))
+#else
+#define OB_TARGET_AVX512                                                                           \
+    OB_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,prefer-vector-width=512")
+#endif
+#endif
+
+/* A loop body that is compiled into each instruction set's variant, and a loop whose count is a
+   constant there. */
+#if defined(__clang__)
+#define OB_BODY static inline __attribute__((always_inline))
+#define OB_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define OB_BODY static inline __attribute__((always_inline))
+#define OB_UNROLL _Pragma("GCC unroll 16")
+#else
+#define OB_BODY static inline
+#define OB_UNROLL
+#endif
+
+#if defined(__GNUC__) || defined(_MSC_VER)
+#define OB_RESTRICT __restrict
+#else
+#define OB_RESTRICT
+#endif
+
+/* Every float expression below keeps the order and the roundings that it is written with: a multiply
+   and an add are never fused behind our back. The options end with the implementation. */
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+/* ---- environment ---- */
+
+#define OB_MAX_THREADS 64
+
+static void *ob_default_alloc(void *user, size_t bytes) {
+    (void)user;
+    return malloc(bytes);
+}
+
+static void ob_default_release(void *user, void *block) {
+    (void)user;
+    free(block);
+}
+
+/* The number of threads comes in through user (see ob_parallel); 0 = one per piece. */
+static void ob_default_parallel(void *user, onebit_body body, void *arg, int n) {
+    int i;
+#ifdef _OPENMP
+    int threads = (int)(intptr_t)user;
+    if (threads <= 0 || threads > n) threads = n < OB_MAX_THREADS ? n : OB_MAX_THREADS;
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+#else
+    (void)user;
+#endif
+    for (i = 0; i < n; i++) body(arg, i);
+}
+
+static int ob_default_threads(void) {
+#ifdef _OPENMP
+    int n = omp_get_max_threads();
+    return n < 1 ? 1 : n > OB_MAX_THREADS ? OB_MAX_THREADS : n;
+#else
+    return 1;
+#endif
+}
+
+onebit_env onebit_env_default(void) {
+    onebit_env env;
+    env.user = NULL;
+    env.alloc = ob_default_alloc;
+    env.release = ob_default_release;
+    env.parallel = ob_default_parallel;
+    env.threads = ob_default_threads();
+    env.isa = ONEBIT_ISA_AUTO;
+    return env;
+}
+
+/* A copy with the gaps filled. alloc and release go together: one without the other is no allocator. */
+static onebit_env ob_env_or_default(const onebit_env *env) {
+    onebit_env filled = onebit_env_default();
+    if (!env) return filled;
+    filled.user = env->user;
+    filled.isa = env->isa;
+    if (env->alloc && env->release) {
+        filled.alloc = env->alloc;
+        filled.release = env->release;
+    }
+    if (env->parallel) filled.parallel = env->parallel;
+    if (env->threads > 0) filled.threads = env->threads;
+    return filled;
+}
+
+#ifdef OB_X86
+/* Register sets that the system saves on a task switch (XCR0): 6 = AVX, 0xE6 = AVX-512. */
+static unsigned ob_cpu_saved(void) {
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    (void)high;
+    return low;
+}
+#endif
+
+/* The best kernel set of this processor, from CPUID: leaf 1 ECX has FMA 12, OSXSAVE 27, F16C 29; leaf 7
+   EBX has AVX2 5, AVX512F 16, DQ 17, BW 30, VL 31. The compilers' builtins are not used: clang 14 does
+   not know F16C, and not every runtime library has their tables. */
+static onebit_isa ob_cpu_isa(void) {
+#ifdef OB_X86
+    const unsigned first = 1u << 12 | 1u << 27 | 1u << 29, wide = 3u << 16 | 3u << 30;
+    unsigned a, b, c, d, saved;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & first) != first) return ONEBIT_ISA_SCALAR;
+    saved = ob_cpu_saved();
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b >> 5 & 1) || (saved & 6) != 6)
+        return ONEBIT_ISA_SCALAR;
+    return (b & wide) == wide && (saved & 0xE6) == 0xE6 ? ONEBIT_ISA_AVX512 : ONEBIT_ISA_AVX2;
+#else
+    return ONEBIT_ISA_SCALAR;
+#endif
+}
+
+const char *onebit_isa_name(onebit_isa isa) {
+    if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
+    return isa == ONEBIT_ISA_AVX512 ? "avx512"
+           : isa == ONEBIT_ISA_AVX2 ? "avx2"
+           : isa == ONEBIT_ISA_SCALAR ? "scalar"
+                                      : "unknown";
+}
+
+static onebit_status ob_env_check(const onebit_env *env) {
+    if (env->threads < 1 || env->threads > OB_MAX_THREADS)
+        return ob_fail(ONEBIT_USAGE, "threads is %d, expected 1..%d", env->threads, OB_MAX_THREADS);
+    if ((int)env->isa < (int)ONEBIT_ISA_AUTO || (int)env->isa > (int)ONEBIT_ISA_AVX512)
+        return ob_fail(ONEBIT_USAGE, "isa %d does not exist", (int)env->isa);
+    if (env->isa > ob_cpu_isa())
+        return ob_fail(ONEBIT_UNSUPPORTED, "this processor or build has no %s kernels, only %s",
+                       onebit_isa_name(env->isa), onebit_isa_name(ONEBIT_ISA_AUTO));
+    return ONEBIT_OK;
+}
+
+/* Name and version of the compiler. */
+static void ob_out_compiler(ob_out *out) {
+#if defined(__clang__)
+    ob_out_format(out, "clang %d.%d", __clang_major__, __clang_minor__);
+#elif defined(__GNUC__)
+    ob_out_format(out, "gcc %d.%d", __GNUC__, __GNUC_MINOR__);
+#elif defined(_MSC_VER)
+    ob_out_format(out, "msvc %d.%d", _MSC_VER / 100, _MSC_VER % 100);
+#else
+    ob_out_text(out, "unknown compiler");
+#endif
+}
+
+void onebit_version_text(char *text, size_t size) {
+    ob_out out = ob_out_on(text, size);
+    int threads = ob_default_threads();
+    ob_out_text(&out, "onebit " ONEBIT_VERSION " (");
+    ob_out_compiler(&out);
+    ob_out_format(&out, ", %s, %d thread%s", onebit_isa_name(ONEBIT_ISA_AUTO), threads,
+                  threads == 1 ? "" : "s");
+#ifdef _OPENMP
+    ob_out_text(&out, ", OpenMP");
+#endif
+    ob_out_text(&out, ")");
+}
+
+/* body(arg, i) for i in [0, n). Our own hook is told the number of threads in place of a user. */
+static void ob_parallel(const onebit_env *env, onebit_body body, void *arg, int n) {
+    int i;
+    if (n <= 1 || env->threads == 1) {
+        for (i = 0; i < n; i++) body(arg, i);
+    } else if (env->parallel == ob_default_parallel) {
+        ob_default_parallel((void *)(intptr_t)env->threads, body, arg, n);
+    } else {
+        env->parallel(env->user, body, arg, n);
+    }
+}
+
+/* ---- memory ---- */
+
+#define OB_ALIGN 64 /* a cache line, and the widest vector */
+
+/* Zeroed, 64-byte aligned; NULL for 0 bytes, too many, or when there is no memory. What alloc gave is
+   remembered in front of the block. */
+static void *ob_alloc(const onebit_env *env, size_t bytes) {
+    const size_t extra = OB_ALIGN + sizeof(void *);
+    uint8_t *raw, *block;
+    if (bytes == 0 || bytes > SIZE_MAX / 2 - extra) return NULL;
+    raw = (uint8_t *)env->alloc(env->user, bytes + extra);
+    if (!raw) return NULL;
+    block = raw + sizeof(void *);
+    block += (OB_ALIGN - (uintptr_t)block % OB_ALIGN) % OB_ALIGN;
+    memcpy(block - sizeof(void *), &raw, sizeof raw);
+    memset(block, 0, bytes);
+    return block;
+}
+
+static void ob_release(const onebit_env *env, void *block) {
+    void *raw;
+    if (!block) return;
+    memcpy(&raw, (uint8_t *)block - sizeof(void *), sizeof raw);
+    env->release(env->user, raw);
+}
+
+/* Cuts one block into aligned pieces. With base NULL it only counts: the same code that lays an object
+   out tells its size first. */
+typedef struct ob_carve {
+    uint8_t *base;
+    size_t used; /* SIZE_MAX = overflow */
+} ob_carve;
+
+static void *ob_take(ob_carve *c, size_t bytes) {
+    size_t at = ob_round_up(c->used, OB_ALIGN);
+    if (!ob_add(at, bytes, &c->used) || at == SIZE_MAX) {
+        c->used = SIZE_MAX;
+        return NULL;
+    }
+    return c->base ? c->base + at : NULL;
+}
+
+/* Growing text, terminated at p[n] once something was added. */
+typedef struct ob_buffer {
+    onebit_env env;
+    char *p;
+    size_t n, capacity;
+    int failed; /* sticky: memory ran out, and what came after is lost */
+} ob_buffer;
+
+static ob_buffer ob_buffer_new(const onebit_env *env) {
+    ob_buffer b;
+    memset(&b, 0, sizeof b);
+    b.env = ob_env_or_default(env);
+    return b;
+}
+
+static void ob_buffer_free(ob_buffer *b) {
+    ob_release(&b->env, b->p);
+    b->p = NULL;
+    b->n = b->capacity = 0;
+}
+
+static void ob_buffer_add(ob_buffer *b, const void *data, size_t bytes) {
+    size_t need;
+    if (b->failed) return;
+    if (!ob_add(b->n, bytes, &need) || need >= SIZE_MAX / 4) {
+        b->failed = 1;
+        return;
+    }
+    if (need >= b->capacity) {
+        size_t capacity = need < 128 ? 256 : 2 * need;
+        char *p = (char *)ob_alloc(&b->env, capacity);
+        b->failed = !p;
+        if (!p) return;
+        if (b->n) memcpy(p, b->p, b->n);
+        ob_release(&b->env, b->p);
+        b->p = p;
+        b->capacity = capacity;
+    }
+    if (bytes) memcpy(b->p + b->n, data, bytes);
+    b->n = need;
+    b->p[need] = 0;
+}
+
+static void ob_buffer_text(ob_buffer *b, const char *terminated) {
+    ob_buffer_add(b, terminated, strlen(terminated));
+}
+
+/* At most 511 bytes per call; the rest is cut. */
+OB_PRINTF(2, 3) static void ob_buffer_format(ob_buffer *b, const char *format, ...) {
+    char text[512];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    ob_buffer_text(b, text);
+}
+
+/* ---- clock ---- */
+
+/* Seconds since some moment. Where -std=c99 hides the monotonic clock, the time of day serves. */
+static double ob_seconds(void) {
+#if defined(_WIN32)
+    LARGE_INTEGER now, rate;
+    QueryPerformanceFrequency(&rate);
+    QueryPerformanceCounter(&now);
+    return (double)now.QuadPart / (double)rate.QuadPart;
+#elif defined(CLOCK_MONOTONIC) && !defined(__wasi__)
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#else
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    return (double)now.tv_sec + 1e-6 * (double)now.tv_usec;
+#endif
+}
+
+/* directory/name into out; either may hold separators. */
+static onebit_status ob_path_join(char *out, size_t size, const char *directory, const char *name) {
+    size_t n = strlen(directory);
+    const char *slash = n && directory[n - 1] != '/' ? "/" : "";
+    int length = snprintf(out, size, "%s%s%s", directory, slash, name);
+    if (length < 0 || (size_t)length >= size)
+        return ob_fail(ONEBIT_IO, "path too long: %.80s/%.80s", directory, name);
+    return ONEBIT_OK;
+}
+
+#ifndef ONEBIT_NO_FILES
+
+#define OB_PATH_MAX 1024
+
+/* ---- what the two systems do differently: map, sync, rename, kind, make, list ---- */
+
+/* A file's bytes, read-only. how: 0 = nothing to give back, 1 = mapped, 2 = read into memory. */
+typedef struct ob_map {
+    const uint8_t *data;
+    size_t bytes;
+    void *handle;
+    int how;
+} ob_map;
+
+typedef enum ob_found { OB_FOUND_NOTHING, OB_FOUND_FILE, OB_FOUND_DIRECTORY } ob_found;
+
+/* Receives the names in one directory, in any order. */
+typedef void (*ob_name_fn)(void *user, const char *name);
+
+#ifdef _WIN32
+
+static ob_found ob_path_find(const char *path) {
+    DWORD a = GetFileAttributesA(path);
+    if (a == INVALID_FILE_ATTRIBUTES) return OB_FOUND_NOTHING;
+    return a & FILE_ATTRIBUTE_DIRECTORY ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
+}
+
+static int ob_make_one(const char *path) { return _mkdir(path) == 0; }
+static long ob_process(void) { return (long)GetCurrentProcessId(); }
+
+static int ob_sync_path(const char *path) {
+    int ok, file = _open(path, _O_RDWR | _O_BINARY);
+    if (file < 0) return 0;
+    ok = _commit(file) == 0;
+    _close(file);
+    return ok;
+}
+
+static int ob_replace(const char *from, const char *to) {
+    return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0;
+}
+
+static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
+    char pattern[OB_PATH_MAX + 3];
+    WIN32_FIND_DATAA found;
+    HANDLE search;
+    snprintf(pattern, sizeof pattern, "%s/*", path);
+    search = FindFirstFileA(pattern, &found);
+    if (search == INVALID_HANDLE_VALUE) return 0;
+    do {
+        if (!(found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)) fn(user, found.cFileName);
+    } while (FindNextFileA(search, &found));
+    FindClose(search);
+    return 1;
+}
+
+static int ob_map_bytes(ob_map *out, const char *path) {
+    FILE *file = fopen(path, "rb");
+    long long size = -1;
+    size_t done = 0;
+    if (!file) return 0;
+    if (_fseeki64(file, 0, SEEK_END) == 0) size = _ftelli64(file);
+    if (size > 0 && (unsigned long long)size <= SIZE_MAX / 2) out->handle = malloc((size_t)size);
+    if (out->handle && _fseeki64(file, 0, SEEK_SET) == 0)
+        done = fread(out->handle, 1, (size_t)size, file);
+    fclose(file);
+    if (size < 0 || done != (size_t)size) {
+        free(out->handle);
+        return 0;
+    }
+    out->how = size ? 2 : 0;
+    out->data = size ? (const uint8_t *)out->handle : (const uint8_t *)"";
+    out->bytes = (size_t)size;
+    return 1;
+}
+
+static void ob_map_close(ob_map *map) {
+    if (map->how == 2) free(map->handle);
+    memset(map, 0, sizeof *map);
+}
+
+#else /* POSIX; only names that -std=c99 leaves visible, whatever was included before */
+
+static ob_found ob_path_find(const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0) return OB_FOUND_NOTHING;
+    return S_ISDIR(st.st_mode) ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
+}
+
+static int ob_make_one(const char *path) { return mkdir(path, 0777) == 0; }
+static int ob_replace(const char *from, const char *to) { return rename(from, to) == 0; }
+static long ob_process(void) { return (long)getpid(); }
+
+/* Brings a file or directory to the disk by its path: FILE's own descriptor is hidden in -std=c99.
+   Some file systems cannot sync a directory; that is no failure of the write. */
+static int ob_sync_path(const char *path) {
+#ifndef __cplusplus
+    extern int fsync(int); /* glibc hides it in -std=c99 */
+#endif
+    int ok, file = open(path, O_RDONLY);
+    if (file < 0) return 0;
+    ok = fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP;
+    close(file);
+    return ok;
+}
+
+static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    if (!directory) return 0;
+    while ((entry = readdir(directory)) != NULL) fn(user, entry->d_name);
+    closedir(directory);
+    return 1;
+}
+
+static int ob_map_bytes(ob_map *out, const char *path) {
+    struct stat st;
+    int ok = 0, file = open(path, O_RDONLY);
+    if (file < 0) return 0;
+    if (fstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 &&
+        (uintmax_t)st.st_size <= SIZE_MAX / 2) {
+        out->bytes = (size_t)st.st_size;
+        out->data = (const uint8_t *)"";
+        ok = 1;
+    }
+    if (ok && out->bytes) {
+        void *p = mmap(NULL, out->bytes, PROT_READ, MAP_PRIVATE, file, 0);
+        ok = p != MAP_FAILED;
+        out->handle = p;
+        out->data = (const uint8_t *)p;
+        out->how = 1;
+    }
+    close(file);
+    return ok;
+}
+
+static void ob_map_close(ob_map *map) {
+    if (map->how == 1) munmap(map->handle, map->bytes);
+    memset(map, 0, sizeof *map);
+}
+
+#endif
+
+/* ---- files ---- */
+
+static int ob_is_directory(const char *path) { return ob_path_find(path) == OB_FOUND_DIRECTORY; }
+static int ob_file_exists(const char *path) { return ob_path_find(path) == OB_FOUND_FILE; }
+
+/* An empty file gives data that is not NULL, and 0 bytes. */
+static onebit_status ob_map_open(ob_map *out, const char *path) {
+    memset(out, 0, sizeof *out);
+    if (ob_map_bytes(out, path)) return ONEBIT_OK;
+    memset(out, 0, sizeof *out);
+    return ob_fail(ONEBIT_IO, "%.200s: %s", path,
+                   ob_is_directory(path)  ? "is a directory, expected a file"
+                   : ob_file_exists(path) ? "cannot be read"
+                                          : "no such file");
+}
+
+/* Writes beside the path under a temporary name; commit puts it in place in one step, so that readers
+   and a crash see the old file or the new one, never a part. */
+typedef struct ob_sink {
+    void *file;
+    char path[OB_PATH_MAX], temporary[OB_PATH_MAX + 32];
+    int failed;
+} ob_sink;
+
+static onebit_status ob_sink_open(ob_sink *s, const char *path) {
+    memset(s, 0, sizeof *s);
+    if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
+    snprintf(s->path, sizeof s->path, "%s", path);
+    snprintf(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
+    s->file = fopen(s->temporary, "wb");
+    if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: cannot be written", path);
+    return ONEBIT_OK;
+}
+
+static void ob_sink_write(ob_sink *s, const void *data, size_t bytes) {
+    if (!s->file || s->failed || bytes == 0) return;
+    if (fwrite(data, 1, bytes, (FILE *)s->file) != bytes) s->failed = 1;
+}
+
+/* Drops what was written; harmless after a commit and on a zeroed sink. */
+static void ob_sink_abort(ob_sink *s) {
+    if (!s->file) return;
+    fclose((FILE *)s->file);
+    s->file = NULL;
+    remove(s->temporary);
+}
+
+/* Brings the directory entry to the disk too; s->path is cut to the directory. */
+static void ob_sink_sync_directory(ob_sink *s) {
+    char *slash = strrchr(s->path, '/');
+    if (slash) slash[slash == s->path] = 0; /* "/name" lives in "/" */
+    (void)ob_sync_path(slash ? s->path : ".");
+}
+
+static onebit_status ob_sink_commit(ob_sink *s) {
+    FILE *file = (FILE *)s->file;
+    if (!file) return ob_fail(ONEBIT_IO, "%.200s: was not opened for writing", s->path);
+    if (fclose(file) != 0 || !ob_sync_path(s->temporary)) s->failed = 1;
+    s->file = NULL;
+    if (s->failed || !ob_replace(s->temporary, s->path)) {
+        remove(s->temporary);
+        return ob_fail(ONEBIT_IO, "%.200s: cannot be written (disk full or no permission)", s->path);
+    }
+    ob_sink_sync_directory(s);
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_file_write(const char *path, const void *data, size_t bytes) {
+    ob_sink sink;
+    OB_TRY(ob_sink_open(&sink, path));
+    ob_sink_write(&sink, data, bytes);
+    return ob_sink_commit(&sink);
+}
+
+/* ---- directories ---- */
+
+/* With parents, as mkdir -p; an existing directory is fine. */
+static onebit_status ob_make_directory(const char *path) {
+    char part[OB_PATH_MAX];
+    size_t i, n = strlen(path);
+    if (n == 0 || n >= sizeof part) return ob_fail(ONEBIT_IO, "no usable path: '%.80s'", path);
+    memcpy(part, path, n + 1);
+    for (i = 1; i <= n; i++) {
+        if (part[i] != '/' && part[i] != '\\' && part[i] != 0) continue;
+        part[i] = 0;
+        if (!ob_is_directory(part)) (void)ob_make_one(part);
+        part[i] = path[i];
+    }
+    if (ob_is_directory(path)) return ONEBIT_OK;
+    return ob_fail(ONEBIT_IO, "%.200s: directory cannot be made", path);
+}
+
+#define OB_MAX_NESTING 16 /* directories below the named one; also ends a loop of links */
+
+/* A walk through a directory: names of one level come back as text, terminated one after another. */
+typedef struct ob_walk {
+    ob_buffer found; /* paths of files */
+    ob_buffer level; /* names of the directories being walked, deepest last */
+    size_t count;
+    char path[OB_PATH_MAX];
+    int too_long;
+} ob_walk;
+
+/* Keeps names that are not hidden ("." and ".." are). */
+static void ob_walk_name(void *user, const char *name) {
+    if (name[0] != '.') ob_buffer_add((ob_buffer *)user, name, strlen(name) + 1);
+}
+
+/* Collects the files under walk->path. Recursion ends at OB_MAX_NESTING. */
+static void ob_walk_level(ob_walk *walk, int depth) {
+    size_t length = strlen(walk->path), start = walk->level.n, at = start;
+    if (!ob_each_name(walk->path, ob_walk_name, &walk->level)) return;
+    while (!walk->level.failed && at < walk->level.n) {
+        const char *name = walk->level.p + at;
+        size_t n = strlen(name);
+        at += n + 1;
+        if (length + n + 2 > sizeof walk->path) {
+            walk->too_long = 1;
+            continue;
+        }
+        walk->path[length] = '/';
+        memcpy(walk->path + length + 1, name, n + 1);
+        if (ob_file_exists(walk->path)) {
+            ob_buffer_add(&walk->found, walk->path, length + n + 2);
+            walk->count++;
+        } else if (depth < OB_MAX_NESTING && ob_is_directory(walk->path)) {
+            ob_walk_level(walk, depth + 1);
+        }
+        walk->path[length] = 0;
+    }
+    if (walk->level.p) walk->level.n = start;
+}
+
+static int ob_compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* One block: the sorted pointers, then the text that they point to. */
+static onebit_status ob_walk_gather(const ob_walk *walk, const onebit_env *env, char ***names) {
+    size_t i, table, bytes;
+    char *text;
+    if (walk->found.failed || walk->level.failed || !ob_mul(walk->count, sizeof(char *), &table) ||
+        !ob_add(table, walk->found.n + 1, &bytes) ||
+        (*names = (char **)ob_alloc(env, bytes)) == NULL)
+        return ob_fail(ONEBIT_MEMORY, "out of memory for a list of files");
+    text = (char *)(*names + walk->count);
+    if (walk->found.n) memcpy(text, walk->found.p, walk->found.n);
+    for (i = 0; i < walk->count; i++) {
+        (*names)[i] = text;
+        text += strlen(text) + 1;
+    }
+    qsort(*names, walk->count, sizeof(char *), ob_compare_names);
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_list_directory(const onebit_env *env, const char *path, char ***names,
+                                       size_t *count) {
+    ob_walk walk;
+    onebit_status status;
+    size_t n = strlen(path);
+    *names = NULL;
+    *count = 0;
+    if (!ob_is_directory(path)) return ob_fail(ONEBIT_IO, "%.200s: no such directory", path);
+    if (n >= sizeof walk.path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
+    memset(&walk, 0, sizeof walk);
+    walk.found = ob_buffer_new(env);
+    walk.level = ob_buffer_new(env);
+    memcpy(walk.path, path, n + 1);
+    while (n > 1 && walk.path[n - 1] == '/') walk.path[--n] = 0;
+    ob_walk_level(&walk, 0);
+    if (walk.too_long) status = ob_fail(ONEBIT_IO, "%.200s: a path in it is too long", path);
+    else status = ob_walk_gather(&walk, env, names);
+    if (status == ONEBIT_OK) *count = walk.count;
+    ob_buffer_free(&walk.found);
+    ob_buffer_free(&walk.level);
+    return status;
+}
+
+#endif /* ONEBIT_NO_FILES */
+
+/* ===================================================================================================
+   3 >>json   pull reader (strict RFC 8259, hostile text, no recursion) and the pieces of a writer.
+   uses: base                                                  used by: config tokenizer dataset files
+   =================================================================================================== */
+
+#define OB_JSON_DEPTH 64
+
+/* Where a reader stands. Errors are sticky: after one, everything reads as 0, empty or ended. */
+typedef struct ob_json {
+    const char *start, *p, *end;
+    const char *what; /* file name for messages */
+    onebit_status status;
+    int depth;
+    int fresh; /* a container was just entered: its first member has no comma before it */
+} ob_json;
+
+static ob_json ob_json_on(const char *text, size_t n, const char *what) {
+    ob_json j;
+    if (!text) text = "", n = 0;
+    if (n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3, n -= 3; /* byte order mark */
+    j.start = j.p = text;
+    j.end = text + n;
+    j.what = what ? what : "JSON";
+    j.status = ONEBIT_OK;
+    j.depth = j.fresh = 0;
+    return j;
+}
+
+/* Fails with "what:line:column: message"; the first error wins. Counts lines only now. */
+OB_PRINTF(2, 3) static void ob_json_error(ob_json *j, const char *format, ...) {
+    char text[300];
+    size_t line = 1, column = 1;
+    const char *p;
+    va_list list;
+    if (j->status != ONEBIT_OK) return;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    for (p = j->start; p < j->p; p++) {
+        if (*p == '\n') line++, column = 1;
+        else column++;
+    }
+    j->status = ob_fail(ONEBIT_FORMAT, "%.120s:%lu:%lu: %s", j->what, (unsigned long)line,
+                        (unsigned long)column, text);
+}
+
+static void ob_json_space(ob_json *j) {
+    while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\r' || *j->p == '\t')) j->p++;
+}
+
+/* Kind of the value that comes: '{' '[' '"' '0' 't' 'n'; 0 at the end or after an error; any other
+   character that stands there is given as it is. */
+static int ob_json_peek(ob_json *j) {
+    char c;
+    if (j->status != ONEBIT_OK) return 0;
+    ob_json_space(j);
+    if (j->p == j->end) return 0;
+    c = *j->p;
+    if (c == '-' || (c >= '0' && c <= '9')) return '0';
+    return c == 'f' ? 't' : (uint8_t)c;
+}
+
+/* Fails because something else was expected here. */
+static void ob_json_expected(ob_json *j, const char *expected) {
+    int c = ob_json_peek(j);
+    if (c == 0) ob_json_error(j, "expected %s, the text ends", expected);
+    else if (c > 32 && c < 127) ob_json_error(j, "expected %s, found '%c'", expected, *j->p);
+    else ob_json_error(j, "expected %s, found byte %d", expected, c);
+}
+
+/* Steps over one character after white space: 1 = it was there. */
+static int ob_json_take(ob_json *j, char c) {
+    if (j->status != ONEBIT_OK) return 0;
+    ob_json_space(j);
+    if (j->p == j->end || *j->p != c) return 0;
+    j->p++;
+    return 1;
+}
+
+static void ob_json_enter(ob_json *j, char open, const char *expected) {
+    if (!ob_json_take(j, open)) {
+        ob_json_expected(j, expected);
+        return;
+    }
+    if (j->depth == OB_JSON_DEPTH) ob_json_error(j, "nested deeper than %d", OB_JSON_DEPTH);
+    j->depth++;
+    j->fresh = 1;
+}
+
+static void ob_json_object(ob_json *j) { ob_json_enter(j, '{', "an object"); }
+static void ob_json_array(ob_json *j) { ob_json_enter(j, '[', "an array"); }
+
+/* The comma or the end of a container: 1 = a member follows. */
+static int ob_json_more(ob_json *j, char close) {
+    if (j->status != ONEBIT_OK) return 0;
+    if (ob_json_take(j, close)) {
+        j->depth--;
+        j->fresh = 0;
+        return 0;
+    }
+    if (!j->fresh && !ob_json_take(j, ',')) {
+        ob_json_expected(j, close == ']' ? "',' or ']'" : "',' or '}'");
+        return 0;
+    }
+    j->fresh = 0;
+    return 1;
+}
+
+/* 1 = positioned at the next item, 0 = the array ended. */
+static int ob_json_item(ob_json *j) {
+    if (!ob_json_more(j, ']')) return 0;
+    if (ob_json_peek(j) == 0 || *j->p == ']') ob_json_expected(j, "a value");
+    return j->status == ONEBIT_OK;
+}
+
+/* Value of a hexadecimal digit, or -1. */
+static int ob_hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Value of four hexadecimal digits at p, or -1. */
+static long ob_hex4(const char *p, const char *end) {
+    long v = 0;
+    int i;
+    if (end - p < 4) return -1;
+    for (i = 0; i < 4; i++) {
+        int digit = ob_hex_digit(p[i]);
+        if (digit < 0) return -1;
+        v = v * 16 + digit;
+    }
+    return v;
+}
+
+/* Length of the escape at p (at its backslash), 0 when it is none. */
+static size_t ob_json_escape_length(const char *p, const char *end) {
+    if (end - p < 2 || *p != '\\') return 0;
+    if (p[1] == 'u') return ob_hex4(p + 2, end) < 0 ? 0 : 6;
+    return p[1] && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
+}
+
+/* The inside of the quotes, as written; control characters and escapes are checked. */
+static ob_slice ob_json_raw_string(ob_json *j) {
+    ob_slice s = {"", 0};
+    const char *from;
+    if (!ob_json_take(j, '"')) {
+        ob_json_expected(j, "a string");
+        return s;
+    }
+    for (from = j->p; j->p < j->end && *j->p != '"';) {
+        size_t step = *j->p == '\\' ? ob_json_escape_length(j->p, j->end) : 1;
+        if ((uint8_t)*j->p < 32) ob_json_error(j, "control character %d in a string", *j->p);
+        if (step == 0) ob_json_error(j, "bad escape in a string");
+        if (j->status != ONEBIT_OK) return s;
+        j->p += step;
+    }
+    if (j->p == j->end) {
+        ob_json_error(j, "a string does not end");
+        return s;
+    }
+    s.p = from;
+    s.n = (size_t)(j->p++ - from);
+    return s;
+}
+
+/* Code point of the escape at p, with its low surrogate when one follows; *used is its length. A lone
+   surrogate gives U+FFFD. */
+static uint32_t ob_json_escape(const char *p, const char *end, size_t *used) {
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    const char *at;
+    long high, low;
+    *used = ob_json_escape_length(p, end);
+    if (*used == 2) {
+        at = strchr(from, p[1]);
+        return (uint8_t)(at ? to[at - from] : p[1]);
+    }
+    high = ob_hex4(p + 2, end);
+    if (high < 0xD800 || high >= 0xE000) return (uint32_t)high;
+    low = high < 0xDC00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u' ? ob_hex4(p + 8, end) : -1;
+    if (low < 0xDC00 || low >= 0xE000) return 0xFFFD;
+    *used = 12;
+    return (uint32_t)(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
+}
+
+/* Decodes the inside of a string; length needed, as snprintf. A backslash that is no escape stays. */
+static size_t ob_json_unescape(ob_slice raw, char *out, size_t size) {
+    const char *p = raw.p, *end = raw.p + raw.n;
+    ob_out text = ob_out_on(out, size);
+    while (p < end) {
+        const char *stop = p;
+        char bytes[4];
+        size_t used;
+        while (stop < end && *stop != '\\') stop++;
+        if (stop == p && ob_json_escape_length(p, end) == 0) stop++;
+        ob_out_add(&text, p, (size_t)(stop - p));
+        p = stop;
+        if (p == end || ob_json_escape_length(p, end) == 0) continue;
+        ob_out_add(&text, bytes, ob_utf8_encode(ob_json_escape(p, end, &used), bytes));
+        p += used;
+    }
+    return text.n;
+}
+
+/* A string, decoded and terminated; its length. One that does not fit is an error unless size is 0. */
+static size_t ob_json_string(ob_json *j, char *out, size_t size) {
+    ob_slice raw = ob_json_raw_string(j);
+    size_t n = ob_json_unescape(raw, out, size);
+    if (size > 0 && n >= size) {
+        ob_json_error(j, "a string of %lu bytes, at most %lu fit here", (unsigned long)n,
+                      (unsigned long)size - 1);
+        out[0] = 0;
+        return 0;
+    }
+    return n;
+}
+
+/* 1 = the next member's key (as written), positioned at its value; 0 = the object ended. */
+static int ob_json_key(ob_json *j, ob_slice *key) {
+    key->p = "";
+    key->n = 0;
+    if (!ob_json_more(j, '}')) return 0;
+    if (ob_json_peek(j) != '"') {
+        ob_json_expected(j, "a key in quotes");
+        return 0;
+    }
+    *key = ob_json_raw_string(j);
+    if (!ob_json_take(j, ':')) ob_json_expected(j, "':'");
+    if (j->status == ONEBIT_OK && ob_json_peek(j) == 0) ob_json_expected(j, "a value");
+    return j->status == ONEBIT_OK;
+}
+
+/* ---- numbers, independent of the locale ---- */
+
+#define OB_DIGITS 800 /* more than the 767 that can decide a rounding of a double */
+
+/* digits * 10^exponent, correctly rounded. Small cases are exact in double arithmetic (Clinger); the
+   rest goes through strtod as "123e-45", which no locale can misread. digits has room for 16 more. */
+static double ob_decimal(char *digits, size_t n, int64_t exponent) {
+    double v = 0;
+    size_t i;
+    if (n <= 15 && exponent >= -22 && exponent <= 22) {
+        double power = 1;
+        int64_t k;
+        for (i = 0; i < n; i++) v = v * 10 + (digits[i] - '0');
+        for (k = 0; k < exponent || k < -exponent; k++) power *= 10;
+        return exponent < 0 ? v / power : v * power;
+    }
+    if (exponent > 400) return n ? HUGE_VAL : 0;
+    if (exponent < -2000) return 0;
+    snprintf(digits + n, 16, "e%d", (int)exponent);
+    return strtod(digits, NULL);
+}
+
+/* Reads a JSON number at *p, moves *p behind it: 1 = ok. Values beyond double come out as infinity. */
+static int ob_number_scan(const char **p, const char *end, double *out) {
+    char digits[OB_DIGITS + 16];
+    const char *s = *p;
+    size_t n = 0;
+    int64_t exponent = 0, written = 0;
+    int minus = s < end && *s == '-', dot = 0, down;
+    s += minus;
+    if (s == end || *s < '0' || *s > '9') return 0;
+    if (*s == '0' && end - s > 1 && s[1] >= '0' && s[1] <= '9') return 0;
+    for (; s < end && ((*s >= '0' && *s <= '9') || (*s == '.' && !dot)); s++) {
+        if (*s == '.') {
+            dot = 1;
+            if (end - s < 2 || s[1] < '0' || s[1] > '9') return 0;
+            continue;
+        }
+        exponent -= dot;
+        if (n == 0 && *s == '0') continue;
+        if (n < OB_DIGITS) digits[n++] = *s;
+        else exponent++;
+    }
+    if (s < end && (*s == 'e' || *s == 'E')) {
+        s++;
+        down = s < end && *s == '-';
+        if (s < end && (*s == '-' || *s == '+')) s++;
+        if (s == end || *s < '0' || *s > '9') return 0;
+        for (; s < end && *s >= '0' && *s <= '9'; s++)
+            if (written < (int64_t)1 << 40) written = written * 10 + (*s - '0');
+        exponent += down ? -written : written;
+    }
+    *p = s;
+    *out = n ? ob_decimal(digits, n, exponent) : 0;
+    if (minus) *out = -*out;
+    return 1;
+}
+
+/* All of the text is one number that a double can hold: 1 = ok. */
+static int ob_number_parse(ob_slice text, double *out) {
+    const char *p = text.p;
+    return ob_number_scan(&p, text.p + text.n, out) && p == text.p + text.n && fabs(*out) <= DBL_MAX;
+}
+
+static double ob_json_number(ob_json *j) {
+    double v = 0;
+    const char *p;
+    if (ob_json_peek(j) != '0') {
+        ob_json_expected(j, "a number");
+        return 0;
+    }
+    p = j->p;
+    if (!ob_number_scan(&p, j->end, &v)) ob_json_error(j, "not a JSON number");
+    else if (fabs(v) > DBL_MAX) ob_json_error(j, "a number beyond the range of double");
+    if (j->status != ONEBIT_OK) return 0;
+    j->p = p;
+    return v;
+}
+
+/* A whole number of 64 bits, exactly; 3.0 and 1e3 are whole too while double holds them exactly. */
+static int64_t ob_json_int(ob_json *j) {
+    const char *from, *p;
+    uint64_t v = 0, limit;
+    double number;
+    ob_json_space(j);
+    from = j->p;
+    number = ob_json_number(j);
+    if (j->status != ONEBIT_OK) return 0;
+    limit = (uint64_t)INT64_MAX + (*from == '-');
+    for (p = from + (*from == '-'); p < j->p && *p >= '0' && *p <= '9'; p++) {
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (v > (limit - digit) / 10) break;
+        v = v * 10 + digit;
+    }
+    if (p == j->p) return *from == '-' ? (int64_t)(0 - v) : (int64_t)v;
+    if (fabs(number) <= 9007199254740992.0 && floor(number) == number) return (int64_t)number;
+    j->p = from;
+    ob_json_error(j, "expected a whole number of 64 bits");
+    return 0;
+}
+
+/* Steps over one of the three literal names; 1 = it was there. */
+static int ob_json_word(ob_json *j, const char *word) {
+    size_t n = strlen(word);
+    if ((size_t)(j->end - j->p) < n || memcmp(j->p, word, n) != 0) return 0;
+    j->p += n;
+    return 1;
+}
+
+static int ob_json_bool(ob_json *j) {
+    if (ob_json_peek(j) == 't') {
+        if (ob_json_word(j, "true")) return 1;
+        if (ob_json_word(j, "false")) return 0;
+    }
+    ob_json_expected(j, "true or false");
+    return 0;
+}
+
+/* Steps over a value that holds no others. */
+static void ob_json_skip_plain(ob_json *j, int kind) {
+    if (kind == '"') ob_json_raw_string(j);
+    else if (kind == '0') ob_json_number(j);
+    else if (kind == 't') ob_json_bool(j);
+    else if (kind != 'n' || !ob_json_word(j, "null")) ob_json_expected(j, "a value");
+}
+
+/* Steps over any value. One bit per level remembers objects, so nothing recurses. */
+static void ob_json_skip(ob_json *j) {
+    uint64_t objects = 0;
+    int level = 0; /* containers open in this value */
+    do {
+        int kind = ob_json_peek(j), inside = 0;
+        if (kind == '{' || kind == '[') {
+            objects = objects << 1 | (kind == '{');
+            level++;
+            if (kind == '{') ob_json_object(j);
+            else ob_json_array(j);
+        } else {
+            ob_json_skip_plain(j, kind);
+        }
+        while (level && !inside && j->status == ONEBIT_OK) {
+            ob_slice key;
+            inside = objects & 1 ? ob_json_key(j, &key) : ob_json_item(j);
+            if (inside) break;
+            objects >>= 1;
+            level--;
+        }
+    } while (level && j->status == ONEBIT_OK);
+}
+
+/* The text of any value, which is stepped over. */
+static ob_slice ob_json_raw(ob_json *j) {
+    ob_slice s = {"", 0};
+    const char *from;
+    ob_json_space(j);
+    from = j->p;
+    ob_json_skip(j);
+    if (j->status != ONEBIT_OK) return s;
+    s.p = from;
+    s.n = (size_t)(j->p - from);
+    return s;
+}
+
+/* Only white space may follow; the status of the whole reading. */
+static onebit_status ob_json_end(ob_json *j) {
+    ob_json_space(j);
+    if (j->status == ONEBIT_OK && j->p != j->end) ob_json_expected(j, "the end of the text");
+    return j->status;
+}
+
+/* ---- writing ---- */
+
+/* A quoted, escaped string; bytes that are not UTF-8 become U+FFFD. */
+static void ob_out_json(ob_out *out, const char *text, size_t n) {
+    static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
+    ob_out_text(out, "\"");
+    while (n) {
+        uint32_t code;
+        char bytes[4];
+        size_t used = ob_utf8_decode(text, n, &code);
+        const char *at = code && code < 128 ? strchr(plain, (int)code) : NULL;
+        if (at) ob_out_format(out, "\\%c", letter[at - plain]);
+        else if (code < 32) ob_out_format(out, "\\u%04x", (unsigned)code);
+        else ob_out_add(out, bytes, ob_utf8_encode(code, bytes)); /* writes bad ones as U+FFFD */
+        text += used;
+        n -= used;
+    }
+    ob_out_text(out, "\"");
+}
+
+/* A number in the fewest digits that read back as the same double; JSON has no infinity: null. */
+static void ob_out_number(ob_out *out, double v) {
+    char text[40], *to, *p;
+    int digits;
+    double back;
+    if (!(fabs(v) <= DBL_MAX)) {
+        ob_out_text(out, "null");
+        return;
+    }
+    if (fabs(v) < 1e17 && floor(v) == v) { /* whole numbers without an exponent */
+        ob_out_format(out, "%.0f", v);
+        return;
+    }
+    for (digits = 1; digits <= 17; digits++) {
+        ob_slice s;
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        for (p = to = text; *p; p++) { /* whatever the locale's decimal point is, write one '.' */
+            int keep = (*p >= '0' && *p <= '9') || *p == '-' || *p == '+' || *p == 'e';
+            if (keep) *to++ = *p;
+            else if (to == text || to[-1] != '.') *to++ = '.';
+        }
+        *to = 0;
+        s.p = text;
+        s.n = (size_t)(to - text);
+        if (ob_number_parse(s, &back) && back == v) break;
+    }
+    ob_out_text(out, text);
+}
+
+/* ===================================================================================================
+   4 >>config   settings: defaults, names, JSON, checks and presets, all from the three field tables.
+   uses: base json                            used by: tokenizer dataset ops model optim files session flow
+   =================================================================================================== */
+
+typedef enum ob_field_kind {
+    OB_KIND_INT,
+    OB_KIND_REAL,
+    OB_KIND_BOOL,
+    OB_KIND_CHOICE,
+    OB_KIND_TEXT
+} ob_field_kind;
+
+/* One row of a table as data; at is the field's place in its struct. */
+typedef struct ob_field {
+    ob_field_kind kind;
+    const char *kind_name, *name, *value_text, *text, *help;
+    size_t at;
+    double value, low, high;
+} ob_field;
+
+/* A row's default is a number but for TEXT: each kind picks its own column. */
+#define OB_NUMBER_INT(value) (double)(value)
+#define OB_NUMBER_REAL(value) (double)(value)
+#define OB_NUMBER_BOOL(value) (double)(value)
+#define OB_NUMBER_CHOICE(value) (double)(value)
+#define OB_NUMBER_TEXT(value) 0.0
+#define OB_WORDS_INT(value) ""
+#define OB_WORDS_REAL(value) ""
+#define OB_WORDS_BOOL(value) ""
+#define OB_WORDS_CHOICE(value) ""
+#define OB_WORDS_TEXT(value) value
+#define OB_ROW(type, kind, name, value, low, high, help)                                           \
+    {OB_KIND_##kind,                                                                               \
+     #kind,                                                                                        \
+     #name,                                                                                        \
+     #value,                                                                                       \
+     OB_WORDS_##kind(value),                                                                       \
+     help,                                                                                         \
+     offsetof(type, name),                                                                         \
+     OB_NUMBER_##kind(value),                                                                      \
+     (double)(low),                                                                                \
+     (double)(high)},
+#define OB_MODEL_ROW(kind, name, value, low, high, help)                                           \
+    OB_ROW(onebit_config, kind, name, value, low, high, help)
+#define OB_TRAIN_ROW(kind, name, value, low, high, help)                                           \
+    OB_ROW(onebit_train_options, kind, name, value, low, high, help)
+#define OB_SAMPLE_ROW(kind, name, value, low, high, help)                                          \
+    OB_ROW(onebit_sample_options, kind, name, value, low, high, help)
+
+static const ob_field ob_model_fields[] = {ONEBIT_MODEL_FIELDS(OB_MODEL_ROW)};
+static const ob_field ob_train_fields[] = {ONEBIT_TRAIN_FIELDS(OB_TRAIN_ROW)};
+static const ob_field ob_sample_fields[] = {ONEBIT_SAMPLE_FIELDS(OB_SAMPLE_ROW)};
+
+/* The rows of a table and how many; NULL and 0 when there is no such table. */
+static const ob_field *ob_fields_of(onebit_table table, int *count) {
+    *count = 0;
+    switch (table) {
+    case ONEBIT_TABLE_MODEL:
+        *count = (int)(sizeof ob_model_fields / sizeof *ob_model_fields);
+        return ob_model_fields;
+    case ONEBIT_TABLE_TRAIN:
+        *count = (int)(sizeof ob_train_fields / sizeof *ob_train_fields);
+        return ob_train_fields;
+    case ONEBIT_TABLE_SAMPLE:
+        *count = (int)(sizeof ob_sample_fields / sizeof *ob_sample_fields);
+        return ob_sample_fields;
+    default: return NULL;
+    }
+}
+
+/* ---- a field's value as a number, and its place ---- */
+
+static char *ob_field_place(const ob_field *f, void *object) { return (char *)object + f->at; }
+
+static double ob_field_get(const ob_field *f, const void *object) {
+    const char *p = (const char *)object + f->at;
+    double real;
+    int whole;
+    if (f->kind == OB_KIND_REAL) {
+        memcpy(&real, p, sizeof real);
+        return real;
+    }
+    memcpy(&whole, p, sizeof whole);
+    return whole;
+}
+
+static void ob_field_put(const ob_field *f, void *object, double value) {
+    if (f->kind == OB_KIND_REAL) memcpy(ob_field_place(f, object), &value, sizeof value);
+    else {
+        int whole = (int)value;
+        memcpy(ob_field_place(f, object), &whole, sizeof whole);
+    }
+}
+
+/* The bounds of a number, or the end of a text. NaN fits nowhere. */
+static onebit_status ob_field_range(const ob_field *f, double value) {
+    char text[3][40];
+    double numbers[3];
+    int i;
+    if (value >= f->low && value <= f->high) return ONEBIT_OK;
+    numbers[0] = value, numbers[1] = f->low, numbers[2] = f->high;
+    for (i = 0; i < 3; i++) {
+        ob_out out = ob_out_on(text[i], sizeof text[i]);
+        ob_out_number(&out, numbers[i]);
+    }
+    return ob_fail(ONEBIT_CONFIG, "%s is %s, expected %s..%s", f->name, text[0], text[1], text[2]);
+}
+
+static onebit_status ob_field_assign(const ob_field *f, void *object, double value) {
+    OB_TRY(ob_field_range(f, value));
+    ob_field_put(f, object, value);
+    return ONEBIT_OK;
+}
+
+static void ob_fields_default(onebit_table table, void *object) {
+    int i, n;
+    const ob_field *rows = ob_fields_of(table, &n);
+    for (i = 0; i < n; i++) {
+        if (rows[i].kind != OB_KIND_TEXT) ob_field_put(rows + i, object, rows[i].value);
+        else memcpy(ob_field_place(rows + i, object), rows[i].text, strlen(rows[i].text) + 1);
+    }
+}
+
+/* ---- choices: the help column starts with "a|b|c:" ---- */
+
+/* Option number index of a CHOICE; empty past the last. */
+static ob_slice ob_choice(const ob_field *f, int index) {
+    ob_slice s = {f->help, 0};
+    while (index > 0 && *s.p != ':') index -= *s.p++ == '|';
+    if (*s.p != ':') s.n = strcspn(s.p, "|:");
+    return s;
+}
+
+/* Index of a CHOICE by name; ONEBIT_CONFIG lists the names. */
+static onebit_status ob_choice_assign(const ob_field *f, void *object, const char *name) {
+    int i;
+    for (i = 0; i <= (int)f->high; i++) {
+        if (!ob_slice_is(ob_choice(f, i), name)) continue;
+        ob_field_put(f, object, i);
+        return ONEBIT_OK;
+    }
+    return ob_fail(ONEBIT_CONFIG, "%s is '%.40s', expected %.*s", f->name, name,
+                   (int)strcspn(f->help, ":"), f->help);
+}
+
+/* ---- modes ---- */
+
+const char *onebit_mode_name(onebit_mode mode) {
+    static const char *const names[] = {"f32", "f16", "8bit", "ternary", "binary"};
+    int at = (int)mode;
+    return at >= 0 && at < ONEBIT_MODE_COUNT ? names[at] : "unknown";
+}
+
+int onebit_mode_parse(const char *name) {
+    int i;
+    if (!name) return -1;
+    if (strcmp(name, "eightbit") == 0) return ONEBIT_8BIT;
+    for (i = 0; i < ONEBIT_MODE_COUNT; i++)
+        if (strcmp(name, onebit_mode_name((onebit_mode)i)) == 0) return i;
+    return -1;
+}
+
+/* The mode that a name means, into one byte of a map. */
+static onebit_status ob_mode_assign(uint8_t *mode, const char *where, const char *name) {
+    int parsed = onebit_mode_parse(name);
+    if (parsed < 0)
+        return ob_fail(ONEBIT_CONFIG, "%s is '%.40s', expected f32, f16, 8bit, ternary or binary",
+                       where, name);
+    *mode = (uint8_t)parsed;
+    return ONEBIT_OK;
+}
+
+/* Every block in the mode that use_ternary names; all entries, so that blocks added later have it. */
+static void ob_config_fill_modes(onebit_config *c) {
+    memset(c->layer_modes, c->use_ternary ? ONEBIT_TERNARY : ONEBIT_BINARY, sizeof c->layer_modes);
+}
+
+/* ---- defaults ---- */
+
+onebit_config onebit_config_default(void) {
+    onebit_config c;
+    memset(&c, 0, sizeof c);
+    ob_fields_default(ONEBIT_TABLE_MODEL, &c);
+    ob_config_fill_modes(&c);
+    c.embedding_mode = c.head_mode = ONEBIT_F16;
+    return c;
+}
+
+onebit_train_options onebit_train_options_default(void) {
+    onebit_train_options o;
+    memset(&o, 0, sizeof o);
+    ob_fields_default(ONEBIT_TABLE_TRAIN, &o);
+    return o;
+}
+
+onebit_sample_options onebit_sample_options_default(void) {
+    onebit_sample_options o;
+    memset(&o, 0, sizeof o);
+    ob_fields_default(ONEBIT_TABLE_SAMPLE, &o);
+    return o;
+}
+
+/* Effective FFN activation: 0 SiLU, 1 squared ReLU, 2 ReLU. */
+static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->activation; }
+
+/* ---- names ---- */
+
+/* A CHOICE's option as a terminated constant: the help holds it unterminated. */
+static const char *ob_choice_text(ob_slice option) {
+    static const char *const known[] = {"silu",   "relu2", "relu", "adamw", "muon",
+                                        "cosine", "linear", "none", "wsd"};
+    size_t i;
+    for (i = 0; i < sizeof known / sizeof *known; i++)
+        if (ob_slice_is(option, known[i])) return known[i];
+    return "?";
+}
+
+onebit_status onebit_field(onebit_table table, int index, onebit_field_info *out) {
+    int count;
+    const ob_field *f = ob_fields_of(table, &count);
+    if (!out || index < 0 || index >= count)
+        return ob_fail(ONEBIT_USAGE, "table %d has no row %d", (int)table, index);
+    f += index;
+    out->name = f->name;
+    out->kind = f->kind_name;
+    out->help = f->help;
+    out->low = f->low;
+    out->high = f->high;
+    out->default_text = f->kind == OB_KIND_TEXT     ? f->text
+                        : f->kind == OB_KIND_CHOICE ? ob_choice_text(ob_choice(f, (int)f->value))
+                        : f->kind != OB_KIND_BOOL   ? f->value_text
+                        : f->value != 0             ? "true"
+                                                    : "false";
+    return ONEBIT_OK;
+}
+
+#define OB_NAME_MAX 64 /* longer than any setting's name */
+
+/* Edits that turn one word into another: insert, delete, replace (Levenshtein); words below 64 bytes. */
+static int ob_edit_distance(const char *a, const char *b) {
+    int row[OB_NAME_MAX], i, j, n = (int)strlen(b);
+    for (j = 0; j <= n; j++) row[j] = j;
+    for (i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (j = 1; j <= n; j++) {
+            int least = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < least) least = row[j] + 1;
+            if (row[j - 1] + 1 < least) least = row[j - 1] + 1;
+            row[j] = least;
+        }
+    }
+    return row[n];
+}
+
+/* Names that the model table takes besides its rows. */
+static const char *const ob_map_names[] = {"layer_bit_map", "embedding", "lm_head"};
+
+/* Fails for a name that no row has, with the nearest one when it looks like a typo. */
+static onebit_status ob_field_unknown(onebit_table table, const char *name) {
+    int i, count, extra = table == ONEBIT_TABLE_MODEL ? 3 : 0, best = OB_NAME_MAX;
+    const ob_field *rows = ob_fields_of(table, &count);
+    const char *nearest = NULL;
+    for (i = 0; strlen(name) < OB_NAME_MAX && i < count + extra; i++) {
+        const char *candidate = i < count ? rows[i].name : ob_map_names[i - count];
+        int distance = ob_edit_distance(name, candidate);
+        if (distance < best) best = distance, nearest = candidate;
+    }
+    if (nearest && best <= 2 + (int)strlen(name) / 6)
+        return ob_fail(ONEBIT_CONFIG, "unknown setting '%.80s'; did you mean '%s'?", name, nearest);
+    return ob_fail(ONEBIT_CONFIG, "unknown setting '%.80s'", name);
+}
+
+static const ob_field *ob_field_find(onebit_table table, const char *name) {
+    int i, count;
+    const ob_field *rows = ob_fields_of(table, &count);
+    for (i = 0; i < count; i++)
+        if (strcmp(rows[i].name, name) == 0) return rows + i;
+    return NULL;
+}
+
+/* ---- layer_bit_map ---- */
+
+/* Takes the modes that a list gives, once their number is right; blocks beyond follow use_ternary. */
+static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
+    if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
+        return ob_fail(ONEBIT_CONFIG, "layer_modes has %lu entries, but num_layers is %d",
+                       (unsigned long)count, c->num_layers);
+    ob_config_fill_modes(c);
+    memcpy(c->layer_modes, modes, count);
+    return ONEBIT_OK;
+}
+
+/* A mode, or a list of modes with commas, for all blocks. */
+static onebit_status ob_map_list(onebit_config *c, const char *text) {
+    uint8_t modes[ONEBIT_MAX_LAYERS], mode = ONEBIT_TERNARY;
+    size_t count = 0;
+    int single = onebit_mode_parse(text);
+    if (single >= 0) {
+        memset(c->layer_modes, single, sizeof c->layer_modes);
+        return ONEBIT_OK;
+    }
+    for (;; text++, count++) {
+        char name[16];
+        size_t n = strcspn(text, ",");
+        snprintf(name, sizeof name, "%.*s", n < 15 ? (int)n : 15, text);
+        OB_TRY(ob_mode_assign(&mode, "layer_bit_map", name));
+        if (count < ONEBIT_MAX_LAYERS) modes[count] = mode;
+        text += n;
+        if (!*text) return ob_map_take(c, modes, count + 1);
+    }
+}
+
+/* A mode in quotes. */
+static onebit_status ob_map_mode(ob_json *j, uint8_t *mode, const char *where) {
+    char name[40];
+    ob_json_string(j, name, sizeof name);
+    OB_TRY(j->status);
+    return ob_mode_assign(mode, where, name);
+}
+
+/* [mode, ...], one per block. */
+static onebit_status ob_map_array(ob_json *j, onebit_config *c) {
+    uint8_t modes[ONEBIT_MAX_LAYERS], mode = ONEBIT_TERNARY;
+    char where[40];
+    size_t count = 0;
+    for (ob_json_array(j); ob_json_item(j); count++) {
+        snprintf(where, sizeof where, "layer_modes[%lu]", (unsigned long)count);
+        OB_TRY(ob_map_mode(j, &mode, where));
+        if (count < ONEBIT_MAX_LAYERS) modes[count] = mode;
+    }
+    OB_TRY(j->status);
+    return ob_map_take(c, modes, count);
+}
+
+/* {"embedding": m, "layer_modes": [m, ...], "lm_head": m}; a head not named is like the embedding. */
+static onebit_status ob_map_object(ob_json *j, onebit_config *c) {
+    ob_slice key;
+    int head = 0, embedding = 0;
+    for (ob_json_object(j); ob_json_key(j, &key);) {
+        if (ob_slice_is(key, "layer_modes")) OB_TRY(ob_map_array(j, c));
+        else if (ob_json_peek(j) == 'n') ob_json_skip(j); /* null = absent */
+        else if (ob_slice_is(key, "embedding")) {
+            OB_TRY(ob_map_mode(j, &c->embedding_mode, "embedding"));
+            embedding = 1;
+        } else if (ob_slice_is(key, "lm_head")) {
+            OB_TRY(ob_map_mode(j, &c->head_mode, "lm_head"));
+            head = 1;
+        } else {
+            return ob_fail(ONEBIT_CONFIG, "layer_bit_map has no '%.*s', only %s",
+                           key.n < 80 ? (int)key.n : 80, key.p, "embedding, layer_modes, lm_head");
+        }
+    }
+    if (embedding && !head) c->head_mode = c->embedding_mode;
+    return j->status;
+}
+
+/* layer_bit_map in JSON: an object, or the list alone. */
+static onebit_status ob_map_json(onebit_config *c, ob_slice text, const char *what) {
+    ob_json j = ob_json_on(text.p, text.n, what);
+    if (ob_json_peek(&j) == '[') OB_TRY(ob_map_array(&j, c));
+    else OB_TRY(ob_map_object(&j, c));
+    return ob_json_end(&j);
+}
+
+static onebit_status ob_map_set(onebit_config *c, const char *name, const char *value) {
+    onebit_config copy = *c;
+    ob_slice text;
+    text.p = value;
+    text.n = strlen(value);
+    if (strcmp(name, "embedding") == 0) return ob_mode_assign(&c->embedding_mode, name, value);
+    if (strcmp(name, "lm_head") == 0) return ob_mode_assign(&c->head_mode, name, value);
+    if (*value == '{' || *value == '[') OB_TRY(ob_map_json(&copy, text, name));
+    else OB_TRY(ob_map_list(&copy, value));
+    *c = copy;
+    return ONEBIT_OK;
+}
+
+/* ---- setting one field from text ---- */
+
+/* "true", "yes", "on", "1" and their opposites; -1 for anything else. */
+static int ob_bool_parse(const char *text) {
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
+    int i;
+    for (i = 0; i < 8; i++)
+        if (strcmp(text, words[i]) == 0) return i & 1;
+    return -1;
+}
+
+/* INT and REAL; ".5" is taken too, as people write it on a command line. */
+static onebit_status ob_field_number(const ob_field *f, void *object, const char *value) {
+    char text[64];
+    ob_slice s;
+    double number;
+    s.p = text;
+    s.n = (size_t)snprintf(text, sizeof text, "%s%s", *value == '.' ? "0" : "", value);
+    if (s.n >= sizeof text || !ob_number_parse(s, &number))
+        return ob_fail(ONEBIT_CONFIG, "%s is '%.40s', expected a number", f->name, value);
+    if (f->kind == OB_KIND_INT && floor(number) != number)
+        return ob_fail(ONEBIT_CONFIG, "%s is %.40s, expected a whole number", f->name, value);
+    return ob_field_assign(f, object, number);
+}
+
+/* TEXT; escapes such as \n are decoded, as in JSON. */
+static onebit_status ob_field_text(const ob_field *f, void *object, const char *value) {
+    char text[ONEBIT_TEXT_MAX];
+    ob_slice raw;
+    size_t n;
+    raw.p = value;
+    raw.n = strlen(value);
+    memset(text, 0, sizeof text);
+    n = ob_json_unescape(raw, text, sizeof text);
+    if (n >= sizeof text)
+        return ob_fail(ONEBIT_CONFIG, "%s has %lu bytes, at most %d fit", f->name, (unsigned long)n,
+                       ONEBIT_TEXT_MAX - 1);
+    memcpy(ob_field_place(f, object), text, sizeof text);
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_field_from_text(const ob_field *f, void *object, const char *value) {
+    int truth;
+    switch (f->kind) {
+    case OB_KIND_TEXT: return ob_field_text(f, object, value);
+    case OB_KIND_CHOICE: return ob_choice_assign(f, object, value);
+    case OB_KIND_BOOL:
+        truth = ob_bool_parse(value);
+        if (truth >= 0) return ob_field_assign(f, object, truth);
+        return ob_fail(ONEBIT_CONFIG, "%s is '%.40s', expected true or false", f->name, value);
+    default: return ob_field_number(f, object, value);
+    }
+}
+
+onebit_status onebit_field_set(onebit_table table, void *object, const char *name,
+                               const char *value) {
+    char plain[OB_NAME_MAX];
+    const ob_field *f;
+    size_t i;
+    if (!object || !name || !value) return ob_fail(ONEBIT_USAGE, "an object, name or value is NULL");
+    for (i = 0; name[i] && i < sizeof plain - 1; i++) plain[i] = name[i] == '-' ? '_' : name[i];
+    plain[i] = 0;
+    for (i = 0; table == ONEBIT_TABLE_MODEL && i < 3; i++)
+        if (strcmp(plain, ob_map_names[i]) == 0)
+            return ob_map_set((onebit_config *)object, plain, value);
+    f = ob_field_find(table, plain);
+    if (!f) return ob_field_unknown(table, name);
+    OB_TRY(ob_field_from_text(f, object, value));
+    if (table == ONEBIT_TABLE_MODEL && strcmp(plain, "use_ternary") == 0)
+        ob_config_fill_modes((onebit_config *)object);
+    return ONEBIT_OK;
+}
+
+/* ---- JSON ---- */
+
+/* The value that a reader stands at, into one field. arenas_initial may be null: off. */
+static onebit_status ob_field_from_json(const ob_field *f, void *object, ob_json *j) {
+    char text[ONEBIT_TEXT_MAX];
+    double number;
+    if (ob_json_peek(j) == 'n' && strcmp(f->name, "arenas_initial") == 0) {
+        ob_json_skip(j);
+        OB_TRY(j->status);
+        return ob_field_assign(f, object, 0);
+    }
+    switch (f->kind) {
+    case OB_KIND_INT: number = (double)ob_json_int(j); break;
+    case OB_KIND_REAL: number = ob_json_number(j); break;
+    case OB_KIND_BOOL: number = ob_json_bool(j); break;
+    default:
+        memset(text, 0, sizeof text);
+        ob_json_string(j, text, sizeof text);
+        OB_TRY(j->status);
+        if (f->kind == OB_KIND_CHOICE) return ob_choice_assign(f, object, text);
+        memcpy(ob_field_place(f, object), text, sizeof text);
+        return ONEBIT_OK;
+    }
+    OB_TRY(j->status);
+    return ob_field_assign(f, object, number);
+}
+
+/* Reads an object of settings; object keeps what the text is silent about. The map is applied last: it
+   needs the final num_layers and wins over use_ternary. After an error the object is half read. */
+static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j) {
+    ob_slice key, map = {NULL, 0};
+    int body = 0;
+    for (ob_json_object(j); ob_json_key(j, &key);) {
+        char name[OB_NAME_MAX];
+        const ob_field *f;
+        snprintf(name, sizeof name, "%.*s", key.n < 63 ? (int)key.n : 63, key.p);
+        if (table == ONEBIT_TABLE_MODEL && strcmp(name, "layer_bit_map") == 0) {
+            int kind = ob_json_peek(j);
+            map = ob_json_raw(j);
+            if (kind == 'n') map.p = NULL;
+            continue;
+        }
+        f = ob_field_find(table, name);
+        if (!f) return ob_field_unknown(table, name);
+        OB_TRY(ob_field_from_json(f, object, j));
+        body |= table == ONEBIT_TABLE_MODEL && strcmp(name, "use_ternary") == 0;
+    }
+    OB_TRY(j->status);
+    if (body) ob_config_fill_modes((onebit_config *)object);
+    return map.p ? ob_map_json((onebit_config *)object, map, "layer_bit_map") : ONEBIT_OK;
+}
+
+onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes) {
+    onebit_config copy;
+    ob_json j = ob_json_on(json, bytes, "config.json");
+    if (!out || !json) return ob_fail(ONEBIT_USAGE, "out or json is NULL");
+    copy = *out;
+    OB_TRY(ob_fields_read(ONEBIT_TABLE_MODEL, &copy, &j));
+    OB_TRY(ob_json_end(&j));
+    *out = copy;
+    return ONEBIT_OK;
+}
+
+/* Writes the members of a table's object, one per line, without the braces around them. */
+static void ob_fields_write(ob_out *out, onebit_table table, const void *object) {
+    int i, count;
+    const ob_field *f = ob_fields_of(table, &count);
+    for (i = 0; i < count; i++, f++) {
+        const char *text = (const char *)object + f->at;
+        double value = f->kind == OB_KIND_TEXT ? 0 : ob_field_get(f, object);
+        ob_slice s = {"", 0};
+        if (f->kind == OB_KIND_CHOICE) s = ob_choice(f, (int)value);
+        ob_out_format(out, "%s  \"%s\": ", i ? ",\n" : "", f->name);
+        if (f->kind == OB_KIND_TEXT) ob_out_json(out, text, strlen(text));
+        else if (f->kind == OB_KIND_CHOICE) ob_out_json(out, s.p, s.n);
+        else if (f->kind == OB_KIND_BOOL) ob_out_text(out, value != 0 ? "true" : "false");
+        else ob_out_number(out, value);
+    }
+}
+
+size_t onebit_config_write(const onebit_config *config, char *out, size_t size) {
+    ob_out text = ob_out_on(out, size);
+    int i, layers = config->num_layers < ONEBIT_MAX_LAYERS ? config->num_layers : ONEBIT_MAX_LAYERS;
+    ob_out_text(&text, "{\n");
+    ob_fields_write(&text, ONEBIT_TABLE_MODEL, config);
+    ob_out_format(&text, ",\n  \"layer_bit_map\": {\n    \"embedding\": \"%s\",\n",
+                  onebit_mode_name((onebit_mode)config->embedding_mode));
+    ob_out_text(&text, "    \"layer_modes\": [");
+    for (i = 0; i < layers; i++)
+        ob_out_format(&text, "%s\"%s\"", i ? ", " : "",
+                      onebit_mode_name((onebit_mode)config->layer_modes[i]));
+    ob_out_format(&text, "],\n    \"lm_head\": \"%s\"\n  }\n}\n",
+                  onebit_mode_name((onebit_mode)config->head_mode));
+    return text.n;
+}
+
+/* ---- checks ---- */
+
+/* Every field of an object within its bounds, texts terminated. */
+static onebit_status ob_fields_check(onebit_table table, const void *object) {
+    int i, count;
+    const ob_field *f = ob_fields_of(table, &count);
+    for (i = 0; i < count; i++, f++) {
+        if (f->kind != OB_KIND_TEXT) OB_TRY(ob_field_range(f, ob_field_get(f, object)));
+        else if (!memchr((const char *)object + f->at, 0, ONEBIT_TEXT_MAX))
+            return ob_fail(ONEBIT_CONFIG, "%s does not end within %d bytes", f->name,
+                           ONEBIT_TEXT_MAX);
+    }
+    return ONEBIT_OK;
+}
+
+/* Heads, key/value heads and head width, derived where 0. */
+static onebit_status ob_config_check_heads(onebit_config *c) {
+    int kv = c->num_key_value_heads ? c->num_key_value_heads : c->num_heads, d = c->head_dim;
+    if (c->num_heads % kv)
+        return ob_fail(ONEBIT_CONFIG, "num_key_value_heads is %d, expected a divisor of num_heads %d",
+                       kv, c->num_heads);
+    if (!d) {
+        if (c->hidden_size % c->num_heads)
+            return ob_fail(ONEBIT_CONFIG, "hidden_size is %d, expected a multiple of num_heads %d",
+                           c->hidden_size, c->num_heads);
+        d = c->hidden_size / c->num_heads;
+    }
+    if (d % 2)
+        return ob_fail(ONEBIT_CONFIG, "head_dim is %d, expected an even width (hidden_size %d, "
+                       "num_heads %d)", d, c->hidden_size, c->num_heads);
+    c->num_key_value_heads = kv;
+    c->head_dim = d;
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_config_check_modes(onebit_config *c) {
+    int i;
+    for (i = 0; i < c->num_layers; i++)
+        if (c->layer_modes[i] >= ONEBIT_MODE_COUNT)
+            return ob_fail(ONEBIT_CONFIG, "layer_modes[%d] is %d, which is no mode", i,
+                           c->layer_modes[i]);
+    if (c->tie_word_embeddings) c->head_mode = c->embedding_mode;
+    if (c->embedding_mode >= ONEBIT_MODE_COUNT || c->head_mode >= ONEBIT_MODE_COUNT)
+        return ob_fail(ONEBIT_CONFIG, "the mode of embedding (%d) or lm_head (%d) is no mode",
+                       c->embedding_mode, c->head_mode);
+    return ONEBIT_OK;
+}
+
+/* Numbers in a model whose fields are in range and whose heads are derived. At most 2^48 within the
+   bounds of the table, so 64 bits hold every product. */
+static uint64_t ob_config_count(const onebit_config *c) {
+    uint64_t D = (uint64_t)c->hidden_size, F = (uint64_t)c->intermediate_size;
+    uint64_t d = (uint64_t)c->head_dim, q = (uint64_t)c->num_heads * d;
+    uint64_t k = (uint64_t)c->num_key_value_heads * d, embedding = (uint64_t)c->vocab_size * D;
+    uint64_t block = 2 * D * (q + k) + (c->use_swiglu ? 3u : 2u) * D * F + 2 * D;
+    if (c->use_qk_norm) block += 2 * d;
+    if (c->use_sub_norm) block += q + F;
+    return (c->tie_word_embeddings ? 1u : 2u) * embedding + (uint64_t)c->num_layers * block + D;
+}
+
+onebit_status onebit_config_check(onebit_config *config) {
+    onebit_config c;
+    uint64_t numbers;
+    if (!config) return ob_fail(ONEBIT_USAGE, "config is NULL");
+    c = *config;
+    OB_TRY(ob_fields_check(ONEBIT_TABLE_MODEL, &c));
+    if (!c.use_subln)
+        return ob_fail(ONEBIT_UNSUPPORTED, "use_subln = false (LayerNorm) is not supported yet");
+    if (c.activation_bits != 0 && c.activation_bits != 8)
+        return ob_fail(ONEBIT_CONFIG, "activation_bits is %d, expected 8 or 0", c.activation_bits);
+    OB_TRY(ob_config_check_heads(&c));
+    OB_TRY(ob_config_check_modes(&c));
+    numbers = ob_config_count(&c);
+    if (numbers >= (uint64_t)1 << 40 || numbers > SIZE_MAX / 4)
+        return ob_fail(ONEBIT_CONFIG, "the model has %.3g parameters, too many for this version",
+                       (double)numbers);
+    *config = c;
+    return ONEBIT_OK;
+}
+
+size_t onebit_config_parameters(const onebit_config *config) {
+    onebit_config c;
+    if (!config) return 0;
+    c = *config;
+    return onebit_config_check(&c) == ONEBIT_OK ? (size_t)ob_config_count(&c) : 0;
+}
+
+/* ---- presets ---- */
+
+typedef struct ob_preset {
+    const char *name;
+    int hidden, layers, heads, ffn, context, vocab;
+    onebit_mode embedding;
+    size_t below; /* "auto" takes the first whose bound is above the bytes of text */
+} ob_preset;
+
+static const ob_preset ob_presets[] = {
+    {"nano", 128, 4, 4, 352, 128, 512, ONEBIT_8BIT, 200000},
+    {"tiny", 192, 4, 6, 512, 256, 1024, ONEBIT_8BIT, 4000000},
+    {"mini", 256, 6, 8, 704, 256, 2048, ONEBIT_8BIT, 40000000},
+    {"small", 384, 8, 6, 1024, 512, 4096, ONEBIT_8BIT, 400000000},
+    {"base", 512, 8, 8, 1536, 512, 8192, ONEBIT_F16, SIZE_MAX},
+    {"medium", 768, 12, 12, 2048, 1024, 16384, ONEBIT_F16, SIZE_MAX},
+};
+
+#define OB_PRESETS (sizeof ob_presets / sizeof *ob_presets)
+
+/* The row of a name; NULL when there is none. For "auto" 0 bytes mean unknown: the usual small text. */
+static const ob_preset *ob_preset_find(const char *name, size_t text_bytes) {
+    const ob_preset *p = ob_presets;
+    size_t i;
+    if (strcmp(name, "auto") == 0) {
+        if (text_bytes == 0) return ob_presets + 1;
+        while (p->below != SIZE_MAX && text_bytes >= p->below) p++;
+        return p;
+    }
+    for (i = 0; i < OB_PRESETS; i++, p++)
+        if (strcmp(p->name, name) == 0) return p;
+    return NULL;
+}
+
+onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t text_bytes) {
+    const ob_preset *p;
+    char text[160];
+    ob_out list = ob_out_on(text, sizeof text);
+    size_t i;
+    if (!out || !name) return ob_fail(ONEBIT_USAGE, "out or name is NULL");
+    p = ob_preset_find(name, text_bytes);
+    if (!p) {
+        for (i = 0; i < OB_PRESETS; i++) ob_out_format(&list, "%s, ", ob_presets[i].name);
+        return ob_fail(ONEBIT_CONFIG, "unknown preset '%.40s', expected %sauto", name, text);
+    }
+    *out = onebit_config_default();
+    out->hidden_size = p->hidden, out->num_layers = p->layers, out->num_heads = p->heads;
+    out->intermediate_size = p->ffn, out->max_seq_len = p->context, out->vocab_size = p->vocab;
+    out->embedding_mode = out->head_mode = (uint8_t)p->embedding;
+    return ONEBIT_OK;
+}
+
+/* ===================================================================================================
+   5 >>tokenizer   text <-> token ids: byte-level BPE (GPT-2's rules), bytes, or code points.
+   uses: base system json                                        used by: dataset files session flow
+   =================================================================================================== */
+
+#define OB_END_TEXT "<|endoftext|>"
+#define OB_VOCAB_MAX (1 << 20)   /* ids; the same bound as vocab_size */
+#define OB_MERGES_MAX (1 << 24)  /* several merges may give one token, so more than ids */
+#define OB_SHORT_WORD 64         /* symbols up to which a plain scan beats a heap */
+#define OB_DERIVED_MAX 256       /* bytes of a piece that the packed form leaves out */
+#define OB_NO_RANK 0xFFFFFFFFu
+
+/* Which characters are letters (L*) and numbers (N*): lengths of the runs outside, inside, outside, ...
+   in base 26; upper-case letters go on, a lower-case one ends the number. */
+/* Unicode 14.0.0, by tools/unicode_ranges.py. */
+#define OB_LETTER_EDGES 1296
+static const char OB_LETTER_RUNS[] =
+    "CnBagBaBvbkbebfxbBfbRqemofhbbbEzfbccebbgbbdbbbubDfbFjiGkbBmcbgBpCtBbeeBtBrBjcbDvbbpchckdcbqb"
+    "bBeBdDllbyBhjcebfwebjbdbxzhlfybgrBqCgCcdbsbhkpqeicccwbhbbdedbqbncbdockbigeccwbhbcbcbcBfebbtd"
+    "qjbdbwbhbcbfdbsbpcxblicccwbhbcbfdbBecbdpbrbbgddbedcbbbcdcdddmwbCaibdbxbqdbBadcbccBebeibdbxbk"
+    "bfdbBfcbcpcrjbdbBpcbqbfdidygfsdybjbbchCgBwbcmhCgcbbbfbybbbkbcjbcfbbveBgbClibBkBbfElBrubqgeed"
+    "bdchdenmbrBmbbfbcBrbMvbechbbbecBpbecBhbechbbbecpbCfbecCpBlqqDicgdXwcrbBafCxgihsntosonbdpCaBj"
+    "bebCpDlhfcBibbfCskBfBxBecflBseBaCcxjCbDebDpBvriCcBenckBsBaBkBpdkBkcjhBrcdBpebgbcdbfHkCmKscgc"
+    "BmcgcibbbbbbbBfcCbbhbbddbhdecgenfdbhEmbnbqnDxbebckbbdfgbbbbbbeblceffebCacDZfIvgedcmBmbbfbcCe"
+    "hbqxjhbhbhbhbhbhbhbhDcbSbcBqffceDigdbDmbefBrbDqrBgBwqTsJToCmBGUfCpBucKjdqkcuBvqBfcCsBxjcDzcC"
+    "mfcbbbfyqbdbebxBdCaoByCkgdbbclBckxzBdhBvBcbqfbkkfbBpxdbiuxdbdBybbdccfcbbbydclhdmgcgcgjhbhbBr"
+    "bogElBdQNsmxeBxMNcOccEcBmhmffbbkbnbfbbbcbcbEeBhNzsCmcCcBomEmfbFfBkBagBalDldgcgcgcdBjmbBabtbc"
+    "bpcoBiEtOzBddBxBvBgnubigBmkBecBkeiBwGcsBkeBkeBoiCamlbpbhbcblbpbhbcCpLzjwkiygbBqbjCrgcbbBsbcd"
+    "bcxkxjBfCntbckwkBaCsCegcCmbpebdbBdBqBddBdBjibBcBbCckwktnsEgCvCdBznBznBkNkBqgcDaBdkbiwBqsBuvB"
+    "bxmCbCfccbnBtBgzBaBkBdbcbiBjdbmBwoevbbbBjsbzDghbbbebpbkhBvBmicccwbhbcbfdbsbmfGcCbseudBeBwucb"
+    "bHcBvBpeBkBwubChBrnbCtBbBlhHdBsEmCmBficbcibcbypbbbDqicBnqbbbBcbkBohbvblButbsCvKdjbBlrbBxBeEi"
+    "hbcbBmvbzgbcbBgobMptHhbDbBJmIwHoDXkDtpBPfFZtWlMUbVxhBfrDbrBesBwqeBfvftBAmCmEyCxfbConCmcbbBcJ"
+    "CaiBVqBqjNFrebhbcbLfBtdreiPgDKuEdfndjhkIWkDhbCtbccbcccebmbbbhbCnbecibhbBcbebfbbdhbNcczbzbBfb"
+    "zbBfbzbBfbzbBfbzbiCSyBfSnBtkhqbMjBesBsBWuhbebcbpbHpChCqhbBUiebBbbcbbcbbkbebbbbgbebbbbbbdbcbb"
+    "cbbbbbbbbbbcbbcebhbebebbbkbrfdbfbrGOaCLFcBgGDthIocINqoLBlEPjUwCFyHHz";
+#define OB_NUMBER_EDGES 268
+static const char OB_NUMBER_RUNS[] =
+    "BwkEqcfbcdCDlkFekHqkPwkEokegEekEokEokcgEgnElkihDzkEahhtEfkDskEokCsuKikCskBBruBHxdJfkgkwkLokE"
+    "ylGjkgkHakDikFekgkBOgbdggkHqBzcfBByCiDawYgBeCBhbBDxbzjodNfeFikBeibpBgkBnpBRSakHgkMigFykBmkHq"
+    "kwkDikPqkBFMckSzBtmCfrcNdBbBkeBdbibFefHukBKgizhBnjCxfwgGeccqcBuCmjCacBedCxfEaiyiBphMsgBwkLiB"
+    "fGckBqeEihFeBeEykCikFokhuJrkNekEokOkkDykDymQetDpkBDeBdItkCskUovBPbEhBAMrkDikFekbhBEsxBLZluEe"
+    "zBQrByDNckQgkCFdjEykBElChbdbeCyBtbpBLanEDfk";
+
+/* What the pre-tokenizer tells apart. Bytes that are not UTF-8 are OTHER. */
+enum { OB_CHAR_OTHER, OB_CHAR_LETTER, OB_CHAR_NUMBER, OB_CHAR_SPACE };
+
+/* The tables, unfolded: sorted code points where membership changes. */
+typedef struct ob_classes {
+    uint32_t letters[OB_LETTER_EDGES], numbers[OB_NUMBER_EDGES];
+    uint8_t ascii[128];
+} ob_classes;
+
+/* Unfolds run lengths. */
+static void ob_runs_unfold(uint32_t *edges, const char *runs) {
+    uint32_t code = 0, run = 0;
+    for (; *runs; runs++) {
+        int last = *runs >= 'a';
+        run = run * 26 + (uint32_t)(*runs - (last ? 'a' : 'A'));
+        if (!last) continue;
+        *edges++ = code += run;
+        run = 0;
+    }
+}
+
+/* 1 when code lies inside a run: the number of edges at or below it is odd. */
+static int ob_runs_hold(const uint32_t *edges, int count, uint32_t code) {
+    int low = 0, high = count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (edges[middle] <= code) low = middle + 1;
+        else high = middle;
+    }
+    return low & 1;
+}
+
+/* Unicode's White_Space. */
+static int ob_is_space(uint32_t c) {
+    if (c < 128) return c == 32 || (c >= 9 && c <= 13);
+    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+static int ob_class_of(const ob_classes *k, uint32_t code) {
+    if (code == OB_UTF8_BAD) return OB_CHAR_OTHER;
+    if (ob_is_space(code)) return OB_CHAR_SPACE;
+    if (ob_runs_hold(k->letters, OB_LETTER_EDGES, code)) return OB_CHAR_LETTER;
+    return ob_runs_hold(k->numbers, OB_NUMBER_EDGES, code) ? OB_CHAR_NUMBER : OB_CHAR_OTHER;
+}
+
+static void ob_classes_fill(ob_classes *k) {
+    uint32_t c;
+    ob_runs_unfold(k->letters, OB_LETTER_RUNS);
+    ob_runs_unfold(k->numbers, OB_NUMBER_RUNS);
+    for (c = 0; c < 128; c++) k->ascii[c] = (uint8_t)ob_class_of(k, c);
+}
+
+/* Class of the character at p[0..n), n > 0; *used is its length in bytes. */
+static int ob_class_at(const ob_classes *k, const char *p, size_t n, size_t *used) {
+    uint32_t code;
+    *used = 1;
+    if ((unsigned char)*p < 128) return k->ascii[(unsigned char)*p];
+    *used = ob_utf8_decode(p, n, &code);
+    return ob_class_of(k, code);
+}
+
+/* Bytes from the start of p that are all of one class. */
+static size_t ob_class_run(const ob_classes *k, int wanted, const char *p, size_t n) {
+    size_t at = 0, used;
+    while (at < n && ob_class_at(k, p + at, n - at, &used) == wanted) at += used;
+    return at;
+}
+
+/* Length of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 when there is none. */
+static size_t ob_contraction(const char *p, size_t n) {
+    if (n < 2 || p[0] != '\'') return 0;
+    if (p[1] == 's' || p[1] == 't' || p[1] == 'm' || p[1] == 'd') return 2;
+    if (n < 3) return 0;
+    if (p[2] == 'e' && (p[1] == 'r' || p[1] == 'v')) return 3;
+    return p[1] == 'l' && p[2] == 'l' ? 3 : 0;
+}
+
+/* White space at p: all of it at the end of the text, else all but its last character, which goes with
+   what follows, unless it is the only one. */
+static size_t ob_space_word(const ob_classes *k, const char *p, size_t n) {
+    size_t at = 0, last = 0, used;
+    while (at < n && ob_class_at(k, p + at, n - at, &used) == OB_CHAR_SPACE) {
+        last = at;
+        at += used;
+    }
+    return at == n || last == 0 ? at : last;
+}
+
+/* Length of the first pre-token of p[0..n), n > 0. The rule is GPT-2's expression
+   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ (Radford et al. 2019). */
+static size_t ob_word_length(const ob_classes *k, const char *p, size_t n) {
+    size_t lead = ob_contraction(p, n), used;
+    int kind;
+    if (lead) return lead;
+    lead = p[0] == ' ' && n > 1;
+    kind = ob_class_at(k, p + lead, n - lead, &used);
+    if (kind == OB_CHAR_SPACE) return ob_space_word(k, p, n);
+    return lead + used + ob_class_run(k, kind, p + lead + used, n - lead - used);
+}
+
+/* Length of text up to the next <|endoftext|>, or all of it. */
+static size_t ob_document_length(const char *text, size_t n) {
+    const size_t mark = sizeof OB_END_TEXT - 1;
+    size_t at = 0;
+    while (n - at >= mark) {
+        const char *hit = (const char *)memchr(text + at, '<', n - at - mark + 1);
+        if (!hit) break;
+        at = (size_t)(hit - text);
+        if (!memcmp(hit, OB_END_TEXT, mark)) return at;
+        at++;
+    }
+    return n;
+}
+
+/* ---- GPT-2's printable alphabet: how tokenizer.json spells the 256 bytes ---- */
+
+/* Code point that stands for a byte: itself when printable in Latin-1, else 256, 257, ... in order. */
+static uint32_t ob_byte_code(unsigned byte) {
+    if (byte < 33) return 256 + byte;
+    if (byte >= 127 && byte < 161) return 256 + 33 + byte - 127;
+    return byte == 173 ? 256 + 67 : byte;
+}
+
+/* The way back; -1 when no byte is spelled so. */
+static int ob_code_byte(uint32_t code) {
+    if (code < 256) return ob_byte_code(code) == code ? (int)code : -1;
+    if (code < 256 + 33) return (int)(code - 256);
+    if (code < 256 + 67) return (int)(code - 256 - 33 + 127);
+    return code == 256 + 67 ? 173 : -1;
+}
+
+/* Turns spelled text into the bytes that it stands for, in place. 0 when a character is not of the
+   alphabet. Every character shrinks to one byte. */
+static int ob_spelled_bytes(char *p, size_t *n) {
+    size_t at = 0, made = 0;
+    while (at < *n) {
+        uint32_t code;
+        int byte;
+        at += ob_utf8_decode(p + at, *n - at, &code);
+        byte = ob_code_byte(code);
+        if (byte < 0) return 0;
+        p[made++] = (char)(unsigned char)byte;
+    }
+    *n = made;
+    return 1;
+}
+
+/* ---- the object ---- */
+
+/* Where a token comes from and how it is treated. */
+enum {
+    OB_TOKEN_BYTE = 1,    /* stands for one byte */
+    OB_TOKEN_MERGED = 2,  /* some merge makes it */
+    OB_TOKEN_DERIVED = 4, /* merges in order give its text, so the packed form leaves it out */
+    OB_TOKEN_ADDED = 8,   /* found in text before anything else */
+    OB_TOKEN_SPECIAL = 16 /* an added one that only counts when asked for */
+};
+
+/* One slot of the merge table (id < 0: free). For CHAR: key is a code point, rank unused. */
+typedef struct ob_pair {
+    uint64_t key; /* left << 32 | right */
+    uint32_t rank;
+    int32_t id;
+} ob_pair;
+
+struct onebit_tokenizer {
+    onebit_env env;
+    int kind, vocab, end, merges, added;
+    int unknown;           /* CHAR: id of '?', or -1 */
+    int shift;             /* 64 - log2 of the table's slots */
+    size_t mask;           /* slots - 1 */
+    char *text;            /* all pieces, joined */
+    uint32_t *at;          /* [vocab + 1] where each begins */
+    uint8_t *role;         /* [vocab] OB_TOKEN_ bits */
+    int32_t *merge;        /* [merges][3] left, right, result; the row is the rank */
+    ob_pair *table;        /* [mask + 1] */
+    int32_t *sorted;       /* [added] added tokens by their text */
+    int32_t byte_id[256];  /* -1: none, then the byte is dropped */
+    uint8_t first[256];    /* OR of the roles of added tokens that begin with this byte */
+    ob_classes classes;
+};
+
+/* A tokenizer in the making: pieces may lie anywhere, ids are given in any order. */
+typedef struct ob_draft {
+    onebit_env env;
+    int kind, end, vocab, merges;
+    size_t capacity;  /* ids */
+    ob_slice *piece;  /* [capacity]; p NULL = not given yet */
+    uint8_t *role;    /* [capacity] */
+    int32_t *merge;   /* [merges][3] */
+    uint32_t *known;  /* [mask + 1] id + 1 by hash of the text; 0 = free */
+    size_t mask;
+    char *pool;       /* room for text */
+    size_t used;
+    void *block;
+} ob_draft;
+
+/* Smallest power of two >= n. */
+static size_t ob_power_of_two(size_t n) {
+    size_t p = 1;
+    while (p < n) p *= 2;
+    return p;
+}
+
+static void ob_draft_carve(ob_draft *d, ob_carve *c, size_t merges, size_t pool) {
+    d->piece = (ob_slice *)ob_take(c, d->capacity * sizeof *d->piece);
+    d->role = (uint8_t *)ob_take(c, d->capacity);
+    d->merge = (int32_t *)ob_take(c, (merges + 1) * 3 * sizeof *d->merge);
+    d->known = (uint32_t *)ob_take(c, (d->mask + 1) * sizeof *d->known);
+    d->pool = (char *)ob_take(c, pool);
+}
+
+/* Takes the memory of a draft: at most vocab ids (> 0), merges, pool bytes of text. */
+static onebit_status ob_draft_take(ob_draft *d, const onebit_env *env, size_t vocab, size_t merges,
+                                   size_t pool) {
+    ob_carve count = {NULL, 0}, carve = {NULL, 0};
+    memset(d, 0, sizeof *d);
+    d->env = *env;
+    d->end = -1;
+    if (vocab == 0 || vocab > OB_VOCAB_MAX || merges > OB_MERGES_MAX || pool > SIZE_MAX / 2)
+        return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: %.0f tokens and %.0f merges; at most %d and %d",
+                       (double)vocab, (double)merges, OB_VOCAB_MAX, OB_MERGES_MAX);
+    d->capacity = vocab;
+    d->mask = ob_power_of_two(vocab * 2) - 1;
+    ob_draft_carve(d, &count, merges, pool + 1);
+    d->block = ob_alloc(env, count.used);
+    if (!d->block) return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for a draft");
+    carve.base = (uint8_t *)d->block;
+    ob_draft_carve(d, &carve, merges, pool + 1);
+    return ONEBIT_OK;
+}
+
+/* Slot of a text in the draft's table: the one that holds it, or the free one where it belongs. */
+static uint32_t *ob_draft_slot(const ob_draft *d, const char *p, size_t n) {
+    size_t i = (size_t)ob_hash64(p, n, 0) & d->mask;
+    while (d->known[i]) {
+        const ob_slice *s = &d->piece[d->known[i] - 1];
+        if (s->n == n && !memcmp(s->p, p, n)) break;
+        i = (i + 1) & d->mask;
+    }
+    return &d->known[i];
+}
+
+/* Gives id its text, which stays where it lies. Every id and every text once. */
+static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t n, int role) {
+    uint32_t *slot;
+    if (n == 0) return ob_fail(ONEBIT_FORMAT, "tokenizer: token %.0f is empty", (double)id);
+    if (id < 0 || (uint64_t)id >= d->capacity)
+        return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: id %.0f; the ids of %d tokens must be 0..%d",
+                       (double)id, (int)d->capacity, (int)d->capacity - 1);
+    if (d->piece[id].p) return ob_fail(ONEBIT_FORMAT, "tokenizer: id %d twice", (int)id);
+    slot = ob_draft_slot(d, p, n);
+    if (*slot) return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is also %d", (int)id, (int)*slot - 1);
+    d->piece[id].p = p;
+    d->piece[id].n = n;
+    d->role[id] = (uint8_t)role;
+    *slot = (uint32_t)id + 1;
+    d->vocab++;
+    return ONEBIT_OK;
+}
+
+/* Notes that left, right (ids that exist) make result. */
+static void ob_draft_merge(ob_draft *d, int32_t left, int32_t right, int32_t result) {
+    int32_t *m = d->merge + (size_t)d->merges * 3;
+    m[0] = left;
+    m[1] = right;
+    m[2] = result;
+    d->role[result] |= OB_TOKEN_MERGED;
+    d->merges++;
+}
+
+/* Piece of an id that exists. */
+static ob_slice ob_piece(const onebit_tokenizer *t, int32_t id) {
+    ob_slice s;
+    s.p = t->text + t->at[id];
+    s.n = t->at[id + 1] - t->at[id];
+    return s;
+}
+
+/* The slot of a key: the one that holds it, or the free one where it belongs. */
+static ob_pair *ob_pair_slot(const onebit_tokenizer *t, uint64_t key) {
+    size_t i = (size_t)((key * 0x9E3779B97F4A7C15u) >> t->shift); /* 2^64 / golden ratio */
+    while (t->table[i].id >= 0 && t->table[i].key != key) i = (i + 1) & t->mask;
+    return &t->table[i];
+}
+
+static uint64_t ob_pair_key(int32_t left, int32_t right) {
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
+/* Order of two added tokens by their text; a prefix comes first. */
+static int ob_piece_order(const onebit_tokenizer *t, int32_t a, int32_t b) {
+    ob_slice x = ob_piece(t, a), y = ob_piece(t, b);
+    int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+    return order ? order : (x.n > y.n) - (x.n < y.n);
+}
+
+/* Restores the heap below i (largest on top). */
+static void ob_added_sift(onebit_tokenizer *t, int i, int n) {
+    int32_t moved = t->sorted[i];
+    for (;;) {
+        int child = 2 * i + 1;
+        if (child >= n) break;
+        if (child + 1 < n && ob_piece_order(t, t->sorted[child], t->sorted[child + 1]) < 0) child++;
+        if (ob_piece_order(t, t->sorted[child], moved) <= 0) break;
+        t->sorted[i] = t->sorted[child];
+        i = child;
+    }
+    t->sorted[i] = moved;
+}
+
+/* Heap sort: a file may claim very many added tokens. */
+static void ob_added_sort(onebit_tokenizer *t) {
+    int i, n = t->added;
+    for (i = n / 2 - 1; i >= 0; i--) ob_added_sift(t, i, n);
+    for (i = n - 1; i > 0; i--) {
+        int32_t top = t->sorted[0];
+        t->sorted[0] = t->sorted[i];
+        t->sorted[i] = top;
+        ob_added_sift(t, 0, i);
+    }
+}
+
+/* 1 when all of p is UTF-8. */
+static int ob_is_utf8(const char *p, size_t n) {
+    size_t at = 0;
+    while (at < n) {
+        uint32_t code;
+        at += ob_utf8_decode(p + at, n - at, &code);
+        if (code == OB_UTF8_BAD) return 0;
+    }
+    return 1;
+}
+
+/* Enters one token where encoding looks for it. */
+static onebit_status ob_tokenizer_enter(onebit_tokenizer *t, int32_t id, int *added) {
+    ob_slice s = ob_piece(t, id);
+    unsigned char c = (unsigned char)s.p[0];
+    uint32_t code;
+    if (t->role[id] & OB_TOKEN_ADDED) {
+        if (!ob_is_utf8(s.p, s.n))
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: added token %d is not UTF-8", (int)id);
+        t->sorted[(*added)++] = id;
+        t->first[c] |= t->role[id] & OB_TOKEN_SPECIAL ? OB_TOKEN_SPECIAL : OB_TOKEN_ADDED;
+    }
+    if (t->role[id] & OB_TOKEN_BYTE) t->byte_id[c] = id;
+    if (t->kind == ONEBIT_TOKENIZER_CHAR && !(t->role[id] & OB_TOKEN_ADDED)) {
+        ob_pair *slot;
+        if (ob_utf8_decode(s.p, s.n, &code) != s.n || code == OB_UTF8_BAD)
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is not one character", (int)id);
+        slot = ob_pair_slot(t, code);
+        if (slot->id >= 0)
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is also %d", (int)id, (int)slot->id);
+        slot->key = code;
+        slot->id = id;
+        if (code == '?') t->unknown = id;
+    }
+    return ONEBIT_OK;
+}
+
+/* Enters the merges, and marks the tokens whose text follows from them in order. */
+static onebit_status ob_tokenizer_enter_merges(onebit_tokenizer *t) {
+    int i;
+    for (i = 0; i < t->merges; i++) {
+        const int32_t *m = t->merge + (size_t)i * 3;
+        ob_pair *slot = ob_pair_slot(t, ob_pair_key(m[0], m[1]));
+        int part, known = 1;
+        if (slot->id >= 0) return ob_fail(ONEBIT_FORMAT, "tokenizer: merge %d stands there twice", i);
+        slot->key = ob_pair_key(m[0], m[1]);
+        slot->rank = (uint32_t)i;
+        slot->id = m[2];
+        for (part = 0; part < 2; part++) {
+            int role = t->role[m[part]];
+            known &= !(role & OB_TOKEN_MERGED) || role & OB_TOKEN_DERIVED ? 1 : 0;
+        }
+        if (known && t->at[m[2] + 1] - t->at[m[2]] <= OB_DERIVED_MAX)
+            t->role[m[2]] |= OB_TOKEN_DERIVED;
+    }
+    return ONEBIT_OK;
+}
+
+static void ob_tokenizer_carve(onebit_tokenizer *t, ob_carve *c, size_t text) {
+    t->text = (char *)ob_take(c, text + 1);
+    t->at = (uint32_t *)ob_take(c, ((size_t)t->vocab + 1) * sizeof *t->at);
+    t->role = (uint8_t *)ob_take(c, (size_t)t->vocab);
+    t->merge = (int32_t *)ob_take(c, ((size_t)t->merges + 1) * 3 * sizeof *t->merge);
+    t->table = (ob_pair *)ob_take(c, (t->mask + 1) * sizeof *t->table);
+    t->sorted = (int32_t *)ob_take(c, ((size_t)t->added + 1) * sizeof *t->sorted);
+}
+
+/* Counts what the draft needs; every id below vocab must have its text. */
+static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape, size_t *text) {
+    int i;
+    size_t keys = (size_t)(d->kind == ONEBIT_TOKENIZER_CHAR ? d->vocab : d->merges);
+    memset(shape, 0, sizeof *shape);
+    shape->env = d->env;
+    shape->kind = d->kind;
+    shape->vocab = d->vocab;
+    shape->merges = d->merges;
+    shape->end = d->end;
+    shape->unknown = -1;
+    *text = 0;
+    for (i = 0; i < d->vocab; i++) {
+        if (!d->piece[i].p) return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: no token has id %d", i);
+        if (!ob_add(*text, d->piece[i].n, text) || *text > 0xFFFFFFFFu)
+            return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: more than 4 GiB of pieces");
+        shape->added += (d->role[i] & OB_TOKEN_ADDED) != 0;
+    }
+    shape->mask = ob_power_of_two(keys + keys / 2 + 2) - 1; /* at most 2/3 full */
+    for (shape->shift = 64; shape->mask >> (64 - shape->shift); shape->shift--) {}
+    return ONEBIT_OK;
+}
+
+/* Copies the pieces in id order, then fills the tables. */
+static onebit_status ob_tokenizer_fill(onebit_tokenizer *t, const ob_draft *d) {
+    uint32_t at = 0;
+    int i, added = 0;
+    for (i = 0; i < t->vocab; i++) {
+        memcpy(t->text + at, d->piece[i].p, d->piece[i].n);
+        t->at[i] = at;
+        at += (uint32_t)d->piece[i].n;
+        t->role[i] = d->role[i];
+    }
+    t->at[t->vocab] = at;
+    memcpy(t->merge, d->merge, (size_t)t->merges * 3 * sizeof *t->merge);
+    memset(t->table, 0xFF, (t->mask + 1) * sizeof *t->table);
+    memset(t->byte_id, 0xFF, sizeof t->byte_id);
+    ob_classes_fill(&t->classes);
+    for (i = 0; i < t->vocab; i++) OB_TRY(ob_tokenizer_enter(t, i, &added));
+    ob_added_sort(t);
+    return ob_tokenizer_enter_merges(t);
+}
+
+/* Makes the object, one block, from a draft, which stays the caller's. */
+static onebit_status ob_tokenizer_build(onebit_tokenizer **out, const ob_draft *d) {
+    onebit_tokenizer shape, *t;
+    ob_carve count = {NULL, 0}, carve = {NULL, 0};
+    size_t text;
+    onebit_status status;
+    OB_TRY(ob_draft_measure(d, &shape, &text));
+    ob_take(&count, sizeof shape);
+    ob_tokenizer_carve(&shape, &count, text);
+    carve.base = (uint8_t *)ob_alloc(&d->env, count.used);
+    if (!carve.base) return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %d tokens", d->vocab);
+    t = (onebit_tokenizer *)ob_take(&carve, sizeof shape);
+    *t = shape;
+    ob_tokenizer_carve(t, &carve, text);
+    status = ob_tokenizer_fill(t, d);
+    if (status == ONEBIT_OK) *out = t;
+    else onebit_tokenizer_free(t);
+    return status;
+}
+
+void onebit_tokenizer_free(onebit_tokenizer *tokenizer) {
+    onebit_env env;
+    if (!tokenizer) return;
+    env = tokenizer->env; /* it lies in the block that goes away */
+    ob_release(&env, tokenizer);
+}
+
+int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer) {
+    return tokenizer ? tokenizer->vocab : 0;
+}
+
+int onebit_tokenizer_end(const onebit_tokenizer *tokenizer) {
+    return tokenizer ? tokenizer->end : -1;
+}
+
+const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id, size_t *bytes) {
+    ob_slice s = {NULL, 0};
+    if (tokenizer && id >= 0 && id < tokenizer->vocab) s = ob_piece(tokenizer, id);
+    if (bytes) *bytes = s.n;
+    return s.p;
+}
+
+/* ---- encoding ---- */
+
+/* Where ids go: counted always, written while there is room. */
+typedef struct ob_ids {
+    int32_t *p;
+    size_t capacity, n;
+} ob_ids;
+
+static void ob_ids_add(ob_ids *o, int32_t id) {
+    if (id < 0) return;
+    if (o->n < o->capacity) o->p[o->n] = id;
+    o->n++;
+}
+
+/* Rank of the merge of two ids and the id that it makes; OB_NO_RANK when there is none. */
+static uint32_t ob_rank(const onebit_tokenizer *t, int32_t left, int32_t right, int32_t *made) {
+    const ob_pair *slot = ob_pair_slot(t, ob_pair_key(left, right));
+    *made = slot->id;
+    return slot->id >= 0 ? slot->rank : OB_NO_RANK;
+}
+
+/* Merges the n <= OB_SHORT_WORD ids of a word in place, the lowest rank first, the leftmost of equals;
+   returns how many remain. */
+static int ob_merge_short(const onebit_tokenizer *t, int32_t *s, int n) {
+    uint32_t rank[OB_SHORT_WORD];
+    int32_t made[OB_SHORT_WORD];
+    int i;
+    for (i = 0; i + 1 < n; i++) rank[i] = ob_rank(t, s[i], s[i + 1], &made[i]);
+    while (n > 1) {
+        int best = 0;
+        for (i = 1; i + 1 < n; i++)
+            if (rank[i] < rank[best]) best = i;
+        if (rank[best] == OB_NO_RANK) break;
+        s[best] = made[best];
+        n--;
+        for (i = best + 1; i < n; i++) s[i] = s[i + 1];
+        for (i = best + 1; i + 1 < n; i++) rank[i] = rank[i + 1], made[i] = made[i + 1];
+        if (best + 1 < n) rank[best] = ob_rank(t, s[best], s[best + 1], &made[best]);
+        if (best > 0) rank[best - 1] = ob_rank(t, s[best - 1], s[best], &made[best - 1]);
+    }
+    return n;
+}
+
+/* One symbol of a long word: a doubly linked list by index, -1 at the ends. */
+typedef struct ob_node {
+    int32_t id;
+    uint32_t rank; /* of the pair with the next; OB_NO_RANK also when merged away */
+    int32_t before, after;
+} ob_node;
+
+/* Work area of an encode call, for its longest word: nodes and a heap of rank << 32 | index. */
+typedef struct ob_work {
+    void *block;
+    size_t capacity, heaped;
+    ob_node *node;  /* [capacity] */
+    uint64_t *heap; /* [2 * capacity]: a merge takes one entry away and adds at most two */
+} ob_work;
+
+/* Makes room for a word of n bytes; doubles, so that the total stays linear. */
+static onebit_status ob_work_reserve(const onebit_tokenizer *t, ob_work *w, size_t n) {
+    ob_carve carve = {NULL, 0};
+    size_t each = sizeof *w->node + 2 * sizeof *w->heap;
+    if (n <= w->capacity) return ONEBIT_OK;
+    if (n > 0x3FFFFFFF) return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: a word of more than 1 GiB");
+    ob_release(&t->env, w->block);
+    w->capacity = n > 2 * w->capacity ? n : 2 * w->capacity;
+    w->block = w->capacity < SIZE_MAX / each ? ob_alloc(&t->env, w->capacity * each + 128) : NULL;
+    if (!w->block) {
+        w->capacity = 0;
+        return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory to encode a word of %.0f bytes", (double)n);
+    }
+    carve.base = (uint8_t *)w->block;
+    w->heap = (uint64_t *)ob_take(&carve, 2 * w->capacity * sizeof *w->heap);
+    w->node = (ob_node *)ob_take(&carve, w->capacity * sizeof *w->node);
+    return ONEBIT_OK;
+}
+
+/* Moves the entry at i down to its place (smallest on top). Four children share a cache line or two,
+   which halves the misses of a heap that outgrows the cache. */
+static void ob_work_sift(ob_work *w, size_t i) {
+    uint64_t moved = w->heap[i];
+    for (;;) {
+        size_t child = 4 * i + 1, end = child + 4 < w->heaped ? child + 4 : w->heaped, best = child;
+        if (child >= w->heaped) break;
+        while (++child < end)
+            if (w->heap[child] < w->heap[best]) best = child;
+        if (w->heap[best] >= moved) break;
+        w->heap[i] = w->heap[best];
+        i = best;
+    }
+    w->heap[i] = moved;
+}
+
+static void ob_work_push(ob_work *w, uint64_t entry) {
+    size_t i = w->heaped++;
+    while (i > 0 && w->heap[(i - 1) / 4] > entry) {
+        w->heap[i] = w->heap[(i - 1) / 4];
+        i = (i - 1) / 4;
+    }
+    w->heap[i] = entry;
+}
+
+/* Looks up the pair that begins at node i and queues it when it merges. */
+static void ob_work_pair(const onebit_tokenizer *t, ob_work *w, int32_t i, int heaped) {
+    ob_node *a = &w->node[i];
+    int32_t made;
+    a->rank = a->after < 0 ? OB_NO_RANK : ob_rank(t, a->id, w->node[a->after].id, &made);
+    if (a->rank == OB_NO_RANK) return;
+    if (heaped) ob_work_push(w, (uint64_t)a->rank << 32 | (uint32_t)i);
+    else w->heap[w->heaped++] = (uint64_t)a->rank << 32 | (uint32_t)i;
+}
+
+/* Merges node i with the one after it. */
+static void ob_work_merge(const onebit_tokenizer *t, ob_work *w, int32_t i) {
+    ob_node *a = &w->node[i], *b = &w->node[a->after];
+    a->id = ob_pair_slot(t, ob_pair_key(a->id, b->id))->id;
+    a->after = b->after;
+    b->rank = OB_NO_RANK;
+    if (a->after >= 0) w->node[a->after].before = i;
+    ob_work_pair(t, w, i, 1);
+    if (a->before >= 0) ob_work_pair(t, w, a->before, 1);
+}
+
+/* A word of any length: a heap of the pairs; entries that no longer hold are passed over. O(n log n). */
+static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
+                                    size_t n) {
+    int32_t count = 0, i;
+    size_t at;
+    OB_TRY(ob_work_reserve(t, w, n));
+    for (at = 0; at < n; at++) {
+        int32_t id = t->byte_id[(unsigned char)p[at]];
+        if (id < 0) continue;
+        w->node[count].id = id;
+        w->node[count].before = count - 1;
+        w->node[count].after = count + 1;
+        count++;
+    }
+    if (count == 0) return ONEBIT_OK;
+    w->node[count - 1].after = -1;
+    for (w->heaped = 0, i = 0; i < count; i++) ob_work_pair(t, w, i, 0);
+    for (at = w->heaped; at-- > 0;) ob_work_sift(w, at);
+    while (w->heaped) {
+        uint64_t top = w->heap[0];
+        w->heap[0] = w->heap[--w->heaped];
+        if (w->heaped) ob_work_sift(w, 0);
+        if (w->node[top & 0xFFFFFFFFu].rank == (uint32_t)(top >> 32))
+            ob_work_merge(t, w, (int32_t)(top & 0xFFFFFFFFu));
+    }
+    for (i = 0; i >= 0; i = w->node[i].after) ob_ids_add(o, w->node[i].id);
+    return ONEBIT_OK;
+}
+
+/* One pre-token. */
+static onebit_status ob_encode_word(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
+                                    size_t n) {
+    int32_t s[OB_SHORT_WORD];
+    int i, count = 0;
+    if (n > OB_SHORT_WORD) return ob_encode_long(t, o, w, p, n);
+    for (i = 0; i < (int)n; i++) {
+        int32_t id = t->byte_id[(unsigned char)p[i]];
+        if (id >= 0) s[count++] = id;
+    }
+    count = ob_merge_short(t, s, count);
+    for (i = 0; i < count; i++) ob_ids_add(o, s[i]);
+    return ONEBIT_OK;
+}
+
+/* Text without added tokens. */
+static onebit_status ob_encode_plain(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
+                                     size_t n) {
+    size_t at = 0;
+    while (at < n) {
+        size_t used = 1;
+        if (t->kind == ONEBIT_TOKENIZER_BPE) {
+            used = ob_word_length(&t->classes, p + at, n - at);
+            OB_TRY(ob_encode_word(t, o, w, p + at, used));
+        } else if (t->kind == ONEBIT_TOKENIZER_BYTE) {
+            ob_ids_add(o, t->byte_id[(unsigned char)p[at]]);
+        } else {
+            uint32_t code;
+            const ob_pair *slot;
+            used = ob_utf8_decode(p + at, n - at, &code);
+            slot = ob_pair_slot(t, code);
+            ob_ids_add(o, slot->id >= 0 ? slot->id : t->unknown);
+        }
+        at += used;
+    }
+    return ONEBIT_OK;
+}
+
+/* Byte number depth of an added token, -1 past its end. */
+static int ob_added_byte(const onebit_tokenizer *t, int i, size_t depth) {
+    ob_slice s = ob_piece(t, t->sorted[i]);
+    return depth < s.n ? (unsigned char)s.p[depth] : -1;
+}
+
+/* First of sorted[low..high), which agree in depth bytes, whose next byte is at least c. */
+static int ob_added_bound(const onebit_tokenizer *t, int low, int high, size_t depth, int c) {
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (ob_added_byte(t, middle, depth) < c) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+/* The longest added token that stands at p, or -1. special as in onebit_tokenizer_encode. */
+static int32_t ob_added_at(const onebit_tokenizer *t, const char *p, size_t n, int special) {
+    int low = 0, high = t->added;
+    int32_t found = -1;
+    size_t depth;
+    for (depth = 0; low < high; depth++) {
+        int c;
+        if (depth && ob_added_byte(t, low, depth) < 0) {
+            int32_t id = t->sorted[low++];
+            if (special || !(t->role[id] & OB_TOKEN_SPECIAL)) found = id;
+        }
+        if (depth == n) break;
+        c = (unsigned char)p[depth];
+        low = ob_added_bound(t, low, high, depth, c);
+        high = ob_added_bound(t, low, high, depth, c + 1);
+    }
+    return found;
+}
+
+/* Length of text up to the next added token, whose id goes to *id (-1 when there is none). */
+static size_t ob_added_next(const onebit_tokenizer *t, const char *p, size_t n, int special,
+                            int32_t *id) {
+    int wanted = special ? OB_TOKEN_ADDED | OB_TOKEN_SPECIAL : OB_TOKEN_ADDED;
+    size_t at;
+    for (at = 0; at < n; at++) {
+        if (!(t->first[(unsigned char)p[at]] & wanted)) continue;
+        *id = ob_added_at(t, p + at, n - at, special);
+        if (*id >= 0) return at;
+    }
+    *id = -1;
+    return n;
+}
+
+static onebit_status ob_encode_all(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *text,
+                                   size_t bytes, int special) {
+    size_t at = 0;
+    while (at < bytes) {
+        int32_t id;
+        size_t n = ob_added_next(t, text + at, bytes - at, special, &id);
+        OB_TRY(ob_encode_plain(t, o, w, text + at, n));
+        at += n;
+        if (id < 0) break;
+        ob_ids_add(o, id);
+        at += ob_piece(t, id).n;
+    }
+    return ONEBIT_OK;
+}
+
+onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t *ids,
+                                                 size_t capacity, size_t *count, const char *text,
+                                                 size_t bytes, int special) {
+    ob_ids o;
+    ob_work w;
+    onebit_status status;
+    if (count) *count = 0;
+    if (!tokenizer || !count || (!ids && capacity) || (!text && bytes))
+        return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_encode: tokenizer, count, text are needed, "
+                                     "and ids when capacity is not 0");
+    o.p = ids;
+    o.capacity = capacity;
+    o.n = 0;
+    memset(&w, 0, sizeof w);
+    status = ob_encode_all(tokenizer, &o, &w, text, bytes, special);
+    ob_release(&tokenizer->env, w.block);
+    if (status != ONEBIT_OK) return status;
+    *count = o.n;
+    if (o.n > capacity)
+        return ob_fail(ONEBIT_LIMIT, "onebit_tokenizer_encode: the text needs %.0f ids, not %.0f",
+                       (double)o.n, (double)capacity);
+    return ONEBIT_OK;
+}
+
+/* ---- decoding ---- */
+
+size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, size_t size,
+                               const int32_t *ids, size_t n, int special) {
+    ob_out text = ob_out_on(out, size);
+    size_t i;
+    for (i = 0; tokenizer && ids && i < n; i++) {
+        ob_slice s;
+        if (ids[i] < 0 || ids[i] >= tokenizer->vocab) continue;
+        if (!special && tokenizer->role[ids[i]] & OB_TOKEN_SPECIAL) continue;
+        s = ob_piece(tokenizer, ids[i]);
+        ob_out_add(&text, s.p, s.n);
+    }
+    return text.n;
+}
+
+/* Length of the UTF-8 character that p[0..n), n > 0, begins; 0 when it cannot become one.
+   Table 3-7 of the Unicode Standard. */
+static int ob_utf8_promise(const unsigned char *p, int n) {
+    int length = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    int i;
+    for (i = 1; i < n && i < length; i++)
+        if ((p[i] & 0xC0) != 0x80) return 0;
+    if (n > 1 && ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+                  (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)))
+        return 0;
+    return length;
+}
+
+/* Appends whole characters; after the first that does not fit nothing more is written. */
+static void ob_stream_add(ob_out *o, const void *p, size_t n) {
+    if (o->n + n >= o->size) o->size = o->n + 1 < o->size ? o->n + 1 : o->size;
+    else memcpy(o->p + o->n, p, n), o->n += n;
+}
+
+/* Takes what is decided out of the held bytes: whole characters, and U+FFFD for each byte that can no
+   longer become one (with flush: for all that is left). */
+static void ob_stream_drain(onebit_utf8 *s, ob_out *o, int flush) {
+    while (s->count > 0) {
+        int i, used = ob_utf8_promise(s->held, s->count);
+        if (used > s->count && !flush) return;
+        if (used > 0 && used <= s->count) ob_stream_add(o, s->held, (size_t)used);
+        else ob_stream_add(o, "\xEF\xBF\xBD", 3), used = 1;
+        s->count -= used;
+        for (i = 0; i < s->count; i++) s->held[i] = s->held[i + used];
+    }
+}
+
+/* Special tokens give nothing, as in onebit_tokenizer_decode with special 0. */
+size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *state, int id,
+                                          char *out, size_t size) {
+    ob_out o = ob_out_on(out, size);
+    ob_slice s = {NULL, 0};
+    size_t i;
+    if (!tokenizer || !state || !out || !size) return 0;
+    if (state->count < 0 || state->count > 4) state->count = 0; /* not ours: start afresh */
+    if (id >= 0 && id < tokenizer->vocab && !(tokenizer->role[id] & OB_TOKEN_SPECIAL))
+        s = ob_piece(tokenizer, id);
+    for (i = 0; i < s.n; i++) {
+        state->held[state->count++] = (unsigned char)s.p[i];
+        ob_stream_drain(state, &o, 0);
+    }
+    if (id < 0) ob_stream_drain(state, &o, 1);
+    out[o.n] = 0;
+    return o.n;
+}
+
+/* ---- learning BPE: distinct words are counted, then pairs are merged by count ---- */
+
+/* A distinct pre-token; p NULL = a free slot. */
+typedef struct ob_word {
+    const char *p;
+    size_t n;
+    uint64_t hash, count;
+} ob_word;
+
+/* Distinct words by hash, open addressing; grows at 1/2. */
+typedef struct ob_words {
+    onebit_env env;
+    ob_word *slot;
+    size_t mask, used, bytes; /* bytes of all distinct words */
+} ob_words;
+
+static ob_word *ob_word_slot(const ob_words *w, const char *p, size_t n, uint64_t hash) {
+    size_t i = (size_t)hash & w->mask;
+    for (; w->slot[i].p; i = (i + 1) & w->mask)
+        if (w->slot[i].hash == hash && w->slot[i].n == n && !memcmp(w->slot[i].p, p, n)) break;
+    return &w->slot[i];
+}
+
+/* Twice the slots (the first time: 4096). 0 when there is no memory. */
+static int ob_words_grow(ob_words *w) {
+    ob_words old = *w;
+    size_t i, slots = old.slot ? (old.mask + 1) * 2 : 4096;
+    w->slot = slots < SIZE_MAX / sizeof *w->slot
+                  ? (ob_word *)ob_alloc(&w->env, slots * sizeof *w->slot) : NULL;
+    if (!w->slot) {
+        w->slot = old.slot;
+        return 0;
+    }
+    w->mask = slots - 1;
+    for (i = 0; old.slot && i <= old.mask; i++) {
+        const ob_word *o = &old.slot[i];
+        if (o->p) *ob_word_slot(w, o->p, o->n, o->hash) = *o;
+    }
+    ob_release(&w->env, old.slot);
+    return 1;
+}
+
+/* Counts one more of a word. 0 when there is no memory. */
+static int ob_words_count(ob_words *w, const char *p, size_t n) {
+    uint64_t hash = ob_hash64(p, n, 0);
+    ob_word *slot;
+    if ((!w->slot || w->used * 2 > w->mask) && !ob_words_grow(w)) return 0;
+    slot = ob_word_slot(w, p, n, hash);
+    if (!slot->p) {
+        slot->p = p;
+        slot->n = n;
+        slot->hash = hash;
+        w->used++;
+        w->bytes += n;
+    }
+    slot->count++;
+    return 1;
+}
+
+/* Counts the pre-tokens of text, whose documents end at <|endoftext|>. */
+static onebit_status ob_words_read(ob_words *w, const char *text, size_t bytes) {
+    ob_classes classes;
+    size_t at = 0;
+    ob_classes_fill(&classes);
+    while (at < bytes) {
+        size_t stop = at + ob_document_length(text + at, bytes - at);
+        while (at < stop) {
+            size_t n = ob_word_length(&classes, text + at, stop - at);
+            if (!ob_words_count(w, text + at, n))
+                return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %.0f distinct words",
+                               (double)w->used);
+            at += n;
+        }
+        if (at < bytes) at += sizeof OB_END_TEXT - 1;
+    }
+    return ONEBIT_OK;
+}
+
+/* Two symbols that stood side by side: how often, and where (a list of positions, ascending). */
+typedef struct ob_couple {
+    int32_t left, right, first, last;
+    uint64_t count;
+} ob_couple;
+
+/* A heap entry; stale when the couple's count has gone down since. */
+typedef struct ob_bid {
+    uint64_t count;
+    int32_t couple;
+} ob_bid;
+
+/* The learner. The distinct words lie one after another with a wall before and after each; a position
+   is a byte of them. A symbol lives at its first byte; the last byte knows where it begins. */
+typedef struct ob_learner {
+    onebit_env env;
+    int32_t places;                /* positions */
+    char *byte;                    /* [places] */
+    int32_t *symbol;               /* [places] id, or OB_WALL */
+    int32_t *begin;                /* [places] of the symbol that ends here */
+    int32_t *word;                 /* [places] index into weight */
+    int32_t *next, *before, *home; /* [places] the couple that begins here, and its list */
+    uint64_t *weight;              /* [words] */
+    void *block;
+    ob_couple *couple;
+    int32_t couples, couple_capacity;
+    int32_t *slot; /* couple + 1 by pair */
+    size_t mask;
+    ob_bid *bid;
+    size_t bids, bid_capacity;
+    int failed; /* sticky: no memory */
+} ob_learner;
+
+#define OB_WALL (-1)
+
+static void ob_learner_carve(ob_learner *l, ob_carve *c, size_t words) {
+    size_t n = (size_t)l->places;
+    l->byte = (char *)ob_take(c, n);
+    l->symbol = (int32_t *)ob_take(c, n * sizeof *l->symbol);
+    l->begin = (int32_t *)ob_take(c, n * sizeof *l->begin);
+    l->word = (int32_t *)ob_take(c, n * sizeof *l->word);
+    l->next = (int32_t *)ob_take(c, n * sizeof *l->next);
+    l->before = (int32_t *)ob_take(c, n * sizeof *l->before);
+    l->home = (int32_t *)ob_take(c, n * sizeof *l->home);
+    l->weight = (uint64_t *)ob_take(c, (words + 1) * sizeof *l->weight);
+}
+
+/* A bigger array with the old contents; NULL when there is no memory (the old one stays). */
+static void *ob_learner_grow(ob_learner *l, void *old, size_t bytes, size_t more) {
+    void *grown = more <= SIZE_MAX / 4 ? ob_alloc(&l->env, more) : NULL;
+    if (!grown) {
+        l->failed = 1;
+        return NULL;
+    }
+    if (bytes) memcpy(grown, old, bytes);
+    ob_release(&l->env, old);
+    return grown;
+}
+
+/* Slot of a pair: the one that holds it, or the free one where it belongs. */
+static int32_t *ob_couple_slot(const ob_learner *l, int32_t left, int32_t right) {
+    size_t i = (size_t)((ob_pair_key(left, right) * 0x9E3779B97F4A7C15u) >> 20) & l->mask;
+    while (l->slot[i]) {
+        const ob_couple *c = &l->couple[l->slot[i] - 1];
+        if (c->left == left && c->right == right) break;
+        i = (i + 1) & l->mask;
+    }
+    return &l->slot[i];
+}
+
+/* Room for one more couple; the table stays at most half full. */
+static int ob_couple_room(ob_learner *l) {
+    size_t had = (size_t)l->couple_capacity, want = had ? had * 2 : 4096;
+    ob_couple *couple;
+    int32_t *slot, i;
+    if (l->couples < l->couple_capacity) return 1;
+    if (want > 0x3FFFFFFF) l->failed = 1;
+    if (l->failed) return 0;
+    couple = (ob_couple *)ob_learner_grow(l, l->couple, had * sizeof *couple, want * sizeof *couple);
+    if (!couple) return 0;
+    l->couple = couple;
+    slot = (int32_t *)ob_learner_grow(l, l->slot, 0, want * 2 * sizeof *slot);
+    if (!slot) return 0;
+    l->slot = slot;
+    l->mask = want * 2 - 1;
+    l->couple_capacity = (int32_t)want;
+    for (i = 0; i < l->couples; i++)
+        *ob_couple_slot(l, l->couple[i].left, l->couple[i].right) = i + 1;
+    return 1;
+}
+
+/* Notes that left, right stand at position p. */
+static void ob_couple_add(ob_learner *l, int32_t p, int32_t left, int32_t right) {
+    int32_t *slot;
+    ob_couple *c;
+    if (!ob_couple_room(l)) return;
+    slot = ob_couple_slot(l, left, right);
+    if (!*slot) {
+        c = &l->couple[l->couples++];
+        c->left = left;
+        c->right = right;
+        c->first = c->last = -1;
+        *slot = l->couples;
+    }
+    c = &l->couple[*slot - 1];
+    l->home[p] = *slot - 1;
+    l->next[p] = -1;
+    l->before[p] = c->last;
+    if (c->last >= 0) l->next[c->last] = p;
+    else c->first = p;
+    c->last = p;
+    c->count += l->weight[l->word[p]];
+}
+
+/* Forgets the couple that begins at p, if there is one. */
+static void ob_couple_drop(ob_learner *l, int32_t p) {
+    ob_couple *c;
+    if (l->home[p] < 0) return;
+    c = &l->couple[l->home[p]];
+    if (l->before[p] >= 0) l->next[l->before[p]] = l->next[p];
+    else c->first = l->next[p];
+    if (l->next[p] >= 0) l->before[l->next[p]] = l->before[p];
+    else c->last = l->before[p];
+    c->count -= l->weight[l->word[p]];
+    l->home[p] = -1;
+}
+
+/* 1 when a is merged before b: the higher count, then the smaller left id, then the smaller right. */
+static int ob_bid_wins(const ob_learner *l, ob_bid a, ob_bid b) {
+    const ob_couple *x = &l->couple[a.couple], *y = &l->couple[b.couple];
+    if (a.count != b.count) return a.count > b.count;
+    return x->left != y->left ? x->left < y->left : x->right < y->right;
+}
+
+static void ob_bid_sift(ob_learner *l, size_t i) {
+    ob_bid moved = l->bid[i];
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= l->bids) break;
+        if (child + 1 < l->bids && ob_bid_wins(l, l->bid[child + 1], l->bid[child])) child++;
+        if (!ob_bid_wins(l, l->bid[child], moved)) break;
+        l->bid[i] = l->bid[child];
+        i = child;
+    }
+    l->bid[i] = moved;
+}
+
+/* Queues couple number k when it stands there at least twice. */
+static void ob_bid_push(ob_learner *l, int32_t k) {
+    size_t i = l->bids;
+    ob_bid bid;
+    bid.count = l->couple[k].count;
+    bid.couple = k;
+    if (bid.count < 2) return;
+    if (i == l->bid_capacity) {
+        size_t want = i ? 2 * i : 4096;
+        ob_bid *grown = (ob_bid *)ob_learner_grow(l, l->bid, i * sizeof bid, want * sizeof bid);
+        if (!grown) return;
+        l->bid = grown;
+        l->bid_capacity = want;
+    }
+    for (l->bids++; i > 0 && ob_bid_wins(l, bid, l->bid[(i - 1) / 2]); i = (i - 1) / 2)
+        l->bid[i] = l->bid[(i - 1) / 2];
+    l->bid[i] = bid;
+}
+
+/* The couple with the highest count, out of the heap; -1 when none is left. Counts of queued couples
+   only go down, so a stale entry is queued again with what it is worth now. */
+static int32_t ob_bid_best(ob_learner *l) {
+    while (l->bids && !l->failed) {
+        ob_bid top = l->bid[0];
+        l->bid[0] = l->bid[--l->bids];
+        if (l->bids) ob_bid_sift(l, 0);
+        if (l->couple[top.couple].count == top.count) return top.couple;
+        ob_bid_push(l, top.couple);
+    }
+    return -1;
+}
+
+/* Lays the words out and notes every couple of bytes. */
+static void ob_learner_lay(ob_learner *l, const ob_words *w) {
+    int32_t p = 1, word = 0;
+    size_t i, k;
+    memset(l->home, 0xFF, (size_t)l->places * sizeof *l->home);
+    l->symbol[0] = OB_WALL;
+    for (i = 0; w->slot && i <= w->mask; i++) {
+        const ob_word *o = &w->slot[i];
+        if (!o->p) continue;
+        l->weight[word] = o->count;
+        for (k = 0; k < o->n; k++, p++) {
+            l->byte[p] = o->p[k];
+            l->symbol[p] = (unsigned char)o->p[k];
+            l->begin[p] = p;
+            l->word[p] = word;
+            if (k) ob_couple_add(l, p - 1, l->symbol[p - 1], l->symbol[p]);
+        }
+        l->symbol[p++] = OB_WALL;
+        word++;
+    }
+}
+
+static onebit_status ob_learner_take(ob_learner *l, const ob_words *w) {
+    ob_carve count = {NULL, 0}, carve = {NULL, 0};
+    int32_t k;
+    memset(l, 0, sizeof *l);
+    l->env = w->env;
+    if (w->bytes > 0x3FFFFFFF || w->used > 0x3FFFFFFF)
+        return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: more than 1 GiB of distinct words");
+    l->places = (int32_t)(w->bytes + w->used + 1);
+    ob_learner_carve(l, &count, w->used);
+    l->block = ob_alloc(&l->env, count.used);
+    if (!l->block)
+        return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %.0f distinct words", (double)w->used);
+    carve.base = (uint8_t *)l->block;
+    ob_learner_carve(l, &carve, w->used);
+    ob_learner_lay(l, w);
+    for (k = 0; k < l->couples; k++) ob_bid_push(l, k);
+    return ONEBIT_OK;
+}
+
+static void ob_learner_free(ob_learner *l) {
+    ob_release(&l->env, l->bid);
+    ob_release(&l->env, l->slot);
+    ob_release(&l->env, l->couple);
+    ob_release(&l->env, l->block);
+}
+
+/* Puts id in place of couple k everywhere. Lists are ascending, so "aaa" becomes "aa" "a", as encoding
+   does it. a and b are the lengths of its two pieces. */
+static void ob_learner_replace(ob_learner *l, int32_t k, int32_t id, int32_t a, int32_t b) {
+    int32_t p;
+    while ((p = l->couple[k].first) >= 0 && !l->failed) {
+        int32_t middle = p + a, after = middle + b;
+        int32_t left = l->symbol[p - 1] == OB_WALL ? -1 : l->begin[p - 1];
+        if (left >= 0) ob_couple_drop(l, left);
+        ob_couple_drop(l, p);
+        ob_couple_drop(l, middle);
+        l->symbol[p] = id;
+        l->begin[after - 1] = p;
+        if (left >= 0) ob_couple_add(l, left, l->symbol[left], id);
+        if (l->symbol[after] != OB_WALL) ob_couple_add(l, p, id, l->symbol[after]);
+    }
+}
+
+/* Learns merges into the draft until it has limit ids or no pair occurs twice. */
+static onebit_status ob_learner_run(ob_learner *l, ob_draft *d, int limit) {
+    while (d->vocab < limit) {
+        int32_t k = ob_bid_best(l), id = d->vocab, fresh = l->couples, a, b;
+        const char *p;
+        ob_couple c;
+        if (k < 0) break;
+        c = l->couple[k];
+        p = l->byte + c.first;
+        a = (int32_t)d->piece[c.left].n;
+        b = (int32_t)d->piece[c.right].n;
+        if (*ob_draft_slot(d, p, (size_t)(a + b))) continue; /* made before in another way: leave it */
+        OB_TRY(ob_draft_put(d, id, p, (size_t)(a + b), 0));
+        ob_draft_merge(d, c.left, c.right, id);
+        ob_learner_replace(l, k, id, a, b);
+        for (; fresh < l->couples; fresh++) ob_bid_push(l, fresh);
+    }
+    return l->failed ? ob_fail(ONEBIT_MEMORY, "tokenizer: no memory to learn merges") : ONEBIT_OK;
+}
+
+/* Ids 0..255: the bytes in order. The draft's pool holds them. */
+static onebit_status ob_draft_bytes(ob_draft *d) {
+    int i;
+    for (i = 0; i < 256; i++) {
+        d->pool[i] = (char)(unsigned char)i;
+        OB_TRY(ob_draft_put(d, i, d->pool + i, 1, OB_TOKEN_BYTE));
+    }
+    d->used = 256;
+    return ONEBIT_OK;
+}
+
+/* <|endoftext|> as the last id, then the object. */
+static onebit_status ob_draft_finish(ob_draft *d, onebit_tokenizer **out) {
+    d->end = d->vocab;
+    OB_TRY(ob_draft_put(d, d->end, OB_END_TEXT, sizeof OB_END_TEXT - 1,
+                        OB_TOKEN_ADDED | OB_TOKEN_SPECIAL));
+    return ob_tokenizer_build(out, d);
+}
+
+/* Learns from counted words. */
+static onebit_status ob_learn_words(onebit_tokenizer **out, const ob_words *w, ob_draft *d, int vocab) {
+    ob_learner l;
+    onebit_status status = ob_learner_take(&l, w);
+    if (status == ONEBIT_OK) status = ob_draft_bytes(d);
+    if (status == ONEBIT_OK) status = ob_learner_run(&l, d, vocab - 1);
+    if (status == ONEBIT_OK) status = ob_draft_finish(d, out);
+    ob_learner_free(&l);
+    return status;
+}
+
+static onebit_status ob_learn_bpe(onebit_tokenizer **out, const char *text, size_t bytes, int vocab,
+                                  const onebit_env *env) {
+    ob_words w;
+    ob_draft d;
+    onebit_status status;
+    if (vocab < 257 || vocab > OB_VOCAB_MAX)
+        return ob_fail(ONEBIT_CONFIG, "vocab_size %d: a BPE tokenizer takes 257..%d", vocab,
+                       OB_VOCAB_MAX);
+    OB_TRY(ob_draft_take(&d, env, (size_t)vocab, (size_t)vocab - 257, 256));
+    d.kind = ONEBIT_TOKENIZER_BPE;
+    memset(&w, 0, sizeof w);
+    w.env = *env;
+    status = ob_words_read(&w, text, bytes);
+    if (status == ONEBIT_OK) status = ob_learn_words(out, &w, &d, vocab);
+    ob_release(env, w.slot);
+    ob_release(env, d.block);
+    return status;
+}
+
+static onebit_status ob_learn_byte(onebit_tokenizer **out, const onebit_env *env) {
+    ob_draft d;
+    onebit_status status;
+    OB_TRY(ob_draft_take(&d, env, 257, 0, 256));
+    d.kind = ONEBIT_TOKENIZER_BYTE;
+    status = ob_draft_bytes(&d);
+    if (status == ONEBIT_OK) status = ob_draft_finish(&d, out);
+    ob_release(env, d.block);
+    return status;
+}
+
+/* Marks the code points of text in seen (a bit each); returns how many different ones there are. */
+static size_t ob_chars_mark(uint8_t *seen, const char *text, size_t bytes) {
+    size_t at = 0, count = 0;
+    while (at < bytes) {
+        size_t stop = at + ob_document_length(text + at, bytes - at);
+        while (at < stop) {
+            uint32_t code;
+            at += ob_utf8_decode(text + at, stop - at, &code);
+            if (code == OB_UTF8_BAD || seen[code / 8] >> (code & 7) & 1) continue;
+            seen[code / 8] |= (uint8_t)(1u << (code & 7));
+            count++;
+        }
+        if (at < bytes) at += sizeof OB_END_TEXT - 1;
+    }
+    return count;
+}
+
+#define OB_CODES 0x110000u
+
+/* Ids in the order of the code points; bytes that are not UTF-8 are passed over. */
+static onebit_status ob_learn_char(onebit_tokenizer **out, const char *text, size_t bytes,
+                                   const onebit_env *env) {
+    ob_draft d;
+    uint32_t code;
+    uint8_t *seen = (uint8_t *)ob_alloc(env, OB_CODES / 8);
+    size_t count = seen ? ob_chars_mark(seen, text, bytes) : 0;
+    onebit_status status;
+    if (!seen) return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory to mark characters");
+    status = ob_draft_take(&d, env, count + 1, 0, count * 4);
+    d.kind = ONEBIT_TOKENIZER_CHAR;
+    for (code = 0; code < OB_CODES && status == ONEBIT_OK; code++) {
+        char *p = d.pool + d.used;
+        if (!(seen[code / 8] >> (code & 7) & 1)) continue;
+        d.used += ob_utf8_encode(code, p);
+        status = ob_draft_put(&d, d.vocab, p, (size_t)(d.pool + d.used - p), 0);
+    }
+    if (status == ONEBIT_OK) status = ob_draft_finish(&d, out);
+    ob_release(env, d.block);
+    ob_release(env, seen);
+    return status;
+}
+
+onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_kind kind,
+                                     const char *text, size_t bytes, int vocab_size,
+                                     const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    if (!out) return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_train: out is NULL");
+    *out = NULL;
+    if (!text && bytes && kind != ONEBIT_TOKENIZER_BYTE)
+        return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_train: text is NULL");
+    if (!text) text = "";
+    switch (kind) {
+    case ONEBIT_TOKENIZER_BPE: return ob_learn_bpe(out, text, bytes, vocab_size, &e);
+    case ONEBIT_TOKENIZER_BYTE: return ob_learn_byte(out, &e);
+    case ONEBIT_TOKENIZER_CHAR: return ob_learn_char(out, text, bytes, &e);
+    }
+    return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_train: there is no tokenizer kind %d", (int)kind);
+}
+
+/* ---- tokenizer.json in: the part of Hugging Face's format that GPT-2 uses, and what we write ---- */
+
+/* A pre_tokenizer, decoder, ...: what we ask of it. type empty = null or absent. */
+typedef struct ob_stage {
+    char type[32];
+    int prefix_space, regex;
+} ob_stage;
+
+/* What a first pass found; readers stand at the values that the second pass needs. */
+typedef struct ob_hf {
+    ob_json added, vocab, merges;
+    ob_stage normalizer, pre_tokenizer, post_processor, decoder;
+    char type[32], unknown[32];
+    size_t tokens, tokens_bytes, merge_count, longest;
+    int has_added, has_vocab, has_merges;
+} ob_hf;
+
+/* A short string; a longer one is cut. null is empty. */
+static void ob_hf_text(ob_json *j, char *out, size_t size) {
+    ob_slice raw;
+    out[0] = 0;
+    if (ob_json_peek(j) == 'n') {
+        ob_json_skip(j);
+        return;
+    }
+    raw = ob_json_raw_string(j);
+    ob_json_unescape(raw, out, size);
+}
+
+/* Refuses a construct by its name. */
+static onebit_status ob_hf_refuse(const ob_json *j, const char *where, ob_slice name) {
+    return ob_fail(ONEBIT_UNSUPPORTED,
+                   "%.120s: %s \"%.*s\" is not supported (byte-level BPE of the GPT-2 kind is)", j->what,
+                   where, name.n < 80 ? (int)name.n : 80, name.p);
+}
+
+static onebit_status ob_hf_refuse_text(const ob_json *j, const char *where, const char *name) {
+    ob_slice s;
+    s.p = name;
+    s.n = strlen(name);
+    return ob_hf_refuse(j, where, s);
+}
+
+/* A switch that must be off: null, false, 0 or "". */
+static onebit_status ob_hf_off(ob_json *j, const char *where, ob_slice key) {
+    ob_slice value = ob_json_raw(j);
+    if (j->status != ONEBIT_OK) return j->status;
+    if (ob_slice_is(value, "null") || ob_slice_is(value, "false") || ob_slice_is(value, "\"\"") ||
+        ob_slice_is(value, "0") || ob_slice_is(value, "0.0"))
+        return ONEBIT_OK;
+    return ob_hf_refuse(j, where, key);
+}
+
+static onebit_status ob_hf_stage(ob_json *j, ob_stage *s) {
+    ob_slice key;
+    memset(s, 0, sizeof *s);
+    s->regex = 1;
+    if (ob_json_peek(j) == 'n') {
+        ob_json_skip(j);
+        return j->status;
+    }
+    for (ob_json_object(j); ob_json_key(j, &key);) {
+        if (ob_slice_is(key, "type")) ob_hf_text(j, s->type, sizeof s->type);
+        else if (ob_slice_is(key, "add_prefix_space")) s->prefix_space = ob_json_bool(j);
+        else if (ob_slice_is(key, "use_regex")) s->regex = ob_json_bool(j);
+        else ob_json_skip(j);
+    }
+    if (!s->type[0]) ob_json_error(j, "expected a \"type\"");
+    return j->status;
+}
+
+/* Notes the size of a value's text when it is the longest. */
+static void ob_hf_longest(ob_hf *h, size_t n) {
+    if (n > h->longest) h->longest = n;
+}
+
+/* "vocab": counts; and "merges": counts. The readers stay for the second pass. */
+static void ob_hf_count_vocab(ob_json *j, ob_hf *h) {
+    ob_slice key;
+    h->vocab = *j;
+    h->has_vocab = 1;
+    for (ob_json_object(j); ob_json_key(j, &key); h->tokens++) {
+        h->tokens_bytes += key.n;
+        ob_json_skip(j);
+    }
+}
+
+static void ob_hf_count_merges(ob_json *j, ob_hf *h) {
+    h->merges = *j;
+    h->has_merges = 1;
+    for (ob_json_array(j); ob_json_item(j); h->merge_count++) ob_hf_longest(h, ob_json_raw(j).n);
+}
+
+static void ob_hf_count_added(ob_json *j, ob_hf *h) {
+    h->added = *j;
+    h->has_added = 1;
+    for (ob_json_array(j); ob_json_item(j); h->tokens++) h->tokens_bytes += ob_json_raw(j).n;
+}
+
+/* "model". */
+static onebit_status ob_hf_model(ob_json *j, ob_hf *h) {
+    ob_slice key;
+    for (ob_json_object(j); ob_json_key(j, &key);) {
+        if (ob_slice_is(key, "type")) {
+            ob_hf_text(j, h->type, sizeof h->type);
+            if (j->status == ONEBIT_OK && strcmp(h->type, "BPE"))
+                return ob_hf_refuse_text(j, "model type", h->type);
+        } else if (ob_slice_is(key, "unk_token")) ob_hf_text(j, h->unknown, sizeof h->unknown);
+        else if (ob_slice_is(key, "vocab") && ob_json_peek(j) == '{') ob_hf_count_vocab(j, h);
+        else if (ob_slice_is(key, "merges")) ob_hf_count_merges(j, h);
+        else if (ob_slice_is(key, "vocab")) return ob_hf_refuse_text(j, "model type", "Unigram");
+        else OB_TRY(ob_hf_off(j, "model setting", key));
+    }
+    return j->status;
+}
+
+/* First pass over the file. Truncation and padding are about batches, not about text and ids. */
+static onebit_status ob_hf_read(ob_json *j, ob_hf *h) {
+    ob_slice key;
+    for (ob_json_object(j); ob_json_key(j, &key);) {
+        if (ob_slice_is(key, "version") || ob_slice_is(key, "truncation") ||
+            ob_slice_is(key, "padding"))
+            ob_json_skip(j);
+        else if (ob_slice_is(key, "added_tokens")) ob_hf_count_added(j, h);
+        else if (ob_slice_is(key, "normalizer")) OB_TRY(ob_hf_stage(j, &h->normalizer));
+        else if (ob_slice_is(key, "pre_tokenizer")) OB_TRY(ob_hf_stage(j, &h->pre_tokenizer));
+        else if (ob_slice_is(key, "post_processor")) OB_TRY(ob_hf_stage(j, &h->post_processor));
+        else if (ob_slice_is(key, "decoder")) OB_TRY(ob_hf_stage(j, &h->decoder));
+        else if (ob_slice_is(key, "model")) OB_TRY(ob_hf_model(j, h));
+        else return ob_hf_refuse(j, "the field", key);
+    }
+    OB_TRY(ob_json_end(j));
+    if (!h->has_vocab) ob_json_error(j, "no \"model\" with a \"vocab\"");
+    else if (!h->has_merges) ob_json_error(j, "no \"merges\": not a BPE model");
+    return j->status;
+}
+
+/* Which kind the stages make, or what we cannot do. */
+static onebit_status ob_hf_kind(const ob_json *j, const ob_hf *h, int *kind) {
+    const ob_stage *pre = &h->pre_tokenizer;
+    int bytes = !strcmp(pre->type, "ByteLevel");
+    if (h->normalizer.type[0]) return ob_hf_refuse_text(j, "normalizer", h->normalizer.type);
+    if (pre->type[0] && !bytes) return ob_hf_refuse_text(j, "pre_tokenizer", pre->type);
+    if (pre->prefix_space) return ob_hf_refuse_text(j, "pre_tokenizer setting", "add_prefix_space");
+    if (h->post_processor.type[0] && strcmp(h->post_processor.type, "ByteLevel"))
+        return ob_hf_refuse_text(j, "post_processor", h->post_processor.type);
+    if (strcmp(h->decoder.type, bytes ? "ByteLevel" : "Fuse"))
+        return ob_hf_refuse_text(j, "decoder", h->decoder.type[0] ? h->decoder.type : "null");
+    if (h->merge_count && !bytes) return ob_hf_refuse_text(j, "pre_tokenizer", "null");
+    if (h->merge_count && !pre->regex) return ob_hf_refuse_text(j, "setting", "use_regex false");
+    if (h->unknown[0] && !bytes && strcmp(h->unknown, "?"))
+        return ob_hf_refuse_text(j, "unk_token", h->unknown);
+    *kind = ONEBIT_TOKENIZER_BPE;
+    if (!bytes) *kind = ONEBIT_TOKENIZER_CHAR;
+    else if (!pre->regex) *kind = ONEBIT_TOKENIZER_BYTE;
+    return ONEBIT_OK;
+}
+
+/* Decodes a string into the draft's pool. */
+static ob_slice ob_hf_keep(ob_draft *d, ob_slice raw) {
+    ob_slice s;
+    s.p = d->pool + d->used;
+    s.n = ob_json_unescape(raw, d->pool + d->used, raw.n + 1);
+    d->used += s.n;
+    return s;
+}
+
+/* One entry of "added_tokens". */
+static onebit_status ob_hf_added(ob_json *j, ob_draft *d) {
+    ob_slice key, content = {NULL, 0};
+    int64_t id = -1;
+    int special = 0;
+    for (ob_json_object(j); ob_json_key(j, &key);) {
+        if (ob_slice_is(key, "id")) id = ob_json_int(j);
+        else if (ob_slice_is(key, "content")) content = ob_hf_keep(d, ob_json_raw_string(j));
+        else if (ob_slice_is(key, "special")) special = ob_json_bool(j);
+        else if (ob_slice_is(key, "normalized")) ob_json_bool(j); /* there is no normalizer */
+        else OB_TRY(ob_hf_off(j, "added token setting", key));
+    }
+    if (j->status != ONEBIT_OK) return j->status;
+    if (!content.p) ob_json_error(j, "an added token without \"content\"");
+    if (j->status != ONEBIT_OK) return j->status;
+    return ob_draft_put(d, id, content.p, content.n,
+                        OB_TOKEN_ADDED | (special ? OB_TOKEN_SPECIAL : 0));
+}
+
+/* One entry of "vocab": a token that is also an added one must say the same. */
+static onebit_status ob_hf_token(ob_json *j, ob_draft *d, ob_slice key) {
+    ob_slice s = ob_hf_keep(d, key), had;
+    int64_t id = ob_json_int(j);
+    int spelled = 1, byte;
+    if (j->status != ONEBIT_OK) return j->status;
+    if (id >= 0 && (uint64_t)id < d->capacity && d->role[id] & OB_TOKEN_ADDED) {
+        had = d->piece[id];
+        if (s.n != had.n || memcmp(s.p, had.p, s.n))
+            return ob_fail(ONEBIT_FORMAT, "%.120s: added token %d has another text in \"vocab\"",
+                           j->what, (int)id);
+        return ONEBIT_OK;
+    }
+    if (d->kind != ONEBIT_TOKENIZER_CHAR) {
+        spelled = ob_spelled_bytes(d->pool + (s.p - d->pool), &s.n);
+        if (!spelled) return ob_hf_refuse(j, "the token (not spelled in GPT-2's alphabet)", key);
+    }
+    byte = d->kind != ONEBIT_TOKENIZER_CHAR && s.n == 1;
+    return ob_draft_put(d, id, s.p, s.n, byte ? OB_TOKEN_BYTE : 0);
+}
+
+/* Decodes the two parts of a merge, written "a b" or ["a", "b"], one after the other into room;
+   *split is where the second begins. */
+static size_t ob_hf_parts(ob_json *j, char *room, size_t size, size_t *split) {
+    size_t n;
+    if (ob_json_peek(j) == '[') {
+        int items = 0;
+        n = *split = 0;
+        for (ob_json_array(j); ob_json_item(j); items++) {
+            *split = n;
+            n += ob_json_unescape(ob_json_raw_string(j), room + n, size - n);
+        }
+        if (items != 2) ob_json_error(j, "a merge of %d parts", items);
+    } else {
+        char *space;
+        n = ob_json_unescape(ob_json_raw_string(j), room, size);
+        space = (char *)memchr(room, ' ', n);
+        *split = space ? (size_t)(space - room) : 0;
+        if (space) memmove(space, space + 1, --n - *split);
+        else ob_json_error(j, "a merge is \"left right\"");
+    }
+    return n;
+}
+
+/* One merge: both parts and what they make must be tokens. room has size bytes. */
+static onebit_status ob_hf_merge(ob_json *j, ob_draft *d, char *room, size_t size) {
+    size_t split = 0, n = ob_hf_parts(j, room, size, &split), left = split, right = n - split;
+    uint32_t a, b, made;
+    if (j->status != ONEBIT_OK) return j->status;
+    if (!ob_spelled_bytes(room, &left) || !ob_spelled_bytes(room + split, &right))
+        ob_json_error(j, "a merge that is not spelled in GPT-2's alphabet");
+    if (j->status != ONEBIT_OK) return j->status;
+    a = *ob_draft_slot(d, room, left);
+    b = *ob_draft_slot(d, room + split, right);
+    memmove(room + left, room + split, right);
+    made = *ob_draft_slot(d, room, left + right);
+    if (a && b && made) ob_draft_merge(d, (int32_t)a - 1, (int32_t)b - 1, (int32_t)made - 1);
+    else ob_json_error(j, "a merge of tokens that the vocabulary lacks");
+    return j->status;
+}
+
+/* The added token that ends texts: by the names that are in use. */
+static int ob_draft_end(const ob_draft *d) {
+    static const char *const names[] = {OB_END_TEXT, "</s>", "<|end_of_text|>", "<|im_end|>", "<eos>"};
+    size_t i;
+    for (i = 0; i < sizeof names / sizeof *names; i++) {
+        uint32_t id = *ob_draft_slot(d, names[i], strlen(names[i]));
+        if (id && d->role[id - 1] & OB_TOKEN_ADDED) return (int)id - 1;
+    }
+    return -1;
+}
+
+/* Second pass: tokens and merges into the draft. */
+static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
+    ob_slice key;
+    if (h->has_added) {
+        for (ob_json_array(&h->added); ob_json_item(&h->added);) OB_TRY(ob_hf_added(&h->added, d));
+        if (h->added.status != ONEBIT_OK) return h->added.status;
+    }
+    for (ob_json_object(&h->vocab); ob_json_key(&h->vocab, &key);)
+        OB_TRY(ob_hf_token(&h->vocab, d, key));
+    if (h->vocab.status != ONEBIT_OK) return h->vocab.status;
+    for (ob_json_array(&h->merges); ob_json_item(&h->merges);)
+        OB_TRY(ob_hf_merge(&h->merges, d, room, h->longest + 1));
+    d->end = ob_draft_end(d);
+    return h->merges.status;
+}
+
+/* unk_token must say what we do: '?' for code points when there is one; bytes are never unknown. */
+static onebit_status ob_hf_check_unknown(const ob_json *j, const ob_hf *h, const onebit_tokenizer *t) {
+    int i, lacks = 0;
+    for (i = 0; i < 256; i++) lacks |= t->byte_id[i] < 0;
+    if (t->kind == ONEBIT_TOKENIZER_CHAR ? (h->unknown[0] != 0) != (t->unknown >= 0)
+                                         : h->unknown[0] && lacks)
+        return ob_hf_refuse_text(j, "unk_token", h->unknown[0] ? h->unknown : "null");
+    return ONEBIT_OK;
+}
+
+/* Builds what the first pass found. */
+static onebit_status ob_hf_make(onebit_tokenizer **out, const ob_json *j, ob_hf *h, int kind,
+                                const onebit_env *env) {
+    ob_draft d;
+    onebit_status status = ob_draft_take(&d, env, h->tokens, h->merge_count,
+                                         h->tokens_bytes + h->longest + 2);
+    if (status == ONEBIT_OK) {
+        d.kind = kind;
+        d.used = h->longest + 1; /* the pool begins with the room for a merge */
+        status = ob_hf_fill(h, &d, d.pool);
+    }
+    if (status == ONEBIT_OK) status = ob_tokenizer_build(out, &d);
+    ob_release(env, d.block);
+    if (status != ONEBIT_OK) return status;
+    status = ob_hf_check_unknown(j, h, *out);
+    if (status == ONEBIT_OK) return status;
+    onebit_tokenizer_free(*out);
+    *out = NULL;
+    return status;
+}
+
+/* what names the text in messages. */
+static onebit_status ob_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes,
+                                        const char *what, const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    ob_json j = ob_json_on(json, bytes, what);
+    ob_hf h;
+    int kind;
+    *out = NULL;
+    memset(&h, 0, sizeof h);
+    OB_TRY(ob_hf_read(&j, &h));
+    OB_TRY(ob_hf_kind(&j, &h, &kind));
+    return ob_hf_make(out, &j, &h, kind, &e);
+}
+
+onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes,
+                                     const onebit_env *env) {
+    if (!out || !json) return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_parse: out and json are needed");
+    return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", env);
+}
+
+#ifndef ONEBIT_NO_FILES
+onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path, const onebit_env *env) {
+    ob_map map;
+    onebit_status status;
+    if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_open: out and path are needed");
+    *out = NULL;
+    OB_TRY(ob_map_open(&map, path));
+    status = ob_tokenizer_parse(out, (const char *)map.data, map.bytes, path, env);
+    ob_map_close(&map);
+    return status;
+}
+#endif
+
+/* ---- tokenizer.json out ---- */
+
+/* Bytes in GPT-2's alphabet, inside quotes. Every character of it is printable. */
+static void ob_out_spelled(ob_out *o, ob_slice s) {
+    size_t i;
+    for (i = 0; i < s.n; i++) {
+        char text[4];
+        uint32_t code = ob_byte_code((unsigned char)s.p[i]);
+        if (code == '"' || code == '\\') ob_out_add(o, "\\", 1);
+        ob_out_add(o, text, ob_utf8_encode(code, text));
+    }
+}
+
+/* The key of a token in "vocab": added tokens and characters as they are, the rest spelled. */
+static void ob_out_token(ob_out *o, const onebit_tokenizer *t, int32_t id) {
+    ob_slice s = ob_piece(t, id);
+    if (t->role[id] & OB_TOKEN_ADDED || t->kind == ONEBIT_TOKENIZER_CHAR) {
+        ob_out_json(o, s.p, s.n);
+        return;
+    }
+    ob_out_add(o, "\"", 1);
+    ob_out_spelled(o, s);
+    ob_out_add(o, "\"", 1);
+}
+
+static void ob_out_added(ob_out *o, const onebit_tokenizer *t) {
+    int id, some = 0;
+    ob_out_text(o, "\"added_tokens\":[");
+    for (id = 0; id < t->vocab; id++) {
+        ob_slice s = ob_piece(t, id);
+        if (!(t->role[id] & OB_TOKEN_ADDED)) continue;
+        ob_out_format(o, "%s\n{\"id\":%d,\"content\":", some++ ? "," : "", id);
+        ob_out_json(o, s.p, s.n);
+        ob_out_text(o, ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+                       "\"normalized\":false,\"special\":");
+        ob_out_text(o, t->role[id] & OB_TOKEN_SPECIAL ? "true}" : "false}");
+    }
+    ob_out_text(o, "],\n");
+}
+
+/* The stages: byte-level with or without the pre-tokenizer's expression; none for code points, which
+   make one word of the text whose initial symbols are its characters. */
+static void ob_out_stages(ob_out *o, const onebit_tokenizer *t) {
+    int bytes = t->kind != ONEBIT_TOKENIZER_CHAR;
+    ob_out_text(o, "\"normalizer\":null,\n\"pre_tokenizer\":");
+    if (bytes)
+        ob_out_format(o, "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+                         "\"trim_offsets\":true,\"use_regex\":%s}",
+                      t->kind == ONEBIT_TOKENIZER_BPE ? "true" : "false");
+    else ob_out_text(o, "null");
+    ob_out_text(o, ",\n\"post_processor\":null,\n\"decoder\":");
+    ob_out_text(o, bytes ? "{\"type\":\"ByteLevel\",\"add_prefix_space\":true,"
+                           "\"trim_offsets\":true,\"use_regex\":true},\n"
+                         : "{\"type\":\"Fuse\"},\n");
+}
+
+static void ob_out_vocab(ob_out *o, const onebit_tokenizer *t) {
+    int id;
+    ob_out_format(o, "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":%s,"
+                     "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,"
+                     "\"fuse_unk\":false,\"byte_fallback\":false,\"ignore_merges\":false,\n"
+                     "\"vocab\":{",
+                  t->unknown >= 0 ? "\"?\"" : "null");
+    for (id = 0; id < t->vocab; id++) {
+        ob_out_text(o, id ? ",\n" : "\n");
+        ob_out_token(o, t, id);
+        ob_out_format(o, ":%d", id);
+    }
+    ob_out_text(o, "},\n");
+}
+
+size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size_t size) {
+    const onebit_tokenizer *t = tokenizer;
+    ob_out o = ob_out_on(out, size);
+    int i;
+    if (!t) return 0;
+    ob_out_text(&o, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n");
+    ob_out_added(&o, t);
+    ob_out_stages(&o, t);
+    ob_out_vocab(&o, t);
+    ob_out_text(&o, "\"merges\":[");
+    for (i = 0; i < t->merges; i++) {
+        const int32_t *m = t->merge + (size_t)i * 3;
+        ob_out_text(&o, i ? ",\n\"" : "\n\"");
+        ob_out_spelled(&o, ob_piece(t, m[0]));
+        ob_out_text(&o, " ");
+        ob_out_spelled(&o, ob_piece(t, m[1]));
+        ob_out_text(&o, "\"");
+    }
+    ob_out_text(&o, "]}}\n");
+    return o.n;
+}
+
+/* ---- packed form, for .1bit files ----
+
+   Little-endian, no padding. w = 2 bytes when vocab < 65536, else 4; an id takes w bytes.
+     u32 'O' 'B' 'T' 'K'
+     u32 kind | flags << 8    flags: 1 byte b has id b; 2 results of merges are implied
+     u32 vocab
+     u32 end                  0xFFFFFFFF: none
+     u32 M                    merges
+     u32 S                    special tokens
+     u32 A                    added tokens that are not special
+     u32 K                    texts that cannot be derived
+     id  [256]                of the bytes, all ones: none; absent with flag 1 and for CHAR
+     id  [M][2]               left, right in rank order
+     id  [M]                  result; absent with flag 2
+     id  [S], id [A]
+     K times: id, u32 length, bytes      in the order of the ids
+   Flag 2: merge number k makes the k-th id that is neither a byte nor among the K texts. Any other text
+   is that of its first merge; such texts have at most OB_DERIVED_MAX bytes, which bounds what a small
+   file can unfold to. */
+
+#define OB_PACK_HEADER 32
+#define OB_PACK_PLAIN 1
+#define OB_PACK_IMPLIED 2
+
+/* 1 when the packed form must hold the text of id. */
+static int ob_pack_stored(const onebit_tokenizer *t, int32_t id) {
+    return !(t->role[id] & (OB_TOKEN_BYTE | OB_TOKEN_DERIVED));
+}
+
+/* Flags that a tokenizer allows. */
+static int ob_pack_flags(const onebit_tokenizer *t) {
+    int flags = OB_PACK_PLAIN | OB_PACK_IMPLIED, i;
+    int32_t id = 0;
+    for (i = 0; i < 256; i++)
+        if (t->byte_id[i] != i) flags &= ~OB_PACK_PLAIN;
+    for (i = 0; i < t->merges; i++, id++) {
+        while (id < t->vocab && (t->role[id] & OB_TOKEN_BYTE || ob_pack_stored(t, id))) id++;
+        if (t->merge[(size_t)i * 3 + 2] != id) return flags & ~OB_PACK_IMPLIED;
+    }
+    return flags;
+}
+
+/* Counts, and writes when there is a place. */
+typedef struct ob_packer {
+    uint8_t *p;
+    size_t n;
+} ob_packer;
+
+static void ob_pack_add(ob_packer *o, const void *data, size_t bytes) {
+    if (o->p) memcpy(o->p + o->n, data, bytes);
+    o->n += bytes;
+}
+
+static void ob_pack_32(ob_packer *o, uint32_t v) {
+    uint8_t b[4];
+    ob_put32(b, v);
+    ob_pack_add(o, b, 4);
+}
+
+static void ob_pack_id(ob_packer *o, const onebit_tokenizer *t, int32_t id) {
+    uint8_t b[4];
+    ob_put32(b, (uint32_t)id);
+    ob_pack_add(o, b, t->vocab < 65536 ? 2 : 4); /* the low half stands first */
+}
+
+/* The ids whose role has just these bits among mask. */
+static void ob_pack_roles(ob_packer *o, const onebit_tokenizer *t, int mask, int bits) {
+    int32_t id;
+    for (id = 0; id < t->vocab; id++)
+        if ((t->role[id] & mask) == bits) ob_pack_id(o, t, id);
+}
+
+static void ob_pack_header(ob_packer *o, const onebit_tokenizer *t, int flags) {
+    uint32_t special = 0, stored = 0;
+    int32_t id;
+    for (id = 0; id < t->vocab; id++) {
+        special += (t->role[id] & OB_TOKEN_SPECIAL) != 0;
+        stored += (uint32_t)ob_pack_stored(t, id);
+    }
+    ob_pack_add(o, "OBTK", 4);
+    ob_pack_32(o, (uint32_t)(t->kind | flags << 8));
+    ob_pack_32(o, (uint32_t)t->vocab);
+    ob_pack_32(o, (uint32_t)t->end);
+    ob_pack_32(o, (uint32_t)t->merges);
+    ob_pack_32(o, special);
+    ob_pack_32(o, (uint32_t)t->added - special);
+    ob_pack_32(o, stored);
+}
+
+static void ob_pack_all(ob_packer *o, const onebit_tokenizer *t) {
+    const int added = OB_TOKEN_ADDED | OB_TOKEN_SPECIAL;
+    int flags = ob_pack_flags(t), i;
+    ob_pack_header(o, t, flags);
+    if (!(flags & OB_PACK_PLAIN) && t->kind != ONEBIT_TOKENIZER_CHAR)
+        for (i = 0; i < 256; i++) ob_pack_id(o, t, t->byte_id[i]);
+    for (i = 0; i < t->merges; i++) {
+        ob_pack_id(o, t, t->merge[(size_t)i * 3]);
+        ob_pack_id(o, t, t->merge[(size_t)i * 3 + 1]);
+    }
+    for (i = 0; i < t->merges && !(flags & OB_PACK_IMPLIED); i++)
+        ob_pack_id(o, t, t->merge[(size_t)i * 3 + 2]);
+    ob_pack_roles(o, t, added, added);
+    ob_pack_roles(o, t, added, OB_TOKEN_ADDED);
+    for (i = 0; i < t->vocab; i++) {
+        ob_slice s = ob_piece(t, i);
+        if (!ob_pack_stored(t, i)) continue;
+        ob_pack_id(o, t, i);
+        ob_pack_32(o, (uint32_t)s.n);
+        ob_pack_add(o, s.p, s.n);
+    }
+}
+
+/* Packs into out[size]; returns the bytes needed and writes nothing when size is smaller. */
+static size_t ob_tokenizer_pack(const onebit_tokenizer *t, uint8_t *out, size_t size) {
+    ob_packer o = {NULL, 0};
+    ob_pack_all(&o, t);
+    if (!out || size < o.n) return o.n;
+    o.p = out;
+    o.n = 0;
+    ob_pack_all(&o, t);
+    return o.n;
+}
+
+/* A packed form being read. Lengths come first, the texts when their sum is known. */
+typedef struct ob_unpack {
+    onebit_env env;
+    ob_reader r;
+    ob_draft d;
+    uint32_t vocab, merges, special, plain, stored;
+    int flags;
+    char *pool; /* the texts that are derived */
+} ob_unpack;
+
+static onebit_status ob_unpack_bad(const char *why) {
+    return ob_fail(ONEBIT_FORMAT, "packed tokenizer: %s", why);
+}
+
+/* One id; -1 when it is not below the vocabulary (also for "none"). */
+static int32_t ob_unpack_id(ob_unpack *u) {
+    uint32_t id = u->vocab < 65536 ? ob_read16(&u->r) : ob_read32(&u->r);
+    return id < u->vocab ? (int32_t)id : -1;
+}
+
+/* Counts must fit the bytes that follow, so that memory is bounded by the input. */
+static onebit_status ob_unpack_header(ob_unpack *u) {
+    const uint8_t *magic = ob_read_bytes(&u->r, 4);
+    uint32_t kind = ob_read32(&u->r), end;
+    uint64_t ids;
+    u->vocab = ob_read32(&u->r);
+    end = ob_read32(&u->r);
+    u->merges = ob_read32(&u->r);
+    u->special = ob_read32(&u->r);
+    u->plain = ob_read32(&u->r);
+    u->stored = ob_read32(&u->r);
+    if (u->r.bad || memcmp(magic, "OBTK", 4)) return ob_unpack_bad("no OBTK header");
+    u->flags = (int)(kind >> 8 & 0xFF);
+    if (kind >> 16 || (kind & 0xFF) > ONEBIT_TOKENIZER_CHAR ||
+        u->flags & ~(OB_PACK_PLAIN | OB_PACK_IMPLIED))
+        return ob_unpack_bad("an unknown kind or flag");
+    ids = 2 * (uint64_t)u->merges + u->special + u->plain + 3 * (uint64_t)u->stored;
+    if (ids > (u->r.n - u->r.at) / 2) return ob_unpack_bad("its counts are beyond its end");
+    if (u->vocab == 0 || u->vocab > (uint64_t)256 + u->merges + u->stored)
+        return ob_unpack_bad("more ids than tokens");
+    if (end != 0xFFFFFFFFu && end >= u->vocab) return ob_unpack_bad("the end id is no id");
+    OB_TRY(ob_draft_take(&u->d, &u->env, u->vocab, u->merges, 256));
+    u->d.kind = (int)(kind & 0xFF);
+    u->d.end = end == 0xFFFFFFFFu ? -1 : (int)end;
+    return ONEBIT_OK;
+}
+
+/* The bytes' ids. Pool byte b is b. */
+static onebit_status ob_unpack_bytes(ob_unpack *u) {
+    ob_draft *d = &u->d;
+    int b;
+    if (d->kind == ONEBIT_TOKENIZER_CHAR) return ONEBIT_OK;
+    for (b = 0; b < 256; b++) {
+        int32_t id = u->flags & OB_PACK_PLAIN ? b : ob_unpack_id(u);
+        d->pool[b] = (char)(unsigned char)b;
+        if (id < 0) continue;
+        if ((uint32_t)id >= u->vocab || d->piece[id].n) return ob_unpack_bad("a bad byte id");
+        d->piece[id].p = d->pool + b;
+        d->piece[id].n = 1;
+        d->role[id] |= OB_TOKEN_BYTE;
+    }
+    return ONEBIT_OK;
+}
+
+/* Parts and results of merges; results are -1 while they are implied. */
+static onebit_status ob_unpack_merges(ob_unpack *u) {
+    int32_t *m = u->d.merge;
+    uint32_t i;
+    for (i = 0; i < u->merges; i++, m += 3) {
+        m[0] = ob_unpack_id(u);
+        m[1] = ob_unpack_id(u);
+        m[2] = -1;
+        if (m[0] < 0 || m[1] < 0) return ob_unpack_bad("a merge of no ids");
+    }
+    for (i = 0, m = u->d.merge; i < u->merges && !(u->flags & OB_PACK_IMPLIED); i++, m += 3) {
+        m[2] = ob_unpack_id(u);
+        if (m[2] < 0) return ob_unpack_bad("a merge makes no id");
+    }
+    return ONEBIT_OK;
+}
+
+/* Which tokens are added ones, then the texts that are stored. */
+static onebit_status ob_unpack_texts(ob_unpack *u) {
+    ob_draft *d = &u->d;
+    uint32_t i;
+    int32_t id;
+    for (i = 0; i < u->special + u->plain; i++) {
+        id = ob_unpack_id(u);
+        if (id < 0 || d->role[id] & OB_TOKEN_ADDED) return ob_unpack_bad("a bad added token");
+        d->role[id] |= OB_TOKEN_ADDED;
+        if (i < u->special) d->role[id] |= OB_TOKEN_SPECIAL;
+    }
+    for (i = 0; i < u->stored; i++) {
+        const uint8_t *p;
+        uint32_t n;
+        id = ob_unpack_id(u);
+        n = ob_read32(&u->r);
+        p = ob_read_bytes(&u->r, n);
+        if (id < 0 || !p || n == 0 || d->piece[id].n) return ob_unpack_bad("a bad stored text");
+        d->piece[id].p = (const char *)p;
+        d->piece[id].n = n;
+    }
+    return u->r.bad || u->r.at != u->r.n ? ob_unpack_bad("it does not end where it should") : ONEBIT_OK;
+}
+
+/* Gives implied results their ids, and derived texts their length; *total is the sum of the latter. */
+static onebit_status ob_unpack_lengths(ob_unpack *u, size_t *total) {
+    ob_slice *piece = u->d.piece;
+    uint32_t i, id = 0;
+    *total = 0;
+    for (i = 0; i < u->merges; i++) {
+        int32_t *m = u->d.merge + (size_t)i * 3;
+        if (u->flags & OB_PACK_IMPLIED) {
+            while (id < u->vocab && piece[id].n) id++;
+            if (id == u->vocab) return ob_unpack_bad("more merges than ids");
+            m[2] = (int32_t)id;
+        }
+        u->d.role[m[2]] |= OB_TOKEN_MERGED;
+        if (piece[m[2]].n) continue;
+        if (!piece[m[0]].n || !piece[m[1]].n) return ob_unpack_bad("a merge before its parts");
+        piece[m[2]].n = piece[m[0]].n + piece[m[1]].n;
+        if (piece[m[2]].n > OB_DERIVED_MAX) return ob_unpack_bad("a derived text is too long");
+        *total += piece[m[2]].n;
+    }
+    for (id = 0; id < u->vocab; id++)
+        if (!piece[id].n) return ob_unpack_bad("an id without a text");
+    return ONEBIT_OK;
+}
+
+/* Fills derived texts, and checks that every merge makes what it says. */
+static onebit_status ob_unpack_derive(ob_unpack *u) {
+    ob_slice *piece = u->d.piece;
+    char *p = u->pool;
+    uint32_t i;
+    for (i = 0; i < u->merges; i++) {
+        const int32_t *m = u->d.merge + (size_t)i * 3;
+        ob_slice a = piece[m[0]], b = piece[m[1]];
+        if (piece[m[2]].p) {
+            ob_slice whole = piece[m[2]];
+            if (!a.p || !b.p || whole.n != a.n + b.n || memcmp(whole.p, a.p, a.n) ||
+                memcmp(whole.p + a.n, b.p, b.n))
+                return ob_unpack_bad("a merge does not make its text");
+            continue;
+        }
+        memcpy(p, a.p, a.n);
+        memcpy(p + a.n, b.p, b.n);
+        piece[m[2]].p = p;
+        p += a.n + b.n;
+    }
+    u->d.vocab = (int)u->vocab;
+    u->d.merges = (int)u->merges;
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_unpack_read(ob_unpack *u) {
+    size_t total;
+    OB_TRY(ob_unpack_header(u));
+    OB_TRY(ob_unpack_bytes(u));
+    OB_TRY(ob_unpack_merges(u));
+    OB_TRY(ob_unpack_texts(u));
+    OB_TRY(ob_unpack_lengths(u, &total));
+    u->pool = (char *)ob_alloc(&u->env, total + 1);
+    if (!u->pool) return ob_fail(ONEBIT_MEMORY, "packed tokenizer: no memory for its texts");
+    return ob_unpack_derive(u);
+}
+
+/* The way back from ob_tokenizer_pack; data may be hostile and need not outlive the call. */
+static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *data, size_t bytes,
+                                         const onebit_env *env) {
+    ob_unpack u;
+    onebit_status status;
+    *out = NULL;
+    memset(&u, 0, sizeof u);
+    u.env = ob_env_or_default(env);
+    u.r = ob_reader_on(data, bytes);
+    status = ob_unpack_read(&u);
+    if (status == ONEBIT_OK) status = ob_tokenizer_build(out, &u.d);
+    ob_release(&u.env, u.pool);
+    ob_release(&u.env, u.d.block);
+    return status;
+}
+
+/* ===================================================================================================
+   6 >>dataset   text and token files become one row of ids; windows of it come in a seeded order.
+   uses: base system json tokenizer                                     used by: optim files flow
+   =================================================================================================== */
+
+/* A dataset is one block: this struct, then the ids (or, for a mapped file, the file's handle). */
+struct onebit_dataset {
+    onebit_env env;
+    const int32_t *ids;
+    size_t count; /* all tokens */
+    size_t used;  /* tokens of the training head; the rest is held out */
+    int end;      /* id that closes a document, -1 = unknown */
+    onebit_position at;
+    void *file; /* what close_file closes, NULL = ids lie in the block */
+    void (*close_file)(void *);
+};
+
+/* Takes a block for a dataset with `extra` bytes behind the struct; *tail points at them. */
+static onebit_dataset *ob_dataset_new(const onebit_env *env, size_t extra, void **tail) {
+    onebit_env e = ob_env_or_default(env);
+    size_t head = ob_round_up(sizeof(onebit_dataset), 64), bytes;
+    onebit_dataset *d = NULL;
+    if (ob_add(head, extra, &bytes)) d = (onebit_dataset *)ob_alloc(&e, bytes);
+    if (!d) {
+        ob_fail(ONEBIT_MEMORY, "dataset: no memory for %.0f bytes", (double)head + (double)extra);
+        return NULL;
+    }
+    d->env = e;
+    d->end = -1;
+    d->at.seed = 1;
+    *tail = (uint8_t *)d + head;
+    return d;
+}
+
+ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset) {
+    onebit_env env;
+    if (!dataset) return;
+    if (dataset->file) dataset->close_file(dataset->file);
+    env = dataset->env;
+    ob_release(&env, dataset);
+}
+
+/* A dataset that owns a copy of the ids. */
+static onebit_status ob_dataset_copy(onebit_dataset **out, const int32_t *ids, size_t count,
+                                     const onebit_env *env) {
+    size_t bytes;
+    void *tail;
+    onebit_dataset *d;
+    if (!ob_mul(count, sizeof *ids, &bytes)) return ob_fail(ONEBIT_MEMORY, "dataset: too large");
+    d = ob_dataset_new(env, bytes, &tail);
+    if (!d) return ONEBIT_MEMORY;
+    memcpy(tail, ids, bytes);
+    d->ids = (const int32_t *)tail;
+    d->count = d->used = count;
+    *out = d;
+    return ONEBIT_OK;
+}
+
+/* Ids must lie in [0, limit); limit 0 = any that is not negative. */
+static onebit_status ob_ids_check(const char *where, const int32_t *ids, size_t count, int limit) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (ids[i] >= 0 && (limit <= 0 || ids[i] < limit)) continue;
+        if (limit <= 0)
+            return ob_fail(ONEBIT_USAGE, "%.200s: token %.0f is %ld: ids are 0 to 2147483647",
+                           where, (double)i, (long)ids[i]);
+        return ob_fail(ONEBIT_USAGE, "%.200s: token %.0f is %ld, but the tokenizer has ids 0 to %d",
+                       where, (double)i, (long)ids[i], limit - 1);
+    }
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32_t *ids,
+                                               size_t count, const onebit_env *env) {
+    if (out) *out = NULL;
+    if (!out || !ids || count == 0) return ob_fail(ONEBIT_USAGE, "dataset: no tokens given");
+    OB_TRY(ob_ids_check("dataset", ids, count, 0));
+    return ob_dataset_copy(out, ids, count, env);
+}
+
+ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, size_t *count) {
+    if (count) *count = dataset ? dataset->count : 0;
+    return dataset ? dataset->ids : NULL;
+}
+
+ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count) {
+    if (count) *count = dataset ? dataset->count - dataset->used : 0;
+    return dataset ? dataset->ids + dataset->used : NULL;
+}
+
+/* The place nearest to `wish`, at most `reach` away, that directly follows an end token; `wish`
+   itself when there is none. Places 0 and count would leave one side empty and are not offered. */
+static size_t ob_near_document(const onebit_dataset *d, size_t wish, size_t reach) {
+    size_t step;
+    if (d->end < 0) return wish;
+    for (step = 0; step <= reach; step++) {
+        if (wish > step && d->ids[wish - step - 1] == d->end) return wish - step;
+        if (step < d->count - wish && d->ids[wish + step - 1] == d->end) return wish + step;
+    }
+    return wish;
+}
+
+ONEBIT_API onebit_status onebit_dataset_split(onebit_dataset *dataset, double held_out_share) {
+    size_t tail;
+    if (!dataset) return ob_fail(ONEBIT_USAGE, "dataset: NULL");
+    if (!(held_out_share >= 0.0 && held_out_share < 1.0))
+        return ob_fail(ONEBIT_USAGE, "dataset: the held-out share must be at least 0 and below 1");
+    if (held_out_share <= 0.0) {
+        dataset->used = dataset->count;
+        return ONEBIT_OK;
+    }
+    if (dataset->count < 2)
+        return ob_fail(ONEBIT_USAGE, "dataset: 1 token cannot be split, 2 are needed");
+    tail = (size_t)((double)dataset->count * held_out_share + 0.5);
+    if (tail < 1) tail = 1;
+    if (tail > dataset->count - 1) tail = dataset->count - 1;
+    dataset->used = ob_near_document(dataset, dataset->count - tail, tail / 10);
+    return ONEBIT_OK;
+}
+
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection of 64 bits. */
+static uint64_t ob_mix64(uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+/* One key per (seed, epoch, use). The constant is 2^64 / golden ratio: it keeps neighbours apart.
+ */
+static uint64_t ob_order_key(uint64_t seed, uint64_t epoch, uint64_t use) {
+    uint64_t key = ob_mix64(seed + 0x9E3779B97F4A7C15u);
+    key = ob_mix64(key ^ (epoch + 0x9E3779B97F4A7C15u));
+    return ob_mix64(key ^ (use + 0x9E3779B97F4A7C15u));
+}
+
+/* Permutation of [0, n): where does index i go? A balanced Feistel network permutes [0, 4^h) >= n
+   whatever its round function is; walking on until the value falls below n keeps it a permutation
+   of [0, n) (cycle walking; Black and Rogaway 2002). Fewer than four steps on average; no table. */
+static uint64_t ob_permute(uint64_t i, uint64_t n, uint64_t key) {
+    int half = 1, round;
+    uint64_t mask, left, right, next;
+    while (half < 32 && ((uint64_t)1 << (2 * half)) < n) half++;
+    mask = ((uint64_t)1 << half) - 1;
+    do {
+        left = i >> half;
+        right = i & mask;
+        for (round = 0; round < 6; round++) {
+            next = left ^ (ob_mix64(right + key + (uint64_t)round * 0x9E3779B97F4A7C15u) & mask);
+            left = right;
+            right = next;
+        }
+        i = left << half | right;
+    } while (i >= n);
+    return i;
+}
+
+/* Where an epoch is cut and how many windows of T it has. Needs used > T. A window is T inputs and
+   one more token, the last target, which the next window starts with. */
+static void ob_epoch_cut(const onebit_dataset *d, size_t T, size_t *offset, size_t *windows) {
+    size_t room = d->used - T; /* offsets that leave one whole window */
+    uint64_t key = ob_order_key(d->at.seed, d->at.epoch, 0);
+    *offset = (size_t)(key % (room < T ? room : T));
+    *windows = (d->used - 1 - *offset) / T;
+}
+
+ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
+                                              int32_t *targets, int B, int T) {
+    size_t offset, windows, t = T > 0 ? (size_t)T : 0;
+    const int32_t *from;
+    int b;
+    if (!dataset || !inputs || !targets || B < 1 || T < 1)
+        return ob_fail(ONEBIT_USAGE, "dataset: a batch needs B >= 1, T >= 1 and two arrays of B*T");
+    if (dataset->used <= t)
+        return ob_fail(ONEBIT_USAGE,
+                       "the training data has %.0f tokens, but windows of %d need %.0f",
+                       (double)dataset->used, T, (double)t + 1.0);
+    ob_epoch_cut(dataset, t, &offset, &windows);
+    for (b = 0; b < B; b++) {
+        if (dataset->at.index >= windows) {
+            dataset->at.epoch++;
+            dataset->at.index = 0;
+            ob_epoch_cut(dataset, t, &offset, &windows);
+        }
+        from = dataset->ids + offset +
+               t * (size_t)ob_permute(dataset->at.index, windows,
+                                      ob_order_key(dataset->at.seed, dataset->at.epoch, 1));
+        memcpy(inputs + (size_t)b * t, from, t * sizeof *from);
+        memcpy(targets + (size_t)b * t, from + 1, t * sizeof *from);
+        dataset->at.index++;
+    }
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset) {
+    onebit_position start;
+    start.seed = 1;
+    start.epoch = start.index = 0;
+    return dataset ? dataset->at : start;
+}
+
+ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position position) {
+    if (dataset) dataset->at = position;
+}
+
+#ifndef ONEBIT_NO_FILES
+
+/* ---- from files to documents ---- */
+
+#define OB_SEPARATOR       "<|endoftext|>"
+#define OB_SEPARATOR_BYTES (sizeof OB_SEPARATOR - 1)
+
+/* Receives one document, never empty. ONEBIT_CANCELLED ends the walk without an error. */
+typedef onebit_status (*ob_document_fn)(void *user, const char *text, size_t bytes);
+
+/* A walk over the documents of a path. scratch holds one decoded line of a .jsonl. */
+typedef struct ob_corpus {
+    onebit_env env;
+    ob_document_fn take;
+    void *user;
+    char *scratch;
+    size_t scratch_size;
+} ob_corpus;
+
+typedef enum ob_text_kind { OB_NO_TEXT, OB_PLAIN_TEXT, OB_JSON_LINES, OB_TOKEN_FILE } ob_text_kind;
+
+/* Does the path end in this extension (lower case, with its dot), in any case of letters? */
+static int ob_has_extension(const char *path, const char *extension) {
+    size_t n = strlen(path), m = strlen(extension), i;
+    if (n <= m) return 0;
+    for (i = 0; i < m; i++) {
+        char c = path[n - m + i];
+        if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
+        if (c != extension[i]) return 0;
+    }
+    return 1;
+}
+
+static ob_text_kind ob_path_kind(const char *path) {
+    if (ob_has_extension(path, ".txt") || ob_has_extension(path, ".raw")) return OB_PLAIN_TEXT;
+    if (ob_has_extension(path, ".md") || ob_has_extension(path, ".text")) return OB_PLAIN_TEXT;
+    if (ob_has_extension(path, ".jsonl")) return OB_JSON_LINES;
+    if (ob_has_extension(path, ".tokens")) return OB_TOKEN_FILE;
+    return OB_NO_TEXT;
+}
+
+/* Offset of the next written separator, or n. */
+static size_t ob_find_separator(const char *p, size_t n) {
+    size_t at = 0;
+    while (n - at >= OB_SEPARATOR_BYTES) {
+        const char *hit = (const char *)memchr(p + at, '<', n - at - OB_SEPARATOR_BYTES + 1);
+        if (!hit) return n;
+        at = (size_t)(hit - p);
+        if (memcmp(hit, OB_SEPARATOR, OB_SEPARATOR_BYTES) == 0) return at;
+        at++;
+    }
+    return n;
+}
+
+/* Bytes of one line break (\n or \r\n) that p[0..n) begins with, and ends with. */
+static size_t ob_break_at_start(const char *p, size_t n) {
+    if (n >= 1 && p[0] == '\n') return 1;
+    return n >= 2 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
+}
+static size_t ob_break_at_end(const char *p, size_t n) {
+    if (n == 0 || p[n - 1] != '\n') return 0;
+    return n >= 2 && p[n - 2] == '\r' ? 2 : 1;
+}
+
+/* Cuts text at each written <|endoftext|>. One line break directly before it and one directly after
+   it belong to it and are dropped, so that files with the separator on a line of its own
+   (TinyStories) give the bare stories. Everything else is kept byte for byte. Empty documents are
+   left out. */
+static onebit_status ob_split_documents(const ob_corpus *c, const char *p, size_t n) {
+    while (n > 0) {
+        size_t at = ob_find_separator(p, n), size = at;
+        if (at < n) size -= ob_break_at_end(p, at);
+        if (size > 0) OB_TRY(c->take(c->user, p, size));
+        if (at == n) break;
+        at += OB_SEPARATOR_BYTES;
+        at += ob_break_at_start(p + at, n - at);
+        p += at;
+        n -= at;
+    }
+    return ONEBIT_OK;
+}
+
+/* Makes the scratch at least this large. */
+static onebit_status ob_corpus_scratch(ob_corpus *c, size_t size) {
+    if (size <= c->scratch_size) return ONEBIT_OK;
+    size = ob_round_up(size + size / 2, 4096);
+    ob_release(&c->env, c->scratch);
+    c->scratch = (char *)ob_alloc(&c->env, size);
+    c->scratch_size = c->scratch ? size : 0;
+    return c->scratch ? ONEBIT_OK : ob_fail(ONEBIT_MEMORY, "no memory for a line of text");
+}
+
+/* One line of a .jsonl: an object with a string "text" (the first one counts), other members
+   skipped. start is the file's first byte, so that errors name the file's own line. */
+static onebit_status ob_corpus_line(ob_corpus *c, const char *path, const char *start,
+                                    const char *line, size_t n) {
+    ob_json j = ob_json_on(line, n, path);
+    ob_slice key;
+    size_t size = 0;
+    int found = 0;
+    j.start = start;
+    OB_TRY(ob_corpus_scratch(c, n + 1));
+    ob_json_object(&j);
+    while (ob_json_key(&j, &key)) {
+        if (found || !ob_slice_is(key, "text")) {
+            ob_json_skip(&j);
+            continue;
+        }
+        size = ob_json_string(&j, c->scratch, c->scratch_size);
+        found = 1;
+    }
+    OB_TRY(ob_json_end(&j));
+    if (!found) {
+        j.p = line; /* the message names this line, not the next */
+        ob_json_error(&j, "each line needs a \"text\" member");
+        return j.status;
+    }
+    return ob_split_documents(c, c->scratch, size);
+}
+
+static onebit_status ob_corpus_lines(ob_corpus *c, const char *path, const char *p, size_t n) {
+    const char *start = p, *end = p + n;
+    while (p < end) {
+        const char *stop = (const char *)memchr(p, '\n', (size_t)(end - p)), *q = p;
+        if (!stop) stop = end;
+        while (q < stop && (*q == ' ' || *q == '\t' || *q == '\r')) q++;
+        if (q < stop) OB_TRY(ob_corpus_line(c, path, start, p, (size_t)(stop - p)));
+        p = stop < end ? stop + 1 : end;
+    }
+    return ONEBIT_OK;
+}
+
+/* The documents of one file, mapped while it is read. */
+static onebit_status ob_corpus_file(ob_corpus *c, const char *path, ob_text_kind kind) {
+    onebit_status status;
+    ob_map map;
+    const char *p;
+    size_t n, mark;
+    OB_TRY(ob_map_open(&map, path));
+    p = (const char *)map.data;
+    n = map.bytes;
+    mark = n >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* byte order mark: not text */
+    if (kind == OB_JSON_LINES) status = ob_corpus_lines(c, path, p + mark, n - mark);
+    else status = ob_split_documents(c, p + mark, n - mark);
+    ob_map_close(&map);
+    return status;
+}
+
+/* All documents of a directory, its text files in sorted order. */
+static onebit_status ob_corpus_directory(ob_corpus *c, const char *path) {
+    onebit_status status = ONEBIT_OK;
+    char **names = NULL;
+    size_t count = 0, i;
+    OB_TRY(ob_list_directory(&c->env, path, &names, &count));
+    for (i = 0; i < count && status == ONEBIT_OK; i++) {
+        ob_text_kind kind = ob_path_kind(names[i]);
+        if (kind == OB_PLAIN_TEXT || kind == OB_JSON_LINES)
+            status = ob_corpus_file(c, names[i], kind);
+    }
+    ob_release(&c->env, names);
+    return status;
+}
+
+/* All documents of a file or directory, in order. */
+static onebit_status ob_corpus_walk(const char *path, ob_document_fn take, void *user,
+                                    const onebit_env *env) {
+    ob_corpus c;
+    onebit_status status;
+    ob_text_kind kind = ob_path_kind(path);
+    c.env = ob_env_or_default(env);
+    c.take = take;
+    c.user = user;
+    c.scratch = NULL;
+    c.scratch_size = 0;
+    if (ob_is_directory(path)) status = ob_corpus_directory(&c, path);
+    else if (kind == OB_PLAIN_TEXT || kind == OB_JSON_LINES)
+        status = ob_corpus_file(&c, path, kind);
+    else if (!ob_file_exists(path)) status = ob_fail(ONEBIT_IO, "%.200s does not exist", path);
+    else
+        status = ob_fail(ONEBIT_UNSUPPORTED,
+                         "%.200s is not text: .txt, .raw, .md, .text or .jsonl"
+                         " is expected here",
+                         path);
+    ob_release(&c.env, c.scratch);
+    return status == ONEBIT_CANCELLED ? ONEBIT_OK : status;
+}
+
+static onebit_status ob_no_text(const char *path) {
+    return ob_fail(ONEBIT_FORMAT, "%.200s holds no text (.txt, .raw, .md, .text, .jsonl)", path);
+}
+
+/* ---- joined text ---- */
+
+/* Documents one behind the other, separators between; p NULL = only count. */
+typedef struct ob_joined {
+    char *p;
+    size_t n, capacity;
+} ob_joined;
+
+static void ob_joined_add(ob_joined *j, const char *text, size_t n) {
+    if (j->p) memcpy(j->p + j->n, text, n);
+    j->n += n;
+}
+
+/* The nearest start of a UTF-8 character at or up to 3 bytes before text[at]; at when there is
+ * none. */
+static size_t ob_character_start(const char *text, size_t at) {
+    size_t back = 0;
+    while (back < 3 && back < at && ((unsigned char)text[at - back] & 0xC0u) == 0x80u) back++;
+    return ((unsigned char)text[at - back] & 0xC0u) == 0x80u ? at : at - back;
+}
+
+/* A document that does not fit is cut between two characters, and nothing comes after it. */
+static onebit_status ob_joined_take(void *user, const char *text, size_t bytes) {
+    ob_joined *j = (ob_joined *)user;
+    size_t gap = j->n ? OB_SEPARATOR_BYTES : 0, room = j->capacity - j->n, size = bytes;
+    int cut;
+    if (room <= gap) return ONEBIT_CANCELLED;
+    cut = bytes > room - gap;
+    if (cut) size = room - gap;
+    if (cut) size = ob_character_start(text, size);
+    if (size > 0) {
+        ob_joined_add(j, OB_SEPARATOR, gap);
+        ob_joined_add(j, text, size);
+    }
+    return cut ? ONEBIT_CANCELLED : ONEBIT_OK;
+}
+
+/* Two walks: one counts, one copies into a block of just that size. */
+ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path,
+                                          size_t max_bytes, const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    onebit_status status;
+    ob_joined j;
+    if (text) *text = NULL;
+    if (bytes) *bytes = 0;
+    if (!text || !bytes || !path) return ob_fail(ONEBIT_USAGE, "text: an argument is NULL");
+    j.p = NULL;
+    j.n = 0;
+    j.capacity = max_bytes && max_bytes < SIZE_MAX - 1 ? max_bytes : SIZE_MAX - 1;
+    OB_TRY(ob_corpus_walk(path, ob_joined_take, &j, &e));
+    if (j.n == 0) return ob_no_text(path);
+    j.capacity = j.n;
+    j.p = (char *)ob_alloc(&e, j.capacity + 1);
+    if (!j.p) return ob_fail(ONEBIT_MEMORY, "no memory for %.0f bytes of text", (double)j.n);
+    j.n = 0;
+    status = ob_corpus_walk(path, ob_joined_take, &j, &e);
+    if (status != ONEBIT_OK) {
+        ob_release(&e, j.p);
+        return status;
+    }
+    j.p[j.n] = 0;
+    *text = j.p;
+    *bytes = j.n;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API void onebit_text_free(char *text, const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    ob_release(&e, text);
+}
+
+/* ---- tokenised text ---- */
+
+/* Ids that grow while text is read. */
+typedef struct ob_id_list {
+    onebit_env env;
+    const onebit_tokenizer *tokenizer;
+    int32_t *p;
+    size_t n, capacity;
+} ob_id_list;
+
+/* Makes room for `extra` more ids; at least doubles. */
+static onebit_status ob_list_room(ob_id_list *v, size_t extra) {
+    size_t need, bytes, capacity;
+    int32_t *p = NULL;
+    if (v->capacity - v->n >= extra) return ONEBIT_OK;
+    if (!ob_add(v->n, extra, &need)) return ob_fail(ONEBIT_MEMORY, "too many tokens");
+    capacity = v->capacity > SIZE_MAX / 2 ? need : v->capacity * 2;
+    if (capacity < need) capacity = need;
+    if (capacity < 65536) capacity = 65536;
+    if (ob_mul(capacity, sizeof *p, &bytes)) p = (int32_t *)ob_alloc(&v->env, bytes);
+    if (!p) return ob_fail(ONEBIT_MEMORY, "no memory for %.0f tokens", (double)capacity);
+    if (v->n) memcpy(p, v->p, v->n * sizeof *p);
+    ob_release(&v->env, v->p);
+    v->p = p;
+    v->capacity = capacity;
+    return ONEBIT_OK;
+}
+
+/* How much of a long document is encoded at once, so that the tokenizer's work area stays small:
+   about a MiB, cut before a space that follows an ASCII letter or digit. No pre-token of a
+   byte-level tokenizer spans such a place, so the ids are those of the whole document. */
+static size_t ob_piece_size(const char *p, size_t n) {
+    size_t i;
+    for (i = (size_t)1 << 20; i < n; i++) {
+        char c = p[i - 1];
+        int word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (word && p[i] == ' ') return i;
+    }
+    return n;
+}
+
+/* Appends the ids of one piece; the tokenizer says how much room it needs. */
+static onebit_status ob_list_piece(ob_id_list *v, const char *text, size_t n) {
+    size_t count = 0;
+    onebit_status status;
+    OB_TRY(ob_list_room(v, n / 2 + 2));
+    status =
+        onebit_tokenizer_encode(v->tokenizer, v->p + v->n, v->capacity - v->n, &count, text, n, 1);
+    if (status == ONEBIT_LIMIT) {
+        OB_TRY(ob_list_room(v, count));
+        status = onebit_tokenizer_encode(v->tokenizer, v->p + v->n, v->capacity - v->n, &count,
+                                         text, n, 1);
+    }
+    if (status == ONEBIT_OK) v->n += count;
+    return status;
+}
+
+/* A document and the end token behind it. */
+static onebit_status ob_list_take(void *user, const char *text, size_t bytes) {
+    ob_id_list *v = (ob_id_list *)user;
+    int end = onebit_tokenizer_end(v->tokenizer);
+    while (bytes > 0) {
+        size_t n = ob_piece_size(text, bytes);
+        OB_TRY(ob_list_piece(v, text, n));
+        text += n;
+        bytes -= n;
+    }
+    OB_TRY(ob_list_room(v, 1));
+    if (end >= 0) v->p[v->n++] = end;
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_dataset_from_text(onebit_dataset **out, const char *path,
+                                          const onebit_tokenizer *tokenizer,
+                                          const onebit_env *env) {
+    ob_id_list v;
+    onebit_status status;
+    if (!tokenizer) return ob_fail(ONEBIT_USAGE, "%.200s: text needs a tokenizer", path);
+    v.env = *env;
+    v.tokenizer = tokenizer;
+    v.p = NULL;
+    v.n = v.capacity = 0;
+    status = ob_corpus_walk(path, ob_list_take, &v, env);
+    if (status == ONEBIT_OK && v.n == 0) status = ob_no_text(path);
+    if (status == ONEBIT_OK) status = ob_dataset_copy(out, v.p, v.n, env);
+    if (status == ONEBIT_OK) (*out)->end = onebit_tokenizer_end(tokenizer);
+    ob_release(&v.env, v.p);
+    return status;
+}
+
+/* ---- .tokens files: "TKN2", u64 count, u32 ids, all little-endian ---- */
+
+#define OB_TOKENS_HEAD 12
+
+static void ob_close_map(void *map) { ob_map_close((ob_map *)map); }
+
+/* The tokens that the header claims must be there; bytes behind them are tolerated, as by other
+   readers of this format. */
+static onebit_status ob_tokens_count(const char *path, const ob_map *map, size_t *count) {
+    uint64_t claimed;
+    if (map->bytes < OB_TOKENS_HEAD || memcmp(map->data, "TKN2", 4) != 0)
+        return ob_fail(ONEBIT_FORMAT, "%.200s: a .tokens file begins with TKN2 and a count", path);
+    claimed = ob_get64(map->data + 4);
+    if (claimed > (map->bytes - OB_TOKENS_HEAD) / 4)
+        return ob_fail(ONEBIT_FORMAT, "%.200s: the header says %.0f tokens, the file has %.0f",
+                       path, (double)claimed, (double)((map->bytes - OB_TOKENS_HEAD) / 4));
+    if (claimed == 0) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokens", path);
+    *count = (size_t)claimed;
+    return ONEBIT_OK;
+}
+
+/* Ids are used in place (byte 12 of a mapping is aligned for them) where the host is little-endian.
+ */
+static onebit_status ob_tokens_load(onebit_dataset **out, const char *path, const ob_map *map,
+                                    const onebit_env *env) {
+    const uint16_t one = 1;
+    const int in_place = *(const uint8_t *)&one == 1;
+    size_t count = 0, bytes, i;
+    void *tail;
+    onebit_dataset *d;
+    OB_TRY(ob_tokens_count(path, map, &count));
+    bytes = in_place ? sizeof *map : count * 4;
+    d = ob_dataset_new(env, bytes, &tail);
+    if (!d) return ONEBIT_MEMORY;
+    d->count = d->used = count;
+    if (in_place) {
+        memcpy(tail, map, sizeof *map);
+        d->file = tail;
+        d->close_file = ob_close_map;
+        d->ids = (const int32_t *)(const void *)(map->data + OB_TOKENS_HEAD);
+    } else {
+        for (i = 0; i < count; i++)
+            ((int32_t *)tail)[i] = (int32_t)ob_get32(map->data + OB_TOKENS_HEAD + 4 * i);
+        d->ids = (const int32_t *)tail;
+    }
+    *out = d;
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_dataset_from_tokens(onebit_dataset **out, const char *path,
+                                            const onebit_tokenizer *tokenizer,
+                                            const onebit_env *env) {
+    ob_map map;
+    onebit_dataset *d = NULL;
+    onebit_status status;
+    int limit = tokenizer ? onebit_tokenizer_vocab_size(tokenizer) : 0;
+    OB_TRY(ob_map_open(&map, path));
+    status = ob_tokens_load(&d, path, &map, env);
+    if (!d || !d->file) ob_map_close(&map); /* else the dataset closes it */
+    if (status == ONEBIT_OK) status = ob_ids_check(path, d->ids, d->count, limit);
+    if (status != ONEBIT_OK) {
+        onebit_dataset_free(d);
+        return status == ONEBIT_USAGE ? ONEBIT_FORMAT : status; /* the file is at fault */
+    }
+    d->end = tokenizer ? onebit_tokenizer_end(tokenizer) : -1;
+    *out = d;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
+                                             const onebit_tokenizer *tokenizer,
+                                             const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    if (out) *out = NULL;
+    if (!out || !path) return ob_fail(ONEBIT_USAGE, "dataset: an argument is NULL");
+    if (ob_path_kind(path) == OB_TOKEN_FILE && !ob_is_directory(path))
+        return ob_dataset_from_tokens(out, path, tokenizer, &e);
+    return ob_dataset_from_text(out, path, tokenizer, &e);
+}
+
+ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *ids, size_t count) {
+    uint8_t piece[4096];
+    ob_sink sink;
+    size_t i, n = 0;
+    if (!path || (!ids && count)) return ob_fail(ONEBIT_USAGE, "tokens: an argument is NULL");
+    OB_TRY(ob_ids_check(path, ids, count, 0));
+    OB_TRY(ob_sink_open(&sink, path));
+    memcpy(piece, "TKN2", 4);
+    ob_put64(piece + 4, count);
+    ob_sink_write(&sink, piece, OB_TOKENS_HEAD);
+    for (i = 0; i < count; i++) {
+        ob_put32(piece + n, (uint32_t)ids[i]);
+        n += 4;
+        if (n < sizeof piece && i + 1 < count) continue;
+        ob_sink_write(&sink, piece, n);
+        n = 0;
+    }
+    return ob_sink_commit(&sink);
+}
+
+#endif /* ONEBIT_NO_FILES */
+
+/* ===================================================================================================
+   7 >>format   how matrices are stored: quantise, pack, unpack, bytes of each layout.
+   uses: base                                               used by: kernels ops model files session
+   =================================================================================================== */
+
+/* Every matrix format holds 16 rows interleaved, so that one sequential stream feeds 16 outputs:
+   rows are padded to 16, columns to the group below, blocks of 16 rows follow each other.
+
+     f32x16   per column: 16 floats, one per row
+     f16x16   per column: 16 halves
+     q8x16    per 4 columns k..k+3:  64 bytes; byte 4*row + j          = int8 code of column k + j
+     t2x16    per 16 columns k..:    64 bytes; byte 4*row + j, bits 2p = code + 1 of column k + 4p + j
+     b1x16    per 32 columns k..:    64 bytes; byte 4*row + j, bit p   = (code > 0) of column k + 4p + j
+
+   Padding holds the code 0 (t2: bits 01, b1: bit 0 against inputs that are padded with zeros). Seen as
+   little-endian words, word `row` of a 64-byte group holds that row's columns, which is what the
+   unpacker uses. plain: row-major float32, for norm gains. */
+typedef enum ob_format {
+    OB_PLAIN,
+    OB_F32X16,
+    OB_F16X16,
+    OB_Q8X16,
+    OB_T2X16,
+    OB_B1X16,
+    OB_FORMAT_COUNT,
+    OB_DENSE /* row-major float codes, only in memory, while training */
+} ob_format;
+
+static const char *const ob_format_names[OB_FORMAT_COUNT] = {"f32",   "f32x16", "f16x16",
+                                                             "q8x16", "t2x16",  "b1x16"};
+
+/* Columns of one group, and bytes that a group of 16 rows takes. */
+static const int ob_format_columns[OB_FORMAT_COUNT] = {1, 1, 1, 4, 16, 32};
+static const int ob_format_group_bytes[OB_FORMAT_COUNT] = {4, 64, 32, 64, 64, 64};
+
+/* The format that stores a mode. */
+static ob_format ob_mode_format(int mode) {
+    static const ob_format formats[ONEBIT_MODE_COUNT] = {OB_F32X16, OB_F16X16, OB_Q8X16, OB_T2X16,
+                                                         OB_B1X16};
+    return formats[mode];
+}
+
+/* True for the modes whose codes are small integers, with int8 inputs. */
+static int ob_mode_is_integer(int mode) { return mode >= ONEBIT_8BIT; }
+
+/* Scales that a stored matrix has: one per row in 8bit, one for all in ternary and binary. */
+static int ob_scale_count(int mode, int rows) {
+    if (mode == ONEBIT_8BIT) return rows;
+    return mode == ONEBIT_TERNARY || mode == ONEBIT_BINARY ? 1 : 0;
+}
+
+/* Packed bytes of one block of 16 rows; the whole matrix is this times ceil(rows / 16). rows and cols
+   are at most 2^20, so nothing overflows 64 bits. */
+static uint64_t ob_block_bytes(ob_format format, int cols) {
+    int group = ob_format_columns[format];
+    return (uint64_t)((cols + group - 1) / group) * (uint64_t)ob_format_group_bytes[format];
+}
+
+static uint64_t ob_format_bytes(ob_format format, int rows, int cols) {
+    if (format == OB_PLAIN) return (uint64_t)rows * (uint64_t)cols * 4;
+    return (uint64_t)((rows + 15) / 16) * ob_block_bytes(format, cols);
+}
+
+/* ---- Quantisers: latent weights to codes, code * scale approximates the weight -------------------- */
+
+/* Round half to even for |x| < 2^22, without a library call, so that it vectorises. */
+OB_BODY float ob_round(float x) {
+    const float magic = 12582912.0f; /* 1.5 * 2^23: the sum has no bits left for a fraction */
+    return (x + magic) - magic;
+}
+
+OB_BODY float ob_clampf(float x, float low, float high) {
+    x = x < low ? low : x;
+    return x > high ? high : x;
+}
+
+OB_BODY float ob_absf(float x) { return x < 0.0f ? -x : x; }
+
+/* Half to float for a whole vector at a time: no branch but two selects. */
+OB_BODY float ob_half(uint32_t h) {
+    uint32_t magnitude = (h & 0x7fffu) << 13, bits;
+    float value;
+    memcpy(&value, &magnitude, 4);
+    value *= 5.192296858534828e33f; /* 2^112: moves the exponent bias, subnormals included */
+    memcpy(&bits, &value, 4);
+    bits = magnitude >= (31u << 23) ? magnitude | 0x7f800000u : bits;
+    bits |= (h & 0x8000u) << 16;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+/* How one matrix is quantised: its mode and the options of DESIGN's linear layer. */
+typedef struct ob_quantizer {
+    int mode;
+    int dynamic;      /* ternary threshold 0.7 mean|W| instead of rounding W / mean|W| */
+    float clamp;      /* latents are clamped to +-clamp first; 0 = off */
+    float soft, keep; /* codes become keep * code + soft * W / scale (annealing, Arenas); 0, 1 = hard */
+} ob_quantizer;
+
+/* Sum and maximum of |w| over a row, latents clamped. 16 lanes in a fixed order, whatever the machine. */
+OB_BODY void ob_magnitude_body(const float *w, int n, float clamp, float *sum, float *largest) {
+    float lane[16], peak[16], total = 0.0f, most = 0.0f;
+    int i, j;
+    for (j = 0; j < 16; j++) lane[j] = peak[j] = 0.0f;
+    for (i = 0; i < n; i += 16)
+        for (j = 0; j < (n - i < 16 ? n - i : 16); j++) {
+            float a = ob_absf(w[i + j]);
+            a = a > clamp ? clamp : a;
+            lane[j] += a;
+            peak[j] = a > peak[j] ? a : peak[j];
+        }
+    for (j = 0; j < 16; j++) total += lane[j];
+    for (j = 0; j < 16; j++) most = peak[j] > most ? peak[j] : most;
+    *sum = total;
+    *largest = most;
+}
+
+/* The scale of a per-tensor mode from mean|W|; BitNet's floor of 1e-5 keeps zeros from dividing. */
+static float ob_tensor_scale(double sum, double count) {
+    float mean = (float)(sum / count);
+    return mean > 1e-5f ? mean : 1e-5f;
+}
+
+/* Scale of a row in 8bit mode: absmax / 127; 0 for a row of zeros. */
+static float ob_row_scale(float largest) { return largest / 127.0f; }
+
+/* Rounds v / s to the nearest code within +-most. */
+OB_BODY float ob_round_code(float v, float inverse, float most) {
+    return ob_clampf(ob_round(v * inverse), -most, most);
+}
+
+/* Codes of one row: out[i] * scale stands for w[i]. f32 and f16 have scale 1. */
+OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quantizer *z,
+                              float scale) {
+    float inverse = scale > 0.0f ? 1.0f / scale : 0.0f, clamp = z->clamp > 0 ? z->clamp : 3e38f;
+    float keep = z->keep, soft = z->soft * inverse, threshold = 0.7f * scale;
+    int i, hard = keep == 1.0f && soft == 0.0f;
+    for (i = 0; i < n; i++) out[i] = ob_clampf(w[i], -clamp, clamp);
+    if (z->mode == ONEBIT_F32) return;
+    if (z->mode == ONEBIT_F16) {
+        for (i = 0; i < n; i++) out[i] = ob_half(ob_f32_to_f16(out[i]));
+        return;
+    }
+    if (!hard) {
+        for (i = 0; i < n; i++) {
+            float v = out[i], q = ob_round_code(v, inverse, z->mode == ONEBIT_8BIT ? 127.0f : 1.0f);
+            if (z->mode == ONEBIT_BINARY) q = v >= 0.0f ? 1.0f : -1.0f;
+            else if (z->dynamic && z->mode == ONEBIT_TERNARY)
+                q = v > threshold ? 1.0f : v < -threshold ? -1.0f : 0.0f;
+            out[i] = keep * q + soft * v;
+        }
+    } else if (z->mode == ONEBIT_8BIT) {
+        for (i = 0; i < n; i++) out[i] = ob_round_code(out[i], inverse, 127.0f);
+    } else if (z->mode == ONEBIT_BINARY) {
+        for (i = 0; i < n; i++) out[i] = out[i] >= 0.0f ? 1.0f : -1.0f;
+    } else if (z->dynamic) {
+        for (i = 0; i < n; i++) out[i] = out[i] > threshold ? 1.0f : out[i] < -threshold ? -1.0f : 0.0f;
+    } else {
+        for (i = 0; i < n; i++) out[i] = ob_round_code(out[i], inverse, 1.0f);
+    }
+}
+
+/* ---- Packing ---------------------------------------------------------------------------------------- */
+
+/* Position and shift of a code inside a block of 16 rows. */
+static void ob_code_place(ob_format format, int row, int col, size_t *at, int *shift) {
+    int group = ob_format_columns[format], k = col / group, inside = col % group;
+    int width = format == OB_Q8X16 ? 8 : format == OB_T2X16 ? 2 : 1;
+    *at = (size_t)k * 64 + (size_t)row * 4 + (size_t)(inside & 3);
+    *shift = (inside >> 2) * width;
+}
+
+static void ob_pack_code(uint8_t *block, ob_format format, int row, int col, float code) {
+    size_t at = (size_t)col * 16 + (size_t)row;
+    int shift = 0;
+    if (format == OB_F32X16) {
+        ob_putf32(block + 4 * at, code);
+    } else if (format == OB_F16X16) {
+        ob_put16(block + 2 * at, ob_f32_to_f16(code));
+    } else {
+        ob_code_place(format, row, col, &at, &shift);
+        if (format == OB_Q8X16) block[at] = (uint8_t)(int)code;
+        else if (format == OB_T2X16)
+            block[at] = (uint8_t)((block[at] & ~(3 << shift)) | (((int)code + 1) << shift));
+        else if (code > 0) block[at] = (uint8_t)(block[at] | (1 << shift));
+    }
+}
+
+/* Packs one row of codes into its block; the block must have been cleared by ob_pack_clear. */
+static void ob_pack_row(uint8_t *data, ob_format format, int row, int cols, const float *codes) {
+    uint8_t *block = data + (uint64_t)(row / 16) * ob_block_bytes(format, cols);
+    int i;
+    for (i = 0; i < cols; i++) ob_pack_code(block, format, row % 16, i, codes[i]);
+}
+
+/* Fills a matrix with the code 0. */
+static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
+    memset(data, format == OB_T2X16 ? 0x55 : 0, (size_t)ob_format_bytes(format, rows, cols));
+}
+
+/* ---- Unpacking -------------------------------------------------------------------------------------- */
+
+/* The 16 little-endian words of a 64-byte group. */
+OB_BODY void ob_group_words(uint32_t words[16], const uint8_t *group) {
+    int r;
+    for (r = 0; r < 16; r++) words[r] = ob_get32(group + 4 * r);
+}
+
+/* Codes of one column of a group as floats: one shift and mask per row. */
+OB_BODY void ob_group_column(float *out, const uint32_t words[16], int format, int inside) {
+    int r, j = inside & 3, p = inside >> 2;
+    if (format == OB_T2X16)
+        for (r = 0; r < 16; r++) out[r] = (float)((int)((words[r] >> (8 * j + 2 * p)) & 3u) - 1);
+    else if (format == OB_B1X16)
+        for (r = 0; r < 16; r++) out[r] = (float)((int)((words[r] >> (8 * j + p)) & 1u) * 2 - 1);
+    else
+        for (r = 0; r < 16; r++) out[r] = (float)((int32_t)(words[r] << (24 - 8 * j)) >> 24);
+}
+
+/* The coded columns of one block: group by group. */
+OB_BODY void ob_unpack_groups(float *out, int stride, const uint8_t *block, int format, int n) {
+    int group = ob_format_columns[format], i, inside;
+    uint32_t words[16];
+    for (i = 0; i < n; i += group, block += 64) {
+        ob_group_words(words, block);
+        for (inside = 0; inside < group && i + inside < n; inside++)
+            ob_group_column(out + (size_t)(i + inside) * (size_t)stride, words, format, inside);
+    }
+}
+
+/* Columns [from, from + n) of one block of 16 rows as floats out[i * stride + row]. from is a multiple
+   of 32 (so of every group). */
+OB_BODY void ob_unpack_body(float *out, int stride, const uint8_t *block, int format, int from,
+                            int n) {
+    int i, r;
+    block += (uint64_t)(from / ob_format_columns[format]) * (uint64_t)ob_format_group_bytes[format];
+    for (i = 0; i < n && format <= OB_F16X16; i++, out += stride) {
+        if (format == OB_F32X16)
+            for (r = 0; r < 16; r++) out[r] = ob_getf32(block + 64 * (size_t)i + 4 * r);
+        else
+            for (r = 0; r < 16; r++) out[r] = ob_half(ob_get16(block + 32 * (size_t)i + 2 * r));
+    }
+    if (format == OB_Q8X16) ob_unpack_groups(out, stride, block, OB_Q8X16, n);
+    if (format == OB_T2X16) ob_unpack_groups(out, stride, block, OB_T2X16, n);
+    if (format == OB_B1X16) ob_unpack_groups(out, stride, block, OB_B1X16, n);
+}
+
+/* One row of codes as floats: for embedding look-up. */
+static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int row, int cols) {
+    const uint8_t *block = data + (uint64_t)(row / 16) * ob_block_bytes(format, cols);
+    int i, shift;
+    size_t at;
+    for (i = 0; i < cols; i++) {
+        at = (size_t)i * 16 + (size_t)(row % 16);
+        if (format == OB_F32X16) {
+            out[i] = ob_getf32(block + 4 * at);
+        } else if (format == OB_F16X16) {
+            out[i] = ob_half(ob_get16(block + 2 * at));
+        } else {
+            ob_code_place(format, row % 16, i, &at, &shift);
+            if (format == OB_Q8X16) out[i] = (float)(int8_t)block[at];
+            else if (format == OB_T2X16) out[i] = (float)(((block[at] >> shift) & 3) - 1);
+            else out[i] = (float)(((block[at] >> shift) & 1) * 2 - 1);
+        }
+    }
+}
+
+/* ===================================================================================================
+   8 >>kernels   the inner loops, once per instruction set, and the chooser.
+   uses: base system format                                               used by: ops optim
+   =================================================================================================== */
+
+/* A loop is written once as an inline body; OB_VARIANTS compiles it for each instruction set. Sums run
+   in 16 lanes that are folded in one fixed order and nothing is contracted to fused multiply-add, so
+   every variant gives the same bits as the scalar one. The one exception is the fused matrix tile,
+   which is only used where sums are exact (integers) or in the backward pass. */
+#if OB_X86
+#define OB_VARIANTS(name, parameters, arguments)                                                   \
+    static void name##_scalar parameters { name##_body arguments; }                                \
+    OB_TARGET_AVX2 static void name##_avx2 parameters { name##_body arguments; }                   \
+    OB_TARGET_AVX512 static void name##_avx512 parameters { name##_body arguments; }
+#else
+#define OB_VARIANTS(name, parameters, arguments)                                                   \
+    static void name##_scalar parameters { name##_body arguments; }
+#endif
+
+/* Folds 16 lanes in pairs: the order every variant follows. */
+OB_BODY float ob_fold16(const float lane[16]) {
+    float half[8];
+    int j;
+    for (j = 0; j < 8; j++) half[j] = lane[j] + lane[j + 8];
+    for (j = 0; j < 4; j++) half[j] = half[j] + half[j + 4];
+    return (half[0] + half[2]) + (half[1] + half[3]);
+}
+
+/* Sum of x[i] * y[i]. */
+OB_BODY float ob_dot16(const float *x, const float *y, int n) {
+    float lane[16];
+    int i, j;
+    for (j = 0; j < 16; j++) lane[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) lane[j] += x[i + j] * y[i + j];
+    for (j = 0; i + j < n; j++) lane[j] += x[i + j] * y[i + j];
+    return ob_fold16(lane);
+}
+
+/* e^x within 2 ulp for x in [-87, 88], clamped outside. Cody-Waite reduction by ln 2 in two parts and
+   the degree-6 Taylor polynomial on [-ln2/2, ln2/2] (remainder below 2^-24). */
+OB_BODY float ob_exp(float x) {
+    float n, r, p;
+    int32_t bits;
+    x = ob_clampf(x, -87.0f, 88.0f);
+    n = ob_round(x * 1.44269504f);
+    r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    p = 1.0f / 720.0f;
+    p = p * r + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    bits = ((int32_t)n + 127) << 23;
+    memcpy(&r, &bits, 4);
+    return p * r;
+}
+
+/* ---- Matrix tile ------------------------------------------------------------------------------------ */
+
+/* c[m][nr] = (add ? c : 0) + a[m][k] * panel[k][nr]; a has strides rs (row) and cs (column), ldc is the
+   stride of c. Each output is one chain of sums over k, whatever m is. fused allows multiply-add. */
+static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs,
+                           const float *panel, float *c, ptrdiff_t ldc, int add, int fused) {
+    int i, j, l;
+    (void)fused;
+    for (i = 0; i < m; i++) {
+        float s[16];
+        for (j = 0; j < 16; j++) s[j] = 0.0f;
+        for (l = 0; l < k; l++) {
+            float x = a[i * rs + l * cs];
+            for (j = 0; j < 16; j++) s[j] += x * panel[16 * (size_t)l + (size_t)j];
+        }
+        for (j = 0; j < 16; j++) c[i * ldc + j] = add ? c[i * ldc + j] + s[j] : s[j];
+    }
+}
+
+#if OB_X86
+/* The same with m rows of two registers each kept in registers; m and fused are constants where it is
+   called, so the loops unroll. VECTOR is a register of half a panel. */
+#define OB_TILE_BODY(NAME, TARGET, VECTOR, HALF, LOAD, STORE, ZERO, SET, ADD, MUL, FMA)            \
+    TARGET OB_BODY void NAME(const int m, const int fused, int k, const float *a,         \
+                                      ptrdiff_t rs, ptrdiff_t cs, const float *panel, float *c,    \
+                                      ptrdiff_t ldc, int add) {                                    \
+        VECTOR s[12][2];                                                                           \
+        int i, l;                                                                                  \
+        OB_UNROLL for (i = 0; i < m; i++) s[i][0] = s[i][1] = ZERO();                              \
+        for (l = 0; l < k; l++) {                                                                  \
+            VECTOR b0 = LOAD(panel), b1 = LOAD(panel + HALF);                                      \
+            panel += 2 * HALF;                                                                     \
+            OB_UNROLL for (i = 0; i < m; i++) {                                                    \
+                VECTOR x = SET(a[i * rs]);                                                         \
+                s[i][0] = fused ? FMA(x, b0, s[i][0]) : ADD(s[i][0], MUL(x, b0));                  \
+                s[i][1] = fused ? FMA(x, b1, s[i][1]) : ADD(s[i][1], MUL(x, b1));                  \
+            }                                                                                      \
+            a += cs;                                                                               \
+        }                                                                                          \
+        OB_UNROLL for (i = 0; i < m; i++) {                                                        \
+            float *out = c + i * ldc;                                                              \
+            STORE(out, add ? ADD(LOAD(out), s[i][0]) : s[i][0]);                                   \
+            STORE(out + HALF, add ? ADD(LOAD(out + HALF), s[i][1]) : s[i][1]);                     \
+        }                                                                                          \
+    }
+
+OB_TILE_BODY(ob_tile16_avx2, OB_TARGET_AVX2, __m256, 8, _mm256_loadu_ps, _mm256_storeu_ps,
+             _mm256_setzero_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_mul_ps, _mm256_fmadd_ps)
+OB_TILE_BODY(ob_tile32_avx512, OB_TARGET_AVX512, __m512, 16, _mm512_loadu_ps, _mm512_storeu_ps,
+             _mm512_setzero_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_mul_ps, _mm512_fmadd_ps)
+
+/* Cuts m rows into tiles of BIG, SMALL and 1 rows. */
+#define OB_TILE(NAME, TARGET, BODY, BIG, SMALL)                                                    \
+    TARGET static void NAME(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs,              \
+                            const float *panel, float *c, ptrdiff_t ldc, int add, int fused) {     \
+        for (; m >= BIG; m -= BIG, a += BIG * rs, c += BIG * ldc)                                  \
+            if (fused) BODY(BIG, 1, k, a, rs, cs, panel, c, ldc, add);                             \
+            else BODY(BIG, 0, k, a, rs, cs, panel, c, ldc, add);                                   \
+        for (; m >= SMALL; m -= SMALL, a += SMALL * rs, c += SMALL * ldc)                          \
+            if (fused) BODY(SMALL, 1, k, a, rs, cs, panel, c, ldc, add);                           \
+            else BODY(SMALL, 0, k, a, rs, cs, panel, c, ldc, add);                                 \
+        for (; m >= 1; m--, a += rs, c += ldc)                                                     \
+            if (fused) BODY(1, 1, k, a, rs, cs, panel, c, ldc, add);                               \
+            else BODY(1, 0, k, a, rs, cs, panel, c, ldc, add);                                     \
+    }
+
+OB_TILE(ob_tile_avx2, OB_TARGET_AVX2, ob_tile16_avx2, 6, 2)
+OB_TILE(ob_tile_avx512, OB_TARGET_AVX512, ob_tile32_avx512, 12, 4)
+#endif
+
+/* ---- Panels: the right operand of a tile ------------------------------------------------------------ */
+
+/* panel[i * nr + j] = b[(from + i) * rs + j * cs] for j < n, zero up to nr. */
+OB_BODY void ob_panel_body(float *panel, int nr, const float *b, ptrdiff_t rs,
+                                    ptrdiff_t cs, int k, int n) {
+    int i, j;
+    if (cs == 1) {
+        for (i = 0; i < k; i++) {
+            for (j = 0; j < n; j++) panel[j] = b[j];
+            for (; j < nr; j++) panel[j] = 0.0f;
+            panel += nr;
+            b += rs;
+        }
+    } else {
+        for (j = 0; j < n; j++)
+            for (i = 0; i < k; i++) panel[(size_t)i * (size_t)nr + (size_t)j] = b[i * rs + j * cs];
+        for (j = n; j < nr; j++)
+            for (i = 0; i < k; i++) panel[(size_t)i * (size_t)nr + (size_t)j] = 0.0f;
+    }
+}
+OB_VARIANTS(ob_panel,
+            (float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n),
+            (panel, nr, b, rs, cs, k, n))
+
+/* The same from a packed block of 16 rows. */
+OB_VARIANTS(ob_unpack, (float *out, int stride, const uint8_t *block, int format, int from, int n),
+            (out, stride, block, format, from, n))
+
+/* ---- Rows ------------------------------------------------------------------------------------------- */
+
+/* Int8 codes of a token: scale = max(max|x|, 1e-5) / 127, code = round(x / scale). BitNet b1.58. */
+OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
+    float peak[16], most = 1e-5f, inverse;
+    int i, j;
+    for (j = 0; j < 16; j++) peak[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) peak[j] = ob_absf(x[i + j]) > peak[j] ? ob_absf(x[i + j]) : peak[j];
+    for (j = 0; i + j < n; j++) peak[j] = ob_absf(x[i + j]) > peak[j] ? ob_absf(x[i + j]) : peak[j];
+    for (j = 0; j < 16; j++) most = peak[j] > most ? peak[j] : most;
+    inverse = 127.0f / most;
+    *scale = most / 127.0f;
+    for (i = 0; i < n; i++) codes[i] = ob_clampf(ob_round(x[i] * inverse), -127.0f, 127.0f);
+}
+OB_VARIANTS(ob_int8, (float *codes, float *scale, const float *x, int n), (codes, scale, x, n))
+
+/* RMSNorm: y = x / sqrt(mean x^2 + eps) * g; rstd is kept for the backward pass. */
+OB_BODY void ob_norm_body(float *y, float *rstd, const float *x, const float *g, int n,
+                                   float eps) {
+    float r = 1.0f / sqrtf(ob_dot16(x, x, n) / (float)n + eps);
+    int i;
+    for (i = 0; i < n; i++) y[i] = x[i] * r * g[i];
+    *rstd = r;
+}
+OB_VARIANTS(ob_norm, (float *y, float *rstd, const float *x, const float *g, int n, float eps),
+            (y, rstd, x, g, n, eps))
+
+/* Its gradient: with u = dy * g, dx = rstd * (u - x * rstd^2 * mean(u * x)); added to or written. */
+OB_BODY void ob_norm_grad_body(float *dx, const float *dy, const float *x, const float *g,
+                                        float rstd, int n, int add) {
+    float lane[16], mean;
+    int i, j;
+    for (j = 0; j < 16; j++) lane[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) lane[j] += dy[i + j] * g[i + j] * x[i + j];
+    for (j = 0; i + j < n; j++) lane[j] += dy[i + j] * g[i + j] * x[i + j];
+    mean = ob_fold16(lane) / (float)n * rstd * rstd;
+    for (i = 0; i < n; i++) {
+        float d = rstd * (dy[i] * g[i] - x[i] * mean);
+        dx[i] = add ? dx[i] + d : d;
+    }
+}
+OB_VARIANTS(ob_norm_grad,
+            (float *dx, const float *dy, const float *x, const float *g, float rstd, int n, int add),
+            (dx, dy, x, g, rstd, n, add))
+
+/* Sum of products through a pointer, as the table needs it. */
+OB_BODY void ob_dot_body(float *out, const float *x, const float *y, int n) {
+    *out = ob_dot16(x, y, n);
+}
+OB_VARIANTS(ob_dot, (float *out, const float *x, const float *y, int n), (out, x, y, n))
+
+/* y += s * x, and y = a * y + b * x. */
+OB_BODY void ob_axpy_body(float *y, const float *x, float s, int n) {
+    int i;
+    for (i = 0; i < n; i++) y[i] += s * x[i];
+}
+OB_VARIANTS(ob_axpy, (float *y, const float *x, float s, int n), (y, x, s, n))
+
+OB_BODY void ob_mix_body(float *y, const float *x, float a, float b, int n) {
+    int i;
+    for (i = 0; i < n; i++) y[i] = a * y[i] + b * x[i];
+}
+OB_VARIANTS(ob_mix, (float *y, const float *x, float a, float b, int n), (y, x, a, b, n))
+
+/* y[i] = x[i] * (s * w[i * step]): scales a row of sums (step 0: one weight scale for all). */
+OB_BODY void ob_scale_body(float *y, const float *x, const float *w, int step, float s,
+                                    int n) {
+    int i;
+    if (step == 0) {
+        float f = s * w[0];
+        for (i = 0; i < n; i++) y[i] = x[i] * f;
+    } else {
+        for (i = 0; i < n; i++) y[i] = x[i] * (s * w[i]);
+    }
+}
+OB_VARIANTS(ob_scale, (float *y, const float *x, const float *w, int step, float s, int n),
+            (y, x, w, step, s, n))
+
+/* Gradient of a norm's gain over rows: dg[j] += sum_r dy[r][j] * x[r][j] * rstd[r], columns [0, n). */
+OB_BODY void ob_gain_grad_body(float *dg, const float *dy, const float *x,
+                                        const float *rstd, int rows, int ld, int n) {
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < n; j++)
+            dg[j] += dy[(size_t)r * (size_t)ld + (size_t)j] * x[(size_t)r * (size_t)ld + (size_t)j] * rstd[r];
+}
+OB_VARIANTS(ob_gain_grad,
+            (float *dg, const float *dy, const float *x, const float *rstd, int rows, int ld, int n),
+            (dg, dy, x, rstd, rows, ld, n))
+
+/* FFN activation. act 0 silu, 1 relu^2, 2 relu; up NULL = not gated: h = act(g) * up or act(g). */
+OB_BODY void ob_act_body(float *h, const float *g, const float *up, int act, int n) {
+    int i;
+    for (i = 0; i < n; i++) {
+        float x = g[i], r = x > 0.0f ? x : 0.0f, a;
+        if (act == 0) a = x / (1.0f + ob_exp(-x));
+        else a = act == 1 ? r * r : r;
+        h[i] = up ? a * up[i] : a;
+    }
+}
+OB_VARIANTS(ob_act, (float *h, const float *g, const float *up, int act, int n),
+            (h, g, up, act, n))
+
+/* Its gradient: dg = dh * up * act'(g), dup = dh * act(g). dg may be dh. */
+OB_BODY void ob_act_grad_body(float *dg, float *dup, const float *dh, const float *g,
+                                       const float *up, int act, int n) {
+    int i;
+    for (i = 0; i < n; i++) {
+        float x = g[i], r = x > 0.0f ? x : 0.0f, a, slope, d = dh[i];
+        if (act == 0) {
+            float sigmoid = 1.0f / (1.0f + ob_exp(-x));
+            a = x * sigmoid;
+            slope = sigmoid * (1.0f + x * (1.0f - sigmoid));
+        } else {
+            a = act == 1 ? r * r : r;
+            slope = act == 1 ? 2.0f * r : x > 0.0f ? 1.0f : 0.0f;
+        }
+        if (up) dup[i] = d * a;
+        dg[i] = (up ? d * up[i] : d) * slope;
+    }
+}
+OB_VARIANTS(ob_act_grad,
+            (float *dg, float *dup, const float *dh, const float *g, const float *up, int act, int n),
+            (dg, dup, dh, g, up, act, n))
+
+/* Softmax in place; lse, when not NULL, receives log(sum exp x). */
+OB_BODY void ob_softmax_body(float *p, float *lse, int n) {
+    float lane[16], peak = p[0], sum, inverse;
+    int i, j;
+    for (i = 1; i < n; i++) peak = p[i] > peak ? p[i] : peak;
+    for (i = 0; i < n; i++) p[i] = ob_exp(p[i] - peak);
+    for (j = 0; j < 16; j++) lane[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) lane[j] += p[i + j];
+    for (j = 0; i + j < n; j++) lane[j] += p[i + j];
+    sum = ob_fold16(lane);
+    inverse = 1.0f / sum;
+    for (i = 0; i < n; i++) p[i] *= inverse;
+    if (lse) *lse = peak + logf(sum);
+}
+OB_VARIANTS(ob_softmax, (float *p, float *lse, int n), (p, lse, n))
+
+/* y[j] (+)= sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass. */
+OB_BODY void ob_rows_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
+                                   const float *OB_RESTRICT x, ptrdiff_t ld, int rows, int n) {
+    int i, j;
+    for (i = 0; i + 4 <= rows; i += 4, x += 4 * ld)
+        for (j = 0; j < n; j++)
+            y[j] = (((y[j] + w[i] * x[j]) + w[i + 1] * x[ld + j]) + w[i + 2] * x[2 * ld + j]) +
+                   w[i + 3] * x[3 * ld + j];
+    for (; i < rows; i++, x += ld)
+        for (j = 0; j < n; j++) y[j] += w[i] * x[j];
+}
+
+/* Attention of one query over n keys: p = softmax(scale * q . k), out = sum p v. kT is [d][ld] (keys as
+   columns), v is [n][ldv]. p is work for n floats and keeps the probabilities. */
+OB_BODY void ob_attend_body(float *out, float *p, float *query, const float *q,
+                                     const float *kT, ptrdiff_t ld, const float *v, ptrdiff_t ldv,
+                                     int n, int d, float scale) {
+    int i;
+    for (i = 0; i < d; i++) query[i] = q[i] * scale;
+    for (i = 0; i < n; i++) p[i] = 0.0f;
+    ob_rows_body(p, query, kT, ld, d, n);
+    ob_softmax_body(p, NULL, n);
+    for (i = 0; i < d; i++) out[i] = 0.0f;
+    ob_rows_body(out, p, v, ldv, n, d);
+}
+OB_VARIANTS(ob_attend,
+            (float *out, float *p, float *query, const float *q, const float *kT, ptrdiff_t ld,
+             const float *v, ptrdiff_t ldv, int n, int d, float scale),
+            (out, p, query, q, kT, ld, v, ldv, n, d, scale))
+
+/* Gradient of one query's attention, given p: with dp = dout . v and D = sum p dp,
+   ds = p (dp - D) scale; dq = sum ds k; dk += ds q; dv += p dout. vT is [d][ld], k and dk, dv are
+   [n][ldk], [n][d] and [n][d]. dp is work for n floats. */
+OB_BODY void ob_attend_grad_body(float *dq, float *dk, float *dv, float *dp,
+                                          const float *dout, const float *p, const float *q,
+                                          const float *k, ptrdiff_t ldk, const float *vT,
+                                          ptrdiff_t ld, int n, int d, float scale) {
+    float total;
+    int i, j;
+    for (j = 0; j < n; j++) dp[j] = 0.0f;
+    ob_rows_body(dp, dout, vT, ld, d, n);
+    total = ob_dot16(p, dp, n);
+    for (j = 0; j < n; j++) dp[j] = p[j] * (dp[j] - total) * scale;
+    for (i = 0; i < d; i++) dq[i] = 0.0f;
+    ob_rows_body(dq, dp, k, ldk, n, d);
+    for (j = 0; j < n; j++)
+        for (i = 0; i < d; i++) {
+            dk[(size_t)j * (size_t)d + (size_t)i] += dp[j] * q[i];
+            dv[(size_t)j * (size_t)d + (size_t)i] += p[j] * dout[i];
+        }
+}
+OB_VARIANTS(ob_attend_grad,
+            (float *dq, float *dk, float *dv, float *dp, const float *dout, const float *p,
+             const float *q, const float *k, ptrdiff_t ldk, const float *vT, ptrdiff_t ld, int n,
+             int d, float scale),
+            (dq, dk, dv, dp, dout, p, q, k, ldk, vT, ld, n, d, scale))
+
+/* AdamW on n numbers. rate = lr / (1 - beta1^t), root = 1 / (1 - beta2^t); decay = 1 - lr * wd. */
+OB_BODY void ob_adamw_body(float *w, const float *g, float *m, float *v, int n, float clip,
+                                    float beta1, float beta2, float rate, float root, float eps,
+                                    float decay) {
+    int i;
+    for (i = 0; i < n; i++) {
+        float d = g[i] * clip;
+        m[i] = beta1 * m[i] + (1.0f - beta1) * d;
+        v[i] = beta2 * v[i] + (1.0f - beta2) * d * d;
+        w[i] = w[i] * decay - rate * m[i] / (sqrtf(v[i] * root) + eps);
+    }
+}
+OB_VARIANTS(ob_adamw,
+            (float *w, const float *g, float *m, float *v, int n, float clip, float beta1,
+             float beta2, float rate, float root, float eps, float decay),
+            (w, g, m, v, n, clip, beta1, beta2, rate, root, eps, decay))
+
+/* Quantise a row, and its sum and maximum of magnitudes (floor format), per instruction set. */
+OB_VARIANTS(ob_quantize, (float *out, const float *w, int n, const ob_quantizer *z, float scale),
+            (out, w, n, z, scale))
+OB_VARIANTS(ob_magnitude, (const float *w, int n, float clamp, float *sum, float *largest),
+            (w, n, clamp, sum, largest))
+
+/* ---- The table -------------------------------------------------------------------------------------- */
+
+typedef struct ob_kernels {
+    int nr; /* columns of a tile's panel */
+    void (*tile)(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs, const float *panel,
+                 float *c, ptrdiff_t ldc, int add, int fused);
+    void (*panel)(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n);
+    void (*unpack)(float *out, int stride, const uint8_t *block, int format, int from, int n);
+    void (*int8)(float *codes, float *scale, const float *x, int n);
+    void (*norm)(float *y, float *rstd, const float *x, const float *g, int n, float eps);
+    void (*norm_grad)(float *dx, const float *dy, const float *x, const float *g, float rstd, int n,
+                      int add);
+    void (*dot)(float *out, const float *x, const float *y, int n);
+    void (*axpy)(float *y, const float *x, float s, int n);
+    void (*mix)(float *y, const float *x, float a, float b, int n);
+    void (*scale)(float *y, const float *x, const float *w, int step, float s, int n);
+    void (*gain_grad)(float *dg, const float *dy, const float *x, const float *rstd, int rows,
+                      int ld, int n);
+    void (*act)(float *h, const float *g, const float *up, int act, int n);
+    void (*act_grad)(float *dg, float *dup, const float *dh, const float *g, const float *up,
+                     int act, int n);
+    void (*softmax)(float *p, float *lse, int n);
+    void (*attend)(float *out, float *p, float *query, const float *q, const float *kT,
+                   ptrdiff_t ld, const float *v, ptrdiff_t ldv, int n, int d, float scale);
+    void (*attend_grad)(float *dq, float *dk, float *dv, float *dp, const float *dout,
+                        const float *p, const float *q, const float *k, ptrdiff_t ldk,
+                        const float *vT, ptrdiff_t ld, int n, int d, float scale);
+    void (*adamw)(float *w, const float *g, float *m, float *v, int n, float clip, float beta1,
+                  float beta2, float rate, float root, float eps, float decay);
+    void (*quantize)(float *out, const float *w, int n, const ob_quantizer *z, float scale);
+    void (*magnitude)(const float *w, int n, float clamp, float *sum, float *largest);
+} ob_kernels;
+
+#define OB_KERNEL_ROW(isa, nr)                                                                     \
+    {nr,              ob_tile_##isa,  ob_panel_##isa,    ob_unpack_##isa,      ob_int8_##isa,      \
+     ob_norm_##isa,   ob_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa,         ob_scale_##isa,     \
+     ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,    ob_attend_##isa,    \
+     ob_attend_grad_##isa, ob_adamw_##isa, ob_quantize_##isa, ob_magnitude_##isa}
+
+/* Kernels of an instruction set that ob_env_check has accepted. */
+static const ob_kernels *ob_kernels_for(onebit_isa isa) {
+    static const ob_kernels scalar = OB_KERNEL_ROW(scalar, 16);
+#if OB_X86
+    static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, 16);
+    static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, 32);
+    if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
+    if (isa == ONEBIT_ISA_AVX512) return &avx512;
+    if (isa == ONEBIT_ISA_AVX2) return &avx2;
+#endif
+    (void)isa;
+    return &scalar;
+}
+
+/* ===================================================================================================
+   9 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
+   uses: base system format kernels                           used by: model optim session
+   =================================================================================================== */
+
+/* Sums over the inputs of a linear layer run in blocks of this many columns: sum of block sums, each
+   block one chain. Small enough that 8-bit products stay exact in float (1024 * 127 * 127 < 2^24), so
+   floats and integers give the same result. A multiple of every packed group. */
+#define OB_BLOCK 1024
+
+/* What an op runs on: hooks, kernels, and work memory for each piece of parallel work. */
+typedef struct ob_exec {
+    onebit_env env;
+    const struct onebit_backend *ops; /* the table at the end of this floor */
+    const ob_kernels *kernels;
+    uint8_t *work;
+    size_t work_bytes; /* of one piece */
+} ob_exec;
+
+/* Work memory of one piece: a panel, and three rows of attention over T keys and d dims. */
+static size_t ob_exec_work_bytes(int T, int d) {
+    size_t panel = 32 * OB_BLOCK * sizeof(float);
+    size_t rows = ((size_t)T * 2 + (size_t)d * 2) * sizeof(float);
+    return ob_round_up(panel > rows ? panel : rows, 64);
+}
+
+/* Cuts n things into pieces; piece i has [*from, *to). */
+static void ob_share(int n, int pieces, int i, int *from, int *to) {
+    *from = (int)((int64_t)n * i / pieces);
+    *to = (int)((int64_t)n * (i + 1) / pieces);
+}
+
+/* Common head of every parallel job: the exec, and how many pieces. */
+typedef struct ob_job {
+    const ob_exec *x;
+    int n, pieces;
+} ob_job;
+
+/* Runs body on the pieces of n things that cost about `cost` operations together; small work stays on
+   this thread, because waking another takes longer. The job starts with an ob_job. */
+static void ob_run(const ob_exec *x, onebit_body body, void *job, int n, double cost) {
+    ob_job *head = (ob_job *)job;
+    int pieces = cost < 40000.0 ? 1 : x->env.threads;
+    if (pieces > n) pieces = n > 0 ? n : 1;
+    head->x = x;
+    head->n = n;
+    head->pieces = pieces;
+    ob_parallel(&x->env, body, job, pieces);
+}
+
+/* A matrix as a linear layer or an embedding sees it. scale has one entry per row (scale_step 1) or one
+   for all (scale_step 0); value = code * scale. exact: codes and inputs are small integers. */
+typedef struct ob_weight {
+    int rows, cols;
+    int format; /* ob_format */
+    int bits;              /* of its inputs: 8 = int8 per token, 0 = float */
+    int exact, scale_step;
+    const void *data;
+    const float *scale;
+} ob_weight;
+
+static const float ob_one = 1.0f;
+
+/* ---- Matrix product --------------------------------------------------------------------------------- */
+
+/* c[M, N] = (add ? c : 0) + a[M, K] b[K, N]; then, when w_scale is given, row n of the product is
+   multiplied by a_scale[m] * w_scale[n * step]. b is a strided array, or a packed weight (transposed). */
+typedef struct ob_gemm_job {
+    ob_job job;
+    float *c;
+    ptrdiff_t ldc;
+    const float *a;
+    ptrdiff_t a_rs, a_cs;
+    const float *b;
+    ptrdiff_t b_rs, b_cs;
+    const ob_weight *packed;
+    const float *a_scale, *w_scale;
+    int step, M, N, K, add, fused, row_block;
+} ob_gemm_job;
+
+/* Fills the panel of columns [n0, n0 + count) and inputs [k0, k0 + k). */
+static void ob_gemm_panel(const ob_gemm_job *g, float *panel, int n0, int count, int k0, int k) {
+    const ob_kernels *kernels = g->job.x->kernels;
+    int nr = kernels->nr, half;
+    if (!g->packed) {
+        const float *b = g->b + k0 * g->b_rs + n0 * g->b_cs;
+        kernels->panel(panel, nr, b, g->b_rs, g->b_cs, k, count);
+        return;
+    }
+    for (half = 0; half < nr; half += 16) {
+        const uint8_t *data = (const uint8_t *)g->packed->data;
+        uint64_t bytes = ob_block_bytes((ob_format)g->packed->format, g->packed->cols);
+        if (half < count)
+            kernels->unpack(panel + half, nr, data + (uint64_t)((n0 + half) / 16) * bytes,
+                            g->packed->format, k0, k);
+    }
+}
+
+/* One panel of one block of rows, tile by tile; a narrow last panel goes through a buffer. */
+static void ob_gemm_tiles(const ob_gemm_job *g, const float *panel, int m0, int m1, int n0,
+                          int count, int k0, int k) {
+    const ob_kernels *kernels = g->job.x->kernels;
+    int nr = kernels->nr, add = g->add || k0 > 0, m, i, rows;
+    float edge[12 * 32];
+    const float *a = g->a + k0 * g->a_cs;
+    if (count == nr) {
+        kernels->tile(m1 - m0, k, a + m0 * g->a_rs, g->a_rs, g->a_cs, panel,
+                      g->c + m0 * g->ldc + n0, g->ldc, add, g->fused);
+        return;
+    }
+    for (m = m0; m < m1; m += rows) {
+        size_t bytes = (size_t)count * sizeof(float);
+        rows = m1 - m < 12 ? m1 - m : 12;
+        for (i = 0; add && i < rows; i++)
+            memcpy(edge + i * nr, g->c + (m + i) * g->ldc + n0, bytes);
+        kernels->tile(rows, k, a + m * g->a_rs, g->a_rs, g->a_cs, panel, edge, nr, add, g->fused);
+        for (i = 0; i < rows; i++) memcpy(g->c + (m + i) * g->ldc + n0, edge + i * nr, bytes);
+    }
+}
+
+/* One item: a panel of nr columns times a block of rows. */
+static void ob_gemm_item(const ob_gemm_job *g, float *panel, int panel_index, int block_index) {
+    const ob_kernels *kernels = g->job.x->kernels;
+    int n0 = panel_index * kernels->nr, m0 = block_index * g->row_block, m1 = m0 + g->row_block;
+    int count = g->N - n0 < kernels->nr ? g->N - n0 : kernels->nr, k0, m;
+    if (m1 > g->M) m1 = g->M;
+    for (k0 = 0; k0 < g->K; k0 += OB_BLOCK) {
+        int k = g->K - k0 < OB_BLOCK ? g->K - k0 : OB_BLOCK;
+        ob_gemm_panel(g, panel, n0, count, k0, k);
+        ob_gemm_tiles(g, panel, m0, m1, n0, count, k0, k);
+    }
+    for (m = m0; g->w_scale && m < m1; m++) {
+        float *row = g->c + m * g->ldc + n0;
+        kernels->scale(row, row, g->w_scale + n0 * g->step, g->step, g->a_scale[m], count);
+    }
+}
+
+static void ob_gemm_piece(void *arg, int piece) {
+    ob_gemm_job *g = (ob_gemm_job *)arg;
+    float *panel = (float *)(void *)(g->job.x->work + (size_t)piece * g->job.x->work_bytes);
+    int blocks = (g->M + g->row_block - 1) / g->row_block, from, to, i;
+    ob_share(g->job.n, g->job.pieces, piece, &from, &to);
+    for (i = from; i < to; i++) ob_gemm_item(g, panel, i / blocks, i % blocks);
+}
+
+/* Runs a job whose operands and M, N, K are set. Rows are cut only when there are too few panels to
+   keep all threads busy, because each block fills its panels anew. */
+static void ob_gemm(const ob_exec *x, ob_gemm_job *g) {
+    int nr = x->kernels->nr, panels = (g->N + nr - 1) / nr, blocks = 1;
+    int threads = x->env.threads;
+    if (panels % threads != 0 && panels < 8 * threads) blocks = threads;
+    g->row_block = (g->M + blocks - 1) / blocks;
+    if (g->row_block < 1) return;
+    blocks = (g->M + g->row_block - 1) / g->row_block;
+    ob_run(x, ob_gemm_piece, g, panels * blocks, (double)g->M * g->N * g->K);
+}
+
+/* Plain product of strided arrays. */
+static void ob_product(const ob_exec *x, float *c, const float *a, ptrdiff_t a_rs, ptrdiff_t a_cs,
+                       const float *b, ptrdiff_t b_rs, ptrdiff_t b_cs, int M, int N, int K, int add) {
+    ob_gemm_job g;
+    memset(&g, 0, sizeof g);
+    g.c = c, g.ldc = N, g.a = a, g.a_rs = a_rs, g.a_cs = a_cs, g.b = b, g.b_rs = b_rs, g.b_cs = b_cs;
+    g.M = M, g.N = N, g.K = K, g.add = add, g.fused = 1;
+    ob_gemm(x, &g);
+}
+
+/* ---- Linear:  y[n] = scale_w * scale_x[n] * (Wq . xq[n]),  n tokens --------------------------------- */
+
+static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, const float *xs,
+                                  const ob_weight *w, int n) {
+    ob_gemm_job g;
+    memset(&g, 0, sizeof g);
+    g.c = y, g.ldc = w->rows, g.a = xq, g.a_rs = w->cols, g.a_cs = 1;
+    g.M = n, g.N = w->rows, g.K = w->cols, g.fused = w->exact;
+    g.a_scale = xs, g.w_scale = w->scale, g.step = w->scale_step;
+    if (w->format == OB_DENSE) g.b = (const float *)w->data, g.b_rs = 1, g.b_cs = w->cols;
+    else g.packed = w;
+    ob_gemm(x, &g);
+}
+
+typedef struct ob_scale_job {
+    ob_job job;
+    float *out;
+    const float *in, *row, *col;
+    int step, d;
+    float factor;
+} ob_scale_job;
+
+static void ob_scale_piece(void *arg, int piece) {
+    ob_scale_job *s = (ob_scale_job *)arg;
+    int from, to, r;
+    ob_share(s->job.n, s->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++)
+        s->job.x->kernels->scale(s->out + (size_t)r * (size_t)s->d, s->in + (size_t)r * (size_t)s->d,
+                                 s->col, s->step, s->row ? s->row[r] * s->factor : s->factor, s->d);
+}
+
+/* out[r, :] = in[r, :] * (row[r] * factor * col[:]). */
+static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const float *row,
+                          const float *col, int step, float factor, int rows, int d) {
+    ob_scale_job s;
+    memset(&s, 0, sizeof s);
+    s.out = out, s.in = in, s.row = row, s.col = col, s.step = step, s.d = d, s.factor = factor;
+    ob_run(x, ob_scale_piece, &s, rows, (double)rows * d);
+}
+
+/* Straight-through gradient: quantisers count as the identity, scales as constants.
+   dx (+)= (dy * scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may be
+   NULL; dw may be NULL. */
+static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
+                                   const float *xq, const float *xs, const ob_weight *w, float *tmp,
+                                   float ste, int n, int add) {
+    const float *q = (const float *)w->data;
+    if (dx) {
+        ob_scale_rows(x, tmp, dy, NULL, w->scale, w->scale_step, 1.0f, n, w->rows);
+        ob_product(x, dx, tmp, w->rows, 1, q, w->cols, 1, n, w->cols, w->rows, add);
+    }
+    if (dw) {
+        ob_scale_rows(x, tmp, dy, xs, &ob_one, 0, ste, n, w->rows);
+        ob_product(x, dw, tmp, 1, w->rows, xq, w->cols, 1, w->rows, w->cols, n, 1);
+    }
+}
+
+/* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1 ------------------- */
+
+typedef struct ob_rows_job {
+    ob_job job;
+    float *out, *out2;
+    const float *in, *in2, *gain;
+    const int32_t *ids;
+    const ob_weight *w;
+    int d, option;
+    float value;
+} ob_rows_job;
+
+static void ob_quantize_piece(void *arg, int piece) {
+    ob_rows_job *q = (ob_rows_job *)arg;
+    int from, to, r;
+    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        size_t at = (size_t)r * (size_t)q->d;
+        if (q->option) {
+            q->job.x->kernels->int8(q->out + at, q->out2 + r, q->in + at, q->d);
+        } else {
+            memcpy(q->out + at, q->in + at, (size_t)q->d * sizeof(float));
+            q->out2[r] = 1.0f;
+        }
+    }
+}
+
+static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, const float *in, int rows,
+                            int d, int bits) {
+    ob_rows_job q;
+    memset(&q, 0, sizeof q);
+    q.out = codes, q.out2 = scale, q.in = in, q.d = d, q.option = bits;
+    ob_run(x, ob_quantize_piece, &q, rows, (double)rows * d * 2);
+}
+
+/* ---- Embedding:  x[n] = W[ids[n]] ------------------------------------------------------------------- */
+
+static void ob_embed_piece(void *arg, int piece) {
+    ob_rows_job *e = (ob_rows_job *)arg;
+    const ob_weight *w = e->w;
+    int from, to, r;
+    ob_share(e->job.n, e->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        float *out = e->out + (size_t)r * (size_t)e->d;
+        int id = e->ids[r];
+        if (w->format == OB_DENSE)
+            memcpy(out, (const float *)w->data + (size_t)id * (size_t)e->d, (size_t)e->d * 4);
+        else ob_unpack_row(out, (const uint8_t *)w->data, (ob_format)w->format, id, e->d);
+        e->job.x->kernels->scale(out, out, &ob_one, 0, w->scale[id * w->scale_step], e->d);
+    }
+}
+
+static void ob_cpu_embed_forward(const ob_exec *x, float *out, const int32_t *ids,
+                                 const ob_weight *w, int rows) {
+    ob_rows_job e;
+    memset(&e, 0, sizeof e);
+    e.out = out, e.ids = ids, e.w = w, e.d = w->cols;
+    ob_run(x, ob_embed_piece, &e, rows, (double)rows * w->cols * 4);
+}
+
+/* dw[ids[n]] += ste * dx[n]. Pieces split columns, so equal ids never meet. */
+static void ob_embed_grad_piece(void *arg, int piece) {
+    ob_rows_job *e = (ob_rows_job *)arg;
+    int from, to, r;
+    ob_share(e->d, e->job.pieces, piece, &from, &to);
+    for (r = 0; r < e->option; r++)
+        e->job.x->kernels->axpy(e->out + (size_t)e->ids[r] * (size_t)e->d + from,
+                                e->in + (size_t)r * (size_t)e->d + from, e->value, to - from);
+}
+
+static void ob_cpu_embed_backward(const ob_exec *x, float *dw, const int32_t *ids, const float *dx,
+                                  float ste, int rows, int d) {
+    ob_rows_job e;
+    memset(&e, 0, sizeof e);
+    e.out = dw, e.ids = ids, e.in = dx, e.d = d, e.option = rows, e.value = ste;
+    ob_run(x, ob_embed_grad_piece, &e, d, (double)rows * d);
+}
+
+/* ---- RMSNorm:  y = x * rstd * g,  rstd = 1 / sqrt(mean x^2 + eps)   (Zhang & Sennrich 2019) --------- */
+
+static void ob_norm_piece(void *arg, int piece) {
+    ob_rows_job *n = (ob_rows_job *)arg;
+    int from, to, r;
+    ob_share(n->job.n, n->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        size_t at = (size_t)r * (size_t)n->d;
+        n->job.x->kernels->norm(n->out + at, n->out2 + r, n->in + at, n->gain, n->d, n->value);
+    }
+}
+
+static void ob_cpu_norm_forward(const ob_exec *x, float *y, float *rstd, const float *in,
+                                const float *gain, int rows, int d, float eps) {
+    ob_rows_job n;
+    memset(&n, 0, sizeof n);
+    n.out = y, n.out2 = rstd, n.in = in, n.gain = gain, n.d = d, n.value = eps;
+    ob_run(x, ob_norm_piece, &n, rows, (double)rows * d * 3);
+}
+
+static void ob_norm_grad_piece(void *arg, int piece) {
+    ob_rows_job *n = (ob_rows_job *)arg;
+    int from, to, r;
+    ob_share(n->job.n, n->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        size_t at = (size_t)r * (size_t)n->d;
+        n->job.x->kernels->norm_grad(n->out + at, n->in2 + at, n->in + at, n->gain, n->out2[r],
+                                     n->d, n->option);
+    }
+}
+
+typedef struct ob_gain_job {
+    ob_job job;
+    float *dg;
+    const float *dy, *in, *rstd;
+    int rows, d;
+} ob_gain_job;
+
+static void ob_gain_piece(void *arg, int piece) {
+    ob_gain_job *g = (ob_gain_job *)arg;
+    int from, to;
+    ob_share(g->d, g->job.pieces, piece, &from, &to);
+    g->job.x->kernels->gain_grad(g->dg + from, g->dy + from, g->in + from, g->rstd, g->rows, g->d,
+                                 to - from);
+}
+
+/* dx (+)= gradient by x (dx may be dy when written); dgain += sum over rows of dy * x * rstd. */
+static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, const float *dy,
+                                 const float *in, const float *gain, float *rstd, int rows, int d,
+                                 int add) {
+    ob_rows_job n;
+    ob_gain_job g;
+    memset(&g, 0, sizeof g);
+    memset(&n, 0, sizeof n);
+    g.dg = dgain, g.dy = dy, g.in = in, g.rstd = rstd, g.rows = rows, g.d = d;
+    ob_run(x, ob_gain_piece, &g, d, (double)rows * d);
+    n.out = dx, n.out2 = rstd, n.in = in, n.in2 = dy, n.gain = gain, n.d = d, n.option = add;
+    ob_run(x, ob_norm_grad_piece, &n, rows, (double)rows * d * 4);
+}
+
+/* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021) ------------- */
+
+typedef struct ob_rope_job {
+    ob_job job;
+    float *x;
+    const float *table; /* [T][d]: cos for d/2, then sin for d/2 */
+    int heads, d, T, start;
+    float direction; /* +1 forward, -1 backward: the transpose of a rotation */
+} ob_rope_job;
+
+static void ob_rope_piece(void *arg, int piece) {
+    ob_rope_job *p = (ob_rope_job *)arg;
+    int from, to, r, h, i, half = p->d / 2;
+    ob_share(p->job.n, p->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++)
+        for (h = 0; h < p->heads; h++) {
+            const float *c = p->table + (size_t)(p->start + r % p->T) * (size_t)p->d, *s = c + half;
+            float *v = p->x + ((size_t)r * (size_t)p->heads + (size_t)h) * (size_t)p->d;
+            for (i = 0; i < half; i++) {
+                float a = v[i], b = v[i + half], sine = s[i] * p->direction;
+                v[i] = a * c[i] - b * sine;
+                v[i + half] = b * c[i] + a * sine;
+            }
+        }
+}
+
+/* rows tokens of `heads` heads; token r stands at position start + r % T. */
+static void ob_cpu_rope(const ob_exec *x, float *v, const float *table, int rows, int T, int start,
+                        int heads, int d, float direction) {
+    ob_rope_job p;
+    memset(&p, 0, sizeof p);
+    p.x = v, p.table = table, p.heads = heads, p.d = d, p.T = T, p.start = start;
+    p.direction = direction;
+    ob_run(x, ob_rope_piece, &p, rows, (double)rows * heads * d * 3);
+}
+
+/* Fills the table for positions [0, T). */
+static void ob_rope_table(float *table, int T, int d, double theta, int use) {
+    int t, i;
+    for (t = 0; t < T; t++)
+        for (i = 0; i < d / 2; i++) {
+            double angle = use ? (double)t * pow(theta, -2.0 * i / d) : 0.0;
+            table[(size_t)t * (size_t)d + (size_t)i] = (float)cos(angle);
+            table[(size_t)t * (size_t)d + (size_t)(i + d / 2)] = (float)sin(angle);
+        }
+}
+
+/* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads ---------------- */
+
+/* One batch of sequences. Keys are kept as columns, kT [B][K][d][cap], values as rows, v [B][cap][K][d]
+   (cap = room per sequence): the layout of the session's cache and of training alike. */
+typedef struct ob_attention {
+    ob_job job;
+    const float *q;      /* [B*T][H][d] */
+    float *o;            /* [B*T][H][d] */
+    const float *kT, *v; /* as above */
+    int B, T, start;     /* T new positions after `start` old ones */
+    int H, K, d, cap;
+    /* backward */
+    const float *k;   /* [B*T][K][d] */
+    const float *d_o; /* [B*T][H][d] */
+    float *dq, *dk, *dv; /* [B*T][H][d], [B*K][T][d] twice */
+    float *vT;        /* work [B*K][d][T] */
+    float *p;         /* probabilities [B][H][T][T] kept by forward when not NULL */
+} ob_attention;
+
+static void ob_attention_piece(void *arg, int piece) {
+    ob_attention *a = (ob_attention *)arg;
+    float *work = (float *)(void *)(a->job.x->work + (size_t)piece * a->job.x->work_bytes);
+    int from, to, i, t, d = a->d, group = a->H / a->K;
+    float scale = 1.0f / sqrtf((float)d);
+    ob_share(a->job.n, a->job.pieces, piece, &from, &to);
+    for (i = from; i < to; i++) {
+        int b = i / a->H, h = i % a->H, kh = h / group;
+        const float *kT = a->kT + (size_t)(b * a->K + kh) * (size_t)d * (size_t)a->cap;
+        const float *v = a->v + ((size_t)b * (size_t)a->cap * (size_t)a->K + (size_t)kh) * (size_t)d;
+        for (t = 0; t < a->T; t++) {
+            size_t at = ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)d;
+            float *p = a->p ? a->p + ((size_t)i * (size_t)a->T + (size_t)t) * (size_t)a->T : work + d;
+            a->job.x->kernels->attend(a->o + at, p, work, a->q + at, kT, a->cap, v,
+                                      (ptrdiff_t)a->K * d, a->start + t + 1, d, scale);
+        }
+    }
+}
+
+static void ob_cpu_attention_forward(const ob_exec *x, ob_attention *a) {
+    double keys = (double)a->T * (a->start + 0.5 * a->T);
+    ob_run(x, ob_attention_piece, a, a->B * a->H, 4.0 * a->B * a->H * keys * a->d);
+}
+
+/* One kv head of one sequence: all query heads that share it, so that dk and dv have one owner. */
+static void ob_attention_grad_head(ob_attention *a, int b, int kh, float *dp) {
+    int t, i, h, d = a->d, T = a->T, group = a->H / a->K;
+    float scale = 1.0f / sqrtf((float)d);
+    size_t own = (size_t)(b * a->K + kh) * (size_t)T * (size_t)d;
+    float *vT = a->vT + own, *dk = a->dk + own, *dv = a->dv + own;
+    memset(dk, 0, (size_t)T * (size_t)d * 4);
+    memset(dv, 0, (size_t)T * (size_t)d * 4);
+    for (t = 0; t < T; t++)
+        for (i = 0; i < d; i++)
+            vT[(size_t)i * (size_t)T + (size_t)t] =
+                a->v[((size_t)(b * T + t) * (size_t)a->K + (size_t)kh) * (size_t)d + (size_t)i];
+    for (h = kh * group; h < (kh + 1) * group; h++)
+        for (t = 0; t < T; t++) {
+            size_t at = ((size_t)(b * T + t) * (size_t)a->H + (size_t)h) * (size_t)d;
+            const float *p = a->p + ((size_t)(b * a->H + h) * (size_t)T + (size_t)t) * (size_t)T;
+            const float *k = a->k + ((size_t)(b * T) * (size_t)a->K + (size_t)kh) * (size_t)d;
+            a->job.x->kernels->attend_grad(a->dq + at, dk, dv, dp, a->d_o + at, p, a->q + at, k,
+                                           (ptrdiff_t)a->K * d, vT, T, t + 1, d, scale);
+        }
+}
+
+static void ob_attention_grad_piece(void *arg, int piece) {
+    ob_attention *a = (ob_attention *)arg;
+    float *work = (float *)(void *)(a->job.x->work + (size_t)piece * a->job.x->work_bytes);
+    int from, to, i;
+    ob_share(a->job.n, a->job.pieces, piece, &from, &to);
+    for (i = from; i < to; i++) ob_attention_grad_head(a, i / a->K, i % a->K, work);
+}
+
+/* Writes dq, dk, dv from d_o and the probabilities that forward kept (start 0, cap T). */
+static void ob_cpu_attention_backward(const ob_exec *x, ob_attention *a) {
+    ob_run(x, ob_attention_grad_piece, a, a->B * a->K, 5.0 * a->B * a->H * a->T * a->T * a->d);
+}
+
+/* Keys and values of T new positions into the cache layout; and gradients from it, [B*K][T][d] back to
+   [B*T][K][d]. */
+static void ob_cpu_cache_store(const ob_exec *x, float *kT, float *v, const float *k, const float *new_v, int B, int T,
+                               int start, int K, int d, int cap) {
+    int b, t, h, i;
+    (void)x;
+    for (b = 0; b < B; b++)
+        for (t = 0; t < T; t++) {
+            size_t row = (size_t)(b * T + t) * (size_t)K * (size_t)d;
+            size_t to = ((size_t)b * (size_t)cap + (size_t)(start + t)) * (size_t)K * (size_t)d;
+            if (v + to != new_v + row) memcpy(v + to, new_v + row, (size_t)K * (size_t)d * 4);
+            for (h = 0; h < K; h++)
+                for (i = 0; i < d; i++)
+                    kT[((size_t)((b * K + h) * d + i)) * (size_t)cap + (size_t)(start + t)] =
+                        k[row + (size_t)(h * d + i)];
+        }
+}
+
+static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, int B, int T, int K, int d) {
+    int b, t, h;
+    (void)x;
+    for (b = 0; b < B; b++)
+        for (h = 0; h < K; h++)
+            for (t = 0; t < T; t++)
+                memcpy(out + ((size_t)(b * T + t) * (size_t)K + (size_t)h) * (size_t)d,
+                       in + ((size_t)(b * K + h) * (size_t)T + (size_t)t) * (size_t)d,
+                       (size_t)d * 4);
+}
+
+/* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ------------------------------ */
+
+typedef struct ob_act_job {
+    ob_job job;
+    float *h, *dgate, *dup;
+    const float *dh, *gate, *up;
+    int act, d;
+} ob_act_job;
+
+static void ob_act_piece(void *arg, int piece) {
+    ob_act_job *a = (ob_act_job *)arg;
+    int from, to, r;
+    ob_share(a->job.n, a->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        size_t at = (size_t)r * (size_t)a->d;
+        const float *up = a->up ? a->up + at : NULL;
+        if (a->dh)
+            a->job.x->kernels->act_grad(a->dgate + at, a->dup ? a->dup + at : NULL, a->dh + at,
+                                        a->gate + at, up, a->act, a->d);
+        else a->job.x->kernels->act(a->h + at, a->gate + at, up, a->act, a->d);
+    }
+}
+
+static void ob_cpu_act_forward(const ob_exec *x, float *h, const float *gate, const float *up,
+                               int act, int rows, int d) {
+    ob_act_job a;
+    memset(&a, 0, sizeof a);
+    a.h = h, a.gate = gate, a.up = up, a.act = act, a.d = d;
+    ob_run(x, ob_act_piece, &a, rows, (double)rows * d * 10);
+}
+
+/* dgate = dh * up * act'(gate), dup = dh * act(gate). */
+static void ob_cpu_act_backward(const ob_exec *x, float *dgate, float *dup, const float *dh,
+                                const float *gate, const float *up, int act, int rows, int d) {
+    ob_act_job a;
+    memset(&a, 0, sizeof a);
+    a.dgate = dgate, a.dup = dup, a.dh = dh, a.gate = gate, a.up = up, a.act = act, a.d = d;
+    ob_run(x, ob_act_piece, &a, rows, (double)rows * d * 14);
+}
+
+/* ---- Residual:  out = x + r * y  (out may be x) ----------------------------------------------------- */
+
+static void ob_residual_piece(void *arg, int piece) {
+    ob_rows_job *a = (ob_rows_job *)arg;
+    int from, to, r;
+    ob_share(a->job.n, a->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        size_t at = (size_t)r * (size_t)a->d;
+        if (a->out != a->in) memcpy(a->out + at, a->in + at, (size_t)a->d * 4);
+        a->job.x->kernels->axpy(a->out + at, a->in2 + at, a->value, a->d);
+    }
+}
+
+static void ob_cpu_residual(const ob_exec *x, float *out, const float *in, const float *y, float r,
+                            int rows, int d) {
+    ob_rows_job a;
+    memset(&a, 0, sizeof a);
+    a.out = out, a.in = in, a.in2 = y, a.value = r, a.d = d;
+    ob_run(x, ob_residual_piece, &a, rows, (double)rows * d);
+}
+
+/* ---- Softcap, and softmax cross-entropy ------------------------------------------------------------- */
+
+/* logits = c * tanh(logits / c), with tanh from the same exponential as everything else. */
+static void ob_cpu_softcap(const ob_exec *x, float *logits, float cap, size_t n) {
+    size_t i;
+    (void)x;
+    for (i = 0; i < n; i++) {
+        float e = ob_exp(-2.0f * ob_absf(logits[i]) / cap), t = (1.0f - e) / (1.0f + e);
+        logits[i] = logits[i] < 0.0f ? -cap * t : cap * t;
+    }
+}
+
+typedef struct ob_loss_job {
+    ob_job job;
+    float *dlogits;
+    double *row_loss;
+    const float *logits;
+    const int32_t *targets;
+    int V;
+    float factor, cap;
+} ob_loss_job;
+
+/* Loss of each row in nats, ln(sum exp) - logit[target]; dlogits = (p - onehot) * factor, through the
+   softcap's slope 1 - (l / c)^2. dlogits holds the softmax as work, so it is always needed. */
+static void ob_loss_piece(void *arg, int piece) {
+    ob_loss_job *l = (ob_loss_job *)arg;
+    int from, to, r, j, V = l->V;
+    ob_share(l->job.n, l->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        const float *logits = l->logits + (size_t)r * (size_t)V;
+        float *d = l->dlogits + (size_t)r * (size_t)V, lse;
+        int target = l->targets[r];
+        l->row_loss[r] = 0.0;
+        memset(d, 0, (size_t)V * 4);
+        if (target < 0) continue;
+        memcpy(d, logits, (size_t)V * 4);
+        l->job.x->kernels->softmax(d, &lse, V);
+        l->row_loss[r] = (double)lse - (double)logits[target];
+        d[target] -= 1.0f;
+        l->job.x->kernels->scale(d, d, &ob_one, 0, l->factor, V);
+        for (j = 0; l->cap > 0.0f && j < V; j++)
+            d[j] *= 1.0f - (logits[j] / l->cap) * (logits[j] / l->cap);
+    }
+}
+
+static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, const float *logits,
+                        const int32_t *targets, float factor, float cap, int rows, int V) {
+    ob_loss_job l;
+    memset(&l, 0, sizeof l);
+    l.dlogits = dlogits, l.row_loss = row_loss, l.logits = logits, l.targets = targets, l.V = V;
+    l.factor = factor, l.cap = cap;
+    ob_run(x, ob_loss_piece, &l, rows, (double)rows * V * 8);
+}
+
+/* ---- Weight quantiser:  latents to dense codes and scales ------------------------------------------- */
+
+typedef struct ob_weights_job {
+    ob_job job;
+    const ob_quantizer *z;
+    const float *w;
+    float *codes, *scale, *largest;
+    int cols, measure, step;
+} ob_weights_job;
+
+static void ob_weights_piece(void *arg, int piece) {
+    ob_weights_job *q = (ob_weights_job *)arg;
+    const ob_kernels *kernels = q->job.x->kernels;
+    int from, to, r;
+    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++) {
+        size_t at = (size_t)r * (size_t)q->cols;
+        if (q->measure)
+            kernels->magnitude(q->w + at, q->cols, q->z->clamp > 0 ? q->z->clamp : 3e38f,
+                               q->scale + r, q->largest + r);
+        else kernels->quantize(q->codes + at, q->w + at, q->cols, q->z, q->scale[r * q->step]);
+    }
+}
+
+/* codes [rows, cols] and scale [rows] (8bit) or scale [1]; scale and largest hold `rows` floats.
+   f32 and f16 get the scale 1. */
+static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale, float *largest,
+                                   const float *w, const ob_quantizer *z, int rows, int cols) {
+    ob_weights_job q;
+    double sum = 0.0;
+    int r;
+    memset(&q, 0, sizeof q);
+    q.z = z, q.w = w, q.codes = codes, q.scale = scale, q.largest = largest, q.cols = cols;
+    q.measure = ob_mode_is_integer(z->mode), q.step = z->mode == ONEBIT_8BIT;
+    if (q.measure) {
+        ob_run(x, ob_weights_piece, &q, rows, (double)rows * cols);
+        for (r = 0; r < rows; r++) sum += scale[r];
+        for (r = 0; r < rows && q.step; r++) scale[r] = ob_row_scale(largest[r]);
+        if (!q.step) scale[0] = ob_tensor_scale(sum, (double)rows * cols);
+    } else {
+        scale[0] = 1.0f;
+    }
+    q.measure = 0;
+    ob_run(x, ob_weights_piece, &q, rows, (double)rows * cols * 2);
+}
+
+/* ---- The backend: one row per op --------------------------------------------------------------------- */
+
+/* Another device fills the same rows in the same order. All pointers are its own memory; ops return
+   nothing and never allocate. */
+#define ONEBIT_OPS(X)                                                                              \
+    X(embed_forward, (const ob_exec *, float *, const int32_t *, const ob_weight *, int))          \
+    X(embed_backward, (const ob_exec *, float *, const int32_t *, const float *, float, int, int)) \
+    X(norm_forward, (const ob_exec *, float *, float *, const float *, const float *, int, int,    \
+                     float))                                                                       \
+    X(norm_backward, (const ob_exec *, float *, float *, const float *, const float *,             \
+                      const float *, float *, int, int, int))                                      \
+    X(quantize, (const ob_exec *, float *, float *, const float *, int, int, int))                 \
+    X(quantize_weight, (const ob_exec *, float *, float *, float *, const float *,                 \
+                        const ob_quantizer *, int, int))                                           \
+    X(linear_forward, (const ob_exec *, float *, const float *, const float *, const ob_weight *,  \
+                       int))                                                                       \
+    X(linear_backward, (const ob_exec *, float *, float *, const float *, const float *,           \
+                        const float *, const ob_weight *, float *, float, int, int))               \
+    X(rope, (const ob_exec *, float *, const float *, int, int, int, int, int, float))             \
+    X(cache_store, (const ob_exec *, float *, float *, const float *, const float *, int, int,     \
+                    int, int, int, int))                                                           \
+    X(cache_gather, (const ob_exec *, float *, const float *, int, int, int, int))                 \
+    X(attention_forward, (const ob_exec *, ob_attention *))                                        \
+    X(attention_backward, (const ob_exec *, ob_attention *))                                       \
+    X(act_forward, (const ob_exec *, float *, const float *, const float *, int, int, int))        \
+    X(act_backward, (const ob_exec *, float *, float *, const float *, const float *,              \
+                     const float *, int, int, int))                                                \
+    X(residual, (const ob_exec *, float *, const float *, const float *, float, int, int))         \
+    X(softcap, (const ob_exec *, float *, float, size_t))                                          \
+    X(loss, (const ob_exec *, float *, double *, const float *, const int32_t *, float, float,     \
+             int, int))
+
+#define OB_OP_FIELD(name, parameters) void(*name) parameters;
+typedef struct onebit_backend { ONEBIT_OPS(OB_OP_FIELD) } onebit_backend;
+#undef OB_OP_FIELD
+
+#define OB_OP_CPU(name, parameters) ob_cpu_##name,
+static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU)};
+#undef OB_OP_CPU
+
+/* Sets an exec up on the CPU; its work memory comes from carve. T positions, d head width. */
+static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int T, int d) {
+    x->env = *env;
+    x->ops = &ob_cpu_backend;
+    x->kernels = ob_kernels_for(env->isa);
+    x->work_bytes = ob_exec_work_bytes(T, d);
+    x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
+}
+
+/* ===================================================================================================
+   10 >>model   the tensors of a model, and its forward and backward pass as lists of ops.
+   uses: base system config format ops                         used by: optim files session
+   =================================================================================================== */
+
+/* Dimensions, by the letters of the manual. */
+typedef struct ob_dims {
+    int V, D, L, H, K, d, F, T, gated;
+} ob_dims;
+
+static ob_dims ob_dims_of(const onebit_config *c) {
+    ob_dims m;
+    m.V = c->vocab_size, m.D = c->hidden_size, m.L = c->num_layers, m.H = c->num_heads;
+    m.K = c->num_key_value_heads, m.d = c->head_dim, m.F = c->intermediate_size;
+    m.T = c->max_seq_len, m.gated = c->use_swiglu;
+    return m;
+}
+
+/* ---- The tensor table ------------------------------------------------------------------------------- */
+
+typedef enum ob_role { OB_ROLE_GAIN, OB_ROLE_LINEAR, OB_ROLE_EMBEDDING, OB_ROLE_HEAD } ob_role;
+
+/* One row per tensor: id, Hugging Face name, rows, cols, kind, whether a config has it. Tensors of a
+   block have the prefix model.layers.N. before the name. */
+#define ONEBIT_BLOCK_TENSORS(X)                                                                    \
+    X(NORM1, "input_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                         \
+    X(Q, "self_attn.q_proj.weight", m.H *m.d, m.D, OB_ROLE_LINEAR, 1)                                   \
+    X(K, "self_attn.k_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                                   \
+    X(V, "self_attn.v_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                                   \
+    X(Q_NORM, "self_attn.q_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                          \
+    X(K_NORM, "self_attn.k_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                          \
+    X(O_NORM, "self_attn.attn_sub_norm.weight", 1, m.H *m.d, OB_ROLE_GAIN, c->use_sub_norm)             \
+    X(O, "self_attn.o_proj.weight", m.D, m.H *m.d, OB_ROLE_LINEAR, 1)                                   \
+    X(NORM2, "post_attention_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                \
+    X(GATE, "mlp.gate_proj.weight", m.F, m.D, OB_ROLE_LINEAR, m.gated)                                  \
+    X(UP, "mlp.up_proj.weight", m.F, m.D, OB_ROLE_LINEAR, 1)                                            \
+    X(DOWN_NORM, "mlp.ffn_sub_norm.weight", 1, m.F, OB_ROLE_GAIN, c->use_sub_norm)                      \
+    X(DOWN, "mlp.down_proj.weight", m.D, m.F, OB_ROLE_LINEAR, 1)
+
+#define ONEBIT_MODEL_TENSORS(X)                                                                    \
+    X(EMBED, "model.embed_tokens.weight", m.V, m.D, OB_ROLE_EMBEDDING, 1)                               \
+    X(FINAL_NORM, "model.norm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                         \
+    X(HEAD, "lm_head.weight", m.V, m.D, OB_ROLE_HEAD, !c->tie_word_embeddings)
+
+#define OB_TENSOR_ID(id, name, rows, cols, kind, when) OB_##id,
+typedef enum ob_tensor_id {
+    ONEBIT_BLOCK_TENSORS(OB_TENSOR_ID) OB_BLOCK_TENSORS,
+    ONEBIT_MODEL_TENSORS(OB_TENSOR_ID) OB_TENSOR_IDS
+} ob_tensor_id;
+#undef OB_TENSOR_ID
+
+/* One tensor of a config. slot is where its weight stands in an ob_view. */
+typedef struct ob_tensor {
+    char name[64];
+    int rows, cols, kind, layer, id, slot;
+    int mode; /* onebit_mode, or -1 for gains */
+} ob_tensor;
+
+/* Slots: block tensors of every layer, then the model's own. */
+static int ob_slots(const onebit_config *c) {
+    return (c->num_layers + 1) * OB_BLOCK_TENSORS + (OB_TENSOR_IDS - OB_BLOCK_TENSORS);
+}
+
+static int ob_slot(const onebit_config *c, int layer, int id) {
+    return (id < OB_BLOCK_TENSORS ? layer : c->num_layers) * OB_BLOCK_TENSORS + id;
+}
+
+/* Shape of the tensor that belongs into a slot; 0 when this config has none there. */
+static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
+    ob_dims m = ob_dims_of(c);
+    int id = slot % OB_BLOCK_TENSORS, layer = slot / OB_BLOCK_TENSORS, present = 0;
+    const char *base = "";
+    memset(out, 0, sizeof *out);
+    if (layer >= c->num_layers) id = slot - c->num_layers * OB_BLOCK_TENSORS, layer = -1;
+    switch (id) {
+#define OB_TENSOR_CASE(ID, text, r, k, type, when)                                                 \
+    case OB_##ID:                                                                                  \
+        present = (when) && (OB_##ID < OB_BLOCK_TENSORS) == (layer >= 0);                          \
+        base = text, out->rows = r, out->cols = k, out->kind = type;                               \
+        break;
+        ONEBIT_BLOCK_TENSORS(OB_TENSOR_CASE)
+        ONEBIT_MODEL_TENSORS(OB_TENSOR_CASE)
+#undef OB_TENSOR_CASE
+    default: break;
+    }
+    out->id = id, out->layer = layer, out->slot = slot;
+    if (layer >= 0) snprintf(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
+    else snprintf(out->name, sizeof out->name, "%s", base);
+    out->mode = out->kind == OB_ROLE_GAIN        ? -1
+                : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
+                : out->kind == OB_ROLE_HEAD      ? c->head_mode
+                                            : c->layer_modes[layer < 0 ? 0 : layer];
+    return present;
+}
+
+/* Storage order: embedding first, then blocks, then final norm and head. Gives tensor number index; 0
+   past the last. */
+static int ob_tensor_at(const onebit_config *c, int index, ob_tensor *out) {
+    int slots = ob_slots(c), slot, seen = 0;
+    if (index == 0) return ob_tensor_in(c, ob_slot(c, 0, OB_EMBED), out);
+    for (slot = 0; slot < slots; slot++) {
+        if (slot == ob_slot(c, 0, OB_EMBED)) continue;
+        if (ob_tensor_in(c, slot, out) && ++seen == index) return 1;
+    }
+    return 0;
+}
+
+static int ob_tensor_count(const onebit_config *c) {
+    ob_tensor t;
+    int slot, n = 0;
+    for (slot = 0; slot < ob_slots(c); slot++) n += ob_tensor_in(c, slot, &t);
+    return n;
+}
+
+/* All weights of a model, by slot. A gain is a weight whose data is its floats. */
+typedef struct ob_view {
+    const onebit_config *config;
+    ob_weight *slots;
+} ob_view;
+
+static const ob_weight *ob_block(const ob_view *v, int layer, int id) {
+    return v->slots + ob_slot(v->config, layer, id);
+}
+
+static const float *ob_gain(const ob_view *v, int layer, int id) {
+    return (const float *)ob_block(v, layer, id)->data;
+}
+
+static const ob_weight *ob_head(const ob_view *v) {
+    return ob_block(v, 0, v->config->tie_word_embeddings ? OB_EMBED : OB_HEAD);
+}
+
+/* ---- Activations ------------------------------------------------------------------------------------ */
+
+/* What one block computes; training keeps one set per layer for the backward pass, a session has one. */
+typedef struct ob_acts {
+    float *x, *x2;               /* [N][D] residual stream before attention, before FFN */
+    float *rstd1, *rstd2;        /* [N] */
+    float *a, *a_s, *b, *b_s;    /* inputs of q,k,v and of gate,up: codes [N][D], scales [N] */
+    float *q_raw, *k_raw;        /* before QK-norm */
+    float *rstd_q, *rstd_k;      /* [N][H], [N][K] */
+    float *q, *k, *v;            /* [N][H][d], [N][K][d] */
+    float *kT, *p;               /* keys as columns; attention probabilities [B][H][T][T] */
+    float *o, *rstd_o, *oq, *o_s; /* attention output [N][H*d], input of o_proj */
+    float *gate, *up;            /* [N][F] */
+    float *rstd_h, *hq, *h_s;    /* input of down_proj [N][F] */
+} ob_acts;
+
+static float *ob_floats(ob_carve *c, size_t a, size_t b) {
+    size_t n, bytes;
+    if (!ob_mul(a, b, &n) || !ob_mul(n, sizeof(float), &bytes)) bytes = SIZE_MAX;
+    return (float *)ob_take(c, bytes);
+}
+
+/* Takes the memory of one block for N tokens. keep: for training, B sequences of T. */
+static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N, size_t T,
+                         int keep) {
+    ob_dims m = ob_dims_of(config);
+    size_t D = (size_t)m.D, F = (size_t)m.F, q = (size_t)m.H * (size_t)m.d;
+    size_t k = (size_t)m.K * (size_t)m.d;
+    s->x = ob_floats(c, N, D);
+    s->x2 = keep ? ob_floats(c, N, D) : s->x;
+    s->rstd1 = ob_floats(c, N, 1), s->rstd2 = ob_floats(c, N, 1);
+    s->a = ob_floats(c, N, D), s->a_s = ob_floats(c, N, 1);
+    s->b = keep ? ob_floats(c, N, D) : s->a, s->b_s = ob_floats(c, N, 1);
+    s->q = ob_floats(c, N, q), s->k = ob_floats(c, N, k), s->v = ob_floats(c, N, k);
+    s->q_raw = keep && config->use_qk_norm ? ob_floats(c, N, q) : s->q;
+    s->k_raw = keep && config->use_qk_norm ? ob_floats(c, N, k) : s->k;
+    s->rstd_q = ob_floats(c, N, (size_t)m.H), s->rstd_k = ob_floats(c, N, (size_t)m.K);
+    s->kT = keep ? ob_floats(c, N, k) : NULL;
+    s->p = keep ? ob_floats(c, N * (size_t)m.H, T) : NULL;
+    s->o = ob_floats(c, N, q), s->rstd_o = ob_floats(c, N, 1);
+    s->oq = ob_floats(c, N, q), s->o_s = ob_floats(c, N, 1);
+    s->gate = m.gated ? ob_floats(c, N, F) : NULL, s->up = ob_floats(c, N, F);
+    s->rstd_h = ob_floats(c, N, 1), s->hq = ob_floats(c, N, F), s->h_s = ob_floats(c, N, 1);
+}
+
+/* Everything one pass needs: the model, the batch, and work memory shared by all layers. */
+typedef struct ob_pass {
+    const ob_exec *x;
+    const ob_view *w;
+    const float *rope;          /* [T][d] */
+    int B, T, start, cap;       /* T new positions after start; cache room per sequence */
+    float *t, *y;               /* [N][widest] */
+    float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
+    float *fq, *f_s;            /* input of the head: codes [N][D], scales [N] */
+} ob_pass;
+
+static size_t ob_widest(const onebit_config *c) {
+    int w = c->hidden_size > c->intermediate_size ? c->hidden_size : c->intermediate_size;
+    int q = c->num_heads * c->head_dim;
+    return (size_t)(q > w ? q : w);
+}
+
+static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, size_t N) {
+    size_t D = (size_t)config->hidden_size;
+    p->t = ob_floats(c, N, ob_widest(config)), p->y = ob_floats(c, N, ob_widest(config));
+    p->final_x = ob_floats(c, N, D), p->final_rstd = ob_floats(c, N, 1);
+    p->fq = ob_floats(c, N, D), p->f_s = ob_floats(c, N, 1);
+}
+
+/* ---- Forward ---------------------------------------------------------------------------------------- */
+
+static float ob_residual_factor(const onebit_config *c) {
+    return c->use_residual_scaling ? 0.70710678f : 1.0f;
+}
+
+static float ob_eps(const onebit_config *c) { return (float)c->layer_norm_eps; }
+
+/* Queries, keys, values of the new positions, normed and turned; keys and values into the cache. */
+static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float *v, int layer) {
+    const ob_exec *x = p->x;
+    const onebit_config *c = p->w->config;
+    int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
+    const ob_weight *wq = ob_block(p->w, layer, OB_Q);
+    x->ops->norm_forward(x, p->t, s->rstd1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
+                         c->hidden_size, ob_eps(c));
+    x->ops->quantize(x, s->a, s->a_s, p->t, N, c->hidden_size, wq->bits);
+    x->ops->linear_forward(x, s->q_raw, s->a, s->a_s, wq, N);
+    x->ops->linear_forward(x, s->k_raw, s->a, s->a_s, ob_block(p->w, layer, OB_K), N);
+    x->ops->linear_forward(x, s->v, s->a, s->a_s, ob_block(p->w, layer, OB_V), N);
+    if (c->use_qk_norm) {
+        x->ops->norm_forward(x, s->q, s->rstd_q, s->q_raw, ob_gain(p->w, layer, OB_Q_NORM), N * H,
+                             d, ob_eps(c));
+        x->ops->norm_forward(x, s->k, s->rstd_k, s->k_raw, ob_gain(p->w, layer, OB_K_NORM), N * K,
+                             d, ob_eps(c));
+    }
+    x->ops->rope(x, s->q, p->rope, N, p->T, p->start, H, d, 1.0f);
+    x->ops->rope(x, s->k, p->rope, N, p->T, p->start, K, d, 1.0f);
+    x->ops->cache_store(x, kT, v, s->k, s->v, p->B, p->T, p->start, K, d, p->cap);
+}
+
+/* The attention job of a block, forward part. */
+static ob_attention ob_attention_of(const ob_pass *p, const ob_acts *s, const float *kT,
+                                    const float *v) {
+    const onebit_config *c = p->w->config;
+    ob_attention a;
+    memset(&a, 0, sizeof a);
+    a.q = s->q, a.o = s->o, a.kT = kT, a.v = v, a.k = s->k, a.p = s->p;
+    a.B = p->B, a.T = p->T, a.start = p->start, a.cap = p->cap;
+    a.H = c->num_heads, a.K = c->num_key_value_heads, a.d = c->head_dim;
+    return a;
+}
+
+/* x2 = x + r * o_proj(subnorm(attention(...))). */
+static void ob_forward_attention(const ob_pass *p, const ob_acts *s, float *kT, float *v,
+                                 int layer) {
+    const ob_exec *x = p->x;
+    const onebit_config *c = p->w->config;
+    int N = p->B * p->T, q = c->num_heads * c->head_dim;
+    const ob_weight *wo = ob_block(p->w, layer, OB_O);
+    const float *in = s->o;
+    ob_attention a = ob_attention_of(p, s, kT, v);
+    ob_forward_qkv(p, s, kT, v, layer);
+    x->ops->attention_forward(x, &a);
+    if (c->use_sub_norm) {
+        x->ops->norm_forward(x, p->t, s->rstd_o, s->o, ob_gain(p->w, layer, OB_O_NORM), N, q,
+                             ob_eps(c));
+        in = p->t;
+    }
+    x->ops->quantize(x, s->oq, s->o_s, in, N, q, wo->bits);
+    x->ops->linear_forward(x, p->y, s->oq, s->o_s, wo, N);
+    x->ops->residual(x, s->x2, s->x, p->y, ob_residual_factor(c), N, c->hidden_size);
+}
+
+/* h = act(gate(b)) * up(b) into p->t. */
+static void ob_forward_act(const ob_pass *p, const ob_acts *s) {
+    const onebit_config *c = p->w->config;
+    int gated = s->gate != NULL;
+    p->x->ops->act_forward(p->x, p->t, gated ? s->gate : s->up, gated ? s->up : NULL,
+                           ob_activation(c), p->B * p->T, c->intermediate_size);
+}
+
+/* out = x2 + r * down(subnorm(h)). */
+static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int layer) {
+    const ob_exec *x = p->x;
+    const onebit_config *c = p->w->config;
+    int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size;
+    const ob_weight *up = ob_block(p->w, layer, OB_UP), *down = ob_block(p->w, layer, OB_DOWN);
+    const float *in = p->t;
+    x->ops->norm_forward(x, p->t, s->rstd2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D, ob_eps(c));
+    x->ops->quantize(x, s->b, s->b_s, p->t, N, D, up->bits);
+    if (s->gate)
+        x->ops->linear_forward(x, s->gate, s->b, s->b_s, ob_block(p->w, layer, OB_GATE), N);
+    x->ops->linear_forward(x, s->up, s->b, s->b_s, up, N);
+    ob_forward_act(p, s);
+    if (c->use_sub_norm) {
+        x->ops->norm_forward(x, p->y, s->rstd_h, p->t, ob_gain(p->w, layer, OB_DOWN_NORM), N, F,
+                             ob_eps(c));
+        in = p->y;
+    }
+    x->ops->quantize(x, s->hq, s->h_s, in, N, F, down->bits);
+    x->ops->linear_forward(x, p->y, s->hq, s->h_s, down, N);
+    x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
+}
+
+/* Logits [n][V] of rows [from, from + n) of final_x. */
+static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
+    const ob_exec *x = p->x;
+    const onebit_config *c = p->w->config;
+    const ob_weight *head = ob_head(p->w);
+    size_t D = (size_t)c->hidden_size, at = (size_t)from * D;
+    x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_x + at,
+                         ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size, ob_eps(c));
+    x->ops->quantize(x, p->fq + at, p->f_s + from, p->t, n, c->hidden_size, head->bits);
+    x->ops->linear_forward(x, logits, p->fq + at, p->f_s + from, head, n);
+    if (c->logit_softcap > 0)
+        x->ops->softcap(x, logits, (float)c->logit_softcap, (size_t)n * (size_t)c->vocab_size);
+}
+
+/* ---- Backward --------------------------------------------------------------------------------------- */
+
+/* Where gradients go: one float array per slot (NULL = none there), and the straight-through factor of
+   each matrix. */
+typedef struct ob_grads {
+    float **slots;
+    const float *ste; /* by slot */
+    float *dx;        /* [N][D] gradient of the residual stream, running backwards */
+    float *d1, *d2, *d3, *tmp; /* [N][widest] */
+    float *dq, *dk, *dv, *heads_k, *heads_v, *vT; /* as in ob_attention */
+    float *dlogits, *head_tmp; /* [rows][V] each */
+    int head_rows;             /* rows of the head that are worked on together */
+} ob_grads;
+
+#define OB_HEAD_ROWS 256
+
+static void ob_grads_take(ob_grads *g, ob_carve *c, const onebit_config *config, size_t N) {
+    size_t w = ob_widest(config), q = (size_t)config->num_heads * (size_t)config->head_dim;
+    size_t k = (size_t)config->num_key_value_heads * (size_t)config->head_dim;
+    size_t rows = N < OB_HEAD_ROWS ? N : OB_HEAD_ROWS;
+    g->dx = ob_floats(c, N, (size_t)config->hidden_size);
+    g->d1 = ob_floats(c, N, w), g->d2 = ob_floats(c, N, w), g->d3 = ob_floats(c, N, w);
+    g->tmp = ob_floats(c, N, w);
+    g->dq = ob_floats(c, N, q), g->dk = ob_floats(c, N, k), g->dv = ob_floats(c, N, k);
+    g->heads_k = ob_floats(c, N, k), g->heads_v = ob_floats(c, N, k), g->vT = ob_floats(c, N, k);
+    g->dlogits = ob_floats(c, rows, (size_t)config->vocab_size);
+    g->head_tmp = ob_floats(c, rows, (size_t)config->vocab_size);
+    g->head_rows = (int)rows;
+}
+
+/* dx (+)= and dw += of one linear layer of a block. */
+static void ob_backward_linear(const ob_pass *p, const ob_grads *g, float *dx, const float *dy,
+                               const float *xq, const float *xs, int layer, int id, int add) {
+    int slot = ob_slot(p->w->config, layer, id);
+    p->x->ops->linear_backward(p->x, dx, g->slots[slot], dy, xq, xs, p->w->slots + slot, g->tmp,
+                               g->ste[slot], p->B * p->T, add);
+}
+
+/* dx (+)= and dgain += of one norm of a block. */
+static void ob_backward_norm(const ob_pass *p, const ob_grads *g, float *dx, const float *dy,
+                             const float *in, float *rstd, int layer, int id, int rows, int d,
+                             int add) {
+    int slot = ob_slot(p->w->config, layer, id);
+    p->x->ops->norm_backward(p->x, dx, g->slots[slot], dy, in,
+                             (const float *)p->w->slots[slot].data, rstd, rows, d, add);
+}
+
+/* dy = r * dx: the gradient that enters a branch. */
+static void ob_backward_enter(const ob_pass *p, const ob_grads *g, float *dy) {
+    size_t n = (size_t)(p->B * p->T) * (size_t)p->w->config->hidden_size;
+    memset(dy, 0, n * sizeof(float));
+    p->x->ops->residual(p->x, dy, dy, g->dx, ob_residual_factor(p->w->config), p->B * p->T,
+                        p->w->config->hidden_size);
+}
+
+static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *g, int layer) {
+    const ob_exec *x = p->x;
+    const onebit_config *c = p->w->config;
+    int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size, gated = s->gate != NULL;
+    ob_backward_enter(p, g, g->d1);
+    ob_backward_linear(p, g, g->d2, g->d1, s->hq, s->h_s, layer, OB_DOWN, 0); /* dh */
+    if (c->use_sub_norm) {
+        ob_forward_act(p, s); /* h again, into p->t */
+        ob_backward_norm(p, g, g->d2, g->d2, p->t, s->rstd_h, layer, OB_DOWN_NORM, N, F, 0);
+    }
+    x->ops->act_backward(x, g->d1, gated ? g->d3 : NULL, g->d2, gated ? s->gate : s->up,
+                         gated ? s->up : NULL, ob_activation(c), N, F);
+    ob_backward_linear(p, g, g->d2, g->d1, s->b, s->b_s, layer, gated ? OB_GATE : OB_UP, 0);
+    if (gated) ob_backward_linear(p, g, g->d2, g->d3, s->b, s->b_s, layer, OB_UP, 1);
+    ob_backward_norm(p, g, g->dx, g->d2, s->x2, s->rstd2, layer, OB_NORM2, N, D, 1);
+}
+
+/* Gradients of q, k, v from that of the attention output in g->d2. */
+static void ob_backward_heads(const ob_pass *p, const ob_acts *s, const ob_grads *g, int layer) {
+    const ob_exec *x = p->x;
+    const onebit_config *c = p->w->config;
+    int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
+    ob_attention a = ob_attention_of(p, s, s->kT, s->v);
+    a.d_o = g->d2, a.dq = g->dq, a.dk = g->heads_k, a.dv = g->heads_v, a.vT = g->vT;
+    x->ops->attention_backward(x, &a);
+    x->ops->cache_gather(x, g->dk, g->heads_k, p->B, p->T, K, d);
+    x->ops->cache_gather(x, g->dv, g->heads_v, p->B, p->T, K, d);
+    x->ops->rope(x, g->dq, p->rope, N, p->T, 0, H, d, -1.0f);
+    x->ops->rope(x, g->dk, p->rope, N, p->T, 0, K, d, -1.0f);
+    if (!c->use_qk_norm) return;
+    ob_backward_norm(p, g, g->dq, g->dq, s->q_raw, s->rstd_q, layer, OB_Q_NORM, N * H, d, 0);
+    ob_backward_norm(p, g, g->dk, g->dk, s->k_raw, s->rstd_k, layer, OB_K_NORM, N * K, d, 0);
+}
+
+static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_grads *g,
+                                  int layer) {
+    const onebit_config *c = p->w->config;
+    int N = p->B * p->T, D = c->hidden_size, q = c->num_heads * c->head_dim;
+    ob_backward_enter(p, g, g->d1);
+    ob_backward_linear(p, g, g->d2, g->d1, s->oq, s->o_s, layer, OB_O, 0);
+    if (c->use_sub_norm)
+        ob_backward_norm(p, g, g->d2, g->d2, s->o, s->rstd_o, layer, OB_O_NORM, N, q, 0);
+    ob_backward_heads(p, s, g, layer);
+    ob_backward_linear(p, g, g->d1, g->dq, s->a, s->a_s, layer, OB_Q, 0);
+    ob_backward_linear(p, g, g->d1, g->dk, s->a, s->a_s, layer, OB_K, 1);
+    ob_backward_linear(p, g, g->d1, g->dv, s->a, s->a_s, layer, OB_V, 1);
+    ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, layer, OB_NORM1, N, D, 1);
+}
+
+/* Loss of each row, and when backward: the head's gradient and dx of the last block's output. factor is
+   1 / scored tokens. The head runs in blocks of rows so that one B*T*V gradient is never held. */
+static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *logits,
+                             const int32_t *targets, double *row_loss, float factor, int backward) {
+    const ob_exec *x = p->x;
+    const onebit_config *c = p->w->config;
+    const ob_weight *head = ob_head(p->w);
+    int N = p->B * p->T, slot = (int)(head - p->w->slots), at, D = c->hidden_size;
+    for (at = 0; at < N; at += g->head_rows) {
+        int n = N - at < g->head_rows ? N - at : g->head_rows;
+        size_t row = (size_t)at * (size_t)D;
+        x->ops->loss(x, g->dlogits, row_loss + at, logits + (size_t)at * (size_t)c->vocab_size,
+                     targets + at, factor, (float)c->logit_softcap, n, c->vocab_size);
+        if (backward)
+            x->ops->linear_backward(x, g->d1 + row, g->slots[slot], g->dlogits, p->fq + row,
+                                    p->f_s + at, head, g->head_tmp, g->ste[slot], n, 0);
+    }
+    if (backward)
+        ob_backward_norm(p, g, g->dx, g->d1, p->final_x, p->final_rstd, 0, OB_FINAL_NORM, N, D, 0);
+}
+
+/* ===================================================================================================
+   11 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
+   uses: base system config format kernels ops model           used by: files flow
+   =================================================================================================== */
+
+/* One trainable tensor and all that belongs to it. Arrays are [rows][cols]; NULL where not needed. */
+typedef struct ob_param {
+    ob_tensor info;
+    size_t size;            /* rows * cols */
+    float *value, *grad;
+    float *first, *second;  /* AdamW moments; Muon keeps its momentum in first */
+    float *codes, *scale;   /* what the forward pass uses; gains use value itself */
+    int8_t *seen;           /* codes at the last code report */
+} ob_param;
+
+/* Which weights the codes hold now. */
+typedef enum ob_codes_stage { OB_STALE, OB_TRAINING, OB_DEPLOYED } ob_codes_stage;
+
+struct onebit_trainer {
+    onebit_env env;
+    onebit_config config;
+    onebit_train_options options;
+    ob_exec exec;
+    ob_param *params;
+    int count;
+    ob_view view;
+    ob_acts *acts; /* [L] */
+    ob_pass pass;
+    ob_grads grads;
+    float *ste;      /* by slot */
+    float *largest;  /* work: one per row */
+    float *logits;   /* [N][V] */
+    double *row_loss; /* [N] */
+    double *partial; /* sums of squares, one per tensor */
+    float *muon[4];  /* work of Newton-Schulz: two matrices, two square ones */
+    ob_codes_stage stage;
+    int B, T;        /* micro-batch */
+    int steps, micro; /* updates done; micro-batches added up since */
+    double loss_sum, tokens_seen;
+};
+
+/* ---- Memory ----------------------------------------------------------------------------------------- */
+
+static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
+    return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
+}
+
+static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *o) {
+    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
+    p->size = rows * cols;
+    p->value = ob_floats(c, rows, cols), p->grad = ob_floats(c, rows, cols);
+    p->first = ob_floats(c, rows, cols);
+    p->second = ob_uses_muon(o, &p->info) ? NULL : ob_floats(c, rows, cols);
+    if (p->info.kind == OB_ROLE_GAIN) return;
+    p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, 1);
+    p->seen = (int8_t *)ob_take(c, p->size);
+}
+
+/* Work of Newton-Schulz for the largest matrix. */
+static void ob_muon_take(onebit_trainer *t, ob_carve *c) {
+    size_t most = 0, square = 0;
+    ob_tensor info;
+    int slot;
+    for (slot = 0; slot < ob_slots(&t->config); slot++) {
+        size_t rows, cols, small;
+        if (!ob_tensor_in(&t->config, slot, &info) || !ob_uses_muon(&t->options, &info)) continue;
+        rows = (size_t)info.rows, cols = (size_t)info.cols, small = rows < cols ? rows : cols;
+        most = rows * cols > most ? rows * cols : most;
+        square = small * small > square ? small * small : square;
+    }
+    t->muon[0] = ob_floats(c, most, 1), t->muon[1] = ob_floats(c, most, 1);
+    t->muon[2] = ob_floats(c, square, 1), t->muon[3] = ob_floats(c, square, 1);
+}
+
+static void ob_params_take(onebit_trainer *t, ob_carve *c) {
+    int slots = ob_slots(&t->config), i;
+    ob_param p;
+    t->params = (ob_param *)ob_take(c, (size_t)t->count * sizeof(ob_param));
+    t->view.slots = (ob_weight *)ob_take(c, (size_t)slots * sizeof(ob_weight));
+    t->grads.slots = (float **)ob_take(c, (size_t)slots * sizeof(float *));
+    t->ste = ob_floats(c, (size_t)slots, 1);
+    for (i = 0; i < t->count; i++) {
+        memset(&p, 0, sizeof p);
+        ob_tensor_at(&t->config, i, &p.info);
+        ob_param_take(&p, c, &t->options);
+        if (c->base) t->params[i] = p;
+    }
+}
+
+/* Lays the trainer out; with carve->base NULL it only counts. t has config, options and env. */
+static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
+    size_t N = (size_t)t->B * (size_t)t->T, rows = (size_t)t->config.vocab_size;
+    ob_acts acts;
+    int i;
+    ob_params_take(t, c);
+    t->acts = (ob_acts *)ob_take(c, (size_t)t->config.num_layers * sizeof(ob_acts));
+    for (i = 0; i < t->config.num_layers; i++) {
+        ob_acts_take(&acts, c, &t->config, N, (size_t)t->T, 1);
+        if (c->base) t->acts[i] = acts;
+    }
+    ob_pass_take(&t->pass, c, &t->config, N);
+    ob_grads_take(&t->grads, c, &t->config, N);
+    t->pass.rope = ob_floats(c, (size_t)t->T, (size_t)t->config.head_dim);
+    t->logits = ob_floats(c, N, (size_t)t->config.vocab_size);
+    t->row_loss = (double *)ob_take(c, N * sizeof(double));
+    t->partial = (double *)ob_take(c, (size_t)t->count * sizeof(double));
+    if (rows < ob_widest(&t->config)) rows = ob_widest(&t->config);
+    t->largest = ob_floats(c, rows, 1);
+    ob_muon_take(t, c);
+    ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim);
+}
+
+/* Checks and completes the settings of a trainer that is about to be laid out. */
+static onebit_status ob_trainer_settle(onebit_trainer *t, const onebit_config *config,
+                                       const onebit_train_options *options, const onebit_env *env) {
+    memset(t, 0, sizeof *t);
+    if (!config) return ob_fail(ONEBIT_USAGE, "trainer: config is NULL");
+    t->env = ob_env_or_default(env);
+    t->config = *config;
+    t->options = options ? *options : onebit_train_options_default();
+    OB_TRY(ob_env_check(&t->env));
+    OB_TRY(onebit_config_check(&t->config));
+    if (t->config.vocab_size < 1)
+        return ob_fail(ONEBIT_CONFIG, "trainer: vocab_size is 0; set it from the tokenizer");
+    if (t->options.batch_size < 1 || t->options.seq_len < 0)
+        return ob_fail(ONEBIT_CONFIG, "trainer: batch_size must be at least 1, seq_len at least 0");
+    t->B = t->options.batch_size;
+    t->T = t->options.seq_len ? t->options.seq_len : t->config.max_seq_len;
+    if ((uint64_t)t->B * (uint64_t)t->T > 1u << 24)
+        return ob_fail(ONEBIT_CONFIG, "trainer: batch_size %d x seq_len %d is over 16777216 tokens",
+                       t->B, t->T);
+    t->count = ob_tensor_count(&t->config);
+    return ONEBIT_OK;
+}
+
+ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
+                                       const onebit_train_options *options, const onebit_env *env) {
+    onebit_trainer t;
+    ob_carve c;
+    if (ob_trainer_settle(&t, config, options, env) != ONEBIT_OK) return 0;
+    memset(&c, 0, sizeof c);
+    ob_take(&c, sizeof t);
+    ob_trainer_layout(&t, &c);
+    return c.used;
+}
+
+/* ---- Start ------------------------------------------------------------------------------------------ */
+
+/* Weights ~ N(0, 0.02); matrices that write into the residual stream ~ N(0, 0.02 / sqrt(2 L)), as in
+   GPT-2; gains 1. With the small embedding the first loss is ln V. */
+static void ob_trainer_draw(onebit_trainer *t) {
+    onebit_rng rng;
+    int i;
+    size_t j;
+    for (i = 0; i < t->count; i++) {
+        ob_param *p = t->params + i;
+        int out = p->info.kind == OB_ROLE_LINEAR && (p->info.id == OB_O || p->info.id == OB_DOWN);
+        float sigma = out ? 0.02f / sqrtf(2.0f * (float)t->config.num_layers) : 0.02f;
+        onebit_rng_seed(&rng, (uint64_t)t->options.seed * 1000003u + (uint64_t)i);
+        for (j = 0; j < p->size; j++)
+            p->value[j] = p->info.kind == OB_ROLE_GAIN ? 1.0f : sigma * ob_rng_normal(&rng);
+    }
+}
+
+/* Points the slots of view and gradients at the parameters. */
+static void ob_trainer_connect(onebit_trainer *t) {
+    int i;
+    t->view.config = &t->config;
+    for (i = 0; i < t->count; i++) {
+        ob_param *p = t->params + i;
+        ob_weight *w = t->view.slots + p->info.slot;
+        w->rows = p->info.rows, w->cols = p->info.cols;
+        w->format = OB_DENSE;
+        w->data = p->info.kind == OB_ROLE_GAIN ? p->value : p->codes;
+        w->scale = p->scale;
+        t->grads.slots[p->info.slot] = p->grad;
+    }
+    t->grads.ste = t->ste;
+    t->pass.w = &t->view;
+    t->pass.x = &t->exec;
+}
+
+ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebit_config *config,
+                                               const onebit_train_options *options,
+                                               const onebit_env *env) {
+    onebit_trainer settled, *t;
+    ob_carve c;
+    size_t bytes;
+    if (!out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_create: out is NULL");
+    *out = NULL;
+    OB_TRY(ob_trainer_settle(&settled, config, options, env));
+    bytes = onebit_trainer_bytes(config, options, env);
+    memset(&c, 0, sizeof c);
+    c.base = (uint8_t *)ob_alloc(&settled.env, bytes);
+    if (!c.base)
+        return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB; try a smaller --batch-size (now %d)",
+                       (double)bytes / 1e6, settled.B);
+    t = (onebit_trainer *)ob_take(&c, sizeof *t);
+    *t = settled;
+    ob_trainer_layout(t, &c);
+    ob_trainer_connect(t);
+    ob_trainer_draw(t);
+    ob_rope_table((float *)(uintptr_t)t->pass.rope, t->T, t->config.head_dim, t->config.rope_theta,
+                  t->config.use_rope);
+    *out = t;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
+    onebit_env env;
+    if (!trainer) return;
+    env = trainer->env;
+    ob_release(&env, trainer);
+}
+
+/* ---- Schedules -------------------------------------------------------------------------------------- */
+
+/* Learning rate at update s (from 0) as a share of the peak: warm-up, then the chosen shape down to
+   lr_min_ratio at max_steps. */
+static double ob_schedule(const onebit_train_options *o, int s) {
+    double low = o->lr_min_ratio, p, span = (double)o->max_steps - o->lr_warmup_steps;
+    if (s < o->lr_warmup_steps) return (s + 1.0) / o->lr_warmup_steps;
+    if (o->max_steps == 0 || o->lr_decay == 2) return 1.0;
+    p = (s - o->lr_warmup_steps) / (span > 1.0 ? span : 1.0);
+    if (p > 1.0) p = 1.0;
+    if (o->lr_decay == 0) return low + 0.5 * (1.0 - low) * (1.0 + cos(3.14159265358979323846 * p));
+    if (o->lr_decay == 3) {
+        double tail = o->wsd_decay_fraction > 0 ? o->wsd_decay_fraction : 1e-9;
+        p = p < 1.0 - tail ? 0.0 : (p - (1.0 - tail)) / tail;
+    }
+    return 1.0 - (1.0 - low) * p;
+}
+
+/* True while the run is in its float head start. */
+static int ob_in_float(const onebit_trainer *t) {
+    return t->steps < t->options.float_fraction * t->options.max_steps;
+}
+
+/* Share of the code in the effective weight (annealing) and the extra share of the latent (Arenas):
+   W_eff = keep * Q(W) + soft * W. Continuous: starts at 0, 1 and ends at 1, 0. */
+static void ob_blend(const onebit_trainer *t, float *keep, float *soft) {
+    const onebit_config *c = &t->config;
+    double span = c->anneal_fraction * t->options.max_steps, a = 1.0, arenas = 0.0;
+    if (span > 0) a = t->steps / span;
+    if (a > 1.0) a = 1.0;
+    if (t->steps < c->arenas_anneal_steps)
+        arenas = c->arenas_initial * (1.0 - (double)t->steps / c->arenas_anneal_steps);
+    *keep = (float)a;
+    *soft = (float)(1.0 - a + arenas);
+}
+
+/* Sets one matrix's quantiser for a stage, and the weight's flags. */
+static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p, ob_codes_stage stage) {
+    ob_weight *w = t->view.slots + p->info.slot;
+    ob_quantizer z;
+    int block = p->info.kind == OB_ROLE_LINEAR;
+    z.mode = p->info.mode;
+    z.dynamic = t->config.use_dynamic_threshold;
+    z.clamp = block ? (float)t->config.latent_clamp_max : 0.0f;
+    z.keep = 1.0f, z.soft = 0.0f;
+    if (block && stage == OB_TRAINING && ob_mode_is_integer(z.mode)) {
+        if (ob_in_float(t)) z.mode = ONEBIT_F32;
+        else ob_blend(t, &z.keep, &z.soft);
+    }
+    w->bits = ob_mode_is_integer(z.mode) ? t->config.activation_bits : 0;
+    w->exact = w->bits == 8 && z.soft == 0.0f && z.keep == 1.0f;
+    w->scale_step = z.mode == ONEBIT_8BIT;
+    t->ste[p->info.slot] = 1.0f;
+    if (block && ob_mode_is_integer(z.mode))
+        t->ste[p->info.slot] = z.keep * (float)t->config.ste_scale_factor + z.soft;
+    return z;
+}
+
+/* Brings the codes up to date: the weights of this training step, or those that would be exported. */
+static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
+    int i;
+    if (t->stage == stage) return;
+    for (i = 0; i < t->count; i++) {
+        ob_param *p = t->params + i;
+        ob_quantizer z;
+        if (p->info.kind == OB_ROLE_GAIN) continue;
+        z = ob_quantizer_for(t, p, stage);
+        t->exec.ops->quantize_weight(&t->exec, p->codes, p->scale, t->largest, p->value, &z,
+                                     p->info.rows, p->info.cols);
+    }
+    t->stage = stage;
+}
+
+/* ---- One micro-batch -------------------------------------------------------------------------------- */
+
+static onebit_status ob_check_ids(const int32_t *ids, size_t n, int low, int vocab,
+                                  const char *what) {
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (ids[i] >= vocab || ids[i] < low)
+            return ob_fail(ONEBIT_USAGE, "%s[%zu] is %ld; the vocabulary has ids 0 to %d", what, i,
+                           (long)ids[i], vocab - 1);
+    return ONEBIT_OK;
+}
+
+/* Forward pass of [B, T] ids; leaves logits and, for a backward pass, everything it needs. */
+static void ob_trainer_forward(onebit_trainer *t, const int32_t *inputs, int B, int T) {
+    const ob_exec *x = &t->exec;
+    int l, L = t->config.num_layers;
+    t->pass.B = B, t->pass.T = T, t->pass.start = 0, t->pass.cap = T;
+    x->ops->embed_forward(x, t->acts[0].x, inputs, ob_block(&t->view, 0, OB_EMBED), B * T);
+    for (l = 0; l < L; l++) {
+        ob_acts *s = t->acts + l;
+        ob_forward_attention(&t->pass, s, s->kT, s->v, l);
+        ob_forward_ffn(&t->pass, s, l + 1 < L ? t->acts[l + 1].x : t->pass.final_x, l);
+    }
+    ob_forward_head(&t->pass, t->logits, 0, B * T);
+}
+
+/* Gradients of the mean loss over the scored targets, added to those there are. */
+static void ob_trainer_backward(onebit_trainer *t, const int32_t *inputs) {
+    const ob_exec *x = &t->exec;
+    int l, slot = ob_slot(&t->config, 0, OB_EMBED);
+    for (l = t->config.num_layers - 1; l >= 0; l--) {
+        ob_backward_ffn(&t->pass, t->acts + l, &t->grads, l);
+        ob_backward_attention(&t->pass, t->acts + l, &t->grads, l);
+    }
+    x->ops->embed_backward(x, t->grads.slots[slot], inputs, t->grads.dx, t->ste[slot],
+                           t->pass.B * t->pass.T, t->config.hidden_size);
+}
+
+/* Mean of the scored rows' losses; their number through *scored. */
+static double ob_mean_loss(const onebit_trainer *t, const int32_t *targets, size_t n,
+                           size_t *scored) {
+    double sum = 0.0;
+    size_t i, k = 0;
+    for (i = 0; i < n; i++)
+        if (targets[i] >= 0) sum += t->row_loss[i], k++;
+    if (scored) *scored = k;
+    return k ? sum / (double)k : 0.0;
+}
+
+/* Forward, loss and (backward 1) gradients; mean loss out. */
+static onebit_status ob_trainer_run(onebit_trainer *t, const int32_t *inputs,
+                                    const int32_t *targets, int B, int T, int backward,
+                                    double *loss) {
+    size_t n = (size_t)B * (size_t)T, i, scored = 0;
+    OB_TRY(ob_check_ids(inputs, n, 0, t->config.vocab_size, "inputs"));
+    OB_TRY(ob_check_ids(targets, n, INT32_MIN, t->config.vocab_size, "targets"));
+    for (i = 0; i < n; i++) scored += targets[i] >= 0;
+    ob_trainer_forward(t, inputs, B, T);
+    ob_backward_head(&t->pass, &t->grads, t->logits, targets, t->row_loss,
+                     1.0f / (float)(scored ? scored : 1), backward);
+    if (backward) ob_trainer_backward(t, inputs);
+    *loss = ob_mean_loss(t, targets, n, NULL);
+    return ONEBIT_OK;
+}
+
+/* Latents beyond the forward clamp have no gradient. */
+static void ob_trainer_mask(onebit_trainer *t) {
+    float c = (float)t->config.latent_clamp_max;
+    size_t j;
+    int i;
+    for (i = 0; c > 0 && i < t->count; i++) {
+        ob_param *p = t->params + i;
+        if (p->info.kind != OB_ROLE_LINEAR) continue;
+        for (j = 0; j < p->size; j++)
+            if (ob_absf(p->value[j]) > c) p->grad[j] = 0.0f;
+    }
+}
+
+ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, const int32_t *inputs,
+                                                   const int32_t *targets, double *loss) {
+    double mean;
+    if (!trainer || !inputs || !targets)
+        return ob_fail(ONEBIT_USAGE, "onebit_trainer_accumulate: an argument is NULL");
+    ob_trainer_quantize(trainer, OB_TRAINING);
+    OB_TRY(ob_trainer_run(trainer, inputs, targets, trainer->B, trainer->T, 1, &mean));
+    ob_trainer_mask(trainer);
+    trainer->loss_sum += mean;
+    trainer->micro++;
+    trainer->tokens_seen += (double)trainer->B * trainer->T;
+    if (loss) *loss = mean;
+    return ONEBIT_OK;
+}
+
+/* ---- One update ------------------------------------------------------------------------------------- */
+
+typedef struct ob_update_job {
+    ob_job job;
+    onebit_trainer *t;
+    ob_param *p;
+    float clip, rate, root, decay;
+} ob_update_job;
+
+/* Sum of squares of each gradient, one tensor per item. */
+static void ob_square_piece(void *arg, int piece) {
+    ob_update_job *u = (ob_update_job *)arg;
+    int from, to, i;
+    size_t j;
+    ob_share(u->job.n, u->job.pieces, piece, &from, &to);
+    for (i = from; i < to; i++) {
+        const ob_param *p = u->t->params + i;
+        double sum = 0.0;
+        for (j = 0; j < p->size; j += 4096) {
+            int n = (int)(p->size - j < 4096 ? p->size - j : 4096);
+            float part;
+            u->job.x->kernels->dot(&part, p->grad + j, p->grad + j, n);
+            sum += part;
+        }
+        u->t->partial[i] = sum;
+    }
+}
+
+/* Global L2 norm of all gradients, as added up. */
+static double ob_gradient_norm(onebit_trainer *t) {
+    ob_update_job u;
+    double sum = 0.0;
+    int i;
+    memset(&u, 0, sizeof u);
+    u.t = t;
+    ob_run(&t->exec, ob_square_piece, &u, t->count, 1e9);
+    for (i = 0; i < t->count; i++) sum += t->partial[i];
+    return sqrt(sum);
+}
+
+static void ob_adamw_piece(void *arg, int piece) {
+    ob_update_job *u = (ob_update_job *)arg;
+    const onebit_train_options *o = &u->t->options;
+    int from, to;
+    ob_share(u->job.n, u->job.pieces, piece, &from, &to);
+    u->job.x->kernels->adamw(u->p->value + from, u->p->grad + from, u->p->first + from,
+                             u->p->second + from, to - from, u->clip, (float)o->adam_beta1,
+                             (float)o->adam_beta2, u->rate, u->root, (float)o->adam_eps, u->decay);
+}
+
+/* AdamW (Loshchilov & Hutter 2019) on one tensor; decay only on block matrices. */
+static void ob_adamw_step(onebit_trainer *t, ob_param *p, double lr, float clip) {
+    const onebit_train_options *o = &t->options;
+    ob_update_job u;
+    double n = t->steps + 1.0;
+    memset(&u, 0, sizeof u);
+    u.t = t, u.p = p, u.clip = clip;
+    u.rate = (float)(lr / (1.0 - pow(o->adam_beta1, n)));
+    u.root = (float)(1.0 / (1.0 - pow(o->adam_beta2, n)));
+    u.decay = p->info.kind == OB_ROLE_LINEAR ? (float)(1.0 - lr * o->weight_decay) : 1.0f;
+    ob_run(&t->exec, ob_adamw_piece, &u, (int)p->size, (double)p->size * 8);
+}
+
+/* Orthogonalises m [r, c], r <= c, in place: X <- aX + (bA + cAA)X with A = X X^T, coefficients of
+   Jordan 2024 (Muon). t->muon[1..3] are work; m is t->muon[0]. */
+static void ob_newton_schulz(onebit_trainer *t, int r, int c) {
+    const ob_exec *x = &t->exec;
+    float *m = t->muon[0], *next = t->muon[1], *A = t->muon[2], *B = t->muon[3];
+    size_t n = (size_t)r * (size_t)c, square = (size_t)r * (size_t)r, j;
+    double sum = 0.0;
+    int i;
+    for (j = 0; j < n; j += 4096) {
+        float part;
+        x->kernels->dot(&part, m + j, m + j, (int)(n - j < 4096 ? n - j : 4096));
+        sum += part;
+    }
+    x->kernels->mix(m, m, (float)(1.0 / (sqrt(sum) + 1e-7)), 0.0f, (int)n);
+    for (i = 0; i < t->options.muon_iterations; i++) {
+        ob_product(x, A, m, c, 1, m, 1, c, r, r, c, 0);
+        ob_product(x, B, A, r, 1, A, r, 1, r, r, r, 0);
+        x->kernels->mix(B, A, 2.0315f, -4.7750f, (int)square);
+        ob_product(x, next, B, r, 1, m, c, 1, r, c, r, 0);
+        x->kernels->mix(m, next, 3.4445f, 1.0f, (int)n);
+    }
+}
+
+/* Muon on one matrix: Nesterov momentum, orthogonalised, step lr * sqrt(max(1, rows / cols)). Tall
+   matrices are worked on transposed. */
+static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) {
+    const onebit_train_options *o = &t->options;
+    int rows = p->info.rows, cols = p->info.cols, tall = rows > cols, i, j;
+    float mu = (float)o->muon_momentum, *u = t->muon[0];
+    float decay = (float)(1.0 - lr * o->weight_decay);
+    float rate = (float)(lr * sqrt(tall ? (double)rows / cols : 1.0));
+    t->exec.kernels->mix(p->first, p->grad, mu, (1.0f - mu) * clip, (int)p->size);
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            size_t at = (size_t)i * (size_t)cols + (size_t)j;
+            size_t to = tall ? (size_t)j * (size_t)rows + (size_t)i : at;
+            u[to] = (1.0f - mu) * clip * p->grad[at] + mu * p->first[at];
+        }
+    ob_newton_schulz(t, tall ? cols : rows, tall ? rows : cols);
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            size_t at = (size_t)i * (size_t)cols + (size_t)j;
+            size_t to = tall ? (size_t)j * (size_t)rows + (size_t)i : at;
+            p->value[at] = p->value[at] * decay - rate * u[to];
+        }
+}
+
+/* Steps every tensor, clips latents, clears gradients. */
+static void ob_trainer_step_all(onebit_trainer *t, double share, float clip) {
+    float bound = (float)t->config.latent_clip_max_training;
+    int i;
+    size_t j;
+    for (i = 0; i < t->count; i++) {
+        ob_param *p = t->params + i;
+        if (ob_uses_muon(&t->options, &p->info))
+            ob_muon_step(t, p, t->options.muon_lr * share, clip);
+        else ob_adamw_step(t, p, t->options.lr * share, clip);
+        for (j = 0; bound > 0 && p->info.kind == OB_ROLE_LINEAR && j < p->size; j++)
+            p->value[j] = ob_clampf(p->value[j], -bound, bound);
+        memset(p->grad, 0, p->size * sizeof(float));
+    }
+}
+
+ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer, onebit_step_report *report) {
+    onebit_trainer *t = trainer;
+    double norm, share, loss, clip;
+    if (!t) return ob_fail(ONEBIT_USAGE, "onebit_trainer_update: trainer is NULL");
+    if (t->micro == 0)
+        return ob_fail(ONEBIT_USAGE, "onebit_trainer_update: call onebit_trainer_accumulate first");
+    clip = 1.0 / t->micro;
+    loss = t->loss_sum * clip;
+    norm = ob_gradient_norm(t) * clip;
+    if (!(norm < 1e30) || !(loss < 1e30))
+        return ob_fail(ONEBIT_DIVERGED,
+                       "loss %g, gradient norm %g at step %d: lower --lr or --muon-lr", loss, norm,
+                       t->steps + 1);
+    share = ob_schedule(&t->options, t->steps);
+    if (t->options.grad_clip_max_norm > 0 && norm > t->options.grad_clip_max_norm)
+        clip *= t->options.grad_clip_max_norm / norm;
+    ob_trainer_step_all(t, share, (float)clip);
+    t->steps++;
+    t->stage = OB_STALE;
+    t->micro = 0;
+    t->loss_sum = 0.0;
+    if (!report) return ONEBIT_OK;
+    report->step = t->steps;
+    report->loss = loss;
+    report->grad_norm = norm;
+    report->lr = t->options.lr * share;
+    report->tokens_seen = t->tokens_seen;
+    return ONEBIT_OK;
+}
+
+/* ---- Evaluation and access -------------------------------------------------------------------------- */
+
+ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs,
+                                                 const int32_t *targets, int B, int T,
+                                                 double *loss) {
+    if (!trainer || !inputs || !targets || !loss)
+        return ob_fail(ONEBIT_USAGE, "onebit_trainer_evaluate: an argument is NULL");
+    if (B < 1 || T < 1 || B > trainer->B || T > trainer->T)
+        return ob_fail(ONEBIT_USAGE, "onebit_trainer_evaluate: %d x %d is not within %d x %d", B, T,
+                       trainer->B, trainer->T);
+    ob_trainer_quantize(trainer, OB_DEPLOYED);
+    return ob_trainer_run(trainer, inputs, targets, B, T, 0, loss);
+}
+
+ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids,
+                                              size_t count, int max_windows, double *loss,
+                                              size_t *scored) {
+    size_t at = 0, total = 0;
+    double sum = 0.0, mean = 0.0;
+    int windows = 0;
+    if (!trainer || !ids || !loss)
+        return ob_fail(ONEBIT_USAGE, "onebit_trainer_score: an argument is NULL");
+    ob_trainer_quantize(trainer, OB_DEPLOYED);
+    while (at + 1 < count && (max_windows <= 0 || windows < max_windows)) {
+        size_t left = count - 1 - at, T = (size_t)trainer->T, B = left / T;
+        if (left < T) T = left, B = 1;
+        if (B > (size_t)trainer->B) B = (size_t)trainer->B;
+        if (max_windows > 0 && B > (size_t)(max_windows - windows))
+            B = (size_t)(max_windows - windows);
+        /* windows follow each other, so inputs and targets are the stream itself, moved by one */
+        OB_TRY(ob_trainer_run(trainer, ids + at, ids + at + 1, (int)B, (int)T, 0, &mean));
+        sum += mean * (double)(B * T);
+        total += B * T;
+        at += B * T;
+        windows += (int)B;
+    }
+    if (total == 0) return ob_fail(ONEBIT_USAGE, "score: needs at least 2 tokens, got %zu", count);
+    *loss = sum / (double)total;
+    if (scored) *scored = total;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer) {
+    return trainer ? trainer->logits : NULL;
+}
+
+ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int index,
+                                                  onebit_parameter *out) {
+    const ob_param *p;
+    if (!trainer || !out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_parameter: NULL argument");
+    if (index < 0 || index >= trainer->count)
+        return ob_fail(ONEBIT_USAGE, "parameter %d of %d", index, trainer->count);
+    p = trainer->params + index;
+    snprintf(out->name, sizeof out->name, "%s", p->info.name);
+    out->rows = p->info.rows, out->cols = p->info.cols, out->mode = p->info.mode;
+    out->value = p->value, out->grad = p->grad;
+    trainer->stage = OB_STALE; /* the caller may write through value */
+    return ONEBIT_OK;
+}
+
+/* Quantized tensor number index (ternary or binary blocks), or NULL. */
+static ob_param *ob_coded_param(onebit_trainer *t, int index) {
+    int i;
+    for (i = 0; i < t->count; i++) {
+        ob_param *p = t->params + i;
+        if (p->info.mode >= ONEBIT_TERNARY && index-- == 0) return p;
+    }
+    return NULL;
+}
+
+ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index,
+                                              onebit_code_report *out) {
+    ob_param *p;
+    double count[3] = {0, 0, 0}, flips = 0;
+    size_t j;
+    if (!trainer || !out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_codes: NULL argument");
+    p = ob_coded_param(trainer, index);
+    if (!p) return ob_fail(ONEBIT_USAGE, "there is no quantized tensor %d", index);
+    ob_trainer_quantize(trainer, OB_DEPLOYED);
+    for (j = 0; j < p->size; j++) {
+        int8_t code = (int8_t)p->codes[j];
+        count[code + 1]++;
+        flips += code != p->seen[j];
+        p->seen[j] = code;
+    }
+    snprintf(out->name, sizeof out->name, "%s", p->info.name);
+    out->minus = count[0] / (double)p->size;
+    out->zero = count[1] / (double)p->size;
+    out->plus = count[2] / (double)p->size;
+    out->flipped = flips / (double)p->size;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API const onebit_config *onebit_trainer_config(const onebit_trainer *trainer) {
+    return trainer ? &trainer->config : NULL;
+}
+
+ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
+    return trainer ? trainer->steps : 0;
+}
+
+/* ===================================================================================================
+   12 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
+   uses: base system json config tokenizer format model optim   used by: session flow
+   =================================================================================================== */
+
+/* The .1bit file, version 2. Little-endian; every section starts at a multiple of 64.
+
+     0    4  "1BIT"
+     4    4  u32 version = 2
+     8    8  u64 bytes of the whole file
+     16   8  u64 XXH64 (seed 0) of everything from byte 24 to the end
+     24   4  u32 number of tensors n
+     28   4  u32 flags = 0
+     32   8  u64 offset of the config:    JSON text          40  8  u64 its bytes
+     48   8  u64 offset of the tokenizer: see >>tokenizer    56  8  u64 its bytes (0 = no tokenizer)
+     64      n records of 128 bytes:
+               0   64  name, zero-terminated and zero-filled
+               64   4  u32 format: 0 plain f32, 1 f32x16, 2 f16x16, 3 q8x16, 4 t2x16, 5 b1x16 (>>format)
+               68   4  u32 rows        72  4  u32 cols        76  4  u32 number of scales (0, 1 or rows)
+               80   8  u64 offset of the f32 scales            88  8  u64 offset of the data
+               96   8  u64 bytes of the data                  104 24  zero
+     then config, tokenizer, and for each tensor its scales and its data.
+
+   Tensors stand in model order (embedding, blocks, final norm, head) and are exactly those that the
+   config asks for. A reader maps the file and computes in place. */
+#define OB_FILE_VERSION 2
+#define OB_HEAD_BYTES 64
+#define OB_RECORD_BYTES 128
+
+/* ---- Writing ---------------------------------------------------------------------------------------- */
+
+/* Where everything goes; counted first, written second. */
+typedef struct ob_image {
+    uint8_t *p; /* NULL = only count */
+    uint64_t at;
+} ob_image;
+
+/* Gives the next multiple of 64 and moves on by bytes. */
+static uint64_t ob_image_place(ob_image *m, uint64_t bytes) {
+    uint64_t start = (m->at + 63) & ~(uint64_t)63;
+    m->at = start + bytes;
+    return start;
+}
+
+/* Packs one tensor's codes and scales; writes its record. */
+static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
+    const ob_tensor *info = &p->info;
+    int gain = info->kind == OB_ROLE_GAIN, r, scales = gain ? 0 : ob_scale_count(info->mode, info->rows);
+    ob_format format = gain ? OB_PLAIN : ob_mode_format(info->mode);
+    uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
+    uint64_t scale_at = ob_image_place(m, (uint64_t)scales * 4), data_at = ob_image_place(m, bytes);
+    uint8_t *record = m->p + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES, *data;
+    if (!m->p) return;
+    data = m->p + data_at;
+    memcpy(record, info->name, strlen(info->name));
+    ob_put32(record + 64, (uint32_t)format);
+    ob_put32(record + 68, (uint32_t)info->rows);
+    ob_put32(record + 72, (uint32_t)info->cols);
+    ob_put32(record + 76, (uint32_t)scales);
+    ob_put64(record + 80, scale_at);
+    ob_put64(record + 88, data_at);
+    ob_put64(record + 96, bytes);
+    for (r = 0; r < scales; r++) ob_putf32(m->p + scale_at + 4 * (size_t)r, p->scale[r]);
+    if (gain) {
+        for (r = 0; r < info->cols; r++) ob_putf32(data + 4 * (size_t)r, p->value[r]);
+        return;
+    }
+    ob_pack_clear(data, format, info->rows, info->cols);
+    for (r = 0; r < info->rows; r++)
+        ob_pack_row(data, format, r, info->cols, p->codes + (size_t)r * (size_t)info->cols);
+}
+
+/* The whole image; with m->p NULL it only counts m->at. */
+static void ob_image_write(ob_image *m, const onebit_trainer *t, const onebit_tokenizer *tokenizer) {
+    size_t config = onebit_config_write(&t->config, NULL, 0);
+    size_t words = tokenizer ? ob_tokenizer_pack(tokenizer, NULL, 0) : 0;
+    uint64_t config_at, words_at;
+    int i;
+    m->at = OB_HEAD_BYTES + (uint64_t)t->count * OB_RECORD_BYTES;
+    config_at = ob_image_place(m, config + 1);
+    words_at = ob_image_place(m, words);
+    for (i = 0; i < t->count; i++) ob_image_tensor(m, t->params + i, i);
+    if (!m->p) return;
+    onebit_config_write(&t->config, (char *)m->p + config_at, config + 1);
+    if (words) ob_tokenizer_pack(tokenizer, m->p + words_at, words);
+    memcpy(m->p, "1BIT", 4);
+    ob_put32(m->p + 4, OB_FILE_VERSION);
+    ob_put64(m->p + 8, m->at);
+    ob_put32(m->p + 24, (uint32_t)t->count);
+    ob_put64(m->p + 32, config_at), ob_put64(m->p + 40, config);
+    ob_put64(m->p + 48, words_at), ob_put64(m->p + 56, words);
+    ob_put64(m->p + 16, ob_hash64(m->p + 24, (size_t)m->at - 24, 0));
+}
+
+ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
+                                      void *out, size_t size) {
+    ob_image m;
+    if (!trainer) return 0;
+    m.p = NULL;
+    ob_image_write(&m, trainer, tokenizer);
+    if (!out || m.at > size) return (size_t)m.at;
+    m.p = (uint8_t *)out;
+    memset(out, 0, (size_t)m.at);
+    ob_trainer_quantize(trainer, OB_DEPLOYED);
+    ob_image_write(&m, trainer, tokenizer);
+    return (size_t)m.at;
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------------- */
+
+struct onebit_model {
+    onebit_env env;
+    onebit_config config;
+    onebit_tokenizer *tokenizer;
+    ob_view view;
+    const uint8_t *image; /* the file */
+    size_t bytes;
+    uint64_t checksum;
+    int count;
+#ifndef ONEBIT_NO_FILES
+    ob_map map;
+#endif
+    uint8_t *copy; /* of an image that was not aligned */
+};
+
+/* A section must lie inside the file behind the head, aligned. */
+static onebit_status ob_section(const onebit_model *m, uint64_t at, uint64_t bytes,
+                                const char *what) {
+    if (at % 64 || at < OB_HEAD_BYTES || at > m->bytes || bytes > m->bytes - at)
+        return ob_fail(ONEBIT_FORMAT, ".1bit: %.80s at byte %llu (%llu bytes) is outside the file",
+                       what, (unsigned long long)at, (unsigned long long)bytes);
+    return ONEBIT_OK;
+}
+
+/* The head: magic, version, length, checksum, number of tensors. */
+static onebit_status ob_open_head(onebit_model *m) {
+    const uint8_t *p = m->image;
+    uint64_t room;
+    if (m->bytes < OB_HEAD_BYTES || memcmp(p, "1BIT", 4) != 0)
+        return ob_fail(ONEBIT_FORMAT, "not a .1bit file: it does not start with \"1BIT\"");
+    if (ob_get32(p + 4) != OB_FILE_VERSION)
+        return ob_fail(ONEBIT_UNSUPPORTED, ".1bit version %lu; this library reads version %d",
+                       (unsigned long)ob_get32(p + 4), OB_FILE_VERSION);
+    if (ob_get64(p + 8) != m->bytes)
+        return ob_fail(ONEBIT_FORMAT, ".1bit: the head says %llu bytes, the file has %llu (cut off?)",
+                       (unsigned long long)ob_get64(p + 8), (unsigned long long)m->bytes);
+    m->checksum = ob_get64(p + 16);
+    if (m->checksum != ob_hash64(p + 24, m->bytes - 24, 0))
+        return ob_fail(ONEBIT_FORMAT, ".1bit: the checksum does not match; the file is damaged");
+    room = (m->bytes - OB_HEAD_BYTES) / OB_RECORD_BYTES;
+    if (ob_get32(p + 24) > room || ob_get32(p + 28) != 0)
+        return ob_fail(ONEBIT_FORMAT, ".1bit: %lu tensors (flags %lu) cannot be in %llu bytes",
+                       (unsigned long)ob_get32(p + 24), (unsigned long)ob_get32(p + 28),
+                       (unsigned long long)m->bytes);
+    m->count = (int)ob_get32(p + 24);
+    return ONEBIT_OK;
+}
+
+/* Config and tokenizer. */
+static onebit_status ob_open_texts(onebit_model *m) {
+    const uint8_t *p = m->image;
+    uint64_t at = ob_get64(p + 32), bytes = ob_get64(p + 40);
+    OB_TRY(ob_section(m, at, bytes, "the config"));
+    m->config = onebit_config_default();
+    OB_TRY(onebit_config_parse(&m->config, (const char *)p + at, (size_t)bytes));
+    OB_TRY(onebit_config_check(&m->config));
+    if (m->config.vocab_size < 1) return ob_fail(ONEBIT_FORMAT, ".1bit: config without vocab_size");
+    at = ob_get64(p + 48), bytes = ob_get64(p + 56);
+    if (bytes == 0) return ONEBIT_OK;
+    OB_TRY(ob_section(m, at, bytes, "the tokenizer"));
+    OB_TRY(ob_tokenizer_unpack(&m->tokenizer, p + at, (size_t)bytes, &m->env));
+    if (onebit_tokenizer_vocab_size(m->tokenizer) > m->config.vocab_size)
+        return ob_fail(ONEBIT_FORMAT, ".1bit: the tokenizer has %d ids, the model %d",
+                       onebit_tokenizer_vocab_size(m->tokenizer), m->config.vocab_size);
+    return ONEBIT_OK;
+}
+
+/* Record number index must be the tensor that the config asks for there. */
+static onebit_status ob_open_tensor(onebit_model *m, int index) {
+    const uint8_t *r = m->image + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES;
+    uint64_t scale_at = ob_get64(r + 80), data_at = ob_get64(r + 88), bytes = ob_get64(r + 96);
+    uint32_t format, scales = ob_get32(r + 76);
+    ob_tensor want;
+    ob_weight *w;
+    if (!ob_tensor_at(&m->config, index, &want) || memcmp(r, want.name, sizeof want.name) != 0)
+        return ob_fail(ONEBIT_FORMAT, ".1bit: tensor %d is \"%.63s\", expected \"%s\"", index,
+                       r[63] ? "?" : (const char *)r, want.name);
+    format = (uint32_t)(want.mode < 0 ? OB_PLAIN : ob_mode_format(want.mode));
+    if (ob_get32(r + 64) != format || ob_get32(r + 68) != (uint32_t)want.rows ||
+        ob_get32(r + 72) != (uint32_t)want.cols || bytes != ob_format_bytes((ob_format)format, want.rows, want.cols) ||
+        scales != (uint32_t)(want.mode < 0 ? 0 : ob_scale_count(want.mode, want.rows)))
+        return ob_fail(ONEBIT_FORMAT, ".1bit: %s has not the format and shape of the config",
+                       want.name);
+    OB_TRY(ob_section(m, data_at, bytes, want.name));
+    OB_TRY(ob_section(m, scale_at, (uint64_t)scales * 4, want.name));
+    w = m->view.slots + want.slot;
+    w->rows = want.rows, w->cols = want.cols, w->format = (int)format;
+    w->bits = ob_mode_is_integer(want.mode) ? m->config.activation_bits : 0;
+    w->exact = w->bits == 8;
+    w->scale_step = want.mode == ONEBIT_8BIT;
+    w->data = m->image + data_at;
+    w->scale = scales ? (const float *)(const void *)(m->image + scale_at) : &ob_one;
+    return ONEBIT_OK;
+}
+
+/* Everything after m->image and m->bytes are set. The slots follow the model in its block. */
+static onebit_status ob_open_image(onebit_model **out, onebit_model *head) {
+    onebit_model *m;
+    size_t slots;
+    int i;
+    OB_TRY(ob_open_head(head));
+    OB_TRY(ob_open_texts(head));
+    if (head->count != ob_tensor_count(&head->config))
+        return ob_fail(ONEBIT_FORMAT, ".1bit: %d tensors, the config asks for %d", head->count,
+                       ob_tensor_count(&head->config));
+    slots = (size_t)ob_slots(&head->config) * sizeof(ob_weight);
+    m = (onebit_model *)ob_alloc(&head->env, ob_round_up(sizeof *m, 64) + slots);
+    if (!m) return ob_fail(ONEBIT_MEMORY, "opening a model: no memory for %zu bytes", slots);
+    head->view.slots = (ob_weight *)(void *)((uint8_t *)m + ob_round_up(sizeof *m, 64));
+    *m = *head;
+    m->view.config = &m->config;
+    for (i = 0; i < m->count; i++) {
+        onebit_status status = ob_open_tensor(m, i);
+        if (status == ONEBIT_OK) continue;
+        ob_release(&m->env, m);
+        return status;
+    }
+    *out = m;
+    return ONEBIT_OK;
+}
+
+/* Releases what a model holds besides its own block. */
+static void ob_model_drop(onebit_model *m) {
+    onebit_tokenizer_free(m->tokenizer);
+    ob_release(&m->env, m->copy);
+#ifndef ONEBIT_NO_FILES
+    ob_map_close(&m->map);
+#endif
+}
+
+ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data,
+                                                  size_t bytes, const onebit_env *env) {
+    onebit_model head;
+    onebit_status status;
+    if (!out || !data) return ob_fail(ONEBIT_USAGE, "onebit_model_open_memory: NULL argument");
+    *out = NULL;
+    memset(&head, 0, sizeof head);
+    head.env = ob_env_or_default(env);
+    OB_TRY(ob_env_check(&head.env));
+    head.image = (const uint8_t *)data, head.bytes = bytes;
+    if ((uintptr_t)data % 64 && bytes > 0) {
+        head.copy = (uint8_t *)ob_alloc(&head.env, bytes);
+        if (!head.copy) return ob_fail(ONEBIT_MEMORY, "aligning a model: no memory for %zu bytes", bytes);
+        memcpy(head.copy, data, bytes);
+        head.image = head.copy;
+    }
+    status = ob_open_image(out, &head);
+    if (status != ONEBIT_OK) ob_model_drop(&head);
+    return status;
+}
+
+ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
+                                           const onebit_env *env) {
+#ifdef ONEBIT_NO_FILES
+    (void)path, (void)env;
+    if (out) *out = NULL;
+    return ob_fail(ONEBIT_UNSUPPORTED, "built with ONEBIT_NO_FILES: use onebit_model_open_memory");
+#else
+    onebit_model head;
+    onebit_status status;
+    if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_model_open: NULL argument");
+    *out = NULL;
+    memset(&head, 0, sizeof head);
+    head.env = ob_env_or_default(env);
+    OB_TRY(ob_env_check(&head.env));
+    OB_TRY(ob_map_open(&head.map, path));
+    head.image = head.map.data, head.bytes = head.map.bytes;
+    status = ob_open_image(out, &head);
+    if (status != ONEBIT_OK) {
+        ob_fail(status, "%.200s: %s", path, onebit_error_text());
+        ob_model_drop(&head);
+    }
+    return status;
+#endif
+}
+
+ONEBIT_API void onebit_model_free(onebit_model *model) {
+    onebit_env env;
+    if (!model) return;
+    env = model->env;
+    ob_model_drop(model);
+    ob_release(&env, model);
+}
+
+ONEBIT_API const onebit_config *onebit_model_config(const onebit_model *model) {
+    return model ? &model->config : NULL;
+}
+
+ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *model) {
+    return model ? model->tokenizer : NULL;
+}
+
+ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int index,
+                                             onebit_tensor_info *out) {
+    const uint8_t *r;
+    if (!model || !out) return ob_fail(ONEBIT_USAGE, "onebit_model_tensor: NULL argument");
+    if (index < 0 || index >= model->count)
+        return ob_fail(ONEBIT_USAGE, "tensor %d of %d", index, model->count);
+    r = model->image + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES;
+    out->name = (const char *)r;
+    out->format = ob_format_names[ob_get32(r + 64)];
+    out->rows = (int)ob_get32(r + 68), out->cols = (int)ob_get32(r + 72);
+    out->bytes = (size_t)(ob_get64(r + 96) + 4u * (uint64_t)ob_get32(r + 76));
+    out->scale = ob_get32(r + 76) ? ob_getf32(model->image + ob_get64(r + 80)) : 1.0f;
+    return ONEBIT_OK;
+}
+
+/* ---- safetensors: u64 header length, a JSON header, then the tensors' bytes (little-endian) ---- */
+/* Source: the format section of the safetensors README. Everything is checked before a byte is
+   used: the tensors must cover the data exactly, without holes and without overlap. */
+
+#ifndef ONEBIT_NO_FILES
+
+#define OB_ST_HEADER_MAX 100000000u /* the limit of the reference implementation */
+#define OB_ST_RANK_MAX   4
+#define OB_ST_ALIGN      64 /* where our writer starts the data */
+
+/* One tensor in a file. data may be less aligned than its type: other writers pad less than we do.
+ */
+typedef struct ob_st_tensor {
+    char name[128];
+    const char *dtype; /* points into a static table */
+    int64_t shape[4];
+    int rank;
+    const uint8_t *data;
+    size_t bytes;
+} ob_st_tensor;
+
+/* An open file. tensors stand in the order of the header. */
+typedef struct ob_st_file {
+    ob_map map; /* all zero when it was parsed from memory */
+    ob_st_tensor *tensors;
+    int count;
+    ob_slice metadata; /* text of the __metadata__ object, empty when there is none */
+    onebit_env env;
+    const ob_st_tensor *
+        *by_name; /* the same tensors, sorted by name; lies in the block of tensors */
+} ob_st_file;
+
+/* One tensor to write. */
+typedef struct ob_st_item {
+    const char *name;
+    const char *dtype;
+    int64_t shape[4];
+    int rank;
+    const void *data;
+    size_t bytes;
+} ob_st_item;
+
+/* Index of a type in a table of names and sizes, given as text; *name is the table's own copy.
+   Gives the bytes of one element, 0 when the type is unknown. */
+static size_t ob_st_dtype(const char *text, size_t n, const char **name) {
+    static const char *const names[] = {"F32", "F16",  "BF16",    "F64",     "I8",  "U8",
+                                        "I16", "U16",  "I32",     "U32",     "I64", "U64",
+                                        "C64", "BOOL", "F8_E4M3", "F8_E5M2", NULL};
+    static const size_t sizes[] = {4, 2, 2, 8, 1, 1, 2, 2, 4, 4, 8, 8, 8, 1, 1, 1};
+    int i;
+    for (i = 0; names[i]; i++) {
+        if (strlen(names[i]) != n || memcmp(names[i], text, n) != 0) continue;
+        if (name) *name = names[i];
+        return sizes[i];
+    }
+    return 0;
+}
+
+/* Bytes of a shape: product of dims and element size; 0 = negative dimension or overflow. */
+static int ob_st_size(const int64_t *shape, int rank, size_t element, size_t *bytes) {
+    size_t n = element;
+    int i;
+    for (i = 0; i < rank; i++) {
+        if (shape[i] < 0 || (uint64_t)shape[i] > SIZE_MAX) return 0;
+        if (!ob_mul(n, (size_t)shape[i], &n)) return 0;
+    }
+    *bytes = n;
+    return 1;
+}
+
+/* Reads "dtype"; gives the element size, 0 after an error. */
+static size_t ob_st_read_dtype(ob_json *j, ob_st_tensor *t) {
+    ob_slice raw = ob_json_raw_string(j);
+    size_t element;
+    if (j->status != ONEBIT_OK) return 0;
+    element = ob_st_dtype(raw.p, raw.n, &t->dtype);
+    if (!element) ob_json_error(j, "unknown dtype '%.*s'", raw.n < 20 ? (int)raw.n : 20, raw.p);
+    return element;
+}
+
+static void ob_st_read_shape(ob_json *j, ob_st_tensor *t) {
+    t->rank = 0;
+    ob_json_array(j);
+    while (ob_json_item(j)) {
+        int64_t dim = ob_json_int(j);
+        if (dim < 0) ob_json_error(j, "a dimension is negative");
+        else if (t->rank == OB_ST_RANK_MAX)
+            ob_json_error(j, "more than %d dimensions", OB_ST_RANK_MAX);
+        else t->shape[t->rank++] = dim;
+    }
+}
+
+/* Reads [begin, end) and points the tensor at its bytes. */
+static void ob_st_read_offsets(ob_json *j, ob_st_tensor *t, const uint8_t *data, size_t size) {
+    int64_t at[2] = {0, 0};
+    int n = 0;
+    ob_json_array(j);
+    while (ob_json_item(j)) {
+        int64_t v = ob_json_int(j);
+        if (n < 2) at[n] = v;
+        n++;
+    }
+    if (n != 2 || at[0] < 0 || at[1] < at[0] || (uint64_t)at[1] > size) {
+        ob_json_error(j, "data_offsets must be [begin, end] within the file's data");
+        return;
+    }
+    t->data = data + (size_t)at[0];
+    t->bytes = (size_t)(at[1] - at[0]);
+}
+
+/* One tensor's entry; j stands at its value. All three members must be there, once. */
+static void ob_st_read_tensor(ob_json *j, ob_slice name, ob_st_tensor *t, const uint8_t *data,
+                              size_t size) {
+    ob_slice key;
+    size_t element = 0, need = 0;
+    int seen = 0, bit;
+    if (ob_json_unescape(name, t->name, sizeof t->name) >= sizeof t->name)
+        ob_json_error(j, "a tensor name longer than %d bytes", (int)sizeof t->name - 1);
+    else if (strlen(t->name) != ob_json_unescape(name, NULL, 0))
+        ob_json_error(j, "a tensor name with a NUL in it");
+    ob_json_object(j);
+    while (ob_json_key(j, &key)) {
+        bit = ob_slice_is(key, "dtype") ? 1 : ob_slice_is(key, "shape") ? 2 : 0;
+        if (ob_slice_is(key, "data_offsets")) bit = 4;
+        if (bit & seen) ob_json_error(j, "tensor '%.80s' says this twice", t->name);
+        seen |= bit;
+        if (bit == 1) element = ob_st_read_dtype(j, t);
+        else if (bit == 2) ob_st_read_shape(j, t);
+        else if (bit == 4) ob_st_read_offsets(j, t, data, size);
+        else ob_json_skip(j);
+    }
+    if (seen != 7) ob_json_error(j, "tensor '%.80s' needs dtype, shape and data_offsets", t->name);
+    else if (!ob_st_size(t->shape, t->rank, element, &need) || need != t->bytes)
+        ob_json_error(j, "tensor '%.80s': shape and dtype do not give %.0f bytes", t->name,
+                      (double)t->bytes);
+}
+
+/* __metadata__ must be an object of strings. */
+static void ob_st_read_metadata(ob_json *j, ob_slice *out) {
+    ob_slice key, text;
+    ob_json inside;
+    if (out->n) ob_json_error(j, "__metadata__ stands here twice");
+    text = ob_json_raw(j);
+    if (j->status != ONEBIT_OK) return;
+    inside = ob_json_on(text.p, text.n, j->what);
+    ob_json_object(&inside);
+    while (ob_json_key(&inside, &key)) (void)ob_json_raw_string(&inside);
+    if (inside.status != ONEBIT_OK) ob_json_error(j, "__metadata__ must hold strings only");
+    *out = text;
+}
+
+/* First walk over the header: how many tensors? */
+static int ob_st_count(ob_json j) {
+    ob_slice key;
+    int count = 0;
+    ob_json_object(&j);
+    while (ob_json_key(&j, &key)) {
+        if (!ob_slice_is(key, "__metadata__")) count++;
+        ob_json_skip(&j);
+    }
+    return ob_json_end(&j) == ONEBIT_OK ? count : -1;
+}
+
+/* Second walk: fills the tensors. */
+static onebit_status ob_st_fill(ob_st_file *out, ob_json j, const uint8_t *data, size_t size) {
+    ob_slice key;
+    int i = 0;
+    ob_json_object(&j);
+    while (ob_json_key(&j, &key)) {
+        if (ob_slice_is(key, "__metadata__")) ob_st_read_metadata(&j, &out->metadata);
+        else if (i < out->count) ob_st_read_tensor(&j, key, &out->tensors[i++], data, size);
+    }
+    return ob_json_end(&j);
+}
+
+static int ob_st_by_place(const void *a, const void *b) {
+    const ob_st_tensor *x = *(const ob_st_tensor *const *)a, *y = *(const ob_st_tensor *const *)b;
+    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    return x->bytes < y->bytes ? -1
+                               : x->bytes > y->bytes; /* an empty one stands before a full one */
+}
+
+static int ob_st_by_name(const void *a, const void *b) {
+    const ob_st_tensor *x = *(const ob_st_tensor *const *)a, *y = *(const ob_st_tensor *const *)b;
+    return strcmp(x->name, y->name);
+}
+
+/* Sorted by place the tensors must touch each other and end with the data; sorted by name no two
+   may be equal. Leaves by_name sorted by name. */
+static onebit_status ob_st_check(ob_st_file *f, const char *what, const uint8_t *data,
+                                 size_t size) {
+    const uint8_t *at = data;
+    size_t count = (size_t)f->count, i;
+    for (i = 0; i < count; i++) f->by_name[i] = &f->tensors[i];
+    if (count) qsort((void *)f->by_name, count, sizeof f->by_name[0], ob_st_by_place);
+    for (i = 0; i < count; i++) {
+        if (f->by_name[i]->data != at)
+            return ob_fail(ONEBIT_FORMAT,
+                           "%.200s: tensor '%.80s' leaves a hole or overlaps another", what,
+                           f->by_name[i]->name);
+        at += f->by_name[i]->bytes;
+    }
+    if (at != data + size)
+        return ob_fail(ONEBIT_FORMAT, "%.200s: %.0f bytes belong to no tensor", what,
+                       (double)(data + size - at));
+    if (count) qsort((void *)f->by_name, count, sizeof f->by_name[0], ob_st_by_name);
+    for (i = 1; i < count; i++)
+        if (strcmp(f->by_name[i - 1]->name, f->by_name[i]->name) == 0)
+            return ob_fail(ONEBIT_FORMAT, "%.200s: two tensors are named '%.80s'", what,
+                           f->by_name[i]->name);
+    return ONEBIT_OK;
+}
+
+/* One block: the tensors, then the sorted pointers. */
+static onebit_status ob_st_take(ob_st_file *f, const char *what) {
+    ob_carve c;
+    int pass;
+    c.base = NULL;
+    for (pass = 0; pass < 2; pass++) {
+        c.used = 0;
+        f->tensors = (ob_st_tensor *)ob_take(&c, (size_t)f->count * sizeof *f->tensors);
+        f->by_name = (const ob_st_tensor **)ob_take(&c, (size_t)f->count * sizeof *f->by_name);
+        if (pass == 1 || f->count == 0) break;
+        c.base = (uint8_t *)ob_alloc(&f->env, c.used);
+        if (!c.base) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its table", what);
+    }
+    return ONEBIT_OK;
+}
+
+static void ob_st_close(ob_st_file *f) {
+    if (f->tensors) ob_release(&f->env, f->tensors);
+    if (f->map.data) ob_map_close(&f->map);
+    memset(f, 0, sizeof *f);
+}
+
+/* Reads bytes that stay where they are; what names them in messages. */
+static onebit_status ob_st_read(ob_st_file *out, const uint8_t *p, size_t bytes, const char *what) {
+    uint64_t header = bytes < 8 ? 0 : ob_get64(p);
+    size_t n = (size_t)header;
+    ob_json j;
+    if (header < 2) return ob_fail(ONEBIT_FORMAT, "%.200s: too short for a safetensors file", what);
+    if (header > OB_ST_HEADER_MAX || header > bytes - 8)
+        return ob_fail(ONEBIT_FORMAT, "%.200s: a header of %.0f bytes in a file of %.0f", what,
+                       (double)header, (double)bytes);
+    if (p[8] != '{') return ob_fail(ONEBIT_FORMAT, "%.200s: the header is not JSON", what);
+    j = ob_json_on((const char *)p + 8, n, what);
+    out->count = ob_st_count(j);
+    if (out->count < 0) {
+        out->count = 0;
+        return ONEBIT_FORMAT; /* the reader has set the text */
+    }
+    OB_TRY(ob_st_take(out, what));
+    OB_TRY(ob_st_fill(out, j, p + 8 + n, bytes - 8 - n));
+    return ob_st_check(out, what, p + 8 + n, bytes - 8 - n);
+}
+
+/* From memory, which must stay valid and unchanged until ob_st_close. */
+static onebit_status ob_st_parse(ob_st_file *out, const void *data, size_t bytes,
+                                 const onebit_env *env) {
+    onebit_status status;
+    memset(out, 0, sizeof *out);
+    out->env = ob_env_or_default(env);
+    status = ob_st_read(out, (const uint8_t *)data, bytes, "safetensors");
+    if (status != ONEBIT_OK) ob_st_close(out);
+    return status;
+}
+
+static onebit_status ob_st_open(ob_st_file *out, const char *path, const onebit_env *env) {
+    onebit_status status;
+    memset(out, 0, sizeof *out);
+    out->env = ob_env_or_default(env);
+    OB_TRY(ob_map_open(&out->map, path));
+    status = ob_st_read(out, out->map.data, out->map.bytes, path);
+    if (status != ONEBIT_OK) ob_st_close(out);
+    return status;
+}
+
+/* The tensor of this name, NULL when there is none. */
+static const ob_st_tensor *ob_st_find(const ob_st_file *f, const char *name) {
+    int low = 0, high = f->count;
+    while (low < high) {
+        int middle = low + (high - low) / 2, order = strcmp(f->by_name[middle]->name, name);
+        if (order == 0) return f->by_name[middle];
+        if (order < 0) low = middle + 1;
+        else high = middle;
+    }
+    return NULL;
+}
+
+/* One string of __metadata__, decoded; length as snprintf gives it, 0 when absent. */
+static size_t ob_st_metadata(const ob_st_file *f, const char *key, char *out, size_t size) {
+    ob_json j = ob_json_on(f->metadata.p, f->metadata.n, "__metadata__");
+    ob_slice name;
+    if (size) out[0] = 0;
+    if (!f->metadata.n) return 0;
+    ob_json_object(&j);
+    while (ob_json_key(&j, &name)) {
+        if (ob_slice_is(name, key)) return ob_json_unescape(ob_json_raw_string(&j), out, size);
+        ob_json_skip(&j);
+    }
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static void ob_st_put_number(ob_out *o, uint64_t v) {
+    char text[24];
+    size_t at = sizeof text;
+    do text[--at] = (char)('0' + (int)(v % 10));
+    while ((v /= 10) != 0);
+    ob_out_add(o, text + at, sizeof text - at);
+}
+
+static void ob_st_put_metadata(ob_out *o, const char *const *metadata) {
+    int i;
+    ob_out_text(o, "\"__metadata__\":{");
+    for (i = 0; metadata[i]; i += 2) {
+        if (i) ob_out_text(o, ",");
+        ob_out_json(o, metadata[i], strlen(metadata[i]));
+        ob_out_text(o, ":");
+        ob_out_json(o, metadata[i + 1], strlen(metadata[i + 1]));
+    }
+    ob_out_text(o, "}");
+}
+
+/* The JSON header, padded with spaces so that 8 + its length is a multiple of 64. */
+static void ob_st_put_header(ob_out *o, const ob_st_item *items, int count,
+                             const char *const *metadata) {
+    uint64_t at = 0;
+    int i, k, some = metadata && metadata[0];
+    ob_out_text(o, "{");
+    if (some) ob_st_put_metadata(o, metadata);
+    for (i = 0; i < count; i++) {
+        if (i || some) ob_out_text(o, ",");
+        ob_out_json(o, items[i].name, strlen(items[i].name));
+        ob_out_text(o, ":{\"dtype\":\"");
+        ob_out_text(o, items[i].dtype);
+        ob_out_text(o, "\",\"shape\":[");
+        for (k = 0; k < items[i].rank; k++) {
+            if (k) ob_out_text(o, ",");
+            ob_st_put_number(o, (uint64_t)items[i].shape[k]);
+        }
+        ob_out_text(o, "],\"data_offsets\":[");
+        ob_st_put_number(o, at);
+        ob_out_text(o, ",");
+        at += items[i].bytes;
+        ob_st_put_number(o, at);
+        ob_out_text(o, "]}");
+    }
+    ob_out_text(o, "}");
+    while ((o->n + 8) % OB_ST_ALIGN) ob_out_text(o, " ");
+}
+
+/* What the reader would refuse is refused before a byte is written. Names must differ: the caller's
+   tensor table sees to that. */
+static onebit_status ob_st_check_items(const ob_st_item *items, int count) {
+    size_t need = 0, element;
+    int i;
+    for (i = 0; i < count; i++) {
+        const ob_st_item *t = &items[i];
+        element = ob_st_dtype(t->dtype, strlen(t->dtype), NULL);
+        if (!element || t->rank < 0 || t->rank > OB_ST_RANK_MAX || strlen(t->name) > 127 ||
+            strcmp(t->name, "__metadata__") == 0)
+            return ob_fail(ONEBIT_USAGE, "tensor '%.80s': bad name, type or rank", t->name);
+        if (!ob_st_size(t->shape, t->rank, element, &need) || need != t->bytes ||
+            (!t->data && t->bytes))
+            return ob_fail(ONEBIT_USAGE, "tensor '%.80s': %.0f bytes do not fit its shape", t->name,
+                           (double)t->bytes);
+    }
+    return ONEBIT_OK;
+}
+
+/* Writes the tensors in the order given, atomically. data is little-endian already. metadata: key,
+   value, key, value, ..., NULL; or NULL. */
+static onebit_status ob_st_write(const char *path, const ob_st_item *items, int count,
+                                 const char *const *metadata, const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    ob_out o = ob_out_on(NULL, 0);
+    ob_sink sink;
+    uint8_t length[8];
+    char *header;
+    int i;
+    OB_TRY(ob_st_check_items(items, count));
+    ob_st_put_header(&o, items, count, metadata); /* measures */
+    if (o.n > OB_ST_HEADER_MAX)
+        return ob_fail(ONEBIT_UNSUPPORTED, "%.200s: a header over 100 MB", path);
+    header = (char *)ob_alloc(&e, o.n + 1);
+    if (!header) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the header", path);
+    o = ob_out_on(header, o.n + 1);
+    ob_st_put_header(&o, items, count, metadata);
+    if (ob_sink_open(&sink, path) != ONEBIT_OK) {
+        ob_release(&e, header);
+        return ONEBIT_IO;
+    }
+    ob_put64(length, o.n);
+    ob_sink_write(&sink, length, sizeof length);
+    ob_sink_write(&sink, header, o.n);
+    for (i = 0; i < count; i++) ob_sink_write(&sink, items[i].data, items[i].bytes);
+    ob_release(&e, header);
+    return ob_sink_commit(&sink);
+}
+
+#endif /* ONEBIT_NO_FILES */
+
+
+/* ---- Checkpoints ------------------------------------------------------------------------------------ */
+
+/* One safetensors file: the latents under their Hugging Face names, optimizer state as
+   optimizer.first.NAME and optimizer.second.NAME, codes.NAME (for the flip rate), and everything else
+   as text in the metadata. One file, so that replacing it is atomic. */
+
+#ifndef ONEBIT_NO_FILES
+
+/* Text of any length that belongs to an object: measured, then written. */
+typedef size_t (*ob_text_writer)(const void *object, char *out, size_t size);
+
+static size_t ob_write_config(const void *object, char *out, size_t size) {
+    return onebit_config_write((const onebit_config *)object, out, size);
+}
+
+static size_t ob_write_tokenizer(const void *object, char *out, size_t size) {
+    return object ? onebit_tokenizer_write((const onebit_tokenizer *)object, out, size) : 0;
+}
+
+static size_t ob_write_options(const void *object, char *out, size_t size) {
+    ob_out o = ob_out_on(out, size);
+    ob_out_text(&o, "{");
+    ob_fields_write(&o, ONEBIT_TABLE_TRAIN, object);
+    ob_out_text(&o, "}");
+    return o.n;
+}
+
+/* Returns the text in a new block, or NULL. */
+static char *ob_text_of(const onebit_env *env, ob_text_writer writer, const void *object) {
+    size_t n = writer(object, NULL, 0);
+    char *text = (char *)ob_alloc(env, n + 1);
+    if (text) writer(object, text, n + 1);
+    return text;
+}
+
+/* The numbers that are not in config or options: updates, tokens seen, data position. */
+static void ob_checkpoint_state(const onebit_trainer *t, onebit_position p, char *out, size_t size) {
+    snprintf(out, size, "%d %llu %llu %llu %llu", t->steps, (unsigned long long)t->tokens_seen,
+             (unsigned long long)p.seed, (unsigned long long)p.epoch, (unsigned long long)p.index);
+}
+
+/* Adds one array of a parameter to the list. */
+static void ob_checkpoint_item(ob_st_item *item, char *name, const char *prefix, const ob_param *p,
+                               const void *data, int bytes) {
+    snprintf(name, 128, "%s%s", prefix, p->info.name);
+    memset(item, 0, sizeof *item);
+    item->name = name;
+    item->dtype = bytes == 1 ? "I8" : "F32";
+    item->rank = p->info.kind == OB_ROLE_GAIN ? 1 : 2;
+    item->shape[0] = item->rank == 1 ? p->info.cols : p->info.rows;
+    item->shape[1] = p->info.cols;
+    item->data = data;
+    item->bytes = p->size * (size_t)bytes;
+}
+
+/* Lists the latents of all parameters, and with everything=1 optimizer state and codes; returns how many.
+   items and names have room for 4 per parameter. */
+static int ob_checkpoint_items(const onebit_trainer *t, ob_st_item *items, char (*names)[128],
+                               int everything) {
+    int i, n = 0;
+    for (i = 0; i < t->count; i++, n++)
+        ob_checkpoint_item(items + n, names[n], "", t->params + i, t->params[i].value, 4);
+    for (i = 0; everything && i < t->count; i++) {
+        const ob_param *p = t->params + i;
+        ob_checkpoint_item(items + n, names[n], "optimizer.first.", p, p->first, 4), n++;
+        if (p->second) ob_checkpoint_item(items + n, names[n], "optimizer.second.", p, p->second, 4), n++;
+        if (p->seen) ob_checkpoint_item(items + n, names[n], "codes.", p, p->seen, 1), n++;
+    }
+    return n;
+}
+
+/* Writes a safetensors file of the trainer with these metadata. */
+static onebit_status ob_trainer_write(const onebit_trainer *t, const char *path, int everything,
+                                      const char *const *metadata) {
+    size_t count = (size_t)t->count * 4;
+    size_t bytes = count * (sizeof(ob_st_item) + 128);
+    ob_st_item *items = (ob_st_item *)ob_alloc(&t->env, bytes);
+    onebit_status status;
+    int n;
+    if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
+    n = ob_checkpoint_items(t, items, (char(*)[128])(void *)(items + count), everything);
+    status = ob_st_write(path, items, n, metadata, &t->env);
+    ob_release(&t->env, items);
+    return status;
+}
+
+ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
+                                             const onebit_tokenizer *tokenizer,
+                                             onebit_position position, const char *path) {
+    const onebit_trainer *t = trainer;
+    char *config, *options, *words, state[256];
+    const char *metadata[13];
+    onebit_status status = ONEBIT_OK;
+    if (!t || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: NULL argument");
+    if (t->micro) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: update before saving");
+    config = ob_text_of(&t->env, ob_write_config, &t->config);
+    options = ob_text_of(&t->env, ob_write_options, &t->options);
+    words = ob_text_of(&t->env, ob_write_tokenizer, tokenizer);
+    ob_checkpoint_state(t, position, state, sizeof state);
+    metadata[0] = "format", metadata[1] = "onebit checkpoint 1";
+    metadata[2] = "config", metadata[3] = config;
+    metadata[4] = "options", metadata[5] = options;
+    metadata[6] = "state", metadata[7] = state;
+    metadata[8] = "tokenizer", metadata[9] = words, metadata[10] = NULL;
+    if (config && options && words) status = ob_trainer_write(t, path, 1, metadata);
+    else status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the texts", path);
+    ob_release(&t->env, config);
+    ob_release(&t->env, options);
+    ob_release(&t->env, words);
+    return status;
+}
+
+/* A metadata text in a new block; NULL with the error set when it is absent. */
+static char *ob_checkpoint_text(const ob_st_file *f, const char *key, const char *path) {
+    size_t n = ob_st_metadata(f, key, NULL, 0);
+    char *text = (char *)ob_alloc(&f->env, n + 1);
+    if (!text) ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its %s", path, key);
+    else ob_st_metadata(f, key, text, n + 1);
+    return text;
+}
+
+/* Copies one stored array into place; it must have the parameter's size. */
+static onebit_status ob_checkpoint_fetch(const ob_st_file *f, const ob_param *p, const char *prefix,
+                                         void *to, size_t size) {
+    char name[128];
+    const ob_st_tensor *s;
+    snprintf(name, sizeof name, "%s%s", prefix, p->info.name);
+    s = ob_st_find(f, name);
+    if (!s || s->bytes != p->size * size || strcmp(s->dtype, size == 1 ? "I8" : "F32") != 0)
+        return ob_fail(ONEBIT_FORMAT, "checkpoint: %s is missing or has another shape", name);
+    memcpy(to, s->data, s->bytes);
+    return ONEBIT_OK;
+}
+
+static onebit_status ob_checkpoint_params(const ob_st_file *f, onebit_trainer *t) {
+    int i;
+    for (i = 0; i < t->count; i++) {
+        ob_param *p = t->params + i;
+        OB_TRY(ob_checkpoint_fetch(f, p, "", p->value, 4));
+        OB_TRY(ob_checkpoint_fetch(f, p, "optimizer.first.", p->first, 4));
+        if (p->second) OB_TRY(ob_checkpoint_fetch(f, p, "optimizer.second.", p->second, 4));
+        if (p->seen) OB_TRY(ob_checkpoint_fetch(f, p, "codes.", p->seen, 1));
+    }
+    return ONEBIT_OK;
+}
+
+/* Reads them back. */
+static onebit_status ob_checkpoint_read_state(const char *text, onebit_trainer *t,
+                                              onebit_position *position) {
+    unsigned long long tokens, seed, epoch, index;
+    int steps;
+    if (sscanf(text, "%d %llu %llu %llu %llu", &steps, &tokens, &seed, &epoch, &index) != 5 ||
+        steps < 0)
+        return ob_fail(ONEBIT_FORMAT, "checkpoint: its state is damaged: \"%.80s\"", text);
+    t->steps = steps, t->tokens_seen = (double)tokens;
+    if (position) position->seed = seed, position->epoch = epoch, position->index = index;
+    return ONEBIT_OK;
+}
+
+/* Config and options from the metadata. */
+static onebit_status ob_checkpoint_settings(const char *config_text, const char *options_text,
+                                            onebit_config *config, onebit_train_options *options) {
+    ob_json j = ob_json_on(options_text, strlen(options_text), "checkpoint options");
+    *config = onebit_config_default();
+    *options = onebit_train_options_default();
+    OB_TRY(onebit_config_parse(config, config_text, strlen(config_text)));
+    return ob_fields_read(ONEBIT_TABLE_TRAIN, options, &j);
+}
+
+/* Builds the trainer from the opened file and its texts. */
+static onebit_status ob_checkpoint_build(onebit_trainer **out, const ob_st_file *f,
+                                         const char *const texts[3], onebit_position *position,
+                                         const onebit_train_options *override) {
+    onebit_config config;
+    onebit_train_options options;
+    OB_TRY(ob_checkpoint_settings(texts[0], texts[1], &config, &options));
+    if (override && override->optimizer != options.optimizer)
+        return ob_fail(ONEBIT_CONFIG, "checkpoint: --optimizer cannot change when resuming");
+    OB_TRY(onebit_trainer_create(out, &config, override ? override : &options, &f->env));
+    OB_TRY(ob_checkpoint_params(f, *out));
+    return ob_checkpoint_read_state(texts[2], *out, position);
+}
+
+ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokenizer **tokenizer,
+                                             onebit_position *position, const char *path,
+                                             const onebit_train_options *options,
+                                             const onebit_env *env) {
+    static const char *const keys[4] = {"config", "options", "state", "tokenizer"};
+    ob_st_file f;
+    char *texts[4];
+    onebit_status status = ONEBIT_OK;
+    onebit_env own = ob_env_or_default(env);
+    int i;
+    if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_load: NULL argument");
+    *out = NULL;
+    if (tokenizer) *tokenizer = NULL;
+    OB_TRY(ob_st_open(&f, path, &own));
+    for (i = 0; i < 4; i++) texts[i] = ob_checkpoint_text(&f, keys[i], path);
+    if (texts[0] && texts[1] && texts[2] && texts[3])
+        status = ob_checkpoint_build(out, &f, (const char *const *)texts, position, options);
+    else status = ONEBIT_MEMORY;
+    if (status == ONEBIT_OK && tokenizer && texts[3][0])
+        status = onebit_tokenizer_parse(tokenizer, texts[3], strlen(texts[3]), env);
+    if (status != ONEBIT_OK) {
+        onebit_trainer_free(*out);
+        *out = NULL;
+        ob_fail(status, "%.200s: %s", path, onebit_error_text());
+    }
+    for (i = 0; i < 4; i++) ob_release(&own, texts[i]);
+    ob_st_close(&f);
+    return status;
+}
+
+ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
+                                               const onebit_tokenizer *tokenizer,
+                                               const char *path) {
+    size_t bytes;
+    uint8_t *image;
+    onebit_status status;
+    if (!trainer || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_export: NULL argument");
+    bytes = onebit_trainer_pack(trainer, tokenizer, NULL, 0);
+    image = (uint8_t *)ob_alloc(&trainer->env, bytes);
+    if (!image) return ob_fail(ONEBIT_MEMORY, "export: no memory for %zu bytes", bytes);
+    onebit_trainer_pack(trainer, tokenizer, image, bytes);
+    status = ob_file_write(path, image, bytes);
+    ob_release(&trainer->env, image);
+    return status;
+}
+#endif
+
+/* ===================================================================================================
+   13 >>session   a conversation on a model: KV cache, prefill, decode, rewind, save and restore.
+   uses: base system format kernels ops model files               used by: sample flow
+   =================================================================================================== */
+
+struct onebit_session {
+    onebit_env env;
+    const onebit_model *model;
+    onebit_session_options options;
+    ob_exec exec;
+    ob_acts acts;  /* of one block, for one chunk of tokens */
+    ob_pass pass;
+    float **kT, **v; /* [L] caches: [K][d][context], [context][K][d] */
+    float *logits;   /* [V] after the last token */
+    float *drawn;    /* [V] logits that a sampler may change, and its work of V * 8 bytes */
+    void *work;
+    int32_t *tokens; /* [context] */
+    int fed;         /* tokens given */
+    int length;      /* tokens evaluated */
+    int chunk;       /* tokens under way now; 0 = none */
+    int layer;       /* next layer for them */
+    int ready;       /* logits belong to tokens[length - 1] */
+};
+
+ONEBIT_API onebit_session_options onebit_session_options_default(void) {
+    onebit_session_options o;
+    o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64;
+    return o;
+}
+
+/* Checks and completes the options. */
+static onebit_status ob_session_settle(onebit_session *s, const onebit_model *model,
+                                       const onebit_session_options *options,
+                                       const onebit_env *env) {
+    memset(s, 0, sizeof *s);
+    if (!model) return ob_fail(ONEBIT_USAGE, "session: model is NULL");
+    s->model = model;
+    s->env = env ? ob_env_or_default(env) : model->env;
+    OB_TRY(ob_env_check(&s->env));
+    s->options = options ? *options : onebit_session_options_default();
+    if (s->options.context == 0) s->options.context = model->config.max_seq_len;
+    if (s->options.context < 1 || s->options.context > 1 << 24)
+        return ob_fail(ONEBIT_CONFIG, "session: context %d is not within 1 and 16777216",
+                       s->options.context);
+    if (s->options.chunk < 1) s->options.chunk = 64;
+    if (s->options.chunk > s->options.context) s->options.chunk = s->options.context;
+    if (s->options.keep_first < 0 || s->options.keep_first >= s->options.context)
+        return ob_fail(ONEBIT_CONFIG, "session: keep_first %d is not within the context of %d",
+                       s->options.keep_first, s->options.context);
+    return ONEBIT_OK;
+}
+
+/* Lays the session out; with carve->base NULL it only counts. */
+static void ob_session_layout(onebit_session *s, ob_carve *c) {
+    const onebit_config *config = &s->model->config;
+    size_t cap = (size_t)s->options.context, L = (size_t)config->num_layers, l;
+    size_t kv = (size_t)config->num_key_value_heads * (size_t)config->head_dim;
+    s->kT = (float **)ob_take(c, L * sizeof(float *));
+    s->v = (float **)ob_take(c, L * sizeof(float *));
+    for (l = 0; l < L; l++) {
+        float *kT = ob_floats(c, cap, kv), *v = ob_floats(c, cap, kv);
+        if (c->base) s->kT[l] = kT, s->v[l] = v;
+    }
+    ob_acts_take(&s->acts, c, config, (size_t)s->options.chunk, cap, 0);
+    ob_pass_take(&s->pass, c, config, (size_t)s->options.chunk);
+    s->pass.rope = ob_floats(c, cap, (size_t)config->head_dim);
+    s->logits = ob_floats(c, (size_t)config->vocab_size, 1);
+    s->drawn = ob_floats(c, (size_t)config->vocab_size, 1);
+    s->work = ob_take(c, (size_t)config->vocab_size * 8);
+    s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
+    ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim);
+}
+
+ONEBIT_API size_t onebit_session_bytes(const onebit_model *model,
+                                       const onebit_session_options *options,
+                                       const onebit_env *env) {
+    onebit_session s;
+    ob_carve c;
+    if (ob_session_settle(&s, model, options, env) != ONEBIT_OK) return 0;
+    memset(&c, 0, sizeof c);
+    ob_take(&c, sizeof s);
+    ob_session_layout(&s, &c);
+    return c.used;
+}
+
+ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebit_model *model,
+                                               const onebit_session_options *options,
+                                               const onebit_env *env) {
+    onebit_session settled, *s;
+    const onebit_config *config;
+    ob_carve c;
+    size_t bytes;
+    if (!out) return ob_fail(ONEBIT_USAGE, "onebit_session_create: out is NULL");
+    *out = NULL;
+    OB_TRY(ob_session_settle(&settled, model, options, env));
+    bytes = onebit_session_bytes(model, options, env);
+    memset(&c, 0, sizeof c);
+    c.base = (uint8_t *)ob_alloc(&settled.env, bytes);
+    if (!c.base)
+        return ob_fail(ONEBIT_MEMORY, "a session of %d tokens needs %.1f MB; try a smaller --context",
+                       settled.options.context, (double)bytes / 1e6);
+    s = (onebit_session *)ob_take(&c, sizeof *s);
+    *s = settled;
+    ob_session_layout(s, &c);
+    config = &model->config;
+    s->pass.x = &s->exec;
+    s->pass.w = &model->view;
+    s->pass.B = 1, s->pass.cap = s->options.context;
+    s->pass.final_x = s->acts.x; /* blocks write their output in place */
+    ob_rope_table((float *)(uintptr_t)s->pass.rope, s->options.context, config->head_dim,
+                  config->rope_theta, config->use_rope);
+    *out = s;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API void onebit_session_free(onebit_session *session) {
+    onebit_env env;
+    if (!session) return;
+    env = session->env;
+    ob_release(&env, session);
+}
+
+ONEBIT_API const onebit_model *onebit_session_model(const onebit_session *session) {
+    return session ? session->model : NULL;
+}
+
+/* ---- Evaluation ------------------------------------------------------------------------------------- */
+
+/* Makes room for count tokens: keeps the first keep_first and the later half of the rest, which is
+   evaluated again because positions move. */
+static onebit_status ob_session_slide(onebit_session *s, size_t count) {
+    int first = s->options.keep_first < s->fed ? s->options.keep_first : s->fed;
+    int room = s->options.context - first, keep = room / 2;
+    if (!s->options.slide || count > (size_t)room)
+        return ob_fail(ONEBIT_LIMIT, "the context of %d tokens is full (%d used, %zu more asked)",
+                       s->options.context, s->fed, count);
+    if (count > (size_t)(room - keep)) keep = room - (int)count;
+    if (keep > s->fed - first) keep = s->fed - first;
+    memmove(s->tokens + first, s->tokens + s->fed - keep, (size_t)keep * sizeof(int32_t));
+    s->fed = first + keep;
+    if (s->length > first) s->length = first;
+    s->chunk = 0;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_status onebit_session_feed(onebit_session *session, const int32_t *ids,
+                                             size_t count) {
+    onebit_session *s = session;
+    if (!s || (!ids && count)) return ob_fail(ONEBIT_USAGE, "onebit_session_feed: NULL argument");
+    OB_TRY(ob_check_ids(ids, count, 0, s->model->config.vocab_size, "ids"));
+    if (count > (size_t)(s->options.context - s->fed)) OB_TRY(ob_session_slide(s, count));
+    if (count) memcpy(s->tokens + s->fed, ids, count * sizeof(int32_t));
+    s->fed += (int)count;
+    return ONEBIT_OK;
+}
+
+/* Starts the next chunk of tokens: their embeddings. */
+static void ob_session_begin(onebit_session *s) {
+    int left = s->fed - s->length;
+    s->chunk = left < s->options.chunk ? left : s->options.chunk;
+    s->layer = 0;
+    s->ready = 0;
+    s->pass.T = s->chunk;
+    s->pass.start = s->length;
+    s->exec.ops->embed_forward(&s->exec, s->acts.x, s->tokens + s->length,
+                               ob_block(&s->model->view, 0, OB_EMBED), s->chunk);
+}
+
+/* Ends it: logits of every row into rows when asked for, of the last row at the end of the queue. */
+static void ob_session_finish(onebit_session *s, float *rows) {
+    size_t V = (size_t)s->model->config.vocab_size;
+    int last = s->length + s->chunk == s->fed;
+    if (rows) {
+        ob_forward_head(&s->pass, rows, 0, s->chunk);
+        memcpy(s->logits, rows + (size_t)(s->chunk - 1) * V, V * sizeof(float));
+    } else if (last) {
+        ob_forward_head(&s->pass, s->logits, s->chunk - 1, 1);
+    }
+    s->length += s->chunk;
+    s->chunk = 0;
+    s->ready = last;
+}
+
+/* One layer, and what comes before the first or after the last. Returns the tokens that were finished. */
+static int ob_session_layer(onebit_session *s, float *rows) {
+    int done = 0, l;
+    if (s->chunk == 0) ob_session_begin(s);
+    l = s->layer++;
+    ob_forward_attention(&s->pass, &s->acts, s->kT[l], s->v[l], l);
+    ob_forward_ffn(&s->pass, &s->acts, s->acts.x, l);
+    if (s->layer == s->model->config.num_layers) {
+        done = s->chunk;
+        ob_session_finish(s, rows);
+    }
+    return done;
+}
+
+ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_layers) {
+    int n = 0;
+    if (!session) return ob_fail(ONEBIT_USAGE, "onebit_session_step: session is NULL");
+    while (session->length < session->fed) {
+        if (max_layers > 0 && n++ == max_layers) return ONEBIT_AGAIN;
+        ob_session_layer(session, NULL);
+    }
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int32_t *ids,
+                                             size_t count, float *logits) {
+    onebit_session *s = session;
+    size_t V;
+    if (!s) return ob_fail(ONEBIT_USAGE, "onebit_session_eval: session is NULL");
+    if (logits) OB_TRY(onebit_session_step(s, 0)); /* what was queued before gets no row */
+    OB_TRY(onebit_session_feed(s, ids, count));
+    if (!logits) return onebit_session_step(s, 0);
+    V = (size_t)s->model->config.vocab_size;
+    while (s->fed - s->length > (int)count && s->length < s->fed) { /* after a slide */
+        int ahead = s->fed - s->length - (int)count, chunk = s->options.chunk;
+        s->options.chunk = ahead < chunk ? ahead : chunk;
+        do ob_session_layer(s, NULL);
+        while (s->chunk);
+        s->options.chunk = chunk;
+    }
+    while (s->length < s->fed) logits += V * (size_t)ob_session_layer(s, logits);
+    return ONEBIT_OK;
+}
+
+ONEBIT_API const float *onebit_session_logits(const onebit_session *session) {
+    return session && session->ready ? session->logits : NULL;
+}
+
+ONEBIT_API int onebit_session_length(const onebit_session *session) {
+    return session ? session->length : 0;
+}
+
+ONEBIT_API const int32_t *onebit_session_tokens(const onebit_session *session) {
+    return session ? session->tokens : NULL;
+}
+
+ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int length) {
+    if (!session) return ob_fail(ONEBIT_USAGE, "onebit_session_rewind: session is NULL");
+    if (length < 0 || length > session->length)
+        return ob_fail(ONEBIT_USAGE, "rewind to %d of %d tokens", length, session->length);
+    if (length == session->length && session->fed == length) return ONEBIT_OK;
+    session->length = session->fed = length;
+    session->chunk = 0;
+    session->ready = 0;
+    return ONEBIT_OK;
+}
+
+/* ---- Save and restore ------------------------------------------------------------------------------- */
+
+/* State: u64 "OBSTATE1", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304; tokens
+   [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d]. */
+#define OB_STATE_MAGIC 0x31455441545342ffu
+#define OB_STATE_HEAD 32
+
+static size_t ob_state_bytes(const onebit_session *s, int fed, int length, int ready) {
+    const onebit_config *c = &s->model->config;
+    size_t kv = (size_t)c->num_key_value_heads * (size_t)c->head_dim;
+    return OB_STATE_HEAD + (size_t)fed * 4 + (ready ? (size_t)c->vocab_size * 4 : 0) +
+           (size_t)c->num_layers * kv * (size_t)length * 8;
+}
+
+/* Moves the caches of all layers between session (cap apart) and state (length apart). */
+static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int restore) {
+    const onebit_config *c = &s->model->config;
+    size_t kv = (size_t)c->num_key_value_heads * (size_t)c->head_dim, i;
+    size_t row = (size_t)length * sizeof(float);
+    int l;
+    for (l = 0; l < c->num_layers; l++) {
+        for (i = 0; i < kv; i++, p += row) {
+            float *cache = s->kT[l] + i * (size_t)s->options.context;
+            if (restore) memcpy(cache, p, row);
+            else memcpy(p, cache, row);
+        }
+        if (restore) memcpy(s->v[l], p, row * kv);
+        else memcpy(p, s->v[l], row * kv);
+        p += row * kv;
+    }
+}
+
+ONEBIT_API size_t onebit_session_save(const onebit_session *session, void *out, size_t size) {
+    const onebit_session *s = session;
+    size_t bytes, V;
+    uint8_t *p = (uint8_t *)out;
+    uint64_t head[2];
+    uint32_t counts[4];
+    if (!s) return 0;
+    bytes = ob_state_bytes(s, s->fed, s->length, s->ready);
+    if (!out || size < bytes) return bytes;
+    V = (size_t)s->model->config.vocab_size;
+    head[0] = OB_STATE_MAGIC, head[1] = s->model->checksum;
+    counts[0] = (uint32_t)s->fed, counts[1] = (uint32_t)s->length;
+    counts[2] = (uint32_t)s->ready, counts[3] = 0x01020304u;
+    memcpy(p, head, 16), memcpy(p + 16, counts, 16);
+    memcpy(p + OB_STATE_HEAD, s->tokens, (size_t)s->fed * 4);
+    p += OB_STATE_HEAD + (size_t)s->fed * 4;
+    if (s->ready) memcpy(p, s->logits, V * 4), p += V * 4;
+    ob_state_caches(s, p, s->length, 0);
+    return bytes;
+}
+
+ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const void *data,
+                                                size_t bytes) {
+    onebit_session *s = session;
+    const uint8_t *p = (const uint8_t *)data;
+    uint64_t head[2];
+    uint32_t counts[4];
+    size_t V;
+    if (!s || !data) return ob_fail(ONEBIT_USAGE, "onebit_session_restore: NULL argument");
+    if (bytes < OB_STATE_HEAD) return ob_fail(ONEBIT_FORMAT, "session state: %zu bytes are too few", bytes);
+    memcpy(head, p, 16), memcpy(counts, p + 16, 16);
+    if (head[0] != OB_STATE_MAGIC || counts[3] != 0x01020304u)
+        return ob_fail(ONEBIT_FORMAT, "session state: it was not saved by this library and machine type");
+    if (head[1] != s->model->checksum)
+        return ob_fail(ONEBIT_FORMAT, "session state: it belongs to another model");
+    if (counts[0] > (uint32_t)s->options.context)
+        return ob_fail(ONEBIT_LIMIT, "session state: %lu tokens do not fit the context of %d",
+                       (unsigned long)counts[0], s->options.context);
+    if (counts[1] > counts[0] || counts[2] > 1 || (counts[2] && counts[1] == 0) ||
+        bytes != ob_state_bytes(s, (int)counts[0], (int)counts[1], (int)counts[2]))
+        return ob_fail(ONEBIT_FORMAT, "session state: %zu bytes do not match its counts", bytes);
+    V = (size_t)s->model->config.vocab_size;
+    memcpy(s->tokens, p + OB_STATE_HEAD, (size_t)counts[0] * 4);
+    s->fed = s->length = s->chunk = s->ready = 0;
+    OB_TRY(ob_check_ids(s->tokens, counts[0], 0, (int)V, "session state tokens"));
+    s->fed = (int)counts[0], s->length = (int)counts[1], s->ready = (int)counts[2];
+    p += OB_STATE_HEAD + (size_t)s->fed * 4;
+    if (s->ready) memcpy(s->logits, p, V * 4), p += V * 4;
+    ob_state_caches(s, (uint8_t *)(uintptr_t)p, s->length, 1);
+    return ONEBIT_OK;
+}
+
+/* ===================================================================================================
+   14 >>sample   logits to the next token: penalties, temperature, top-k, top-p, min-p, one draw.
+   uses: base config                                                                  used by: flow
+   =================================================================================================== */
+
+/* Repetition (Keskar et al. 2019, "CTRL": positive logits divided, others multiplied, once per
+   distinct token), then frequency (per occurrence) and presence (once). counts[vocab] is work; only
+   the entries of tokens that occur are touched, so the cost is that of the window, not of the
+   vocabulary. */
+static void ob_penalise(float *logits, int vocab, const int32_t *seen, size_t n,
+                        const onebit_sample_options *o, int32_t *counts) {
+    size_t i;
+    double r = o->repetition_penalty > 0.0 ? o->repetition_penalty : 1.0;
+    for (i = 0; i < n; i++)
+        if (seen[i] >= 0 && seen[i] < vocab) counts[seen[i]] = 0;
+    for (i = 0; i < n; i++)
+        if (seen[i] >= 0 && seen[i] < vocab) counts[seen[i]]++;
+    for (i = 0; i < n; i++) {
+        int32_t id = seen[i];
+        double l;
+        if (id < 0 || id >= vocab || counts[id] == 0) continue;
+        l = logits[id];
+        l = l > 0.0 ? l / r : l * r;
+        l -= o->frequency_penalty * counts[id] + o->presence_penalty;
+        logits[id] = (float)l;
+        counts[id] = 0; /* done: its other occurrences pass by */
+    }
+}
+
+/* NaN counts as -inf and +inf as the largest float, so that every comparison below has an answer.
+   The likeliest token, the lowest id on a tie. */
+static int ob_likeliest(float *logits, int vocab) {
+    int i, best = 0;
+    for (i = 0; i < vocab; i++) {
+        if (!(logits[i] >= -FLT_MAX)) logits[i] = -HUGE_VALF;
+        else if (logits[i] > FLT_MAX) logits[i] = FLT_MAX;
+        if (logits[i] > logits[best]) best = i;
+    }
+    return best;
+}
+
+/* Does a stand before b in the order of likelihood? Raw logits are compared, not probabilities, in
+   which neighbours may have become equal. */
+static int ob_likelier(const float *logits, int32_t a, int32_t b) {
+    if (logits[a] > logits[b]) return 1;
+    return !(logits[a] < logits[b]) && a < b;
+}
+
+/* Restores the heap (likeliest on top) below place i of ids[n]. */
+static void ob_sift(const float *logits, int32_t *ids, int n, int i) {
+    int32_t moved = ids[i];
+    for (;;) {
+        int child = 2 * i + 1;
+        if (child >= n) break;
+        if (child + 1 < n && ob_likelier(logits, ids[child + 1], ids[child])) child++;
+        if (!ob_likelier(logits, ids[child], moved)) break;
+        ids[i] = ids[child];
+        i = child;
+    }
+    ids[i] = moved;
+}
+
+/* Takes the top of the heap ids[n] and puts it at ids[n - 1]: after k calls the k likeliest stand
+   at the array's end, backwards. */
+static void ob_heap_pop(const float *logits, int32_t *ids, int n) {
+    int32_t top = ids[0];
+    ids[0] = ids[n - 1];
+    ids[n - 1] = top;
+    if (n > 2) ob_sift(logits, ids, n - 1, 0);
+}
+
+/* First entry whose running sum passes u of the total. p[ids[i]], or p[i] when ids is NULL; step is
+   the direction in ids. Entries of probability 0 are never drawn. */
+static int ob_draw(const float *p, const int32_t *ids, int n, int step, double total,
+                   onebit_rng *rng) {
+    double target = ob_rng_double(rng) * total, sum = 0.0;
+    int i, id, last = ids ? ids[0] : 0;
+    for (i = 0; i < n; i++) {
+        id = ids ? ids[i * step] : i;
+        if (!(p[id] > 0.0f)) continue;
+        sum += (double)p[id];
+        last = id;
+        if (sum > target) return id;
+    }
+    return last; /* rounding left target at the very end */
+}
+
+/* Draws from the likeliest tokens. Sorting is lazy: a heap gives tokens in order until enough are
+   kept, a few hundred of a large vocabulary as a rule. top-k keeps k; top-p (of what top-k kept)
+   keeps tokens until their sum reaches p, the crossing one included; min-p keeps p >= min_p * pmax.
+   pmax is 1 here (p is relative to the likeliest). total is the sum of all p. */
+static int ob_draw_sorted(const float *logits, const float *p, int32_t *ids, int vocab,
+                          double total, const onebit_sample_options *o, onebit_rng *rng) {
+    int n = vocab, kept = 0, k = o->top_k > 0 && o->top_k < vocab ? o->top_k : 0, i;
+    double sum = 0.0;
+    for (i = 0; i < vocab; i++) ids[i] = i;
+    for (i = vocab / 2; i-- > 0;) ob_sift(logits, ids, vocab, i);
+    if (k) {
+        total = 0.0;
+        for (; n > vocab - k; n--) {
+            ob_heap_pop(logits, ids, n);
+            total += (double)p[ids[n - 1]];
+        }
+    }
+    while (kept < (k ? k : vocab)) {
+        double q;
+        if (!k) ob_heap_pop(logits, ids, n--);
+        q = (double)p[ids[vocab - 1 - kept]];
+        if (kept && (q < o->min_p || q <= 0.0)) break;
+        kept++;
+        sum += q;
+        if (o->top_p < 1.0 && sum >= o->top_p * total) break;
+    }
+    return ob_draw(p, ids + vocab - 1, kept, -1, sum, rng);
+}
+
+ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, size_t count,
+                             const onebit_sample_options *options, onebit_rng *rng, void *work) {
+    onebit_sample_options o = options ? *options : onebit_sample_options_default();
+    float *p = (float *)work;
+    int32_t *ids;
+    double total = 0.0;
+    int i, best;
+    if (!logits || vocab < 1) return 0;
+    if (!history) count = 0;
+    if (o.penalty_window > 0 && count > (size_t)o.penalty_window) {
+        history += count - (size_t)o.penalty_window;
+        count = (size_t)o.penalty_window;
+    }
+    if (count && work) ob_penalise(logits, vocab, history, count, &o, (int32_t *)work);
+    best = ob_likeliest(logits, vocab);
+    if (!(o.temperature > 0.0) || !rng || !work || !(logits[best] >= -FLT_MAX)) return best;
+    for (i = 0; i < vocab; i++) { /* softmax without its divisor: p of the likeliest is 1 */
+        p[i] = (float)exp(((double)logits[i] - (double)logits[best]) / o.temperature);
+        if (o.top_k <= 0 && o.top_p >= 1.0 && (double)p[i] < o.min_p) p[i] = 0.0f;
+        total += (double)p[i];
+    }
+    ids = (int32_t *)(void *)(p + vocab);
+    if (o.top_k <= 0 && o.top_p >= 1.0) return ob_draw(p, NULL, vocab, 1, total, rng);
+    return ob_draw_sorted(logits, p, ids, vocab, total, &o, rng);
+}
+
+/* ---- loss.svg: the training curve as a self-contained picture ---- */
+
+/* Plot area inside the 800 x 440 picture, and the ranges that it shows. */
+#define OB_PLOT_LEFT   62.0
+#define OB_PLOT_RIGHT  780.0
+#define OB_PLOT_TOP    56.0
+#define OB_PLOT_BOTTOM 392.0
+
+typedef struct ob_plot {
+    ob_buffer *out;
+    double x0, x1, y0, y1; /* data at the left, right, bottom and top edge */
+} ob_plot;
+
+static int ob_is_number(double v) { return v >= -DBL_MAX && v <= DBL_MAX; }
+
+/* A number with some decimals (0..6) and a point, whatever the locale says; cut to +-1e9. */
+static void ob_svg_fixed(ob_buffer *out, double v, int decimals) {
+    long long scale = 1, n;
+    int i;
+    for (i = 0; i < decimals; i++) scale *= 10;
+    if (!(v > -1e9)) v = -1e9;
+    if (v > 1e9) v = 1e9;
+    n = (long long)floor(fabs(v) * (double)scale + 0.5);
+    if (v < 0 && n) ob_buffer_text(out, "-");
+    ob_buffer_format(out, "%ld", (long)(n / scale));
+    if (decimals) ob_buffer_format(out, ".%0*ld", decimals, (long)(n % scale));
+}
+
+/* Text of any origin: what XML reserves is escaped, what is not printable becomes '?'. */
+static void ob_svg_text(ob_buffer *out, const char *text) {
+    size_t n = strlen(text);
+    while (n) {
+        uint32_t code;
+        size_t used = ob_utf8_decode(text, n, &code);
+        if (code == '<') ob_buffer_text(out, "&lt;");
+        else if (code == '>') ob_buffer_text(out, "&gt;");
+        else if (code == '&') ob_buffer_text(out, "&amp;");
+        else if (code < 32 || code == 0xFFFEu || code >= 0xFFFFu) {
+            if (code < 0x10000u || code > 0x10FFFFu) ob_buffer_text(out, "?");
+            else ob_buffer_add(out, text, used);
+        } else ob_buffer_add(out, text, used);
+        text += used;
+        n -= used;
+    }
+}
+
+/* Pixel of a datum. */
+static double ob_plot_x(const ob_plot *p, double x) {
+    return OB_PLOT_LEFT + (x - p->x0) / (p->x1 - p->x0) * (OB_PLOT_RIGHT - OB_PLOT_LEFT);
+}
+static double ob_plot_y(const ob_plot *p, double y) {
+    return OB_PLOT_BOTTOM - (y - p->y0) / (p->y1 - p->y0) * (OB_PLOT_BOTTOM - OB_PLOT_TOP);
+}
+
+/* The nearest distance of ticks 1, 2 or 5 times a power of ten that gives about n of them in span.
+ */
+static double ob_plot_tick(double span, int n) {
+    double raw = span / n, power = pow(10.0, floor(log10(raw))), f = raw / power;
+    return power * (f < 1.5 ? 1.0 : f < 3.5 ? 2.0 : f < 7.5 ? 5.0 : 10.0);
+}
+
+/* Grows [lo, hi] to hold v. */
+static void ob_plot_hold(double v, double *lo, double *hi) {
+    if (!ob_is_number(v)) return;
+    if (v < *lo) *lo = v;
+    if (v > *hi) *hi = v;
+}
+
+/* The smoothed loss: a running mean whose window is a tenth of the points so far, 1 to n / 40 of
+   them, so that the steep beginning is not smeared. Carries on over gaps. */
+static double ob_plot_smooth(double *mean, double v, size_t i, size_t n) {
+    double most = (double)(n / 40 + 1), window = (double)i / 10.0 + 1.0;
+    if (!ob_is_number(v)) return v;
+    if (window > most) window = most;
+    if (!ob_is_number(*mean)) *mean = v;
+    else *mean += (v - *mean) * 2.0 / (window + 1.0);
+    return *mean;
+}
+
+/* Ranges: all of x; y from the smoothed loss, validation and reference lines (a single wild raw
+   value does not flatten the picture), with some air. Empty data give 0..1. */
+static void ob_plot_ranges(ob_plot *p, const double *x, const double *train, const double *val,
+                           size_t n, const double *lines, int line_count) {
+    double mean = NAN, air;
+    size_t i;
+    int k;
+    p->x0 = p->y0 = DBL_MAX;
+    p->x1 = p->y1 = -DBL_MAX;
+    for (i = 0; i < n; i++) {
+        ob_plot_hold(x[i], &p->x0, &p->x1);
+        if (train) ob_plot_hold(ob_plot_smooth(&mean, train[i], i, n), &p->y0, &p->y1);
+        if (val) ob_plot_hold(val[i], &p->y0, &p->y1);
+    }
+    for (k = 0; k < line_count; k++) ob_plot_hold(lines[k], &p->y0, &p->y1);
+    if (p->x0 > p->x1) p->x0 = 0.0, p->x1 = 1.0;
+    if (p->y0 > p->y1) p->y0 = 0.0, p->y1 = 1.0;
+    if (p->x1 - p->x0 < 1e-9) p->x1 = p->x0 + 1.0;
+    air = (p->y1 - p->y0) * 0.06;
+    if (air < 1e-6) air = 0.05;
+    p->y0 = p->y0 >= 0.0 && p->y0 < air ? 0.0 : p->y0 - air;
+    p->y1 += air;
+}
+
+/* One vertex; command M starts a line, L goes on. */
+static void ob_svg_vertex(const ob_plot *p, char command, double px, double y) {
+    double py = ob_plot_y(p, y);
+    ob_buffer_format(p->out, "%c", command);
+    ob_svg_fixed(p->out, px, 1);
+    ob_buffer_text(p->out, " ");
+    ob_svg_fixed(p->out, py < -2000.0 ? -2000.0 : py > 2000.0 ? 2000.0 : py, 1);
+}
+
+/* A line through the points, smoothed or not. A gap (not a number) in `y` breaks the raw line.
+   Points that fall on the same half pixel become one vertical stroke from the least to the
+   greatest, which bounds the file by the width of the picture. join: step over gaps instead
+   (validation is sparse). */
+static void ob_svg_line(const ob_plot *p, const char *kind, const double *x, const double *y,
+                        size_t n, int smooth, int join) {
+    double mean = NAN, low = 0, high = 0, column = -1.0;
+    size_t i;
+    int open = 0, held = 0;
+    ob_buffer_format(p->out, "<path class=\"%s\" d=\"", kind);
+    for (i = 0; i <= n; i++) {
+        double v = NAN, c = -1.0;
+        if (i < n && ob_is_number(x[i]) && ob_is_number(y[i])) {
+            v = smooth ? ob_plot_smooth(&mean, y[i], i, n) : y[i];
+            c = floor(ob_plot_x(p, x[i]) * 2.0) / 2.0;
+        }
+        if (held && (c < column || c > column || !ob_is_number(v))) { /* the column is complete */
+            ob_svg_vertex(p, open ? 'L' : 'M', column, low);
+            if (high > low) ob_svg_vertex(p, 'L', column, high);
+            open = 1;
+            held = 0;
+        }
+        if (ob_is_number(v)) {
+            if (!held || v < low) low = v;
+            if (!held || v > high) high = v;
+            column = c;
+            held = 1;
+        } else if (!join) open = 0;
+    }
+    ob_buffer_text(p->out, "\"/>\n");
+}
+
+/* Validation points as dots, at most about 200 so that they stay apart. */
+static void ob_svg_dots(const ob_plot *p, const double *x, const double *y, size_t n) {
+    double last = -10.0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double px;
+        if (!ob_is_number(x[i]) || !ob_is_number(y[i])) continue;
+        px = ob_plot_x(p, x[i]);
+        if (px - last < 3.5) continue;
+        last = px;
+        ob_buffer_text(p->out, "<circle class=\"dot\" r=\"2.6\" cx=\"");
+        ob_svg_fixed(p->out, px, 1);
+        ob_buffer_text(p->out, "\" cy=\"");
+        ob_svg_fixed(p->out, ob_plot_y(p, y[i]), 1);
+        ob_buffer_text(p->out, "\"/>\n");
+    }
+}
+
+/* Opens a text element; the caller adds the text and </text>. */
+static void ob_svg_label(ob_buffer *out, const char *kind, double px, double py) {
+    ob_buffer_format(out, "<text class=\"%s\" x=\"", kind);
+    ob_svg_fixed(out, px, 1);
+    ob_buffer_text(out, "\" y=\"");
+    ob_svg_fixed(out, py, 1);
+    ob_buffer_text(out, "\">");
+}
+
+/* A straight stroke between two pixels. */
+static void ob_svg_stroke(ob_buffer *out, const char *kind, double ax, double ay, double bx,
+                          double by) {
+    ob_buffer_format(out, "<path class=\"%s\" d=\"M", kind);
+    ob_svg_fixed(out, ax, 1);
+    ob_buffer_text(out, " ");
+    ob_svg_fixed(out, ay, 1);
+    ob_buffer_text(out, "L");
+    ob_svg_fixed(out, bx, 1);
+    ob_buffer_text(out, " ");
+    ob_svg_fixed(out, by, 1);
+    ob_buffer_text(out, "\"/>\n");
+}
+
+/* Decimals that tell ticks of this distance apart. */
+static int ob_plot_decimals(double tick) {
+    int n = 0;
+    while (n < 6 && tick < 0.99) {
+        tick *= 10.0;
+        n++;
+    }
+    return n;
+}
+
+/* A tick of the steps axis: thousands as "5k", millions as "2M" when all ticks are such. */
+static void ob_svg_step(ob_buffer *out, double v, double tick) {
+    if (tick >= 1e6) ob_svg_fixed(out, v / 1e6, 0), ob_buffer_text(out, "M");
+    else if (tick >= 1e3) ob_svg_fixed(out, v / 1e3, 0), ob_buffer_text(out, v > 0 ? "k" : "");
+    else ob_svg_fixed(out, v, ob_plot_decimals(tick));
+}
+
+static void ob_svg_axes(const ob_plot *p) {
+    double tick = ob_plot_tick(p->y1 - p->y0, 6), v;
+    int i;
+    for (i = 0; i < 40; i++) {
+        v = (ceil(p->y0 / tick - 1e-9) + i) * tick;
+        if (v > p->y1) break;
+        ob_svg_stroke(p->out, "grid", OB_PLOT_LEFT, ob_plot_y(p, v), OB_PLOT_RIGHT,
+                      ob_plot_y(p, v));
+        ob_svg_label(p->out, "tick end", OB_PLOT_LEFT - 8, ob_plot_y(p, v) + 4);
+        ob_svg_fixed(p->out, v, ob_plot_decimals(tick));
+        ob_buffer_text(p->out, "</text>\n");
+    }
+    tick = ob_plot_tick(p->x1 - p->x0, 8);
+    for (i = 0; i < 40; i++) {
+        v = (ceil(p->x0 / tick - 1e-9) + i) * tick;
+        if (v > p->x1 + tick * 1e-9) break;
+        ob_svg_stroke(p->out, "axis", ob_plot_x(p, v), OB_PLOT_BOTTOM, ob_plot_x(p, v),
+                      OB_PLOT_BOTTOM + 5);
+        ob_svg_label(p->out, "tick mid", ob_plot_x(p, v), OB_PLOT_BOTTOM + 19);
+        ob_svg_step(p->out, v, tick);
+        ob_buffer_text(p->out, "</text>\n");
+    }
+    ob_svg_stroke(p->out, "axis", OB_PLOT_LEFT, OB_PLOT_BOTTOM, OB_PLOT_RIGHT, OB_PLOT_BOTTOM);
+    ob_svg_label(p->out, "tick mid", (OB_PLOT_LEFT + OB_PLOT_RIGHT) / 2, 430);
+    ob_buffer_text(p->out, "step</text>\n");
+    ob_buffer_format(p->out,
+                     "<text class=\"tick mid\" transform=\"translate(18 %d) rotate(-90)\">"
+                     "loss (nats per token)</text>\n",
+                     (int)((OB_PLOT_TOP + OB_PLOT_BOTTOM) / 2));
+}
+
+/* A dashed reference line with its label at the right end, above it. */
+static void ob_svg_reference(const ob_plot *p, const char *label, double value) {
+    double py = ob_plot_y(p, value);
+    ob_svg_stroke(p->out, "ref", OB_PLOT_LEFT, py, OB_PLOT_RIGHT, py);
+    ob_svg_label(p->out, "note end", OB_PLOT_RIGHT - 4, py - 5);
+    ob_svg_text(p->out, label);
+    ob_buffer_text(p->out, "</text>\n");
+}
+
+/* One entry of the legend: a sample of the line and its name; gives the place of the next. */
+static double ob_svg_legend(const ob_plot *p, double px, const char *kind, const char *name) {
+    ob_svg_stroke(p->out, kind, px, 36, px + 22, 36);
+    ob_svg_label(p->out, "tick", px + 28, 40);
+    ob_buffer_text(p->out, name);
+    ob_buffer_text(p->out, "</text>\n");
+    return px + 50 + 6.4 * (double)strlen(name);
+}
+
+/* Colours by class; the second set is for viewers that prefer a dark page. */
+static void ob_svg_open(ob_buffer *out, const char *title) {
+    ob_buffer_text(
+        out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 440\" width=\"800\" "
+             "height=\"440\" role=\"img\" font-family=\"system-ui,sans-serif\" "
+             "font-size=\"12\">\n<style>\n"
+             ".page{fill:#fcfcfa}.title{fill:#1c1e21;font-size:16px;font-weight:600}\n"
+             ".tick{fill:#555b64}.note{fill:#8a4b08;font-size:11px}\n"
+             ".end{text-anchor:end}.mid{text-anchor:middle}\n"
+             "path{fill:none;stroke-linejoin:round}.grid{stroke:#e3e4e0}.axis{stroke:#8c9199}\n"
+             ".raw{stroke:#2f6fb5;stroke-opacity:.28}.train{stroke:#2f6fb5;stroke-width:2}\n"
+             ".val{stroke:#d1495b;stroke-width:1.8}.dot{fill:#d1495b}\n"
+             ".ref{stroke:#c07a1e;stroke-dasharray:6 4}\n");
+    ob_buffer_text(
+        out,
+        "@media (prefers-color-scheme:dark){.page{fill:#17191c}.title{fill:#eceef0}\n"
+        ".tick{fill:#a7adb5}.note{fill:#e3a857}.grid{stroke:#2b2f34}.axis{stroke:#6b7178}\n"
+        ".raw{stroke:#6ea8e6}.train{stroke:#6ea8e6}.val{stroke:#f0808d}.dot{fill:#f0808d}}\n"
+        "</style>\n<clipPath id=\"area\"><rect x=\"62\" y=\"56\" width=\"718\" height=\"336\"/>"
+        "</clipPath>\n<rect class=\"page\" width=\"800\" height=\"440\" rx=\"6\"/>\n");
+    ob_svg_label(out, "title", OB_PLOT_LEFT, 24);
+    ob_svg_text(out, title);
+    ob_buffer_text(out, "</text>\n");
+}
+
+/* Writes the picture: x are steps; train and val [n] are losses in nats per token, NaN = nothing at
+   that step, either may be NULL; lines are labelled horizontal references. x must not fall. */
+static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, const double *val,
+                         size_t n, const char *title, const char *const *lines_label,
+                         const double *lines_value, int lines) {
+    ob_plot p;
+    double px = OB_PLOT_LEFT;
+    int k;
+    p.out = out;
+    ob_plot_ranges(&p, x, train, val, n, lines_value, lines);
+    ob_svg_open(out, title);
+    ob_svg_axes(&p);
+    if (train) px = ob_svg_legend(&p, px, "train", "training (smoothed)");
+    if (val) px = ob_svg_legend(&p, px, "val", "validation");
+    if (lines > 0) (void)ob_svg_legend(&p, px, "ref", "reference");
+    for (k = 0; k < lines; k++)
+        if (ob_is_number(lines_value[k])) ob_svg_reference(&p, lines_label[k], lines_value[k]);
+    ob_buffer_text(out, "<g clip-path=\"url(#area)\">\n");
+    if (train) ob_svg_line(&p, "raw", x, train, n, 0, 0);
+    if (train) ob_svg_line(&p, "train", x, train, n, 1, 0);
+    if (val) ob_svg_line(&p, "val", x, val, n, 0, 1);
+    if (val) ob_svg_dots(&p, x, val, n);
+    ob_buffer_text(out, "</g>\n</svg>\n");
+}
+
+/* ===================================================================================================
+   16 >>flow   the two things people come for: generate text, train a model.
+   uses: public calls of the floors above                                    used by: your program
+   =================================================================================================== */
+
+/* ---- Generate --------------------------------------------------------------------------------------- */
+
+ONEBIT_API onebit_generate_options onebit_generate_options_default(void) {
+    onebit_generate_options o;
+    o.sample = onebit_sample_options_default();
+    o.stop = NULL;
+    o.add_start = 1;
+    return o;
+}
+
+#define OB_STOP_MAX 256 /* bytes of a stop string */
+#define OB_HELD_MAX 1024
+
+/* Text on its way out: held back while it may still become a stop string. */
+typedef struct ob_stream {
+    const char *const *stop;
+    onebit_text_fn on_text;
+    void *user;
+    char held[OB_HELD_MAX];
+    size_t n;
+    int found, cancelled;
+} ob_stream;
+
+/* First place in the held text where a stop string stands whole, or -1; *keep is set to the length of the
+   longest end of the text that begins one. */
+static ptrdiff_t ob_stream_find(const ob_stream *s, size_t *keep) {
+    ptrdiff_t first = -1;
+    size_t at, i, left;
+    *keep = 0;
+    for (i = 0; s->stop && s->stop[i]; i++) {
+        size_t n = strlen(s->stop[i]);
+        for (at = 0; n > 0 && at < s->n; at++) {
+            left = s->n - at;
+            if (memcmp(s->held + at, s->stop[i], left < n ? left : n) != 0) continue;
+            if (left >= n && (first < 0 || (ptrdiff_t)at < first)) first = (ptrdiff_t)at;
+            if (left < n && left > *keep) *keep = left;
+            break;
+        }
+    }
+    return first;
+}
+
+/* Hands out the first n held bytes. */
+static void ob_stream_emit(ob_stream *s, size_t n) {
+    char rest = s->held[n];
+    if (n == 0) return;
+    s->held[n] = 0;
+    if (s->on_text && !s->cancelled && s->on_text(s->user, s->held, n)) s->cancelled = 1;
+    s->held[n] = rest;
+    s->n -= n;
+    memmove(s->held, s->held + n, s->n);
+}
+
+/* Adds text; flush = nothing more will come. */
+static void ob_stream_push(ob_stream *s, const char *text, size_t n, int flush) {
+    size_t keep;
+    ptrdiff_t at;
+    memcpy(s->held + s->n, text, n);
+    s->n += n;
+    at = ob_stream_find(s, &keep);
+    if (at >= 0) {
+        ob_stream_emit(s, (size_t)at);
+        s->found = 1, s->n = 0;
+        return;
+    }
+    ob_stream_emit(s, flush ? s->n : s->n - keep);
+}
+
+/* Encodes the prompt (behind an end token at the start of a conversation) and evaluates it. */
+static onebit_status ob_generate_prompt(onebit_session *s, const char *prompt, int add_start,
+                                        int *count) {
+    const onebit_tokenizer *words = s->model->tokenizer;
+    size_t bytes = strlen(prompt), n = 0, start = 0;
+    int end = onebit_tokenizer_end(words);
+    int32_t *ids = (int32_t *)ob_alloc(&s->env, (bytes + 2) * sizeof(int32_t));
+    onebit_status status;
+    if (!ids) return ob_fail(ONEBIT_MEMORY, "generate: no memory for a prompt of %zu bytes", bytes);
+    if (add_start && s->fed == 0 && end >= 0) ids[start++] = end;
+    status = onebit_tokenizer_encode(words, ids + start, bytes + 1, &n, prompt, bytes, 1);
+    if (status == ONEBIT_OK && start + n == 0 && !s->ready)
+        status = ob_fail(ONEBIT_USAGE, "generate: the prompt is empty and nothing stands before it");
+    if (status == ONEBIT_OK) status = onebit_session_eval(s, ids, start + n, NULL);
+    ob_release(&s->env, ids);
+    *count = (int)(start + n);
+    return status;
+}
+
+/* Draws the next token. */
+static int ob_generate_draw(onebit_session *s, const onebit_sample_options *o, onebit_rng *rng) {
+    int V = s->model->config.vocab_size;
+    memcpy(s->drawn, s->logits, (size_t)V * sizeof(float));
+    return onebit_sample(s->drawn, V, s->tokens, (size_t)s->length, o, rng, s->work);
+}
+
+/* Token by token until something says stop; gives its name. */
+static onebit_status ob_generate_loop(onebit_session *s, const onebit_sample_options *o,
+                                      ob_stream *stream, onebit_generation *g) {
+    const onebit_tokenizer *words = s->model->tokenizer;
+    onebit_utf8 state;
+    onebit_rng rng;
+    char text[512];
+    size_t n;
+    memset(&state, 0, sizeof state);
+    onebit_rng_seed(&rng, (uint64_t)o->seed);
+    g->stopped = "length";
+    while (g->tokens < o->max_tokens) {
+        int32_t id = ob_generate_draw(s, o, &rng);
+        onebit_status status;
+        if (id == onebit_tokenizer_end(words)) {
+            g->stopped = "end";
+            break;
+        }
+        n = onebit_tokenizer_stream(words, &state, id, text, sizeof text);
+        ob_stream_push(stream, text, n, 0);
+        g->tokens++;
+        status = onebit_session_eval(s, &id, 1, NULL);
+        if (stream->found || stream->cancelled || status != ONEBIT_OK) {
+            g->stopped = stream->found ? "stop" : stream->cancelled ? "caller" : "context";
+            if (!stream->found && !stream->cancelled && status != ONEBIT_LIMIT) return status;
+            break;
+        }
+    }
+    if (stream->found || stream->cancelled) return ONEBIT_OK;
+    n = onebit_tokenizer_stream(words, &state, -1, text, sizeof text);
+    ob_stream_push(stream, text, n, 1);
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *prompt,
+                                         const onebit_generate_options *options,
+                                         onebit_text_fn on_text, void *user,
+                                         onebit_generation *report) {
+    onebit_generate_options o = options ? *options : onebit_generate_options_default();
+    onebit_generation g;
+    ob_stream stream;
+    onebit_status status;
+    double start = ob_seconds();
+    size_t i;
+    memset(&g, 0, sizeof g);
+    memset(&stream, 0, sizeof stream);
+    g.stopped = "length";
+    if (report) *report = g;
+    if (!session || !prompt) return ob_fail(ONEBIT_USAGE, "onebit_generate: NULL argument");
+    if (!session->model->tokenizer)
+        return ob_fail(ONEBIT_USAGE, "onebit_generate: the model has no tokenizer");
+    for (i = 0; o.stop && o.stop[i]; i++)
+        if (strlen(o.stop[i]) >= OB_STOP_MAX)
+            return ob_fail(ONEBIT_USAGE, "stop string %zu is longer than %d bytes", i, OB_STOP_MAX - 1);
+    stream.stop = o.stop, stream.on_text = on_text, stream.user = user;
+    OB_TRY(ob_generate_prompt(session, prompt, o.add_start, &g.prompt_tokens));
+    g.prompt_seconds = ob_seconds() - start;
+    start = ob_seconds();
+    status = ob_generate_loop(session, &o.sample, &stream, &g);
+    g.seconds = ob_seconds() - start;
+    if (report) *report = g;
+    return status;
+}
+
+/* ---- Score ------------------------------------------------------------------------------------------ */
+
+/* -ln p of id under a row of logits. */
+static double ob_nats(const float *logits, int V, int32_t id) {
+    double peak = logits[0], sum = 0.0;
+    int i;
+    for (i = 1; i < V; i++) peak = logits[i] > peak ? logits[i] : peak;
+    for (i = 0; i < V; i++) sum += exp((double)logits[i] - peak);
+    return peak + log(sum) - (double)logits[id];
+}
+
+ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *ids, size_t count,
+                                      size_t from, double *nats, size_t *scored) {
+    onebit_session *s = session;
+    size_t at = 0, i, V, n, chunk, window;
+    double sum = 0.0;
+    size_t k = 0;
+    float *rows;
+    onebit_status status = ONEBIT_OK;
+    if (!s || !ids || !nats) return ob_fail(ONEBIT_USAGE, "onebit_score: NULL argument");
+    if (from < 1) from = 1;
+    V = (size_t)s->model->config.vocab_size, chunk = (size_t)s->options.chunk;
+    OB_TRY(ob_check_ids(ids, count, 0, (int)V, "ids"));
+    rows = (float *)ob_alloc(&s->env, chunk * V * sizeof(float));
+    if (!rows) return ob_fail(ONEBIT_MEMORY, "score: no memory for %zu rows of logits", chunk);
+    while (status == ONEBIT_OK && at + 1 < count) {
+        status = onebit_session_rewind(s, 0);
+        window = (size_t)s->options.context;
+        for (; status == ONEBIT_OK && window > 0 && at + 1 < count; at += n, window -= n) {
+            n = count - 1 - at < chunk ? count - 1 - at : chunk;
+            if (n > window) n = window;
+            status = onebit_session_eval(s, ids + at, n, rows);
+            for (i = 0; status == ONEBIT_OK && i < n; i++)
+                if (at + i + 1 >= from)
+                    sum += ob_nats(rows + i * V, (int)V, ids[at + i + 1]), k++;
+        }
+    }
+    ob_release(&s->env, rows);
+    *nats = sum;
+    if (scored) *scored = k;
+    return status;
+}
+
+/* ---- Train ------------------------------------------------------------------------------------------ */
+
+#ifndef ONEBIT_NO_FILES
+
+ONEBIT_API onebit_train_job onebit_train_job_default(void) {
+    onebit_train_job job;
+    memset(&job, 0, sizeof job);
+    job.output_dir = "out";
+    job.tokenizer_kind = "bpe";
+    return job;
+}
+
+/* One row of metrics.csv; NaN where nothing was measured. */
+typedef struct ob_metric {
+    double step, tokens, loss, val_loss, bits_per_byte, lr, grad_norm, speed, seconds;
+} ob_metric;
+
+#define OB_METRIC_HEAD                                                                             \
+    "step,tokens,loss,val_loss,bits_per_byte,lr,grad_norm,tokens_per_second,seconds\n"
+#define OB_METRIC_COLUMNS 9
+
+/* A run of onebit_train: everything that it opened, and where it stands. */
+typedef struct ob_run_state {
+    const onebit_train_job *job;
+    onebit_env env;
+    onebit_config config;
+    onebit_train_options options;
+    onebit_tokenizer *tokenizer;
+    onebit_dataset *data, *val_data;
+    onebit_trainer *trainer;
+    const int32_t *val;
+    size_t val_count, val_bytes, tokens;
+    int32_t *inputs, *targets; /* one micro-batch */
+    ob_metric *metrics;
+    size_t metric_count, metric_room;
+    double start, unigram, val_loss, bits_per_byte, train_loss;
+    double clock_tokens, clock_seconds, speed;
+    int warned;
+} ob_run_state;
+
+/* Tells the caller; non-zero when it wants to stop. */
+static int ob_tell(ob_run_state *r, int kind, const onebit_step_report *step, const char *note) {
+    onebit_progress p;
+    if (!r->job->on_progress) return 0;
+    memset(&p, 0, sizeof p);
+    p.kind = kind;
+    if (step) p.step = *step;
+    p.max_steps = r->options.max_steps;
+    p.val_loss = r->val_loss, p.bits_per_byte = r->bits_per_byte;
+    p.seconds = ob_seconds() - r->start;
+    p.tokens_per_second = r->speed;
+    p.epoch = r->tokens && step ? step->tokens_seen / (double)r->tokens : 0.0;
+    p.note = note ? note : "";
+    return r->job->on_progress(r->job->user, &p);
+}
+
+static int ob_ends_with(const char *text, const char *end) {
+    size_t a = strlen(text), b = strlen(end);
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+/* The tokenizer kind by name, or -1. */
+static int ob_tokenizer_kind_parse(const char *name) {
+    if (!name || strcmp(name, "bpe") == 0) return ONEBIT_TOKENIZER_BPE;
+    if (strcmp(name, "byte") == 0) return ONEBIT_TOKENIZER_BYTE;
+    return strcmp(name, "char") == 0 ? ONEBIT_TOKENIZER_CHAR : -1;
+}
+
+#define OB_TOKENIZER_SAMPLE ((size_t)32 << 20) /* text that a tokenizer is trained on, at most */
+
+/* Config (a preset when the job has none) and tokenizer (trained when the job has none). */
+static onebit_status ob_run_tokenizer(ob_run_state *r) {
+    const onebit_train_job *job = r->job;
+    int kind = ob_tokenizer_kind_parse(job->tokenizer_kind), vocab;
+    char *text = NULL;
+    size_t bytes = 0;
+    onebit_status status;
+    if (kind < 0)
+        return ob_fail(ONEBIT_CONFIG, "--tokenizer-kind %.40s: expected bpe, byte or char",
+                       job->tokenizer_kind);
+    if (job->tokenizer) OB_TRY(onebit_tokenizer_open(&r->tokenizer, job->tokenizer, &r->env));
+    if (ob_ends_with(job->data_dir, ".tokens")) {
+        if (!r->tokenizer)
+            return ob_fail(ONEBIT_USAGE, "%.200s holds ids: name their --tokenizer", job->data_dir);
+    } else {
+        OB_TRY(onebit_text_load(&text, &bytes, job->data_dir, OB_TOKENIZER_SAMPLE, &r->env));
+    }
+    status = job->config ? ONEBIT_OK : onebit_config_preset(&r->config, "auto", bytes);
+    vocab = r->config.vocab_size ? r->config.vocab_size : 1024;
+    if (status == ONEBIT_OK && !r->tokenizer)
+        status = onebit_tokenizer_train(&r->tokenizer, (onebit_tokenizer_kind)kind, text, bytes,
+                                        vocab, &r->env);
+    onebit_text_free(text, &r->env);
+    OB_TRY(status);
+    r->config.vocab_size = onebit_tokenizer_vocab_size(r->tokenizer);
+    return ONEBIT_OK;
+}
+
+/* Nats per token of the best guess that knows only how often each token occurs. */
+static double ob_unigram_entropy(const ob_run_state *r) {
+    size_t n, i, V = (size_t)r->config.vocab_size;
+    const int32_t *ids = onebit_dataset_tokens(r->data, &n);
+    double *count = (double *)ob_alloc(&r->env, V * sizeof(double)), h = 0.0;
+    if (!count || n == 0) return 0.0;
+    for (i = 0; i < n; i++) count[ids[i]]++;
+    for (i = 0; i < V; i++)
+        if (count[i] > 0) h -= count[i] / (double)n * log(count[i] / (double)n);
+    ob_release(&r->env, count);
+    return h;
+}
+
+/* Training and validation tokens. */
+static onebit_status ob_run_data(ob_run_state *r) {
+    const onebit_train_job *job = r->job;
+    onebit_position p;
+    size_t i, n;
+    OB_TRY(onebit_dataset_open(&r->data, job->data_dir, r->tokenizer, &r->env));
+    if (job->val_data_dir) {
+        OB_TRY(onebit_dataset_open(&r->val_data, job->val_data_dir, r->tokenizer, &r->env));
+        r->val = onebit_dataset_tokens(r->val_data, &r->val_count);
+    } else if (r->options.val_fraction > 0) {
+        OB_TRY(onebit_dataset_split(r->data, r->options.val_fraction));
+        r->val = onebit_dataset_held_out(r->data, &r->val_count);
+    }
+    onebit_dataset_tokens(r->data, &r->tokens);
+    if (!job->val_data_dir) r->tokens -= r->val_count;
+    for (i = 1; i < r->val_count; i++) {
+        onebit_tokenizer_piece(r->tokenizer, r->val[i], &n);
+        r->val_bytes += r->val[i] == onebit_tokenizer_end(r->tokenizer) ? 0 : n;
+    }
+    p.seed = (uint64_t)r->options.seed, p.epoch = 0, p.index = 0;
+    onebit_dataset_seek(r->data, p);
+    r->unigram = ob_unigram_entropy(r);
+    return ONEBIT_OK;
+}
+
+/* Turns max_epochs into max_steps. */
+static void ob_run_steps(ob_run_state *r) {
+    onebit_train_options *o = &r->options;
+    double T = o->seq_len ? o->seq_len : r->config.max_seq_len;
+    double per_step = T * o->batch_size * o->accumulation_steps, steps;
+    if (o->max_epochs == 0) return;
+    steps = ceil((double)r->tokens * o->max_epochs / per_step);
+    if (steps > 1e9) steps = 1e9;
+    if (o->max_steps == 0 || steps < o->max_steps) o->max_steps = steps < 1 ? 1 : (int)steps;
+}
+
+/* The checkpoint that --resume names: a file, or a directory that holds one. */
+static onebit_status ob_resume_path(char *out, size_t size, const char *name) {
+    if (ob_is_directory(name)) return ob_path_join(out, size, name, "checkpoint.safetensors");
+    snprintf(out, size, "%s", name);
+    return ONEBIT_OK;
+}
+
+/* Trainer, tokenizer and position from a checkpoint. */
+static onebit_status ob_run_resume(ob_run_state *r) {
+    char path[OB_PATH_MAX];
+    onebit_position p;
+    OB_TRY(ob_resume_path(path, sizeof path, r->job->resume));
+    OB_TRY(onebit_trainer_load(&r->trainer, &r->tokenizer, &p, path, r->job->options, &r->env));
+    if (!r->tokenizer) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokenizer", path);
+    r->config = *onebit_trainer_config(r->trainer);
+    r->options = r->trainer->options;
+    OB_TRY(ob_run_data(r));
+    onebit_dataset_seek(r->data, p);
+    return ONEBIT_OK;
+}
+
+/* Room for one micro-batch and the metrics of the whole run. */
+static onebit_status ob_run_rooms(ob_run_state *r) {
+    size_t n = (size_t)r->trainer->B * (size_t)r->trainer->T;
+    r->metric_room = (size_t)r->options.max_steps / (size_t)r->options.log_every + 16;
+    if (r->options.eval_every) r->metric_room += (size_t)r->options.max_steps / (size_t)r->options.eval_every;
+    r->inputs = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
+    r->targets = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
+    r->metrics = (ob_metric *)ob_alloc(&r->env, r->metric_room * sizeof(ob_metric));
+    if (!r->inputs || !r->targets || !r->metrics)
+        return ob_fail(ONEBIT_MEMORY, "training: no memory for a batch and the metrics");
+    return ONEBIT_OK;
+}
+
+static void ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
+    if (r->metric_count < r->metric_room) r->metrics[r->metric_count++] = *m;
+}
+
+/* Takes the rows of an earlier metrics.csv up to the step that is resumed from. */
+static void ob_run_old_metrics(ob_run_state *r) {
+    char path[OB_PATH_MAX];
+    ob_map map;
+    const char *p, *end;
+    if (ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv") != ONEBIT_OK) return;
+    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return;
+    p = (const char *)map.data, end = p + map.bytes;
+    while (p < end && *p++ != '\n') {}
+    while (p < end) {
+        double column[OB_METRIC_COLUMNS];
+        ob_metric m;
+        int i;
+        for (i = 0; i < OB_METRIC_COLUMNS; i++) {
+            ob_slice cell;
+            cell.p = p;
+            while (p < end && *p != ',' && *p != '\n') p++;
+            cell.n = (size_t)(p - cell.p);
+            if (p < end) p++;
+            if (cell.n == 0 || !ob_number_parse(cell, column + i)) column[i] = NAN;
+        }
+        memcpy(&m, column, sizeof m);
+        if (m.step <= onebit_trainer_steps(r->trainer)) ob_run_add_metric(r, &m);
+    }
+    ob_map_close(&map);
+}
+
+/* metrics.csv and loss.svg from the metrics. */
+static onebit_status ob_run_write_metrics(ob_run_state *r) {
+    static const char *const label[1] = {"unigram entropy"};
+    ob_buffer csv = ob_buffer_new(&r->env), svg = ob_buffer_new(&r->env);
+    size_t n = r->metric_count, i, bytes = n * sizeof(double);
+    double *x = (double *)ob_alloc(&r->env, 3 * bytes + 64), *train = x + n, *val = train + n;
+    char path[OB_PATH_MAX], title[128], cell[64];
+    onebit_status status = x ? ONEBIT_OK : ONEBIT_MEMORY;
+    ob_buffer_text(&csv, OB_METRIC_HEAD);
+    for (i = 0; x && i < n; i++) {
+        double column[OB_METRIC_COLUMNS];
+        int c;
+        memcpy(column, r->metrics + i, sizeof column);
+        for (c = 0; c < OB_METRIC_COLUMNS; c++) {
+            ob_out o = ob_out_on(cell, sizeof cell);
+            if (column[c] == column[c]) ob_out_number(&o, column[c]);
+            ob_buffer_add(&csv, cell, o.n);
+            ob_buffer_text(&csv, c + 1 < OB_METRIC_COLUMNS ? "," : "\n");
+        }
+        x[i] = r->metrics[i].step, train[i] = r->metrics[i].loss, val[i] = r->metrics[i].val_loss;
+    }
+    snprintf(title, sizeof title, "%.1f M parameters, %d steps",
+             (double)onebit_config_parameters(&r->config) / 1e6, onebit_trainer_steps(r->trainer));
+    if (x) ob_svg_curve(&svg, x, train, val, n, title, label, &r->unigram, 1);
+    if (csv.failed || svg.failed) status = ONEBIT_MEMORY;
+    if (status != ONEBIT_OK) ob_fail(status, "metrics: no memory");
+    if (status == ONEBIT_OK) status = ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv");
+    if (status == ONEBIT_OK) status = ob_file_write(path, csv.p, csv.n);
+    if (status == ONEBIT_OK) status = ob_path_join(path, sizeof path, r->job->output_dir, "loss.svg");
+    if (status == ONEBIT_OK && n > 0) status = ob_file_write(path, svg.p, svg.n);
+    ob_release(&r->env, x);
+    ob_buffer_free(&csv);
+    ob_buffer_free(&svg);
+    return status;
+}
+
+/* Checkpoint and metrics. */
+static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report *step) {
+    char path[OB_PATH_MAX];
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "checkpoint.safetensors"));
+    OB_TRY(onebit_trainer_save(r->trainer, r->tokenizer, onebit_dataset_tell(r->data), path));
+    OB_TRY(ob_run_write_metrics(r));
+    ob_tell(r, 'c', step, path);
+    return ONEBIT_OK;
+}
+
+/* Validation loss and bits per byte; all = the whole held-out text. */
+static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *step, int all) {
+    size_t scored = 0;
+    int windows = all ? 0 : r->options.eval_batches * r->options.batch_size;
+    if (r->val_count < 2) return ONEBIT_OK;
+    OB_TRY(onebit_trainer_score(r->trainer, r->val, r->val_count, windows, &r->val_loss, &scored));
+    if (r->val_bytes > 0)
+        r->bits_per_byte = r->val_loss / 0.69314718055994531 * ((double)r->val_count - 1.0) / (double)r->val_bytes;
+    ob_tell(r, 'v', step, "");
+    return ONEBIT_OK;
+}
+
+/* Says in words what looks wrong: a tensor without gradient, and a loss that is still above what counting
+   tokens alone would reach after 2 % of the run. */
+static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
+    char note[256];
+    int i, late = step->step > r->options.max_steps / 50 + r->options.lr_warmup_steps;
+    if (step->step == 1)
+        for (i = 0; i < r->trainer->count; i++)
+            if (!(r->trainer->partial[i] > 0)) {
+                snprintf(note, sizeof note, "%s has no gradient: it is not being trained",
+                         r->trainer->params[i].info.name);
+                ob_tell(r, 'w', step, note);
+            }
+    if (r->warned || !late || step->loss < r->unigram || r->unigram <= 0) return;
+    r->warned = 1;
+    snprintf(note, sizeof note,
+             "loss %.3f is still above the unigram entropy %.3f (counting tokens alone does better): "
+             "check the data, or change --lr", step->loss, r->unigram);
+    ob_tell(r, 'w', step, note);
+}
+
+/* Shares of the codes over all quantized tensors, and how many flipped since the last report. */
+static void ob_run_codes(ob_run_state *r, const onebit_step_report *step) {
+    char note[512];
+    int i, layer;
+    for (layer = 0; layer < r->config.num_layers; layer++) {
+        double minus = 0, zero = 0, plus = 0, flipped = 0, n = 0;
+        char prefix[32];
+        onebit_code_report c;
+        snprintf(prefix, sizeof prefix, "layers.%d.", layer);
+        for (i = 0; onebit_trainer_codes(r->trainer, i, &c) == ONEBIT_OK; i++)
+            if (strstr(c.name, prefix))
+                minus += c.minus, zero += c.zero, plus += c.plus, flipped += c.flipped, n++;
+        if (n == 0) continue;
+        snprintf(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%", layer,
+                 100 * minus / n, 100 * zero / n, 100 * plus / n, 100 * flipped / n);
+        ob_tell(r, 'q', step, note);
+    }
+}
+
+/* Speed over the last stretch of at least half a second. */
+static void ob_run_clock(ob_run_state *r, const onebit_step_report *step) {
+    double now = ob_seconds(), span = now - r->clock_seconds;
+    if (span < 0.5 && r->speed > 0) return;
+    r->speed = span > 0 ? (step->tokens_seen - r->clock_tokens) / span : 0;
+    r->clock_seconds = now;
+    r->clock_tokens = step->tokens_seen;
+}
+
+/* One update: batches, gradients, step. */
+static onebit_status ob_run_update(ob_run_state *r, onebit_step_report *step) {
+    int i;
+    for (i = 0; i < r->options.accumulation_steps; i++) {
+        OB_TRY(onebit_dataset_batch(r->data, r->inputs, r->targets, r->trainer->B, r->trainer->T));
+        OB_TRY(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, NULL));
+    }
+    return onebit_trainer_update(r->trainer, step);
+}
+
+static int ob_is_due(int step, int every) { return every > 0 && step % every == 0; }
+
+/* What follows an update: report, validate, log, checkpoint. */
+static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *step) {
+    const onebit_train_options *o = &r->options;
+    int last = step->step == o->max_steps, evaluated = 0;
+    ob_metric m;
+    r->train_loss = r->train_loss > 0 ? 0.95 * r->train_loss + 0.05 * step->loss : step->loss;
+    ob_run_clock(r, step);
+    ob_run_health(r, step);
+    if (ob_is_due(step->step, o->debug_every)) ob_run_codes(r, step);
+    if (last || ob_is_due(step->step, o->eval_every)) {
+        OB_TRY(ob_run_validate(r, step, last));
+        evaluated = r->val_count > 1;
+    }
+    if (last || evaluated || ob_is_due(step->step, o->log_every) || step->step == 1) {
+        m.step = step->step, m.tokens = step->tokens_seen, m.loss = step->loss;
+        m.val_loss = evaluated ? r->val_loss : NAN, m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
+        m.lr = step->lr, m.grad_norm = step->grad_norm, m.speed = r->speed;
+        m.seconds = ob_seconds() - r->start;
+        ob_run_add_metric(r, &m);
+    }
+    if (last || ob_is_due(step->step, o->save_every)) OB_TRY(ob_run_checkpoint(r, step));
+    return ONEBIT_OK;
+}
+
+/* The loop over updates. A stop asked for by the caller leaves a checkpoint. */
+static onebit_status ob_run_loop(ob_run_state *r) {
+    onebit_step_report step;
+    memset(&step, 0, sizeof step);
+    step.tokens_seen = r->trainer->tokens_seen;
+    r->clock_seconds = ob_seconds(), r->clock_tokens = step.tokens_seen;
+    while (onebit_trainer_steps(r->trainer) < r->options.max_steps) {
+        OB_TRY(ob_run_update(r, &step));
+        OB_TRY(ob_run_after(r, &step));
+        if (ob_tell(r, 's', &step, "")) {
+            if (step.step < r->options.max_steps) OB_TRY(ob_run_checkpoint(r, &step));
+            return ob_fail(ONEBIT_CANCELLED, "stopped after step %d; resume with --resume %.200s",
+                           step.step, r->job->output_dir);
+        }
+    }
+    return ONEBIT_OK;
+}
+
+/* Writes one text file of an object. */
+static onebit_status ob_run_write_text(ob_run_state *r, const char *name, ob_text_writer writer,
+                                       const void *object) {
+    char path[OB_PATH_MAX], *text;
+    onebit_status status;
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, name));
+    text = ob_text_of(&r->env, writer, object);
+    if (!text) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory", path);
+    status = ob_file_write(path, text, strlen(text));
+    ob_release(&r->env, text);
+    return status;
+}
+
+/* The files that a run leaves: model.1bit, model.safetensors, config.json, tokenizer.json. */
+static onebit_status ob_run_export(ob_run_state *r) {
+    static const char *const metadata[] = {"format", "pt", NULL};
+    char path[OB_PATH_MAX];
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "model.safetensors"));
+    OB_TRY(ob_trainer_write(r->trainer, path, 0, metadata));
+    OB_TRY(ob_run_write_text(r, "config.json", ob_write_config, &r->config));
+    OB_TRY(ob_run_write_text(r, "tokenizer.json", ob_write_tokenizer, r->tokenizer));
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "model.1bit"));
+    return onebit_trainer_export(r->trainer, r->tokenizer, path);
+}
+
+/* What will be trained, before the memory is taken. */
+static void ob_run_announce(ob_run_state *r) {
+    const onebit_config *c = &r->config;
+    char note[512];
+    onebit_config checked = *c;
+    if (onebit_config_check(&checked) != ONEBIT_OK) return;
+    snprintf(note, sizeof note,
+             "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s blocks\n"
+             "%.2f M training tokens, %.2f M held out; %d steps of %d x %d tokens; %.0f MB of memory",
+             (double)onebit_config_parameters(&checked) / 1e6, c->num_layers, c->hidden_size,
+             c->num_heads, c->intermediate_size, c->vocab_size, c->max_seq_len,
+             onebit_mode_name((onebit_mode)c->layer_modes[0]), (double)r->tokens / 1e6,
+             (double)r->val_count / 1e6, r->options.max_steps,
+             r->options.batch_size * r->options.accumulation_steps,
+             r->options.seq_len ? r->options.seq_len : c->max_seq_len,
+             (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6);
+    ob_tell(r, 'b', NULL, note);
+}
+
+/* Everything up to the first update. */
+static onebit_status ob_run_open(ob_run_state *r) {
+    const onebit_train_job *job = r->job;
+    OB_TRY(ob_make_directory(job->output_dir));
+    if (job->resume) {
+        OB_TRY(ob_run_resume(r));
+        ob_run_announce(r);
+    } else {
+        OB_TRY(ob_run_tokenizer(r));
+        OB_TRY(ob_run_data(r));
+        ob_run_steps(r);
+        if (r->options.max_steps == 0)
+            return ob_fail(ONEBIT_CONFIG, "set --max-steps or --max-epochs: both are 0");
+        ob_run_announce(r);
+        OB_TRY(onebit_trainer_create(&r->trainer, &r->config, &r->options, &r->env));
+        r->config = *onebit_trainer_config(r->trainer);
+    }
+    OB_TRY(ob_run_rooms(r));
+    if (job->resume) ob_run_old_metrics(r);
+    return ONEBIT_OK;
+}
+
+static void ob_run_close(ob_run_state *r) {
+    onebit_trainer_free(r->trainer);
+    onebit_dataset_free(r->data);
+    onebit_dataset_free(r->val_data);
+    onebit_tokenizer_free(r->tokenizer);
+    ob_release(&r->env, r->inputs);
+    ob_release(&r->env, r->targets);
+    ob_release(&r->env, r->metrics);
+}
+
+/* Final figures. */
+static void ob_run_result(const ob_run_state *r, onebit_train_result *out) {
+    out->train_loss = r->train_loss, out->val_loss = r->val_loss;
+    out->bits_per_byte = r->bits_per_byte;
+    out->seconds = ob_seconds() - r->start;
+    out->parameters = onebit_config_parameters(&r->config);
+    out->model_bytes = onebit_trainer_pack(r->trainer, r->tokenizer, NULL, 0);
+    out->steps = onebit_trainer_steps(r->trainer);
+}
+
+ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_result *result) {
+    ob_run_state r;
+    onebit_status status;
+    if (!job || !job->data_dir || !job->output_dir)
+        return ob_fail(ONEBIT_USAGE, "onebit_train: name the text with --data-dir");
+    memset(&r, 0, sizeof r);
+    r.job = job;
+    r.env = ob_env_or_default(job->env);
+    OB_TRY(ob_env_check(&r.env));
+    r.config = job->config ? *job->config : onebit_config_default();
+    r.options = job->options ? *job->options : onebit_train_options_default();
+    r.start = ob_seconds();
+    status = ob_run_open(&r);
+    if (status == ONEBIT_OK) status = ob_run_loop(&r);
+    if (status == ONEBIT_OK || status == ONEBIT_CANCELLED) {
+        onebit_status kept = status;
+        if (r.trainer && kept == ONEBIT_OK) status = ob_run_export(&r);
+        if (result && r.trainer) ob_run_result(&r, result);
+    }
+    if (status == ONEBIT_OK) ob_tell(&r, 'e', NULL, job->output_dir);
+    ob_run_close(&r);
+    return status;
+}
+#endif /* ONEBIT_NO_FILES */
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+
+#endif /* ONEBIT_IMPLEMENTED */
+#endif /* ONEBIT_IMPLEMENTATION */

@@ -1,0 +1,1339 @@
+/* test_model.c - the trainer, the model and the session are the function that the manual states.
+
+   Bounds: logits and loss within 2e-5 of the double reference (relative to the largest logit, to
+   the loss); gradients within 1e-4 of their tensor's largest entry; everything that is promised bit
+   for bit is compared with memcmp. */
+#include "reference.h"
+
+#define MODEL_VOCAB 29
+#define MODEL_BASE                                                                                 \
+    "vocab_size=29 hidden_size=24 num_layers=2 num_heads=4 intermediate_size=40 max_seq_len=48 "
+#define MODEL_TIE_GOAL     4e-4 /* codes between any value and a rounding tie, wanted */
+#define MODEL_TIE_FLOOR    1e-4
+#define MODEL_COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
+
+/* Every case of the manual at least once. */
+static const char *const model_cases[] = {
+    "layer_bit_map=f32 embedding=f32",
+    "layer_bit_map=f32 embedding=f16 num_key_value_heads=2 use_qk_norm=true",
+    "layer_bit_map=f32 embedding=8bit use_swiglu=false activation=relu",
+    "layer_bit_map=f32 embedding=f32 use_rope=false rope_theta=100 layer_norm_eps=0.01",
+    "layer_bit_map=f16 embedding=f16 tie_word_embeddings=false lm_head=f16",
+    "layer_bit_map=f16 embedding=8bit use_swiglu=false use_relu2=true use_sub_norm=true",
+    "layer_bit_map=8bit embedding=8bit",
+    "layer_bit_map=8bit embedding=f16 num_key_value_heads=1 use_sub_norm=true logit_softcap=2.5",
+    "layer_bit_map=8bit embedding=f32 activation_bits=0 activation=relu",
+    "layer_bit_map=ternary embedding=f16",
+    "layer_bit_map=ternary embedding=f32 use_sub_norm=true use_relu2=true",
+    "layer_bit_map=ternary embedding=8bit tie_word_embeddings=false lm_head=8bit use_qk_norm=true",
+    "layer_bit_map=ternary embedding=f16 use_dynamic_threshold=true use_swiglu=false",
+    "layer_bit_map=ternary embedding=f16 activation_bits=0 use_residual_scaling=true "
+    "rope_theta=500",
+    "layer_bit_map=ternary embedding=f16 num_key_value_heads=2 head_dim=10 use_sub_norm=true",
+    "layer_bit_map=binary embedding=f16",
+    "layer_bit_map=binary embedding=f32 use_sub_norm=true use_qk_norm=true num_key_value_heads=2",
+    "layer_bit_map=binary embedding=f16 activation_bits=0 activation=relu2",
+    "num_layers=5 layer_bit_map=f32,ternary,binary,8bit,f16 embedding=8bit "
+    "use_residual_scaling=true",
+    "layer_bit_map=ternary,f16 hidden_size=34 num_heads=1 intermediate_size=37 use_sub_norm=true",
+    "layer_bit_map=ternary,8bit hidden_size=80 num_heads=2 intermediate_size=131 num_layers=2",
+    "layer_bit_map=ternary hidden_size=160 num_heads=5 intermediate_size=200 use_sub_norm=true",
+    "layer_bit_map=ternary,binary latent_clamp_max=0.18 embedding=f32",
+    "layer_bit_map=8bit latent_clamp_max=0.2 embedding=8bit",
+    "layer_bit_map=f32,f16 latent_clamp_max=0.2 embedding=f16",
+};
+
+/* A trainer, its batch, and a tokenizer of the right size. */
+typedef struct model_rig {
+    onebit_config config;
+    onebit_train_options options;
+    onebit_trainer *trainer;
+    onebit_tokenizer *tokenizer;
+    int32_t inputs[512], targets[512];
+    int B, T;
+} model_rig;
+
+static void model_close(model_rig *r) {
+    onebit_trainer_free(r->trainer);
+    onebit_tokenizer_free(r->tokenizer);
+    r->trainer = NULL;
+    r->tokenizer = NULL;
+}
+
+/* One character per id and the end token: MODEL_VOCAB in all. */
+static int model_tokenizer(onebit_tokenizer **out, const onebit_env *env) {
+    const char *text = "abcdefghijklmnopqrstuvwxyzAB";
+    return CHECK_OK(
+               onebit_tokenizer_train(out, ONEBIT_TOKENIZER_CHAR, text, strlen(text), 0, env)) &&
+           CHECK(onebit_tokenizer_vocab_size(*out) == MODEL_VOCAB);
+}
+
+/* settings go over MODEL_BASE, training over the defaults; weights are the trainer's own. */
+static int model_open(model_rig *r, const char *settings, const char *training, int B, int T,
+                      const onebit_env *env) {
+    memset(r, 0, sizeof *r);
+    r->config = onebit_config_default();
+    r->options = onebit_train_options_default();
+    r->options.batch_size = r->B = B;
+    r->options.seq_len = r->T = T;
+    if (!CHECK(B * T <= MODEL_COUNT(r->inputs))) return 0;
+    if (!CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &r->config, MODEL_BASE)) ||
+        !CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &r->config, settings)) ||
+        !CHECK_OK(ref_settings(ONEBIT_TABLE_TRAIN, &r->options, training)) ||
+        !CHECK_OK(onebit_trainer_create(&r->trainer, &r->config, &r->options, env)))
+        return 0;
+    r->config = *onebit_trainer_config(r->trainer);
+    ref_tokens(r->inputs, r->targets, B, T, r->config.vocab_size, 7);
+    return model_tokenizer(&r->tokenizer, NULL);
+}
+
+static int model_step(model_rig *r, onebit_step_report *report) {
+    return CHECK_OK(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, NULL)) &&
+           CHECK_OK(onebit_trainer_update(r->trainer, report));
+}
+
+/* Other tokens for update number step. */
+static void model_batch(model_rig *r, int step) {
+    ref_tokens(r->inputs, r->targets, r->B, r->T, r->config.vocab_size, 100u + (uint32_t)step);
+}
+
+/* Same latents, bit for bit? */
+static int model_same(onebit_trainer *one, onebit_trainer *two) {
+    onebit_parameter a, b;
+    int i;
+    for (i = 0; onebit_trainer_parameter(one, i, &a) == ONEBIT_OK; i++) {
+        size_t bytes = (size_t)a.rows * (size_t)a.cols * sizeof(float);
+        if (onebit_trainer_parameter(two, i, &b) != ONEBIT_OK || strcmp(a.name, b.name)) return 0;
+        if (memcmp(a.value, b.value, bytes)) {
+            printf("%s differs\n", a.name);
+            return 0;
+        }
+    }
+    return onebit_trainer_parameter(two, i, &b) != ONEBIT_OK;
+}
+
+static double model_largest(const float *x, size_t n) {
+    double top = 0;
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (fabs((double)x[i]) > top) top = fabs((double)x[i]);
+    return top;
+}
+
+/* The packed image; *bytes is its size. 64-byte alignment is the reader's business. */
+static void *model_pack(model_rig *r, size_t *bytes) {
+    void *image;
+    *bytes = onebit_trainer_pack(r->trainer, r->tokenizer, NULL, 0);
+    if (!CHECK(*bytes > 0)) return NULL;
+    image = malloc(*bytes);
+    if (!CHECK(onebit_trainer_pack(r->trainer, r->tokenizer, image, *bytes) == *bytes)) {
+        free(image);
+        return NULL;
+    }
+    return image;
+}
+
+/* ---- against the double reference ---- */
+
+/* Draws weights and tokens until nothing lies near a rounding tie; the reference ends at that
+ * point. */
+static void model_settle(model_rig *r, ref_model *ref) {
+    uint32_t salt, best = 1;
+    double margin = -1;
+    int V = r->config.vocab_size;
+    for (salt = 1; salt <= 200 && margin < MODEL_TIE_GOAL; salt++) {
+        ref_fill(r->trainer, salt);
+        ref_tokens(r->inputs, r->targets, r->B, r->T, V, salt);
+        ref_base(ref, r->trainer);
+        ref_loss(ref, r->inputs, r->targets, r->B, r->T);
+        if (ref->margin > margin) {
+            margin = ref->margin;
+            best = salt;
+        }
+    }
+    ref_fill(r->trainer, best);
+    ref_tokens(r->inputs, r->targets, r->B, r->T, V, best);
+    r->targets[1] = -1; /* one target that is not scored */
+    ref_base(ref, r->trainer);
+    if (!CHECK(margin >= MODEL_TIE_FLOOR)) printf("a value lies %.2g codes from a tie\n", margin);
+}
+
+static void model_check_forward(model_rig *r, ref_model *ref) {
+    size_t i, n = (size_t)(r->B * r->T) * (size_t)r->config.vocab_size;
+    double loss = 0, wanted = ref_loss(ref, r->inputs, r->targets, r->B, r->T), worst = 0, top;
+    const float *logits;
+    if (!CHECK_OK(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, &loss))) return;
+    logits = onebit_trainer_logits(r->trainer);
+    if (!CHECK(logits != NULL)) return;
+    top = model_largest(logits, n);
+    for (i = 0; i < n; i++) worst = fmax(worst, fabs(logits[i] - ref->logits[i]));
+    if (!CHECK(worst <= 2e-5 * top)) printf("logits off by %.3g, largest %.3g\n", worst, top);
+    if (!CHECK(fabs(loss - wanted) <= 2e-5 * wanted)) printf("loss %.9g, not %.9g\n", loss, wanted);
+}
+
+/* Eight entries of every tensor against central differences. */
+static void model_check_gradient(model_rig *r, ref_model *ref) {
+    int i, k;
+    for (i = 0; i < ref->count; i++) {
+        onebit_parameter p;
+        ref_tensor *t = &ref->tensors[i];
+        size_t n = (size_t)t->rows * (size_t)t->cols;
+        double scale;
+        if (!CHECK_OK(onebit_trainer_parameter(r->trainer, i, &p))) return;
+        CHECK(p.mode == t->mode);
+        scale = model_largest(p.grad, n);
+        if (!CHECK(scale > 0)) printf("%s has no gradient\n", p.name);
+        for (k = 0; k < 8; k++) {
+            size_t index = ((size_t)k * n / 8 + (size_t)(k * k)) % n;
+            double slope = ref_slope(ref, t, index, r->inputs, r->targets, r->B, r->T);
+            if (!CHECK(fabs(p.grad[index] - slope) <= 1e-4 * scale + 1e-9)) {
+                printf("%s[%d]: gradient %.8g, differences %.8g, largest %.3g\n", p.name,
+                       (int)index, (double)p.grad[index], slope, scale);
+                break;
+            }
+        }
+    }
+}
+
+/* Shares of codes as reported against the reference's codes. */
+static void model_check_codes(model_rig *r, ref_model *ref) {
+    onebit_code_report codes;
+    int i, quantized = 0;
+    for (i = 0; i < ref->count; i++)
+        quantized +=
+            ref->tensors[i].mode == ONEBIT_TERNARY || ref->tensors[i].mode == ONEBIT_BINARY;
+    for (i = 0; onebit_trainer_codes(r->trainer, i, &codes) == ONEBIT_OK; i++) {
+        ref_tensor *t = ref_find(ref, codes.name);
+        size_t k, n = (size_t)t->rows * (size_t)t->cols, plus = 0, minus = 0;
+        if (t->mode != ONEBIT_TERNARY && t->mode != ONEBIT_BINARY) continue;
+        quantized--;
+        for (k = 0; k < n; k++) { /* used is +-beta or 0 up to rounding of the shift */
+            plus += t->used[k] > 1e-9;
+            minus += t->used[k] < -1e-9;
+        }
+        CHECK(fabs(codes.plus - (double)plus / (double)n) < 1e-6);
+        CHECK(fabs(codes.minus - (double)minus / (double)n) < 1e-6);
+        CHECK(fabs(codes.plus + codes.minus + codes.zero - 1) < 1e-6);
+    }
+    CHECK(quantized == 0);
+}
+
+static void model_check_reference(model_rig *r) {
+    ref_model ref;
+    ref_open(&ref, r->trainer);
+    model_settle(r, &ref);
+    model_check_forward(r, &ref);
+    model_check_codes(r, &ref);
+    model_check_gradient(r, &ref);
+    ref_close(&ref);
+}
+
+/* ---- train forward == exported forward, prefill == decode ---- */
+
+/* Feeds ids in pieces of the given size; logits [T, V]. chunk is the session's own cut. */
+static int model_run(const onebit_model *model, const int32_t *ids, int T, int piece, int chunk,
+                     float *logits) {
+    onebit_session_options options = onebit_session_options_default();
+    onebit_session *session = NULL;
+    int V = onebit_model_config(model)->vocab_size, t, ok;
+    options.chunk = chunk;
+    ok = CHECK_OK(onebit_session_create(&session, model, &options, NULL));
+    for (t = 0; ok && t < T; t += piece) {
+        int n = T - t < piece ? T - t : piece;
+        ok = CHECK_OK(onebit_session_eval(session, ids + t, (size_t)n, logits + t * V)) &&
+             CHECK(!memcmp(onebit_session_logits(session), logits + (t + n - 1) * V,
+                           (size_t)V * sizeof *logits)) &&
+             CHECK(onebit_session_length(session) == t + n);
+    }
+    ok = ok && CHECK(!memcmp(onebit_session_tokens(session), ids, (size_t)T * sizeof *ids));
+    onebit_session_free(session);
+    return ok;
+}
+
+/* Runs rows of inputs through the packed model in every manner; each must give the trainer's
+ * logits. */
+static void model_check_export(model_rig *r) {
+    static const int manner[][2] = {{64, 64}, {64, 1}, {64, 3}, {1, 64}, {5, 2}}; /* piece, chunk */
+    size_t bytes, row = (size_t)r->T * (size_t)r->config.vocab_size;
+    void *image = model_pack(r, &bytes);
+    float *logits = (float *)malloc(row * sizeof *logits);
+    onebit_model *model = NULL;
+    double loss;
+    int b, i;
+    if (image && logits && CHECK_OK(onebit_model_open_memory(&model, image, bytes, NULL)) &&
+        CHECK_OK(onebit_trainer_evaluate(r->trainer, r->inputs, r->targets, r->B, r->T, &loss)))
+        for (b = 0; b < r->B; b++)
+            for (i = 0; i < MODEL_COUNT(manner); i++) {
+                const float *wanted = onebit_trainer_logits(r->trainer) + (size_t)b * row;
+                if (!model_run(model, r->inputs + b * r->T, r->T, manner[i][0], manner[i][1],
+                               logits))
+                    break;
+                if (!CHECK(!memcmp(logits, wanted, row * sizeof *logits)))
+                    printf("sequence %d in pieces of %d, chunks of %d\n", b, manner[i][0],
+                           manner[i][1]);
+            }
+    onebit_model_free(model);
+    free(logits);
+    free(image);
+}
+
+/* accumulate and evaluate compute the same logits and loss. */
+static void model_check_evaluate(model_rig *r) {
+    size_t bytes = (size_t)(r->B * r->T * r->config.vocab_size) * sizeof(float);
+    float *kept = (float *)malloc(bytes);
+    double one = 0, two = 1;
+    CHECK_OK(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, &one));
+    memcpy(kept, onebit_trainer_logits(r->trainer), bytes);
+    CHECK_OK(onebit_trainer_evaluate(r->trainer, r->inputs, r->targets, r->B, r->T, &two));
+    CHECK(!memcmp(kept, onebit_trainer_logits(r->trainer), bytes));
+    CHECK(one == two);
+    free(kept);
+}
+
+static void model_test_cases(void) {
+    static char names[2 * MODEL_COUNT(model_cases)][240];
+    int i;
+    for (i = 0; i < MODEL_COUNT(model_cases); i++) {
+        model_rig r;
+        snprintf(names[2 * i], sizeof names[0], "model: is the double reference: %s",
+                 model_cases[i]);
+        test_case(names[2 * i]);
+        if (model_open(&r, model_cases[i], "", 2, 6, NULL)) model_check_reference(&r);
+        model_close(&r);
+        snprintf(names[2 * i + 1], sizeof names[0], "model: exported = trained: %s",
+                 model_cases[i]);
+        test_case(names[2 * i + 1]);
+        if (model_open(&r, model_cases[i], "", 2, 23, NULL)) {
+            ref_fill(r.trainer, 3);
+            model_check_evaluate(&r);
+            model_check_export(&r);
+        }
+        model_close(&r);
+    }
+}
+
+/* ---- a fresh trainer ---- */
+
+static void model_check_fresh(const char *settings) {
+    model_rig r;
+    onebit_parameter p;
+    double loss = 0;
+    size_t numbers = 0;
+    int i;
+    if (model_open(&r, settings, "", 8, 24, NULL)) {
+        CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, &loss));
+        if (!CHECK(fabs(loss - log((double)MODEL_VOCAB)) < 0.05 * log((double)MODEL_VOCAB)))
+            printf("first loss %.4f with %s\n", loss, settings);
+        for (i = 0; onebit_trainer_parameter(r.trainer, i, &p) == ONEBIT_OK; i++) {
+            size_t n = (size_t)p.rows * (size_t)p.cols;
+            numbers += n;
+            if (!CHECK(model_largest(p.grad, n) > 0))
+                printf("%s has no gradient, %s\n", p.name, settings);
+        }
+        CHECK(i > 0 && numbers == onebit_config_parameters(&r.config));
+    }
+    model_close(&r);
+}
+
+static void model_test_fresh(void) {
+    static char names[MODEL_COUNT(model_cases)][240];
+    int i;
+    for (i = 0; i < MODEL_COUNT(model_cases); i++) {
+        snprintf(names[i], sizeof names[0], "model: first loss is ln V, no dead tensor: %s",
+                 model_cases[i]);
+        test_case(names[i]);
+        model_check_fresh(model_cases[i]);
+    }
+}
+
+/* ---- learning ---- */
+
+/* The last loss of overfitting one batch. */
+static double model_overfit(const char *settings, const char *training, int steps) {
+    model_rig r;
+    onebit_step_report report;
+    int i;
+    memset(&report, 0, sizeof report);
+    report.loss = 99;
+    if (model_open(&r, settings, training, 4, 16, NULL))
+        for (i = 0; i < steps && model_step(&r, &report); i++)
+            if (report.loss < 0.05) break;
+    CHECK(report.step == onebit_trainer_steps(r.trainer));
+    model_close(&r);
+    return report.loss;
+}
+
+static void model_test_overfit(void) {
+    static const char *const muon =
+        "optimizer=muon lr_warmup_steps=10 max_steps=300 weight_decay=0";
+    static const char *const adamw =
+        "optimizer=adamw lr=0.01 lr_warmup_steps=10 max_steps=300 weight_decay=0";
+    static const char *const shapes[] = {
+        "hidden_size=32 intermediate_size=64 layer_bit_map=ternary use_sub_norm=true",
+        "hidden_size=32 intermediate_size=64 layer_bit_map=ternary",
+        "hidden_size=32 intermediate_size=64 layer_bit_map=f32 embedding=f32",
+        "hidden_size=32 intermediate_size=64 layer_bit_map=binary use_sub_norm=true",
+    };
+    int i;
+    test_case("model: one batch is learnt by heart");
+    for (i = 0; i < MODEL_COUNT(shapes); i++) {
+        double one = model_overfit(shapes[i], muon, 300),
+               two = model_overfit(shapes[i], adamw, 300);
+        if (!CHECK(one < 0.1)) printf("muon ends at %.3f: %s\n", one, shapes[i]);
+        if (!CHECK(two < 0.1)) printf("adamw ends at %.3f: %s\n", two, shapes[i]);
+    }
+}
+
+/* ---- accumulation ---- */
+
+/* Largest difference of entries of two trainers' gradients after scaling two's by factor, relative
+   to the largest of each tensor; the worst tensor counts. latents: compare those instead. */
+static double model_distance(onebit_trainer *one, onebit_trainer *two, double factor, int latents) {
+    onebit_parameter a, b;
+    double worst = 0;
+    int i;
+    for (i = 0; onebit_trainer_parameter(one, i, &a) == ONEBIT_OK; i++) {
+        size_t k, n = (size_t)a.rows * (size_t)a.cols;
+        const float *x, *y;
+        double top, far = 0;
+        if (!CHECK_OK(onebit_trainer_parameter(two, i, &b))) return 1e9;
+        x = latents ? a.value : a.grad;
+        y = latents ? b.value : b.grad;
+        top = model_largest(x, n);
+        for (k = 0; k < n; k++) far = fmax(far, fabs(x[k] - factor * y[k]));
+        if (far > worst * top) worst = far / top;
+    }
+    return worst;
+}
+
+/* Whether accumulate or update takes the mean over micro-batches is free, so gradients are compared
+   up to a factor of 2. adam_eps is large: the step is then smooth in the gradient. */
+static void model_test_accumulation(void) {
+    static const char *const settings = "layer_bit_map=ternary,8bit";
+    static const char *const large = "optimizer=adamw adam_eps=0.01 lr_warmup_steps=0 lr=0.01";
+    static const char *const small = "optimizer=adamw adam_eps=0.01 lr_warmup_steps=0 lr=0.01 "
+                                     "accumulation_steps=2";
+    model_rig one, two;
+    onebit_step_report a, b;
+    double first = 0, second = 0, whole = 0;
+    test_case("model: two micro-batches are one batch twice as large");
+    if (model_open(&one, settings, large, 4, 12, NULL) &
+        model_open(&two, settings, small, 2, 12, NULL)) {
+        CHECK_OK(onebit_trainer_accumulate(one.trainer, one.inputs, one.targets, &whole));
+        CHECK_OK(onebit_trainer_accumulate(two.trainer, one.inputs, one.targets, &first));
+        CHECK_OK(
+            onebit_trainer_accumulate(two.trainer, one.inputs + 24, one.targets + 24, &second));
+        CHECK(fabs(whole - (first + second) / 2) < 1e-6 * whole);
+        CHECK(model_distance(one.trainer, two.trainer, 1, 0) < 1e-5 ||
+              model_distance(one.trainer, two.trainer, 0.5, 0) < 1e-5);
+        CHECK_OK(onebit_trainer_update(one.trainer, &a));
+        CHECK_OK(onebit_trainer_update(two.trainer, &b));
+        CHECK(a.step == 1 && b.step == 1 && a.lr == b.lr && a.lr > 0);
+        CHECK(fabs(a.loss - whole) < 1e-6 * whole && fabs(b.loss - whole) < 1e-6 * whole);
+        CHECK(a.grad_norm > 0 && fabs(a.grad_norm - b.grad_norm) < 1e-5 * a.grad_norm);
+        CHECK(a.tokens_seen == 48 && b.tokens_seen == 48);
+        CHECK(model_distance(one.trainer, two.trainer, 1, 1) < 1e-5);
+    }
+    model_close(&one);
+    model_close(&two);
+}
+
+/* The reported norm is that of all gradients together. */
+static void model_test_norm(void) {
+    model_rig r;
+    onebit_parameter p;
+    onebit_step_report report;
+    double sum = 0, after = 0;
+    int i, k;
+    test_case("model: grad_norm is the norm of the gradients, and update clears them");
+    if (model_open(&r, "", "", 3, 12, NULL)) {
+        CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, NULL));
+        for (i = 0; onebit_trainer_parameter(r.trainer, i, &p) == ONEBIT_OK; i++)
+            for (k = 0; k < p.rows * p.cols; k++) sum += (double)p.grad[k] * p.grad[k];
+        CHECK_OK(onebit_trainer_update(r.trainer, &report));
+        CHECK(fabs(report.grad_norm - sqrt(sum)) < 1e-5 * sqrt(sum));
+        for (i = 0; onebit_trainer_parameter(r.trainer, i, &p) == ONEBIT_OK; i++)
+            after += model_largest(p.grad, (size_t)p.rows * (size_t)p.cols);
+        CHECK(after == 0);
+    }
+    model_close(&r);
+}
+
+/* STE scale S: matrices that are quantized get S times the gradient, nothing else changes. */
+static void model_test_ste(void) {
+    static const char *const settings =
+        "num_layers=3 layer_bit_map=ternary,binary,8bit embedding=f32";
+    model_rig one, two;
+    onebit_parameter a, b;
+    int i;
+    char doubled[256];
+    test_case("model: ste_scale_factor multiplies the gradient of quantized matrices only");
+    snprintf(doubled, sizeof doubled, "%s ste_scale_factor=2", settings);
+    if (model_open(&one, settings, "", 2, 12, NULL) & model_open(&two, doubled, "", 2, 12, NULL)) {
+        CHECK_OK(onebit_trainer_accumulate(one.trainer, one.inputs, one.targets, NULL));
+        CHECK_OK(onebit_trainer_accumulate(two.trainer, two.inputs, two.targets, NULL));
+        for (i = 0; onebit_trainer_parameter(one.trainer, i, &a) == ONEBIT_OK; i++) {
+            size_t k, n = (size_t)a.rows * (size_t)a.cols;
+            double factor = a.mode >= ONEBIT_8BIT ? 2 : 1, top = model_largest(a.grad, n), far = 0;
+            CHECK_OK(onebit_trainer_parameter(two.trainer, i, &b));
+            for (k = 0; k < n; k++) far = fmax(far, fabs(factor * a.grad[k] - b.grad[k]));
+            if (!CHECK(far < 1e-5 * top)) printf("%s\n", a.name);
+        }
+    }
+    model_close(&one);
+    model_close(&two);
+}
+
+/* ---- optimizers, in double ---- */
+
+/* Latents and gradient of one tensor, and the optimizer's memory of it. */
+typedef struct model_twin {
+    int rows, cols;
+    double *w, *g, *first, *second;
+} model_twin;
+
+static void model_twin_open(model_twin *t, const onebit_parameter *p) {
+    size_t k, n = (size_t)p->rows * (size_t)p->cols;
+    t->rows = p->rows;
+    t->cols = p->cols;
+    t->w = ref_array(n);
+    t->g = ref_array(n);
+    t->first = ref_array(n);
+    t->second = ref_array(n);
+    for (k = 0; k < n; k++) t->w[k] = p->value[k];
+}
+
+/* AdamW (Loshchilov & Hutter 2019), update number step from 1. */
+static void model_twin_adamw(model_twin *t, const onebit_train_options *o, double lr, double decay,
+                             int step) {
+    int k;
+    for (k = 0; k < t->rows * t->cols; k++) {
+        double m, v;
+        t->first[k] = o->adam_beta1 * t->first[k] + (1 - o->adam_beta1) * t->g[k];
+        t->second[k] = o->adam_beta2 * t->second[k] + (1 - o->adam_beta2) * t->g[k] * t->g[k];
+        m = t->first[k] / (1 - pow(o->adam_beta1, step));
+        v = t->second[k] / (1 - pow(o->adam_beta2, step));
+        t->w[k] = t->w[k] * (1 - lr * decay) - lr * m / (sqrt(v) + o->adam_eps);
+    }
+}
+
+/* x = a x + (b s + c s s) x with s = x x^T, for any shape: slow and plain. */
+static void model_newton_schulz(double *x, int r, int c) {
+    double *s = ref_array((size_t)(r * r)), *q = ref_array((size_t)(r * r)),
+           *y = ref_array((size_t)(r * c));
+    int i, j, k;
+    for (i = 0; i < r; i++)
+        for (j = 0; j < r; j++)
+            for (k = 0; k < c; k++) s[i * r + j] += x[i * c + k] * x[j * c + k];
+    for (i = 0; i < r; i++)
+        for (j = 0; j < r; j++) {
+            for (k = 0; k < r; k++) q[i * r + j] += 2.0315 * s[i * r + k] * s[k * r + j];
+            q[i * r + j] -= 4.7750 * s[i * r + j];
+        }
+    for (i = 0; i < r; i++)
+        for (j = 0; j < c; j++) {
+            for (k = 0; k < r; k++) y[i * c + j] += q[i * r + k] * x[k * c + j];
+            y[i * c + j] += 3.4445 * x[i * c + j];
+        }
+    memcpy(x, y, (size_t)(r * c) * sizeof *x);
+    free(s);
+    free(q);
+    free(y);
+}
+
+/* Muon (Jordan 2024): Nesterov momentum, orthogonalized, times sqrt(max(1, rows / cols)). */
+static void model_twin_muon(model_twin *t, const onebit_train_options *o, double lr) {
+    double *u = ref_array((size_t)(t->rows * t->cols)), mu = o->muon_momentum, sum = 0;
+    double size = t->rows > t->cols ? sqrt((double)t->rows / t->cols) : 1;
+    int k;
+    for (k = 0; k < t->rows * t->cols; k++) {
+        t->first[k] = mu * t->first[k] + (1 - mu) * t->g[k];
+        u[k] = mu * t->first[k] + (1 - mu) * t->g[k];
+        sum += u[k] * u[k];
+    }
+    for (k = 0; k < t->rows * t->cols; k++) u[k] /= sqrt(sum) + 1e-7;
+    for (k = 0; k < o->muon_iterations; k++) model_newton_schulz(u, t->rows, t->cols);
+    for (k = 0; k < t->rows * t->cols; k++)
+        t->w[k] = t->w[k] * (1 - lr * o->weight_decay) - lr * size * u[k];
+    free(u);
+}
+
+/* Four updates; after each, latents are off by at most 1e-3 of the way that AdamW can have gone. */
+static void model_check_optimizer(const char *training, int muon) {
+    model_rig r;
+    onebit_parameter p;
+    onebit_step_report report;
+    model_twin twins[32];
+    int step, i, k, count = 0;
+    if (!model_open(&r, "layer_bit_map=ternary use_qk_norm=true", training, 2, 12, NULL)) {
+        model_close(&r);
+        return;
+    }
+    for (; count < 32 && onebit_trainer_parameter(r.trainer, count, &p) == ONEBIT_OK; count++)
+        model_twin_open(&twins[count], &p);
+    for (step = 1; step <= 4; step++) {
+        double clip, top = r.options.grad_clip_max_norm;
+        model_batch(&r, step);
+        CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, NULL));
+        for (i = 0; i < count; i++) {
+            onebit_trainer_parameter(r.trainer, i, &p);
+            for (k = 0; k < p.rows * p.cols; k++) twins[i].g[k] = p.grad[k];
+        }
+        CHECK_OK(onebit_trainer_update(r.trainer, &report));
+        clip = top > 0 && report.grad_norm > top ? top / report.grad_norm : 1;
+        CHECK(top == 0 || clip < 1);
+        for (i = 0; i < count; i++) {
+            double far = 0, way = report.lr * step;
+            int block;
+            onebit_trainer_parameter(r.trainer, i, &p);
+            block = strstr(p.name, "_proj") != NULL;
+            for (k = 0; k < p.rows * p.cols; k++) twins[i].g[k] *= clip;
+            if (muon && block)
+                model_twin_muon(&twins[i], &r.options,
+                                r.options.muon_lr * report.lr / r.options.lr);
+            else
+                model_twin_adamw(&twins[i], &r.options, report.lr,
+                                 block ? r.options.weight_decay : 0, step);
+            for (k = 0; k < p.rows * p.cols; k++) far = fmax(far, fabs(p.value[k] - twins[i].w[k]));
+            if (!CHECK(far <= 1e-3 * way)) printf("%s is off by %.3g of %.3g\n", p.name, far, way);
+        }
+    }
+    for (i = 0; i < count; i++) {
+        free(twins[i].w);
+        free(twins[i].g);
+        free(twins[i].first);
+        free(twins[i].second);
+    }
+    model_close(&r);
+}
+
+static void model_test_optimizers(void) {
+    test_case("model: AdamW and Muon are the published rules");
+    model_check_optimizer("optimizer=adamw lr=0.01 adam_eps=1e-4 lr_warmup_steps=2 weight_decay=2 "
+                          "grad_clip_max_norm=0.05",
+                          0);
+    model_check_optimizer("optimizer=muon lr=0.01 adam_eps=1e-4 lr_warmup_steps=0 weight_decay=2 "
+                          "grad_clip_max_norm=0",
+                          1);
+    model_check_optimizer(
+        "optimizer=muon muon_momentum=0.5 muon_iterations=2 lr_warmup_steps=0 adam_eps=1e-4 "
+        "grad_clip_max_norm=0.05",
+        1);
+}
+
+/* Learning rate at update s from 0, as a share of the peak. */
+static double model_share(const char *decay, int s) {
+    double low = 0.1, p = (s - 3) / 9.0; /* 3 steps of warm-up, 12 in all */
+    if (s < 3) return (s + 1) / 3.0;
+    if (p > 1) p = 1;
+    if (!strcmp(decay, "none")) return 1;
+    if (!strcmp(decay, "linear")) return 1 - 0.9 * p;
+    if (!strcmp(decay, "wsd")) return p < 0.5 ? 1 : 1 - 0.9 * (p - 0.5) / 0.5;
+    return low + 0.5 * (1 - low) * (1 + cos(acos(-1.0) * p));
+}
+
+static void model_test_schedules(void) {
+    static const char *const decays[] = {"cosine", "linear", "none", "wsd"};
+    int i, s;
+    test_case("model: learning rate schedules");
+    for (i = 0; i < 4; i++) {
+        model_rig r;
+        char training[160];
+        onebit_step_report report;
+        snprintf(training, sizeof training,
+                 "optimizer=adamw lr=0.002 max_steps=12 lr_warmup_steps=3 wsd_decay_fraction=0.5 "
+                 "lr_decay=%s",
+                 decays[i]);
+        if (model_open(&r, "num_layers=1", training, 1, 4, NULL))
+            for (s = 0; s < 15 && model_step(&r, &report); s++)
+                if (!CHECK(fabs(report.lr - 0.002 * model_share(decays[i], s)) < 1e-9))
+                    printf("%s, step %d: %.9g\n", decays[i], s, report.lr);
+        model_close(&r);
+    }
+}
+
+/* ---- threads and instruction sets ---- */
+
+static int model_pieces; /* bodies that the hook below has run */
+
+/* Runs the pieces backwards: an order that they must not depend on. */
+static void model_backwards(void *user, onebit_body body, void *arg, int n) {
+    (void)user;
+    model_pieces += n;
+    while (n-- > 0) body(arg, n);
+}
+
+static const char *const model_mixed =
+    "num_layers=5 layer_bit_map=ternary,binary,8bit,f16,f32 embedding=8bit use_sub_norm=true "
+    "use_qk_norm=true num_key_value_heads=2";
+static const char *const model_wide =
+    "hidden_size=96 intermediate_size=200 num_layers=5 layer_bit_map=ternary,8bit,f16,binary,f32 "
+    "use_swiglu=false tie_word_embeddings=false lm_head=f32 embedding=f32";
+
+/* Three updates on one thread and on `threads` pieces, then the same image. */
+static void model_check_threads(const char *settings, const char *training, int threads) {
+    onebit_env serial = onebit_env_default(), split = onebit_env_default();
+    model_rig one, two;
+    int step;
+    serial.threads = 1;
+    split.threads = threads;
+    split.parallel = model_backwards;
+    model_pieces = 0;
+    if (model_open(&one, settings, training, 4, 21, &serial) &
+        model_open(&two, settings, training, 4, 21, &split)) {
+        size_t bytes = (size_t)(4 * 21 * MODEL_VOCAB) * sizeof(float), a_size, b_size;
+        void *a, *b;
+        for (step = 0; step < 3; step++) {
+            model_batch(&one, step);
+            model_batch(&two, step);
+            model_step(&one, NULL);
+            model_step(&two, NULL);
+        }
+        CHECK(model_pieces > 0);
+        CHECK(
+            !memcmp(onebit_trainer_logits(one.trainer), onebit_trainer_logits(two.trainer), bytes));
+        CHECK(model_same(one.trainer, two.trainer));
+        a = model_pack(&one, &a_size);
+        b = model_pack(&two, &b_size);
+        CHECK(a && b && a_size == b_size && !memcmp(a, b, a_size));
+        free(a);
+        free(b);
+    }
+    model_close(&one);
+    model_close(&two);
+}
+
+static void model_test_threads(void) {
+    test_case("model: 1 thread = 3 threads = 64 threads, bit for bit");
+    model_check_threads(model_mixed, "optimizer=muon", 3);
+    model_check_threads(model_mixed, "optimizer=adamw", 3);
+    model_check_threads(model_wide, "optimizer=muon", 3);
+    model_check_threads(model_wide, "optimizer=muon", 64);
+}
+
+/* The session's thread hook: same logits on any number of threads. */
+static void model_test_session_threads(void) {
+    model_rig r;
+    size_t bytes;
+    void *image;
+    float *logits[2];
+    int i;
+    test_case("model: a session on 1 thread = on 3 threads, bit for bit");
+    if (model_open(&r, model_mixed, "", 1, 40, NULL)) {
+        image = model_pack(&r, &bytes);
+        for (i = 0; i < 2; i++) {
+            onebit_env env = onebit_env_default();
+            onebit_model *model = NULL;
+            env.threads = i ? 3 : 1;
+            env.parallel = model_backwards;
+            logits[i] = (float *)calloc(40 * MODEL_VOCAB, sizeof(float));
+            model_pieces = 0;
+            if (image && CHECK_OK(onebit_model_open_memory(&model, image, bytes, &env))) {
+                onebit_session *session = NULL;
+                CHECK_OK(onebit_session_create(&session, model, NULL, &env));
+                if (session) CHECK_OK(onebit_session_eval(session, r.inputs, 40, logits[i]));
+                onebit_session_free(session);
+            }
+            onebit_model_free(model);
+        }
+        CHECK(model_pieces > 0);
+        CHECK(!memcmp(logits[0], logits[1], 40 * MODEL_VOCAB * sizeof(float)));
+        free(logits[0]);
+        free(logits[1]);
+        free(image);
+    }
+    model_close(&r);
+}
+
+/* Forward bit for bit, gradients within 1e-5 of each tensor's largest, exported logits bit for bit.
+ */
+static void model_check_isa(const char *settings, const onebit_env *scalar, const onebit_env *env) {
+    model_rig one, two;
+    if (model_open(&one, settings, "", 3, 21, scalar) &
+        model_open(&two, settings, "", 3, 21, env)) {
+        size_t bytes = (size_t)(3 * 21 * one.config.vocab_size) * sizeof(float);
+        double a = 0, b = 1, far;
+        ref_fill(one.trainer, 5);
+        ref_fill(two.trainer, 5);
+        CHECK_OK(onebit_trainer_accumulate(one.trainer, one.inputs, one.targets, &a));
+        CHECK_OK(onebit_trainer_accumulate(two.trainer, two.inputs, two.targets, &b));
+        if (!CHECK(!memcmp(onebit_trainer_logits(one.trainer), onebit_trainer_logits(two.trainer),
+                           bytes)))
+            printf("logits differ: %s\n", settings);
+        CHECK(fabs(a - b) <= 1e-6 * a);
+        far = model_distance(one.trainer, two.trainer, 1, 0);
+        if (!CHECK(far < 1e-5)) printf("gradients differ by %.3g: %s\n", far, settings);
+        model_check_export(&two);
+    }
+    model_close(&one);
+    model_close(&two);
+}
+
+static void model_test_isa(onebit_isa isa, const char *name) {
+    onebit_env scalar = onebit_env_default(), env = onebit_env_default();
+    onebit_trainer *trainer = NULL;
+    onebit_config config = onebit_config_default();
+    onebit_status status;
+    int i;
+    scalar.isa = ONEBIT_ISA_SCALAR;
+    env.isa = isa;
+    test_case(name);
+    CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, MODEL_BASE));
+    status = onebit_trainer_create(&trainer, &config, NULL, &env);
+    onebit_trainer_free(trainer);
+    if (status == ONEBIT_UNSUPPORTED) {
+        test_skip("this processor lacks it");
+        return;
+    }
+    CHECK(status == ONEBIT_OK);
+    for (i = 0; i < MODEL_COUNT(model_cases); i++) model_check_isa(model_cases[i], &scalar, &env);
+    model_check_isa(model_wide, &scalar, &env);
+}
+
+/* ---- sessions ---- */
+
+static void model_check_budget(onebit_session *session, const int32_t *ids, int T,
+                               const float *wanted) {
+    int max_layers, n;
+    for (max_layers = 1; max_layers <= 3; max_layers++) {
+        onebit_status status = ONEBIT_AGAIN;
+        CHECK_OK(onebit_session_rewind(session, 0));
+        CHECK_OK(onebit_session_feed(session, ids, (size_t)T));
+        for (n = 0; status == ONEBIT_AGAIN && n < 10000; n++)
+            status = onebit_session_step(session, max_layers);
+        CHECK(status == ONEBIT_OK && n > 1);
+        CHECK(!memcmp(onebit_session_logits(session), wanted, MODEL_VOCAB * sizeof *wanted));
+    }
+}
+
+static void model_check_rewind(onebit_session *session, const int32_t *ids, int T,
+                               const float *wanted) {
+    float *logits = (float *)malloc((size_t)(T * MODEL_VOCAB) * sizeof *logits);
+    int cut;
+    for (cut = 0; cut < T; cut += 5) {
+        CHECK_OK(onebit_session_rewind(session, cut));
+        CHECK(onebit_session_length(session) == cut);
+        CHECK_OK(onebit_session_eval(session, ids + cut, (size_t)(T - cut), logits));
+        CHECK(!memcmp(logits, wanted + cut * MODEL_VOCAB,
+                      (size_t)((T - cut) * MODEL_VOCAB) * sizeof *logits));
+    }
+    free(logits);
+}
+
+static void model_check_restore(const onebit_model *model, const int32_t *ids, int T,
+                                const float *wanted) {
+    onebit_session *from = NULL, *to = NULL;
+    float *logits = (float *)malloc((size_t)(T * MODEL_VOCAB) * sizeof *logits);
+    int cut = T / 2;
+    if (CHECK_OK(onebit_session_create(&from, model, NULL, NULL)) &&
+        CHECK_OK(onebit_session_create(&to, model, NULL, NULL)) &&
+        CHECK_OK(onebit_session_eval(from, ids, (size_t)cut, NULL)) &&
+        CHECK_OK(onebit_session_eval(to, ids + 3, (size_t)cut, NULL))) {
+        size_t bytes = onebit_session_save(from, NULL, 0);
+        char *state = (char *)malloc(bytes + 1);
+        CHECK(onebit_session_save(from, state, bytes) == bytes);
+        if (CHECK_OK(onebit_session_restore(to, state, bytes))) {
+            CHECK(onebit_session_length(to) == cut);
+            CHECK(!memcmp(onebit_session_logits(to), onebit_session_logits(from),
+                          MODEL_VOCAB * sizeof(float)));
+            CHECK_OK(onebit_session_eval(to, ids + cut, (size_t)(T - cut), logits));
+            CHECK(!memcmp(logits, wanted + cut * MODEL_VOCAB,
+                          (size_t)((T - cut) * MODEL_VOCAB) * sizeof *logits));
+        }
+        CHECK(onebit_session_restore(to, state, bytes - 1) != ONEBIT_OK);
+        free(state);
+    }
+    onebit_session_free(from);
+    onebit_session_free(to);
+    free(logits);
+}
+
+static void model_test_session(void) {
+    model_rig r;
+    test_case("model: stepping, rewinding and restoring a session continue bit for bit");
+    if (model_open(&r, model_mixed, "", 1, 40, NULL)) {
+        size_t bytes, row = 40 * MODEL_VOCAB * sizeof(float);
+        void *image;
+        float *wanted = (float *)malloc(row);
+        onebit_model *model = NULL;
+        onebit_session *session = NULL;
+        double loss;
+        ref_fill(r.trainer, 9);
+        CHECK_OK(onebit_trainer_evaluate(r.trainer, r.inputs, r.targets, 1, 40, &loss));
+        memcpy(wanted, onebit_trainer_logits(r.trainer), row);
+        image = model_pack(&r, &bytes);
+        if (image && CHECK_OK(onebit_model_open_memory(&model, image, bytes, NULL)) &&
+            CHECK_OK(onebit_session_create(&session, model, NULL, NULL))) {
+            model_check_budget(session, r.inputs, 40, wanted + 39 * MODEL_VOCAB);
+            model_check_rewind(session, r.inputs, 40, wanted);
+            model_check_restore(model, r.inputs, 40, wanted);
+        }
+        onebit_session_free(session);
+        onebit_model_free(model);
+        free(wanted);
+        free(image);
+    }
+    model_close(&r);
+}
+
+/* ---- score, checkpoints, divergence ---- */
+
+static void model_test_score(void) {
+    model_rig r;
+    int32_t ids[3 * 16 + 1];
+    double loss = 0, sum = 0;
+    size_t scored = 0;
+    int i;
+    test_case("model: the score of a stream is the mean over its windows");
+    if (model_open(&r, "layer_bit_map=ternary use_sub_norm=true", "", 2, 16, NULL)) {
+        for (i = 0; i <= 48; i++) ids[i] = (i * i + 3 * i) % MODEL_VOCAB;
+        for (i = 0; i < 3; i++) {
+            double part = 0;
+            CHECK_OK(
+                onebit_trainer_evaluate(r.trainer, ids + 16 * i, ids + 16 * i + 1, 1, 16, &part));
+            sum += part / 3;
+        }
+        CHECK_OK(onebit_trainer_score(r.trainer, ids, 49, 0, &loss, &scored));
+        CHECK(scored == 48);
+        if (!CHECK(fabs(loss - sum) < 1e-6 * sum)) printf("score %.8f, windows %.8f\n", loss, sum);
+    }
+    model_close(&r);
+}
+
+static int model_same_config(const onebit_config *one, const onebit_config *two) {
+    static char a[16384], b[16384];
+    size_t n = onebit_config_write(one, a, sizeof a), m = onebit_config_write(two, b, sizeof b);
+    return n == m && n < sizeof a && !strcmp(a, b);
+}
+
+/* Six updates in one go; three, a checkpoint, and three after it: the same image. */
+static void model_check_resume(const char *settings, const char *training) {
+    static const char *const path = "test_model_checkpoint.tmp";
+    model_rig one, two;
+    onebit_position there = {5, 6, 7}, back = {0, 0, 0};
+    onebit_step_report a, b;
+    size_t a_size = 0, b_size = 1;
+    void *image, *other;
+    int step;
+    if (model_open(&one, settings, training, 2, 16, NULL) &
+        model_open(&two, settings, training, 2, 16, NULL)) {
+        for (step = 0; step < 6; step++) {
+            model_batch(&one, step);
+            model_batch(&two, step);
+            model_step(&one, &a);
+            if (step < 3) model_step(&two, NULL);
+            if (step == 2) {
+                CHECK_OK(onebit_trainer_save(two.trainer, two.tokenizer, there, path));
+                onebit_trainer_free(two.trainer);
+                onebit_tokenizer_free(two.tokenizer);
+                two.trainer = NULL;
+                two.tokenizer = NULL;
+                if (!CHECK_OK(
+                        onebit_trainer_load(&two.trainer, &two.tokenizer, &back, path, NULL, NULL)))
+                    break;
+                CHECK(back.seed == 5 && back.epoch == 6 && back.index == 7);
+                CHECK(onebit_trainer_steps(two.trainer) == 3);
+                CHECK(model_same_config(onebit_trainer_config(two.trainer), &one.config));
+            }
+            if (step >= 3) model_step(&two, &b);
+        }
+        if (two.trainer && CHECK(step == 6)) {
+            CHECK(a.step == 6 && !memcmp(&a, &b, sizeof a));
+            CHECK(model_same(one.trainer, two.trainer));
+            image = model_pack(&one, &a_size);
+            other = model_pack(&two, &b_size);
+            CHECK(image && other && a_size == b_size && !memcmp(image, other, a_size));
+            free(image);
+            free(other);
+        }
+    }
+    remove(path);
+    model_close(&one);
+    model_close(&two);
+}
+
+static void model_test_resume(void) {
+    test_case("model: saved, loaded and trained on = trained in one go, bit for bit");
+    model_check_resume(model_mixed, "optimizer=muon max_steps=6 lr_warmup_steps=2 seed=4");
+    model_check_resume(model_wide,
+                       "optimizer=adamw max_steps=6 lr_warmup_steps=2 lr=0.0012345678901234567");
+    model_check_resume("anneal_fraction=0.8 arenas_initial=0.2 arenas_anneal_steps=5 "
+                       "latent_clip_max_training=0.05",
+                       "float_fraction=0.3 max_steps=6 lr_decay=wsd");
+}
+
+/* Annealing and Arenas train a blend, but evaluate always sees what would be exported. */
+static void model_test_blend(void) {
+    static const char *const blend = "anneal_fraction=1 arenas_initial=0.5 arenas_anneal_steps=8 "
+                                     "layer_bit_map=ternary,binary";
+    model_rig r;
+    test_case("model: evaluate is the exported model while training blends");
+    if (model_open(&r, blend, "float_fraction=0.2 max_steps=8 lr_warmup_steps=0", 2, 23, NULL)) {
+        int step;
+        for (step = 0; step < 4; step++) {
+            double train = 0, hard = 0;
+            CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, &train));
+            CHECK_OK(onebit_trainer_update(r.trainer, NULL));
+            CHECK_OK(onebit_trainer_evaluate(r.trainer, r.inputs, r.targets, 2, 23, &hard));
+            CHECK(train != hard);
+            model_check_export(&r);
+        }
+    }
+    model_close(&r);
+}
+
+static void model_test_diverged(void) {
+    model_rig r, twin;
+    onebit_parameter p;
+    test_case("model: a gradient that is not finite changes nothing; bad ids are refused");
+    if (model_open(&r, "", "", 2, 8, NULL) & model_open(&twin, "", "", 2, 8, NULL)) {
+        CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, NULL));
+        CHECK_OK(onebit_trainer_parameter(r.trainer, 1, &p));
+        p.grad[0] = (float)NAN;
+        CHECK(onebit_trainer_update(r.trainer, NULL) == ONEBIT_DIVERGED);
+        CHECK(model_same(r.trainer, twin.trainer));
+        CHECK(onebit_trainer_steps(r.trainer) == 0);
+        r.inputs[3] = MODEL_VOCAB;
+        CHECK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, NULL) == ONEBIT_USAGE);
+        r.inputs[3] = -1;
+        CHECK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, NULL) == ONEBIT_USAGE);
+        r.inputs[3] = 0;
+        r.targets[3] = MODEL_VOCAB;
+        CHECK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, NULL) == ONEBIT_USAGE);
+    }
+    model_close(&r);
+    model_close(&twin);
+}
+
+/* ---- every setting does something ---- */
+
+static uint64_t model_hash(uint64_t h, const void *data, size_t bytes) {
+    const unsigned char *p = (const unsigned char *)data;
+    while (bytes--) h = (h ^ *p++) * 0x100000001b3u;
+    return h;
+}
+
+/* Eight updates; everything they computed as one number, 0 when something failed. */
+static uint64_t model_digest(const onebit_config *config, const onebit_train_options *options) {
+    onebit_trainer *trainer = NULL;
+    onebit_parameter p;
+    int32_t inputs[512], targets[512];
+    uint64_t h = 0xcbf29ce484222325u;
+    int i, step, T = options->seq_len ? options->seq_len : config->max_seq_len,
+                 B = options->batch_size;
+    if (B * T > 512 || !CHECK_OK(onebit_trainer_create(&trainer, config, options, NULL))) return 0;
+    for (step = 0; step < 8; step++) {
+        ref_tokens(inputs, targets, B, T, config->vocab_size, 50u + (uint32_t)step);
+        CHECK_OK(onebit_trainer_accumulate(trainer, inputs, targets, NULL));
+        if (step == 7)
+            h = model_hash(h, onebit_trainer_logits(trainer),
+                           (size_t)(B * T * config->vocab_size) * sizeof(float));
+        CHECK_OK(onebit_trainer_update(trainer, NULL));
+    }
+    for (i = 0; onebit_trainer_parameter(trainer, i, &p) == ONEBIT_OK; i++)
+        h = model_hash(h, p.value, (size_t)p.rows * (size_t)p.cols * sizeof(float));
+    onebit_trainer_free(trainer);
+    return h;
+}
+
+/* effect '+': training must differ; '-': concerns onebit_train's loop or other floors, tested
+   there; 'u': the value must be refused as unsupported. model and train are the ground to stand on.
+ */
+typedef struct model_setting {
+    char effect;
+    const char *name, *value, *model, *train;
+} model_setting;
+
+static const model_setting model_settings[] = {
+    {'+', "vocab_size", "31", "", ""},
+    {'+', "hidden_size", "32", "", ""},
+    {'+', "num_layers", "1", "", ""},
+    {'+', "num_heads", "2", "", ""},
+    {'+', "num_key_value_heads", "2", "", ""},
+    {'+', "head_dim", "8", "", ""},
+    {'+', "intermediate_size", "48", "", ""},
+    {'+', "max_seq_len", "24", "", ""},
+    {'+', "layer_norm_eps", "0.001", "", ""},
+    {'+', "rope_theta", "100", "", ""},
+    {'+', "activation", "relu2", "", ""},
+    {'+', "activation", "relu", "activation=relu2", ""},
+    {'+', "use_swiglu", "false", "", ""},
+    {'+', "use_relu2", "true", "", ""},
+    {'-', "use_ternary", "false", "", ""}, /* see model_test_json */
+    {'u', "use_subln", "false", "", ""},
+    {'+', "use_sub_norm", "true", "", ""},
+    {'+', "use_rope", "false", "", ""},
+    {'+', "use_qk_norm", "true", "", ""},
+    {'+', "use_residual_scaling", "true", "", ""},
+    {'+', "use_dynamic_threshold", "true", "", ""},
+    {'+', "tie_word_embeddings", "false", "", ""},
+    {'+', "activation_bits", "0", "", ""},
+    {'+', "logit_softcap", "5", "", ""},
+    {'+', "ste_scale_factor", "2", "", "optimizer=adamw adam_eps=0.01"},
+    {'+', "latent_clamp_max", "0.01", "", ""},
+    {'+', "latent_clip_max_training", "0.02", "", ""},
+    {'+', "anneal_fraction", "0.5", "", ""},
+    {'+', "arenas_initial", "0.5", "", ""},
+    {'+', "arenas_anneal_steps", "4", "arenas_initial=0.5", ""},
+    {'-', "chat_template", "{prompt}", "", ""},
+    {'+', "layer_bit_map", "binary", "", ""},
+    {'+', "embedding", "8bit", "", ""},
+    {'+', "lm_head", "8bit", "tie_word_embeddings=false lm_head=f16", ""},
+};
+
+static const model_setting model_trainings[] = {
+    {'+', "batch_size", "3", "", ""},
+    {'-', "accumulation_steps", "2", "", ""},
+    {'+', "seq_len", "8", "", ""},
+    {'+', "max_steps", "12", "", ""},
+    {'-', "max_epochs", "1", "", ""},
+    {'+', "optimizer", "adamw", "", "optimizer=muon"},
+    {'+', "lr", "0.001", "", ""},
+    {'+', "muon_lr", "0.001", "", "optimizer=muon"},
+    {'+', "muon_momentum", "0.5", "", "optimizer=muon"},
+    {'+', "muon_iterations", "2", "", "optimizer=muon"},
+    {'+', "adam_beta1", "0.5", "", "optimizer=adamw"},
+    {'+', "adam_beta2", "0.9", "", "optimizer=adamw"},
+    {'+', "adam_eps", "0.01", "", "optimizer=adamw"},
+    {'+', "weight_decay", "1", "", "optimizer=adamw"},
+    {'+', "weight_decay", "1", "", "optimizer=muon"},
+    {'+', "grad_clip_max_norm", "0.01", "", "optimizer=adamw adam_eps=0.01"},
+    {'+', "grad_clip_max_norm", "0", "", "optimizer=adamw adam_eps=0.01 grad_clip_max_norm=0.01"},
+    {'+', "lr_warmup_steps", "5", "", ""},
+    {'+', "lr_decay", "linear", "", ""},
+    {'+', "lr_decay", "none", "", ""},
+    {'+', "lr_decay", "wsd", "", ""},
+    {'+', "lr_min_ratio", "0.5", "", ""},
+    {'+', "wsd_decay_fraction", "0.6", "", "lr_decay=wsd"},
+    {'+', "float_fraction", "0.5", "", ""},
+    {'+', "seed", "2", "", ""},
+    {'-', "val_fraction", "0.1", "", ""},
+    {'-', "eval_every", "5", "", ""},
+    {'-', "eval_batches", "5", "", ""},
+    {'-', "save_every", "5", "", ""},
+    {'-', "log_every", "5", "", ""},
+    {'-', "debug_every", "5", "", ""},
+};
+
+static void model_check_setting(onebit_table table, const model_setting *s) {
+    onebit_config config = onebit_config_default(), changed;
+    onebit_train_options options = onebit_train_options_default(), trained;
+    onebit_trainer *trainer = NULL;
+    uint64_t one, two;
+    options.batch_size = 2;
+    options.max_steps = 8;
+    options.lr_warmup_steps = 2;
+    CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, MODEL_BASE "max_seq_len=16"));
+    CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, s->model));
+    CHECK_OK(ref_settings(ONEBIT_TABLE_TRAIN, &options, s->train));
+    changed = config;
+    trained = options;
+    if (table == ONEBIT_TABLE_MODEL) CHECK_OK(onebit_field_set(table, &changed, s->name, s->value));
+    else CHECK_OK(onebit_field_set(table, &trained, s->name, s->value));
+    if (s->effect == 'u') {
+        CHECK(onebit_trainer_create(&trainer, &changed, &trained, NULL) == ONEBIT_UNSUPPORTED);
+        onebit_trainer_free(trainer);
+    }
+    if (s->effect != '+') return;
+    one = model_digest(&config, &options);
+    two = model_digest(&changed, &trained);
+    if (!CHECK(one && two && one != two)) printf("%s=%s changes nothing\n", s->name, s->value);
+}
+
+/* All rows of the list, and every row of the library's table is on the list. */
+static void model_check_table(onebit_table table, const model_setting *list, int count) {
+    onebit_field_info field;
+    int i, k;
+    for (i = 0; onebit_field(table, i, &field) == ONEBIT_OK; i++) {
+        for (k = 0; k < count && strcmp(list[k].name, field.name); k++) {}
+        if (!CHECK(k < count)) printf("%s has no test\n", field.name);
+    }
+    CHECK(i > 0);
+    for (k = 0; k < count; k++) model_check_setting(table, &list[k]);
+}
+
+static void model_test_settings(void) {
+    test_case("model: every model setting changes something");
+    model_check_table(ONEBIT_TABLE_MODEL, model_settings, MODEL_COUNT(model_settings));
+    test_case("model: every training setting changes something");
+    model_check_table(ONEBIT_TABLE_TRAIN, model_trainings, MODEL_COUNT(model_trainings));
+}
+
+/* Settings whose effect is on the modes, and what latent_clip spares. */
+static void model_test_json(void) {
+    static const char *const json = "{\"num_layers\": 2, \"use_ternary\": false}";
+    onebit_config config = onebit_config_default();
+    model_rig r;
+    onebit_parameter p;
+    int i;
+    test_case("model: use_ternary false means binary where layer_bit_map is silent");
+    CHECK_OK(onebit_config_parse(&config, json, strlen(json)));
+    CHECK(config.layer_modes[0] == ONEBIT_BINARY && config.layer_modes[1] == ONEBIT_BINARY);
+    CHECK(config.embedding_mode == ONEBIT_F16);
+    test_case("model: latents are clipped, norms and embeddings are not");
+    if (model_open(&r, "latent_clip_max_training=0.02 embedding=f32", "lr_warmup_steps=0 lr=0.01",
+                   2, 12, NULL)) {
+        for (i = 0; i < 3; i++) model_step(&r, NULL);
+        for (i = 0; onebit_trainer_parameter(r.trainer, i, &p) == ONEBIT_OK; i++) {
+            double top = model_largest(p.value, (size_t)p.rows * (size_t)p.cols);
+            if (p.mode >= ONEBIT_8BIT) CHECK(top <= 0.02f);
+            else CHECK(top > 0.03);
+        }
+    }
+    model_close(&r);
+}
+
+/* ---- out of memory ---- */
+
+/* Counts blocks; request number fail_at is refused. */
+typedef struct model_memory {
+    int live, calls, fail_at;
+    size_t bytes;
+} model_memory;
+
+static void *model_alloc(void *user, size_t bytes) {
+    model_memory *m = (model_memory *)user;
+    void *block;
+    if (++m->calls == m->fail_at) return NULL;
+    block = malloc(bytes);
+    m->live += block != NULL;
+    m->bytes += bytes;
+    return block;
+}
+
+static void model_release(void *user, void *block) {
+    model_memory *m = (model_memory *)user;
+    m->live -= block != NULL;
+    free(block);
+}
+
+/* The whole life of a model on one env. Gives the first status that is not ONEBIT_OK. */
+static onebit_status model_life(const onebit_env *env, const void *image, size_t bytes,
+                                const char *path) {
+    onebit_config config = onebit_config_default();
+    onebit_train_options options = onebit_train_options_default();
+    onebit_trainer *trainer = NULL, *loaded = NULL;
+    onebit_tokenizer *tokenizer = NULL, *read = NULL;
+    onebit_model *model = NULL;
+    onebit_session *session = NULL;
+    onebit_position position = {1, 0, 0};
+    int32_t ids[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7};
+    const char *text = "abcdefghijklmnopqrstuvwxyzAB";
+    char *copy = (char *)malloc(bytes + 1), *packed;
+    onebit_status s;
+    size_t size;
+    double loss;
+    options.batch_size = 1;
+    options.seq_len = 8;
+    memcpy(copy + 1, image, bytes); /* not aligned: the reader has to copy it */
+    s = ref_settings(ONEBIT_TABLE_MODEL, &config, MODEL_BASE);
+    if (s == ONEBIT_OK) s = onebit_trainer_create(&trainer, &config, &options, env);
+    if (s == ONEBIT_OK) s = onebit_trainer_accumulate(trainer, ids, ids + 1, NULL);
+    if (s == ONEBIT_OK) s = onebit_trainer_update(trainer, NULL);
+    if (s == ONEBIT_OK) s = onebit_trainer_evaluate(trainer, ids, ids + 1, 1, 8, &loss);
+    if (s == ONEBIT_OK)
+        s = onebit_tokenizer_train(&tokenizer, ONEBIT_TOKENIZER_CHAR, text, strlen(text), 0, env);
+    if (s == ONEBIT_OK) {
+        size = onebit_trainer_pack(trainer, tokenizer, NULL, 0);
+        packed = (char *)malloc(size + 1);
+        if (size == 0 || onebit_trainer_pack(trainer, tokenizer, packed, size) != size)
+            s = ONEBIT_MEMORY;
+        free(packed);
+    }
+    if (s == ONEBIT_OK) s = onebit_trainer_save(trainer, tokenizer, position, path);
+    if (s == ONEBIT_OK) s = onebit_trainer_load(&loaded, &read, NULL, path, NULL, env);
+    if (s == ONEBIT_OK) s = onebit_model_open_memory(&model, copy + 1, bytes, env);
+    if (s == ONEBIT_OK) s = onebit_session_create(&session, model, NULL, env);
+    if (s == ONEBIT_OK) s = onebit_session_eval(session, ids, 16, NULL);
+    onebit_session_free(session);
+    onebit_model_free(model);
+    onebit_trainer_free(loaded);
+    onebit_tokenizer_free(read);
+    onebit_trainer_free(trainer);
+    onebit_tokenizer_free(tokenizer);
+    free(copy);
+    return s;
+}
+
+static void model_test_memory(void) {
+    static const char *const path = "test_model_memory.tmp";
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 0, 0};
+    model_rig r;
+    size_t bytes = 0;
+    void *image = NULL;
+    int k, all;
+    test_case("model: a refused allocation is ONEBIT_MEMORY and leaks nothing");
+    env.user = &memory;
+    env.alloc = model_alloc;
+    env.release = model_release;
+    env.threads = 1;
+    if (model_open(&r, "", "", 1, 8, NULL)) image = model_pack(&r, &bytes);
+    model_close(&r);
+    if (!image) return;
+    CHECK_OK(model_life(&env, image, bytes, path));
+    all = memory.calls;
+    CHECK(all > 0 && memory.live == 0);
+    for (k = 1; k <= all; k++) {
+        onebit_status status;
+        memory.calls = 0;
+        memory.fail_at = k;
+        status = model_life(&env, image, bytes, path);
+        if (!CHECK(status == ONEBIT_MEMORY) || !CHECK(memory.live == 0))
+            printf("request %d of %d: status %d, %d blocks leaked\n", k, all, (int)status,
+                   memory.live);
+        memory.live = 0;
+    }
+    remove(path);
+    free(image);
+}
+
+/* The size that is announced is the size that is taken, in one block, and nothing is taken later.
+ */
+static void model_test_bytes(void) {
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 0, 0};
+    model_rig r;
+    size_t told;
+    double loss;
+    test_case("model: a trainer takes one block of the size that was announced");
+    env.user = &memory;
+    env.alloc = model_alloc;
+    env.release = model_release;
+    env.threads = 1;
+    if (model_open(&r, "", "", 2, 16, &env)) {
+        told = onebit_trainer_bytes(&r.config, &r.options, &env);
+        CHECK(memory.calls == 1 && memory.live == 1);
+        if (!CHECK(told <= memory.bytes && memory.bytes <= told + 4096))
+            printf("announced %zu, taken %zu\n", told, memory.bytes);
+        model_step(&r, NULL);
+        CHECK_OK(onebit_trainer_evaluate(r.trainer, r.inputs, r.targets, 2, 16, &loss));
+        CHECK(memory.calls == 1);
+    }
+    model_close(&r);
+    CHECK(memory.live == 0);
+}
+
+static void test_model(void) {
+    model_test_cases();
+    model_test_fresh();
+    model_test_overfit();
+    model_test_accumulation();
+    model_test_norm();
+    model_test_ste();
+    model_test_optimizers();
+    model_test_schedules();
+    model_test_threads();
+    model_test_session_threads();
+    model_test_isa(ONEBIT_ISA_AVX2, "model: avx2 equals scalar");
+    model_test_isa(ONEBIT_ISA_AVX512, "model: avx512 equals scalar");
+    model_test_session();
+    model_test_score();
+    model_test_resume();
+    model_test_blend();
+    model_test_diverged();
+    model_test_settings();
+    model_test_json();
+    model_test_memory();
+    model_test_bytes();
+}

@@ -1,0 +1,123 @@
+#!/bin/sh
+# The demo: writes a corpus, trains a ternary model and its float32 twin on it, compares them on text and
+# questions that neither has seen, and lets the ternary one talk.
+#
+#   sh tools/demo.sh BUILD        run by "make demo"; BUILD holds the programs
+#
+# The settings below may be overridden from the environment: STEPS=200 TWIN_STEPS=200 make demo
+
+STEPS=${STEPS:-600}                # updates of the ternary model
+TWIN_STEPS=${TWIN_STEPS:-$STEPS}   # updates of the float32 twin
+SHAPE=${SHAPE:-"--preset tiny"}    # shape of both
+RECIPE=${RECIPE:-"--batch-size 16 --seq-len 128 --max-seq-len 256"} # how both are trained
+TRAIN_BYTES=${TRAIN_BYTES:-6000000}
+TEST_BYTES=${TEST_BYTES:-200000}
+TEST_DOCUMENTS=${TEST_DOCUMENTS:-100}
+
+build=${1:-build}
+work=$build/demo
+begun=$(date +%s)
+twin=
+trap '[ -z "$twin" ] || kill "$twin" 2>/dev/null; echo; echo "stopped"; exit 130' INT TERM
+
+bold='' plain=''
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+
+heading() { printf '\n%s%s%s  [%d s]\n\n' "$bold" "$1" "$plain" $(($(date +%s) - begun)); }
+stop() {
+    printf '\ndemo: %s\n' "$1" >&2
+    [ -z "$2" ] || tail -n 20 "$2" >&2
+    exit 1
+}
+# figure FILE KEY: the last number of that name in a file of JSON
+figure() { sed -n "s/.*\"$2\": *\\([-+0-9.eE]*\\).*/\\1/p" "$1" | tail -n 1; }
+percent() { awk -v x="$1" 'BEGIN { printf "%.1f %%", 100 * x }'; }
+size_of() { awk -v b="$(wc -c <"$1")" 'BEGIN { printf b < 1e6 ? "%.0f kB" : "%.2f MB", b / (b < 1e6 ? 1e3 : 1e6) }'; }
+
+indented() { fold -s -w 92 | awk '{ print "    " $0 }'; }
+
+mkdir -p "$work" || stop "cannot make $work"
+
+heading '1  A small world: stories and conversations, each with questions about what happened'
+"$build/onebit-corpus" --seed 1 --bytes "$TRAIN_BYTES" --output "$work/train.txt" || stop 'no corpus'
+"$build/onebit-corpus" --seed 2 --held-out --bytes "$TEST_BYTES" --stats --output "$work/test.txt" \
+    2>"$work/test.stats" || stop 'no held-out text' "$work/test.stats"
+"$build/onebit-corpus" --seed 3 --held-out --documents "$TEST_DOCUMENTS" --format qa --stats \
+    --output "$work/questions.jsonl" 2>"$work/questions.stats" || stop 'no questions' "$work/questions.stats"
+entropy=$(sed -n 's/^entropy.* = \([0-9.]*\) bits per byte.*/\1/p' "$work/test.stats")
+chance=$(sed -n 's/^by chance *\([0-9.]*\) %.*/\1/p' "$work/questions.stats")
+sed '/^<|endoftext|>/,$d' "$work/test.txt" | indented
+printf '\n%s of training text, %s of held-out text, %d held-out questions.\n' \
+    "$(size_of "$work/train.txt")" "$(size_of "$work/test.txt")" "$(($(wc -l <"$work/questions.jsonl")))"
+
+heading "2  The ternary model learns: every weight of its blocks is -1, 0 or +1 ($STEPS steps)"
+started=$(date +%s)
+# shellcheck disable=SC2086 # SHAPE and RECIPE are flags
+"$build/onebit-train" --data-dir "$work/train.txt" --output-dir "$work/ternary" --max-steps "$STEPS" \
+    --chat-template 'You: {prompt}\nKeeper: {reply}\n' $SHAPE $RECIPE || stop 'training failed'
+ternary_seconds=$(($(date +%s) - started))
+
+heading "3  Its twin learns in float32: same shape, same text ($TWIN_STEPS steps)"
+started=$(date +%s)
+# shellcheck disable=SC2086
+"$build/onebit-train" --data-dir "$work/train.txt" --output-dir "$work/float" --max-steps "$TWIN_STEPS" \
+    --tokenizer "$work/ternary/tokenizer.json" --layer-bit-map f32 --embedding f32 --quiet \
+    $SHAPE $RECIPE >"$work/float.log" 2>&1 &
+twin=$!
+while kill -0 "$twin" 2>/dev/null; do
+    if [ -t 1 ]; then
+        step=$(tail -n 1 "$work/float/metrics.csv" 2>/dev/null | cut -d, -f1)
+        printf '\r  %s of %s steps, %d s ' "${step:-0}" "$TWIN_STEPS" $(($(date +%s) - started))
+    fi
+    sleep 1
+done
+wait "$twin" || stop 'training of the twin failed' "$work/float.log"
+twin=
+float_seconds=$(($(date +%s) - started))
+[ ! -t 1 ] || printf '\r'
+printf '  %s steps in %d s        \n' "$TWIN_STEPS" "$float_seconds"
+
+heading '4  Both are measured on what they have not seen'
+for which in ternary float; do
+    "$build/onebit-eval" --model "$work/$which/model.1bit" --text "$work/test.txt" --json \
+        >"$work/$which.text.json" 2>"$work/$which.log" || stop 'onebit-eval failed' "$work/$which.log"
+    "$build/onebit-eval" --model "$work/$which/model.1bit" --questions "$work/questions.jsonl" --json \
+        >"$work/$which.questions.json" 2>"$work/$which.log" || stop 'onebit-eval failed' "$work/$which.log"
+done
+row() { printf '  %-28s %12s %12s   %s\n' "$1" "$2" "$3" "$4"; }
+row '' 'ternary' 'float32' ''
+row 'held-out text, bits per byte' "$(figure "$work/ternary.text.json" bits_per_byte)" \
+    "$(figure "$work/float.text.json" bits_per_byte)" "best possible: $entropy"
+row 'held-out questions right' "$(percent "$(figure "$work/ternary.questions.json" accuracy)")" \
+    "$(percent "$(figure "$work/float.questions.json" accuracy)")" "by guessing: $chance %"
+row 'file' "$(size_of "$work/ternary/model.1bit")" "$(size_of "$work/float/model.1bit")" ''
+row 'training' "$ternary_seconds s" "$float_seconds s" ''
+
+heading '5  The ternary model speaks'
+sample() { # PROMPT: the prompt and what the model adds, indented
+    "$build/onebit-generate" --model "$work/ternary/model.1bit" --prompt "$1" --max-tokens 120 --seed 7 \
+        --temperature "$2" --stop '<|endoftext|>' --quiet >"$work/sample" 2>"$work/sample.log" ||
+        stop 'onebit-generate failed' "$work/sample.log"
+    indented <"$work/sample"
+    printf '\n'
+}
+sample 'Once there was' 0.8
+sample 'Vera waited at the mill. She had a small red brush. Tom rested in the barn. Then Vera went to the barn and gave the brush to Tom.
+Q: Who has the brush now?
+A:' 0
+sample 'The tavern is full tonight. Hanna waits at the bridge with a blue lantern. Ned the baker rests at the well.
+You: Good evening!
+Keeper: Welcome, traveller!
+You: Who has the lantern?
+Keeper:' 0
+
+for pair in model.1bit:demo.1bit loss.svg:loss.svg; do
+    cp "$work/ternary/${pair%:*}" "${pair#*:}" || stop "cannot write ${pair#*:}"
+done
+heading 'Done'
+cat <<END
+  demo.1bit    the model ($(size_of demo.1bit))
+  loss.svg     its loss, to look at in a browser
+
+  Talk to it:  $build/onebit-chat --model demo.1bit
+END
