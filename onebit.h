@@ -1,4 +1,5 @@
-/* onebit.h - 1-bit language models in one C header: train, export, run.      SPDX-License-Identifier: MIT
+/* onebit.h - 1-bit language models in one C header: train, export, run. SPDX-License-Identifier:
+   MIT
 
    Do this in ONE C or C++ file:          #define ONEBIT_IMPLEMENTATION
                                           #include "onebit.h"
@@ -7,8 +8,8 @@
    Talk to a model:                       onebit_model *model; onebit_session *session;
                                           onebit_model_open(&model, "demo.1bit", NULL);
                                           onebit_session_create(&session, model, NULL, NULL);
-                                          onebit_generate(session, "Once upon a time", NULL, print, NULL);
-   Train one on your own text:            onebit_train_job job = onebit_train_job_default();
+                                          onebit_generate(session, "Once upon a time", NULL, print,
+   NULL); Train one on your own text:            onebit_train_job job = onebit_train_job_default();
                                           job.data_dir = "my/texts"; job.output_dir = "out";
                                           onebit_train(&job, NULL);
 
@@ -21,37 +22,35 @@
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
    (but the thread-local error text). */
 
-/* ===================================================================================================
+/* =================================================================================================
    >>manual
 
    FLOW      text -> onebit_tokenizer -> onebit_dataset -> onebit_trainer -> file.1bit
              file.1bit -> onebit_model (immutable, shared) -> onebit_session (one per conversation).
-   LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads, d head_dim,
-             F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x is dx.
-   MEMORY    every object takes its memory once, at create/open, as one block; onebit_*_bytes tells how
-             much beforehand. Nothing allocates afterwards. *_free accepts NULL and half-built objects.
-   ERRORS    functions return onebit_status; onebit_error_text() says what, where and what was expected,
-             per thread. Nothing is printed, nothing exits.
-   THREADS   onebit_model and onebit_tokenizer are immutable and may be shared by threads; every other
-             object belongs to one thread at a time. Work inside a call is split by onebit_env.parallel
-             (OpenMP when compiled with it, else serial). Threads split outputs, never sums: the result
-             is the same bit for bit for any number of threads.
-   NUMERICS  the trained forward, the exported forward, prefill and decode are the same function of the
-             weights: same integers, same order of float sums, no fused multiply-add in between.
-   FLAGS     ONEBIT_STATIC    all functions static (private copy per translation unit)
-             ONEBIT_API       your own linkage attribute
-             ONEBIT_NO_FILES  no stdio, no mmap: models come from memory
-             ONEBIT_NO_SIMD   only the portable kernels are compiled
-   =================================================================================================== */
+   LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads, d
+   head_dim, F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x is dx. MEMORY
+   every object takes its memory once, at create/open, as one block; onebit_*_bytes tells how much
+   beforehand. Nothing allocates afterwards. *_free accepts NULL and half-built objects. ERRORS
+   functions return onebit_status; onebit_error_text() says what, where and what was expected, per
+   thread. Nothing is printed, nothing exits. THREADS   onebit_model and onebit_tokenizer are
+   immutable and may be shared by threads; every other object belongs to one thread at a time. Work
+   inside a call is split by onebit_env.parallel (OpenMP when compiled with it, else serial).
+   Threads split outputs, never sums: the result is the same bit for bit for any number of threads.
+   NUMERICS  the trained forward, the exported forward, prefill and decode are the same function of
+   the weights: same integers, same order of float sums, no fused multiply-add in between. FLAGS
+   ONEBIT_STATIC    all functions static (private copy per translation unit) ONEBIT_API       your
+   own linkage attribute ONEBIT_NO_FILES  no stdio, no mmap: models come from memory ONEBIT_NO_SIMD
+   only the portable kernels are compiled
+   ============================================================================================== */
 #ifndef ONEBIT_H
 #define ONEBIT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define ONEBIT_VERSION "0.1.0"
+#define ONEBIT_VERSION    "0.1.0"
 #define ONEBIT_MAX_LAYERS 256 /* entries of layer_bit_map */
-#define ONEBIT_TEXT_MAX 256   /* bytes of a TEXT setting, terminator included */
+#define ONEBIT_TEXT_MAX   256 /* bytes of a TEXT setting, terminator included */
 
 #ifndef ONEBIT_API
 #if defined(ONEBIT_STATIC) && defined(__GNUC__)
@@ -67,22 +66,22 @@
 extern "C" {
 #endif
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: base
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* One row per error: name, sentence. ONEBIT_AGAIN is not a failure: work remains, call again. */
-#define ONEBIT_ERRORS(X)                                    \
-    X(OK, "ok")                                             \
-    X(AGAIN, "work remains: call again")                    \
-    X(USAGE, "an argument is missing or makes no sense")    \
-    X(MEMORY, "out of memory")                              \
-    X(IO, "a file could not be read or written")            \
-    X(FORMAT, "a file or text is damaged or not what it claims") \
-    X(CONFIG, "a setting is unknown or out of range")       \
-    X(UNSUPPORTED, "valid, but not supported by this version") \
-    X(LIMIT, "the context is full")                         \
-    X(DIVERGED, "training diverged (a value is not finite)") \
+#define ONEBIT_ERRORS(X)                                                                           \
+    X(OK, "ok")                                                                                    \
+    X(AGAIN, "work remains: call again")                                                           \
+    X(USAGE, "an argument is missing or makes no sense")                                           \
+    X(MEMORY, "out of memory")                                                                     \
+    X(IO, "a file could not be read or written")                                                   \
+    X(FORMAT, "a file or text is damaged or not what it claims")                                   \
+    X(CONFIG, "a setting is unknown or out of range")                                              \
+    X(UNSUPPORTED, "valid, but not supported by this version")                                     \
+    X(LIMIT, "the context is full")                                                                \
+    X(DIVERGED, "training diverged (a value is not finite)")                                       \
     X(CANCELLED, "stopped by the caller")
 
 #define ONEBIT_ERROR_ENUM(name, sentence) ONEBIT_##name,
@@ -92,29 +91,35 @@ typedef enum onebit_status { ONEBIT_ERRORS(ONEBIT_ERROR_ENUM) ONEBIT_STATUS_COUN
 /* The sentence of a status, from the table above; never NULL. Any thread. */
 ONEBIT_API const char *onebit_status_text(onebit_status status);
 
-/* What went wrong in this thread's last failed call: what, where, what was expected. Never NULL; valid
-   until the next failing call of the same thread. */
+/* What went wrong in this thread's last failed call: what, where, what was expected. Never NULL;
+   valid until the next failing call of the same thread. */
 ONEBIT_API const char *onebit_error_text(void);
 
 /* Version, compiler, instruction set chosen and threads, as one line for --version and bug reports:
-   "onebit 0.1.0 (gcc 12.2, avx512, 2 threads, OpenMP)". Writes at most size bytes with a terminator. */
+   "onebit 0.1.0 (gcc 12.2, avx512, 2 threads, OpenMP)". Writes at most size bytes with a
+   terminator. */
 ONEBIT_API void onebit_version_text(char *out, size_t size);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: system
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* Instruction sets of the kernels; AUTO takes the best that this processor has. */
-typedef enum onebit_isa { ONEBIT_ISA_AUTO, ONEBIT_ISA_SCALAR, ONEBIT_ISA_AVX2, ONEBIT_ISA_AVX512 } onebit_isa;
+typedef enum onebit_isa {
+    ONEBIT_ISA_AUTO,
+    ONEBIT_ISA_SCALAR,
+    ONEBIT_ISA_AVX2,
+    ONEBIT_ISA_AVX512
+} onebit_isa;
 
 /* One piece of parallel work: body(arg, i) for one i. */
 typedef void (*onebit_body)(void *arg, int index);
 
-/* Where an object gets its memory and its threads. Copied into every object that is created with it.
-   alloc returns NULL when it cannot; release accepts what alloc gave. parallel calls body(arg, i) for
-   every i in [0, n), in any order, on any threads, and returns when all are done. threads is how many
-   pieces work is cut into (1..64). isa forces a kernel set; asking for one the processor lacks is
-   ONEBIT_UNSUPPORTED. */
+/* Where an object gets its memory and its threads. Copied into every object that is created with
+   it. alloc returns NULL when it cannot; release accepts what alloc gave. parallel calls body(arg,
+   i) for every i in [0, n), in any order, on any threads, and returns when all are done. threads is
+   how many pieces work is cut into (1..64). isa forces a kernel set; asking for one the processor
+   lacks is ONEBIT_UNSUPPORTED. */
 typedef struct onebit_env {
     void *user;
     void *(*alloc)(void *user, size_t bytes);
@@ -124,100 +129,116 @@ typedef struct onebit_env {
     onebit_isa isa;
 } onebit_env;
 
-/* malloc/free, OpenMP with all its threads when compiled with it (else serial), automatic kernels. */
+/* malloc/free, OpenMP with all its threads when compiled with it (else serial), automatic kernels.
+ */
 ONEBIT_API onebit_env onebit_env_default(void);
 
-/* Name of an instruction set ("scalar", "avx2", "avx512"); AUTO gives the one this processor would use. */
+/* Name of an instruction set ("scalar", "avx2", "avx512"); AUTO gives the one this processor would
+ * use. */
 ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
 
-/* ---------------------------------------------------------------------------------------------------
-   >>api: config. One row per setting: kind, name, default, low, high, help. The row gives the struct
-   field, the default, the JSON key, the range check, the CLI flag (--name-with-dashes) and its help.
-   Kinds: INT int, REAL double, BOOL int 0/1, CHOICE int index into "a|b|c" (in the help column, before
-   the colon), TEXT char[ONEBIT_TEXT_MAX].
-   --------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------
+   >>api: config. One row per setting: kind, name, default, low, high, help. The row gives the
+   struct field, the default, the JSON key, the range check, the CLI flag (--name-with-dashes) and
+   its help. Kinds: INT int, REAL double, BOOL int 0/1, CHOICE int index into "a|b|c" (in the help
+   column, before the colon), TEXT char[ONEBIT_TEXT_MAX].
+   ---------------------------------------------------------------------------------------------- */
 
-#define ONEBIT_MODEL_FIELDS(X)                                                                             \
-    X(INT, vocab_size, 0, 0, 1 << 20, "rows of the embedding; 0 = taken from the tokenizer")               \
-    X(INT, hidden_size, 256, 8, 65536, "width of the model; a multiple of num_heads")                      \
-    X(INT, num_layers, 6, 1, ONEBIT_MAX_LAYERS, "decoder blocks")                                          \
-    X(INT, num_heads, 8, 1, 1024, "attention heads")                                                       \
-    X(INT, num_key_value_heads, 0, 0, 1024, "key/value heads (GQA); 0 = num_heads")                        \
-    X(INT, head_dim, 0, 0, 1024, "width of a head, even; 0 = hidden_size / num_heads")                     \
-    X(INT, intermediate_size, 1024, 8, 1 << 20, "FFN width (of gate and up each when gated)")              \
-    X(INT, max_seq_len, 256, 1, 1 << 20, "context length in tokens")                                       \
-    X(REAL, layer_norm_eps, 1e-5, 1e-12, 1.0, "epsilon inside the square root of every norm")              \
-    X(REAL, rope_theta, 10000.0, 1.0, 1e9, "base of the rotary frequencies")                               \
-    X(CHOICE, activation, 0, 0, 2, "silu|relu2|relu: FFN activation; use_relu2 also selects relu2")        \
-    X(BOOL, use_swiglu, 1, 0, 1, "gated FFN: act(gate) * up; false = act(up)")                             \
-    X(BOOL, use_relu2, 0, 0, 1, "squared ReLU as the activation (gated or not)")                           \
-    X(BOOL, use_ternary, 1, 0, 1, "body ternary (true) or binary (false) where layer_bit_map is silent")   \
-    X(BOOL, use_subln, 1, 0, 1, "block norms are RMSNorm; false (LayerNorm) is not supported yet")         \
-    X(BOOL, use_sub_norm, 0, 0, 1, "BitNet's SubLN: one more RMSNorm before o_proj and down_proj")         \
-    X(BOOL, use_rope, 1, 0, 1, "rotary positions; false = no position information")                        \
-    X(BOOL, use_qk_norm, 0, 0, 1, "RMSNorm of queries and keys per head, before RoPE")                     \
-    X(BOOL, use_residual_scaling, 0, 0, 1, "multiply each block output by 1/sqrt(2)")                      \
-    X(BOOL, use_dynamic_threshold, 0, 0, 1, "ternary threshold 0.7 mean|W| instead of AbsMean rounding")   \
-    X(BOOL, tie_word_embeddings, 1, 0, 1, "the head is the embedding; false = its own matrix")             \
-    X(INT, activation_bits, 8, 0, 8, "bits of linear inputs: 8 = int8 per token, 0 = full precision")      \
-    X(REAL, logit_softcap, 0.0, 0.0, 1000.0, "logits = c * tanh(logits / c); 0 = off")                     \
-    X(REAL, ste_scale_factor, 1.0, 0.0, 16.0, "multiplies the straight-through gradient of weights")       \
-    X(REAL, latent_clamp_max, 0.0, 0.0, 100.0, "clamp latents in the forward pass; 0 = off")               \
-    X(REAL, latent_clip_max_training, 0.0, 0.0, 100.0, "clip latents after each step; 0 = off")            \
-    X(REAL, anneal_fraction, 0.0, 0.0, 1.0, "share of the run that blends float into quantized weights")   \
-    X(REAL, arenas_initial, 0.0, 0.0, 1.0, "Arenas: W_eff = Q(W) + c W, c from here to 0; 0 = off")        \
-    X(INT, arenas_anneal_steps, 10000, 1, 1 << 30, "steps until the Arenas coefficient is 0")              \
-    X(TEXT, chat_template, "", 0, 0, "one turn, e.g. 'You: {prompt}\\nKeeper: {reply}\\n'; empty = continue the text")
+#define ONEBIT_MODEL_FIELDS(X)                                                                     \
+    X(INT, vocab_size, 0, 0, 1 << 20, "rows of the embedding; 0 = taken from the tokenizer")       \
+    X(INT, hidden_size, 256, 8, 65536, "width of the model; a multiple of num_heads")              \
+    X(INT, num_layers, 6, 1, ONEBIT_MAX_LAYERS, "decoder blocks")                                  \
+    X(INT, num_heads, 8, 1, 1024, "attention heads")                                               \
+    X(INT, num_key_value_heads, 0, 0, 1024, "key/value heads (GQA); 0 = num_heads")                \
+    X(INT, head_dim, 0, 0, 1024, "width of a head, even; 0 = hidden_size / num_heads")             \
+    X(INT, intermediate_size, 1024, 8, 1 << 20, "FFN width (of gate and up each when gated)")      \
+    X(INT, max_seq_len, 256, 1, 1 << 20, "context length in tokens")                               \
+    X(REAL, layer_norm_eps, 1e-5, 1e-12, 1.0, "epsilon inside the square root of every norm")      \
+    X(REAL, rope_theta, 10000.0, 1.0, 1e9, "base of the rotary frequencies")                       \
+    X(CHOICE, activation, 0, 0, 2,                                                                 \
+      "silu|relu2|relu: FFN activation; use_relu2 also selects relu2")                             \
+    X(BOOL, use_swiglu, 1, 0, 1, "gated FFN: act(gate) * up; false = act(up)")                     \
+    X(BOOL, use_relu2, 0, 0, 1, "squared ReLU as the activation (gated or not)")                   \
+    X(BOOL, use_ternary, 1, 0, 1,                                                                  \
+      "body ternary (true) or binary (false) where layer_bit_map is silent")                       \
+    X(BOOL, use_subln, 1, 0, 1, "block norms are RMSNorm; false (LayerNorm) is not supported yet") \
+    X(BOOL, use_sub_norm, 0, 0, 1, "BitNet's SubLN: one more RMSNorm before o_proj and down_proj") \
+    X(BOOL, use_rope, 1, 0, 1, "rotary positions; false = no position information")                \
+    X(BOOL, use_qk_norm, 0, 0, 1, "RMSNorm of queries and keys per head, before RoPE")             \
+    X(BOOL, use_residual_scaling, 0, 0, 1, "multiply each block output by 1/sqrt(2)")              \
+    X(BOOL, use_dynamic_threshold, 0, 0, 1,                                                        \
+      "ternary threshold 0.7 mean|W| instead of AbsMean rounding")                                 \
+    X(BOOL, tie_word_embeddings, 1, 0, 1, "the head is the embedding; false = its own matrix")     \
+    X(INT, activation_bits, 8, 0, 8,                                                               \
+      "bits of linear inputs: 8 = int8 per token, 0 = full precision")                             \
+    X(REAL, logit_softcap, 0.0, 0.0, 1000.0, "logits = c * tanh(logits / c); 0 = off")             \
+    X(REAL, ste_scale_factor, 1.0, 0.0, 16.0,                                                      \
+      "multiplies the straight-through gradient of weights")                                       \
+    X(REAL, latent_clamp_max, 0.0, 0.0, 100.0, "clamp latents in the forward pass; 0 = off")       \
+    X(REAL, latent_clip_max_training, 0.0, 0.0, 100.0, "clip latents after each step; 0 = off")    \
+    X(REAL, anneal_fraction, 0.0, 0.0, 1.0,                                                        \
+      "share of the run that blends float into quantized weights")                                 \
+    X(REAL, arenas_initial, 0.0, 0.0, 1.0,                                                         \
+      "Arenas: W_eff = Q(W) + c W, c from here to 0; 0 = off")                                     \
+    X(INT, arenas_anneal_steps, 10000, 1, 1 << 30, "steps until the Arenas coefficient is 0")      \
+    X(TEXT, chat_template, "", 0, 0,                                                               \
+      "one turn, e.g. 'You: {prompt}\\nKeeper: {reply}\\n'; empty = continue the text")
 
-#define ONEBIT_TRAIN_FIELDS(X)                                                                             \
-    X(INT, batch_size, 16, 1, 65536, "sequences per micro-batch")                                          \
-    X(INT, accumulation_steps, 1, 1, 65536, "micro-batches per update")                                    \
-    X(INT, seq_len, 0, 0, 1 << 20, "training sequence length; 0 = max_seq_len")                            \
-    X(INT, max_steps, 2000, 0, 1 << 30, "updates; 0 = as many as max_epochs needs")                        \
-    X(INT, max_epochs, 0, 0, 1 << 20, "stop after this many passes over the data; 0 = no limit")           \
-    X(CHOICE, optimizer, 1, 0, 1, "adamw|muon: muon is for the matrices of blocks, adamw for the rest")    \
-    X(REAL, lr, 4e-3, 0.0, 10.0, "peak learning rate of AdamW")                                            \
-    X(REAL, muon_lr, 0.02, 0.0, 10.0, "peak learning rate of Muon")                                        \
-    X(REAL, muon_momentum, 0.95, 0.0, 0.9999, "momentum of Muon (Nesterov)")                               \
-    X(INT, muon_iterations, 5, 1, 20, "Newton-Schulz iterations of Muon")                                  \
-    X(REAL, adam_beta1, 0.9, 0.0, 0.9999, "first moment decay")                                            \
-    X(REAL, adam_beta2, 0.99, 0.0, 0.99999, "second moment decay")                                         \
-    X(REAL, adam_eps, 1e-8, 0.0, 1.0, "AdamW epsilon")                                                     \
-    X(REAL, weight_decay, 0.1, 0.0, 10.0, "decoupled decay of latent matrices (not norms, embeddings)")    \
-    X(REAL, grad_clip_max_norm, 1.0, 0.0, 1e6, "global gradient norm limit; 0 = off")                      \
-    X(INT, lr_warmup_steps, 100, 0, 1 << 30, "linear warm-up")                                             \
-    X(CHOICE, lr_decay, 0, 0, 3, "cosine|linear|none|wsd: shape after the warm-up")                        \
-    X(REAL, lr_min_ratio, 0.1, 0.0, 1.0, "final learning rate as a share of the peak")                     \
-    X(REAL, wsd_decay_fraction, 0.3, 0.0, 1.0, "wsd: last share of the run that decays to the minimum")    \
-    X(REAL, float_fraction, 0.0, 0.0, 1.0, "first share of the run in float, then quantized")              \
-    X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                                       \
-    X(REAL, val_fraction, 0.05, 0.0, 0.5, "tail of the data held out for validation")                      \
-    X(INT, eval_every, 250, 0, 1 << 30, "validate every so many updates; 0 = only at the end")             \
-    X(INT, eval_batches, 20, 1, 1 << 30, "batches per validation")                                         \
-    X(INT, save_every, 500, 0, 1 << 30, "checkpoint every so many updates; 0 = only at the end")           \
-    X(INT, log_every, 10, 1, 1 << 30, "metrics line every so many updates")                                \
+#define ONEBIT_TRAIN_FIELDS(X)                                                                     \
+    X(INT, batch_size, 16, 1, 65536, "sequences per micro-batch")                                  \
+    X(INT, accumulation_steps, 1, 1, 65536, "micro-batches per update")                            \
+    X(INT, seq_len, 0, 0, 1 << 20, "training sequence length; 0 = max_seq_len")                    \
+    X(INT, max_steps, 2000, 0, 1 << 30, "updates; 0 = as many as max_epochs needs")                \
+    X(INT, max_epochs, 0, 0, 1 << 20, "stop after this many passes over the data; 0 = no limit")   \
+    X(CHOICE, optimizer, 1, 0, 1,                                                                  \
+      "adamw|muon: muon is for the matrices of blocks, adamw for the rest")                        \
+    X(REAL, lr, 4e-3, 0.0, 10.0, "peak learning rate of AdamW")                                    \
+    X(REAL, muon_lr, 0.02, 0.0, 10.0, "peak learning rate of Muon")                                \
+    X(REAL, muon_momentum, 0.95, 0.0, 0.9999, "momentum of Muon (Nesterov)")                       \
+    X(INT, muon_iterations, 5, 1, 20, "Newton-Schulz iterations of Muon")                          \
+    X(REAL, adam_beta1, 0.9, 0.0, 0.9999, "first moment decay")                                    \
+    X(REAL, adam_beta2, 0.99, 0.0, 0.99999, "second moment decay")                                 \
+    X(REAL, adam_eps, 1e-8, 0.0, 1.0, "AdamW epsilon")                                             \
+    X(REAL, weight_decay, 0.1, 0.0, 10.0,                                                          \
+      "decoupled decay of latent matrices (not norms, embeddings)")                                \
+    X(REAL, grad_clip_max_norm, 1.0, 0.0, 1e6, "global gradient norm limit; 0 = off")              \
+    X(INT, lr_warmup_steps, 100, 0, 1 << 30, "linear warm-up")                                     \
+    X(CHOICE, lr_decay, 0, 0, 3, "cosine|linear|none|wsd: shape after the warm-up")                \
+    X(REAL, lr_min_ratio, 0.1, 0.0, 1.0, "final learning rate as a share of the peak")             \
+    X(REAL, wsd_decay_fraction, 0.3, 0.0, 1.0,                                                     \
+      "wsd: last share of the run that decays to the minimum")                                     \
+    X(REAL, float_fraction, 0.0, 0.0, 1.0, "first share of the run in float, then quantized")      \
+    X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                               \
+    X(REAL, val_fraction, 0.05, 0.0, 0.5, "tail of the data held out for validation")              \
+    X(INT, eval_every, 250, 0, 1 << 30, "validate every so many updates; 0 = only at the end")     \
+    X(INT, eval_batches, 20, 1, 1 << 30, "batches per validation")                                 \
+    X(INT, save_every, 500, 0, 1 << 30, "checkpoint every so many updates; 0 = only at the end")   \
+    X(INT, log_every, 10, 1, 1 << 30, "metrics line every so many updates")                        \
     X(INT, debug_every, 100, 0, 1 << 30, "code shares and flips every so many updates; 0 = off")
 
-#define ONEBIT_SAMPLE_FIELDS(X)                                                                            \
-    X(INT, max_tokens, 256, 1, 1 << 20, "tokens to generate at most")                                      \
-    X(REAL, temperature, 0.8, 0.0, 100.0, "0 = greedy")                                                    \
-    X(INT, top_k, 0, 0, 1 << 20, "keep the k likeliest tokens; 0 = off")                                   \
-    X(REAL, top_p, 0.95, 0.0, 1.0, "keep the likeliest tokens up to this probability; 1 = off")            \
-    X(REAL, min_p, 0.0, 0.0, 1.0, "drop tokens below this share of the likeliest; 0 = off")                \
-    X(REAL, repetition_penalty, 1.0, 0.01, 100.0, "divides positive logits of seen tokens; 1 = off")       \
-    X(REAL, frequency_penalty, 0.0, -100.0, 100.0, "subtracted per occurrence of a token")                 \
-    X(REAL, presence_penalty, 0.0, -100.0, 100.0, "subtracted once for each token seen")                   \
-    X(INT, penalty_window, 64, 0, 1 << 20, "last tokens that count as seen; 0 = the whole context")        \
+#define ONEBIT_SAMPLE_FIELDS(X)                                                                    \
+    X(INT, max_tokens, 256, 1, 1 << 20, "tokens to generate at most")                              \
+    X(REAL, temperature, 0.8, 0.0, 100.0, "0 = greedy")                                            \
+    X(INT, top_k, 0, 0, 1 << 20, "keep the k likeliest tokens; 0 = off")                           \
+    X(REAL, top_p, 0.95, 0.0, 1.0, "keep the likeliest tokens up to this probability; 1 = off")    \
+    X(REAL, min_p, 0.0, 0.0, 1.0, "drop tokens below this share of the likeliest; 0 = off")        \
+    X(REAL, repetition_penalty, 1.0, 0.01, 100.0,                                                  \
+      "divides positive logits of seen tokens; 1 = off")                                           \
+    X(REAL, frequency_penalty, 0.0, -100.0, 100.0, "subtracted per occurrence of a token")         \
+    X(REAL, presence_penalty, 0.0, -100.0, 100.0, "subtracted once for each token seen")           \
+    X(INT, penalty_window, 64, 0, 1 << 20,                                                         \
+      "last tokens that count as seen; 0 = the whole context")                                     \
     X(INT, seed, 0, 0, 2147483647, "seed of sampling; the same seed gives the same text")
 
-#define ONEBIT_FIELD_INT(name) int name;
-#define ONEBIT_FIELD_BOOL(name) int name;
-#define ONEBIT_FIELD_CHOICE(name) int name;
-#define ONEBIT_FIELD_REAL(name) double name;
-#define ONEBIT_FIELD_TEXT(name) char name[ONEBIT_TEXT_MAX];
+#define ONEBIT_FIELD_INT(name)                           int name;
+#define ONEBIT_FIELD_BOOL(name)                          int name;
+#define ONEBIT_FIELD_CHOICE(name)                        int name;
+#define ONEBIT_FIELD_REAL(name)                          double name;
+#define ONEBIT_FIELD_TEXT(name)                          char name[ONEBIT_TEXT_MAX];
 #define ONEBIT_FIELD(kind, name, value, low, high, help) ONEBIT_FIELD_##kind(name)
 
-/* How a matrix is stored and computed. In JSON: "f32", "f16", "8bit" (or "eightbit"), "ternary", "binary". */
+/* How a matrix is stored and computed. In JSON: "f32", "f16", "8bit" (or "eightbit"), "ternary",
+ * "binary". */
 typedef enum onebit_mode {
     ONEBIT_F32,     /* float32 weights, float activations: the twin to compare with */
     ONEBIT_F16,     /* float16 weights, float activations */
@@ -236,21 +257,29 @@ typedef struct onebit_config {
 } onebit_config;
 
 /* How to train: the rows of ONEBIT_TRAIN_FIELDS. */
-typedef struct onebit_train_options { ONEBIT_TRAIN_FIELDS(ONEBIT_FIELD) } onebit_train_options;
+typedef struct onebit_train_options {
+    ONEBIT_TRAIN_FIELDS(ONEBIT_FIELD)
+} onebit_train_options;
 
 /* How to sample: the rows of ONEBIT_SAMPLE_FIELDS. */
-typedef struct onebit_sample_options { ONEBIT_SAMPLE_FIELDS(ONEBIT_FIELD) } onebit_sample_options;
+typedef struct onebit_sample_options {
+    ONEBIT_SAMPLE_FIELDS(ONEBIT_FIELD)
+} onebit_sample_options;
 
 /* The three tables, for programs that list or set settings by name. */
-typedef enum onebit_table { ONEBIT_TABLE_MODEL, ONEBIT_TABLE_TRAIN, ONEBIT_TABLE_SAMPLE } onebit_table;
+typedef enum onebit_table {
+    ONEBIT_TABLE_MODEL,
+    ONEBIT_TABLE_TRAIN,
+    ONEBIT_TABLE_SAMPLE
+} onebit_table;
 
 /* One setting as text: for --help, and for tools. Strings live for ever. */
 typedef struct onebit_field_info {
-    const char *name;          /* "hidden_size" */
-    const char *kind;          /* "INT", "REAL", "BOOL", "CHOICE", "TEXT" */
-    const char *default_text;  /* "256", "silu", "" */
-    const char *help;          /* one sentence */
-    double low, high;          /* bounds, inclusive (INT, REAL, BOOL, CHOICE) */
+    const char *name;         /* "hidden_size" */
+    const char *kind;         /* "INT", "REAL", "BOOL", "CHOICE", "TEXT" */
+    const char *default_text; /* "256", "silu", "" */
+    const char *help;         /* one sentence */
+    double low, high;         /* bounds, inclusive (INT, REAL, BOOL, CHOICE) */
 } onebit_field_info;
 
 /* Defaults of the tables; layer_bit_map: ternary blocks, f16 embedding and head. */
@@ -261,12 +290,14 @@ ONEBIT_API onebit_sample_options onebit_sample_options_default(void);
 /* Row index of a table; ONEBIT_USAGE when there is none (so loop from 0 until it fails). */
 ONEBIT_API onebit_status onebit_field(onebit_table table, int index, onebit_field_info *out);
 
-/* Sets one field of a table's struct (onebit_config, onebit_train_options or onebit_sample_options) from
-   text. The name may use '-' for '_'. The model table also takes "layer_bit_map": a mode for all blocks
-   ("ternary"), a comma-separated list, or JSON; "embedding" and "lm_head": a mode. An unknown name or a
-   value out of range is ONEBIT_CONFIG with a text that names the field, the bounds and, for a typo, the
-   nearest name. */
-ONEBIT_API onebit_status onebit_field_set(onebit_table table, void *object, const char *name, const char *value);
+/* Sets one field of a table's struct (onebit_config, onebit_train_options or onebit_sample_options)
+   from text. The name may use '-' for '_'. The model table also takes "layer_bit_map": a mode for
+   all blocks
+   ("ternary"), a comma-separated list, or JSON; "embedding" and "lm_head": a mode. An unknown name
+   or a value out of range is ONEBIT_CONFIG with a text that names the field, the bounds and, for a
+   typo, the nearest name. */
+ONEBIT_API onebit_status onebit_field_set(onebit_table table, void *object, const char *name,
+                                          const char *value);
 
 /* Name of a mode ("ternary"), and back ("8bit" and "eightbit" both work; -1 when unknown). */
 ONEBIT_API const char *onebit_mode_name(onebit_mode mode);
@@ -277,42 +308,53 @@ ONEBIT_API int onebit_mode_parse(const char *name);
    {"embedding": m, "layer_modes": [m, ...], "lm_head": m} must have one entry per layer. */
 ONEBIT_API onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes);
 
-/* Writes every field as JSON with layer_bit_map. Returns the length without terminator, as snprintf does;
-   out may be NULL when size is 0. */
+/* Writes every field as JSON with layer_bit_map. Returns the length without terminator, as snprintf
+   does; out may be NULL when size is 0. */
 ONEBIT_API size_t onebit_config_write(const onebit_config *config, char *out, size_t size);
 
 /* Fills the "0 = derived" fields (kv heads, head_dim) and checks that all fields fit each other. */
 ONEBIT_API onebit_status onebit_config_check(onebit_config *config);
 
-/* A shape that suits this much text: "tiny" ... or "auto" by bytes of text (0 = unknown). ONEBIT_CONFIG
-   lists the presets when the name is unknown. vocab_size is a proposal for the tokenizer. */
-ONEBIT_API onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t text_bytes);
+/* A shape that suits this much text: "tiny" ... or "auto" by bytes of text (0 = unknown).
+   ONEBIT_CONFIG lists the presets when the name is unknown. vocab_size is a proposal for the
+   tokenizer. */
+ONEBIT_API onebit_status onebit_config_preset(onebit_config *out, const char *name,
+                                              size_t text_bytes);
 
 /* Trainable numbers in the model, embedding included (a tied head is counted once). */
 ONEBIT_API size_t onebit_config_parameters(const onebit_config *config);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: tokenizer
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* Text <-> token ids. Immutable after creation; may be shared by threads. */
 typedef struct onebit_tokenizer onebit_tokenizer;
 
-/* BPE: byte-level BPE with GPT-2's pre-tokenizer; BYTE: 256 bytes; CHAR: one token per code point of the
-   training text. All have the special token <|endoftext|>, which separates documents. */
-typedef enum onebit_tokenizer_kind { ONEBIT_TOKENIZER_BPE, ONEBIT_TOKENIZER_BYTE, ONEBIT_TOKENIZER_CHAR } onebit_tokenizer_kind;
+/* BPE: byte-level BPE with GPT-2's pre-tokenizer; BYTE: 256 bytes; CHAR: one token per code point
+   of the training text. All have the special token <|endoftext|>, which separates documents. */
+typedef enum onebit_tokenizer_kind {
+    ONEBIT_TOKENIZER_BPE,
+    ONEBIT_TOKENIZER_BYTE,
+    ONEBIT_TOKENIZER_CHAR
+} onebit_tokenizer_kind;
 
-/* Learns a tokenizer from text. vocab_size counts special tokens too (BPE: at least 257; ignored for
-   BYTE and CHAR). Deterministic: ties go to the pair with the smaller ids. <|endoftext|> in the text is
-   skipped. text may be NULL for BYTE. Code points that a CHAR tokenizer has not seen encode as the byte
+/* Learns a tokenizer from text. vocab_size counts special tokens too (BPE: at least 257; ignored
+   for BYTE and CHAR). Deterministic: ties go to the pair with the smaller ids. <|endoftext|> in the
+   text is skipped. text may be NULL for BYTE. Code points that a CHAR tokenizer has not seen encode
+   as the byte
    '?' or, if that is unknown too, are dropped. */
-ONEBIT_API onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_kind kind, const char *text,
-                                                size_t bytes, int vocab_size, const onebit_env *env);
+ONEBIT_API onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_kind kind,
+                                                const char *text, size_t bytes, int vocab_size,
+                                                const onebit_env *env);
 
 /* Reads a Hugging Face tokenizer.json of the GPT-2 kind (byte-level BPE) or one written by
-   onebit_tokenizer_write. Anything it does not understand is an error that names it. env may be NULL. */
-ONEBIT_API onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path, const onebit_env *env);
-ONEBIT_API onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes, const onebit_env *env);
+   onebit_tokenizer_write. Anything it does not understand is an error that names it. env may be
+   NULL. */
+ONEBIT_API onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
+                                               const onebit_env *env);
+ONEBIT_API onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json,
+                                                size_t bytes, const onebit_env *env);
 
 /* Releases it; NULL is fine. */
 ONEBIT_API void onebit_tokenizer_free(onebit_tokenizer *tokenizer);
@@ -326,56 +368,71 @@ ONEBIT_API int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer);
 /* Id of <|endoftext|> (or of the file's end token), or -1. */
 ONEBIT_API int onebit_tokenizer_end(const onebit_tokenizer *tokenizer);
 
-/* Bytes of one token: *bytes is set to its length; NULL for an id out of range. Special tokens give their
-   written form. Not terminated. */
-ONEBIT_API const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id, size_t *bytes);
+/* Bytes of one token: *bytes is set to its length; NULL for an id out of range. Special tokens give
+   their written form. Not terminated. */
+ONEBIT_API const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id,
+                                              size_t *bytes);
 
-/* Encodes text into ids[capacity] and sets *count to the number of ids that the text needs; when that is
-   more than capacity the rest is not written and ONEBIT_LIMIT is returned. ids may be NULL with capacity 0.
-   special: 1 = written special tokens (<|endoftext|>) become their id, 0 = they are plain text. Any bytes
-   are accepted, invalid UTF-8 too. Time is near linear; allocates a work area from the tokenizer's env. */
-ONEBIT_API onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t *ids, size_t capacity,
-                                                 size_t *count, const char *text, size_t bytes, int special);
+/* Encodes text into ids[capacity] and sets *count to the number of ids that the text needs; when
+   that is more than capacity the rest is not written and ONEBIT_LIMIT is returned. ids may be NULL
+   with capacity 0. special: 1 = written special tokens (<|endoftext|>) become their id, 0 = they
+   are plain text. Any bytes are accepted, invalid UTF-8 too. Time is near linear; allocates a work
+   area from the tokenizer's env. */
+ONEBIT_API onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t *ids,
+                                                 size_t capacity, size_t *count, const char *text,
+                                                 size_t bytes, int special);
 
-/* Decodes n ids into out[size] with a terminator; returns the length without it, as snprintf does. Ids out
-   of range give nothing. special: 0 = special tokens are left out. */
-ONEBIT_API size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, size_t size, const int32_t *ids,
-                                          size_t n, int special);
+/* Decodes n ids into out[size] with a terminator; returns the length without it, as snprintf does.
+   Ids out of range give nothing. special: 0 = special tokens are left out. */
+ONEBIT_API size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, size_t size,
+                                          const int32_t *ids, size_t n, int special);
 
-/* Streaming decode: holds back the bytes of an unfinished character between calls. Start with {0}. */
-typedef struct onebit_utf8 { unsigned char held[8]; int count; } onebit_utf8;
+/* Streaming decode: holds back the bytes of an unfinished character between calls. Start with {0}.
+ */
+typedef struct onebit_utf8 {
+    unsigned char held[8];
+    int count;
+} onebit_utf8;
 
-/* Appends one token and gives the whole characters that are ready now: writes at most size bytes with a
-   terminator and returns their number. Bytes that can never become valid UTF-8 come out as U+FFFD.
-   id < 0 flushes what is held. 512 bytes suffice for any token of up to 160 bytes; a longer one is cut. */
-ONEBIT_API size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *state, int id, char *out, size_t size);
+/* Appends one token and gives the whole characters that are ready now: writes at most size bytes
+   with a terminator and returns their number. Bytes that can never become valid UTF-8 come out as
+   U+FFFD. id < 0 flushes what is held. 512 bytes suffice for any token of up to 160 bytes; a longer
+   one is cut. */
+ONEBIT_API size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *state,
+                                          int id, char *out, size_t size);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: dataset
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* Tokens with a seeded order of training windows. One thread at a time. */
 typedef struct onebit_dataset onebit_dataset;
 
 /* Where a dataset stands; copy it out and in to resume exactly. */
-typedef struct onebit_position { uint64_t seed, epoch, index; } onebit_position;
+typedef struct onebit_position {
+    uint64_t seed, epoch, index;
+} onebit_position;
 
-/* Collects text: path is a file or a directory (its files in sorted order): .txt/.raw/.md as documents
-   separated by <|endoftext|> (and at each file's end), .jsonl with a "text" field per line. Files that
-   are no such text are skipped in a directory and an error when named. The joined text (documents
-   separated by "<|endoftext|>") is allocated from env; release it with onebit_text_free. A path that
-   yields no text is an error that names it. max_bytes 0 = no limit. */
-ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path, size_t max_bytes, const onebit_env *env);
+/* Collects text: path is a file or a directory (its files in sorted order): .txt/.raw/.md as
+   documents separated by <|endoftext|> (and at each file's end), .jsonl with a "text" field per
+   line. Files that are no such text are skipped in a directory and an error when named. The joined
+   text (documents separated by "<|endoftext|>") is allocated from env; release it with
+   onebit_text_free. A path that yields no text is an error that names it. max_bytes 0 = no limit.
+ */
+ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path,
+                                          size_t max_bytes, const onebit_env *env);
 ONEBIT_API void onebit_text_free(char *text, const onebit_env *env);
 
-/* Opens data for training: like onebit_text_load, tokenised; or a .tokens file (TKN2), mapped. Ids are
-   checked against the tokenizer's vocabulary. tokenizer may be NULL for .tokens when vocab_size > 0 is
-   checked by the caller. */
-ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path, const onebit_tokenizer *tokenizer,
+/* Opens data for training: like onebit_text_load, tokenised; or a .tokens file (TKN2), mapped. Ids
+   are checked against the tokenizer's vocabulary. tokenizer may be NULL for .tokens when vocab_size
+   > 0 is checked by the caller. */
+ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
+                                             const onebit_tokenizer *tokenizer,
                                              const onebit_env *env);
 
 /* The same from ids in memory, which are copied. */
-ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32_t *ids, size_t count, const onebit_env *env);
+ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32_t *ids,
+                                               size_t count, const onebit_env *env);
 
 /* Releases it; NULL is fine. */
 ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset);
@@ -383,14 +440,15 @@ ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset);
 /* All tokens: sets *count. The pointer lives as long as the dataset. */
 ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, size_t *count);
 
-/* Keeps the last share of the tokens (rounded to a document's end where one is near) out of training:
-   afterwards batches come from the head, and onebit_dataset_held_out gives the tail. */
+/* Keeps the last share of the tokens (rounded to a document's end where one is near) out of
+   training: afterwards batches come from the head, and onebit_dataset_held_out gives the tail. */
 ONEBIT_API onebit_status onebit_dataset_split(onebit_dataset *dataset, double held_out_share);
 ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count);
 
-/* Fills inputs[B*T] and targets[B*T] (inputs moved by one) with the next windows in seeded order; every
-   window of an epoch is seen once, each epoch is cut at another offset and shuffled anew. */
-ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs, int32_t *targets, int B, int T);
+/* Fills inputs[B*T] and targets[B*T] (inputs moved by one) with the next windows in seeded order;
+   every window of an epoch is seen once, each epoch is cut at another offset and shuffled anew. */
+ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
+                                              int32_t *targets, int B, int T);
 
 /* The position of the next batch, and back to one. A new dataset starts at {seed 1, 0, 0}. */
 ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset);
@@ -399,9 +457,9 @@ ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position pos
 /* Writes ids as a .tokens file: "TKN2", u64 count, u32 ids, little-endian. Atomic. */
 ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *ids, size_t count);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: model
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* A trained model, packed, with its config and tokenizer. Immutable; may be shared by threads. */
 typedef struct onebit_model onebit_model;
@@ -411,14 +469,17 @@ typedef struct onebit_tensor_info {
     const char *name;   /* Hugging Face name, "model.layers.0.self_attn.q_proj.weight" */
     const char *format; /* "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16" */
     int rows, cols;
-    size_t bytes;       /* packed data and scales */
-    float scale;        /* of the whole tensor, or of its first row */
+    size_t bytes; /* packed data and scales */
+    float scale;  /* of the whole tensor, or of its first row */
 } onebit_tensor_info;
 
-/* Opens a .1bit file: mapped, weights used in place. Every offset, length and checksum is checked before
-   use. The same from memory, which must stay valid and 64-byte aligned (onebit copies it when it is not). */
-ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path, const onebit_env *env);
-ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data, size_t bytes, const onebit_env *env);
+/* Opens a .1bit file: mapped, weights used in place. Every offset, length and checksum is checked
+   before use. The same from memory, which must stay valid and 64-byte aligned (onebit copies it
+   when it is not). */
+ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
+                                           const onebit_env *env);
+ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data,
+                                                  size_t bytes, const onebit_env *env);
 
 /* Releases it (sessions on it must be gone); NULL is fine. */
 ONEBIT_API void onebit_model_free(onebit_model *model);
@@ -428,21 +489,22 @@ ONEBIT_API const onebit_config *onebit_model_config(const onebit_model *model);
 ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *model);
 
 /* Stored tensor number index, in file order; ONEBIT_USAGE past the last. */
-ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int index, onebit_tensor_info *out);
+ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int index,
+                                             onebit_tensor_info *out);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: trainer
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* Latent float weights, gradients, optimizer state and work memory. One thread at a time. */
 typedef struct onebit_trainer onebit_trainer;
 
 /* What one update did. */
 typedef struct onebit_step_report {
-    int step;            /* updates done */
-    double loss;         /* mean nats per token of the update's batches */
-    double grad_norm;    /* before clipping */
-    double lr;           /* AdamW's rate of this update */
+    int step;         /* updates done */
+    double loss;      /* mean nats per token of the update's batches */
+    double grad_norm; /* before clipping */
+    double lr;        /* AdamW's rate of this update */
     double tokens_seen;
 } onebit_step_report;
 
@@ -450,100 +512,127 @@ typedef struct onebit_step_report {
 typedef struct onebit_parameter {
     char name[96];
     int rows, cols;
-    int mode;             /* onebit_mode, or -1 for norm gains */
+    int mode; /* onebit_mode, or -1 for norm gains */
     float *value, *grad;
 } onebit_parameter;
 
-/* Codes of one quantized tensor: shares of -1, 0, +1 and the share that changed since the last call. */
-typedef struct onebit_code_report { char name[96]; double minus, zero, plus, flipped; } onebit_code_report;
+/* Codes of one quantized tensor: shares of -1, 0, +1 and the share that changed since the last
+ * call. */
+typedef struct onebit_code_report {
+    char name[96];
+    double minus, zero, plus, flipped;
+} onebit_code_report;
 
 /* Bytes that onebit_trainer_create would take; 0 when config or options are invalid. */
-ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config, const onebit_train_options *options, const onebit_env *env);
+ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
+                                       const onebit_train_options *options, const onebit_env *env);
 
 /* Takes the memory and draws the weights from options->seed. config must have vocab_size. */
 ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebit_config *config,
-                                               const onebit_train_options *options, const onebit_env *env);
+                                               const onebit_train_options *options,
+                                               const onebit_env *env);
 
 /* Releases it; NULL is fine. */
 ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer);
 
-/* Forward and backward of one micro-batch [batch_size, seq_len]; gradients are added up. Targets below 0
-   are not scored. loss may be NULL. Ids out of range are ONEBIT_USAGE. */
-ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, const int32_t *inputs, const int32_t *targets,
-                                                   double *loss);
+/* Forward and backward of one micro-batch [batch_size, seq_len]; gradients are added up. Targets
+   below 0 are not scored. loss may be NULL. Ids out of range are ONEBIT_USAGE. */
+ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, const int32_t *inputs,
+                                                   const int32_t *targets, double *loss);
 
-/* Clips, takes one optimizer step with the gradients added up since the last, and clears them. A loss or
-   gradient that is not finite is ONEBIT_DIVERGED: nothing is changed. report may be NULL. */
+/* Clips, takes one optimizer step with the gradients added up since the last, and clears them. A
+   loss or gradient that is not finite is ONEBIT_DIVERGED: nothing is changed. report may be NULL.
+ */
 ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer, onebit_step_report *report);
 
-/* Mean loss of inputs/targets [B, T], B <= batch_size, T <= seq_len, without gradients, always with the
-   quantized weights that would be exported. */
-ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs, const int32_t *targets, int B,
-                                                 int T, double *loss);
+/* Mean loss of inputs/targets [B, T], B <= batch_size, T <= seq_len, without gradients, always with
+   the quantized weights that would be exported. */
+ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs,
+                                                 const int32_t *targets, int B, int T,
+                                                 double *loss);
 
-/* Mean loss and scored tokens of a whole token stream in windows of seq_len (no window is scored twice). */
-ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids, size_t count, int max_windows,
-                                              double *loss, size_t *scored);
+/* Mean loss and scored tokens of a whole token stream in windows of seq_len (no window is scored
+ * twice). */
+ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids,
+                                              size_t count, int max_windows, double *loss,
+                                              size_t *scored);
 
-/* Logits [B, T, V] of the last accumulate or evaluate; valid until the next. Only the last ones are kept. */
+/* Logits [B, T, V] of the last accumulate or evaluate; valid until the next. Only the last ones are
+ * kept. */
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer);
 
 /* Parameter number index, in model order; ONEBIT_USAGE past the last. */
-ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int index, onebit_parameter *out);
+ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int index,
+                                                  onebit_parameter *out);
 
 /* Codes of quantized tensor number index; ONEBIT_USAGE past the last. */
-ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index, onebit_code_report *out);
+ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index,
+                                              onebit_code_report *out);
 
 /* Copies of its settings; steps done so far. */
 ONEBIT_API const onebit_config *onebit_trainer_config(const onebit_trainer *trainer);
 ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer);
 
-/* Packs the model as a .1bit image. Returns the bytes needed; writes nothing when size is smaller. */
-ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer, void *out, size_t size);
+/* Packs the model as a .1bit image. Returns the bytes needed; writes nothing when size is smaller.
+ */
+ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
+                                      void *out, size_t size);
 
 /* The same into a file, atomically. */
-ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer, const onebit_tokenizer *tokenizer, const char *path);
+ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
+                                               const onebit_tokenizer *tokenizer, const char *path);
 
-/* Saves everything that training needs to go on bit for bit (latents, optimizer, step, data position,
-   config, options, tokenizer) as one safetensors file, atomically. */
-ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
+/* Saves everything that training needs to go on bit for bit (latents, optimizer, step, data
+   position, config, options, tokenizer) as one safetensors file, atomically. */
+ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
+                                             const onebit_tokenizer *tokenizer,
                                              onebit_position position, const char *path);
 
-/* Creates trainer (and tokenizer, position when not NULL) from such a file. options override the stored
-   ones when not NULL; they must not change the optimizer. */
-ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokenizer **tokenizer, onebit_position *position,
-                                             const char *path, const onebit_train_options *options, const onebit_env *env);
+/* Creates trainer (and tokenizer, position when not NULL) from such a file. options override the
+   stored ones when not NULL; they must not change the optimizer. */
+ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokenizer **tokenizer,
+                                             onebit_position *position, const char *path,
+                                             const onebit_train_options *options,
+                                             const onebit_env *env);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: session
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* One conversation on a model: the KV cache and where it stands. One thread at a time. */
 typedef struct onebit_session onebit_session;
 
-/* context: tokens the cache holds, 0 = the model's max_seq_len. slide: when full, 1 = drop the oldest half
-   (kept: keep_first tokens) and evaluate the rest again, 0 = ONEBIT_LIMIT. chunk: prompt tokens per pass. */
-typedef struct onebit_session_options { int context, slide, keep_first, chunk; } onebit_session_options;
+/* context: tokens the cache holds, 0 = the model's max_seq_len. slide: when full, 1 = drop the
+   oldest half (kept: keep_first tokens) and evaluate the rest again, 0 = ONEBIT_LIMIT. chunk:
+   prompt tokens per pass. */
+typedef struct onebit_session_options {
+    int context, slide, keep_first, chunk;
+} onebit_session_options;
 ONEBIT_API onebit_session_options onebit_session_options_default(void);
 
 /* Bytes that onebit_session_create would take; 0 when the options are invalid. */
-ONEBIT_API size_t onebit_session_bytes(const onebit_model *model, const onebit_session_options *options, const onebit_env *env);
+ONEBIT_API size_t onebit_session_bytes(const onebit_model *model,
+                                       const onebit_session_options *options,
+                                       const onebit_env *env);
 ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebit_model *model,
-                                               const onebit_session_options *options, const onebit_env *env);
+                                               const onebit_session_options *options,
+                                               const onebit_env *env);
 ONEBIT_API void onebit_session_free(onebit_session *session);
 
 /* The model it runs. */
 ONEBIT_API const onebit_model *onebit_session_model(const onebit_session *session);
 
 /* Queues tokens for evaluation. ONEBIT_LIMIT when they do not fit (see slide). */
-ONEBIT_API onebit_status onebit_session_feed(onebit_session *session, const int32_t *ids, size_t count);
+ONEBIT_API onebit_status onebit_session_feed(onebit_session *session, const int32_t *ids,
+                                             size_t count);
 
 /* Evaluates at most max_layers decoder layers (0 = all) of what is queued: ONEBIT_AGAIN while work
    remains, ONEBIT_OK when the logits of the last token are ready. */
 ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_layers);
 
 /* feed + step to the end. logits, when not NULL, receives [count, V]: one row per token. */
-ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int32_t *ids, size_t count, float *logits);
+ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int32_t *ids,
+                                             size_t count, float *logits);
 
 /* Logits [V] after the last evaluated token; NULL when nothing is evaluated. */
 ONEBIT_API const float *onebit_session_logits(const onebit_session *session);
@@ -552,44 +641,53 @@ ONEBIT_API const float *onebit_session_logits(const onebit_session *session);
 ONEBIT_API int onebit_session_length(const onebit_session *session);
 ONEBIT_API const int32_t *onebit_session_tokens(const onebit_session *session);
 
-/* Forgets all but the first length tokens; nothing is computed again. The logits are those of the next
-   eval. */
+/* Forgets all but the first length tokens; nothing is computed again. The logits are those of the
+   next eval. */
 ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int length);
 
-/* State as bytes (host byte order, bound to the model's checksum): size needed now, write, read back.
-   Continuing a restored session equals continuing the saved one, bit for bit. */
+/* State as bytes (host byte order, bound to the model's checksum): size needed now, write, read
+   back. Continuing a restored session equals continuing the saved one, bit for bit. */
 ONEBIT_API size_t onebit_session_save(const onebit_session *session, void *out, size_t size);
-ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const void *data, size_t bytes);
+ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const void *data,
+                                                size_t bytes);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: sample
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* Random state of sampling. */
-typedef struct onebit_rng { uint64_t s[4]; } onebit_rng;
+typedef struct onebit_rng {
+    uint64_t s[4];
+} onebit_rng;
 
 /* Seeds it; equal seeds give equal streams on every machine. */
 ONEBIT_API void onebit_rng_seed(onebit_rng *rng, uint64_t seed);
 
-/* Draws the next token from logits[vocab] (changed in place: penalties, temperature, softmax). history
-   [count] are the tokens so far, the prompt included, for the penalties. Order: repetition (once per
-   distinct token), frequency, presence, temperature, top-k, top-p, min-p, draw. temperature 0 = the
-   likeliest, the lowest id on a tie. work: vocab * 8 bytes. Never fails. */
+/* Draws the next token from logits[vocab] (changed in place: penalties, temperature, softmax).
+   history [count] are the tokens so far, the prompt included, for the penalties. Order: repetition
+   (once per distinct token), frequency, presence, temperature, top-k, top-p, min-p, draw.
+   temperature 0 = the likeliest, the lowest id on a tie. work: vocab * 8 bytes. Never fails. */
 ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, size_t count,
                              const onebit_sample_options *options, onebit_rng *rng, void *work);
 
-/* ---------------------------------------------------------------------------------------------------
+/* -------------------------------------------------------------------------------------------------
    >>api: flow
-   --------------------------------------------------------------------------------------------------- */
+   ---------------------------------------------------------------------------------------------- */
 
 /* Receives whole UTF-8 characters, terminated. Return non-zero to stop. */
 typedef int (*onebit_text_fn)(void *user, const char *text, size_t bytes);
 
-/* What a generation did. stopped: "end" (end token), "stop" (stop string), "length", "context", "caller". */
-typedef struct onebit_generation { int prompt_tokens, tokens; double prompt_seconds, seconds; const char *stopped; } onebit_generation;
+/* What a generation did. stopped: "end" (end token), "stop" (stop string), "length", "context",
+ * "caller". */
+typedef struct onebit_generation {
+    int prompt_tokens, tokens;
+    double prompt_seconds, seconds;
+    const char *stopped;
+} onebit_generation;
 
-/* A prompt and how to go on: prompt text (special tokens recognised), sampling, stop strings (NULL-ended
-   list, not shown), add_start: begin an empty session with <|endoftext|> as in training (1). */
+/* A prompt and how to go on: prompt text (special tokens recognised), sampling, stop strings
+   (NULL-ended list, not shown), add_start: begin an empty session with <|endoftext|> as in training
+   (1). */
 typedef struct onebit_generate_options {
     onebit_sample_options sample;
     const char *const *stop;
@@ -597,25 +695,29 @@ typedef struct onebit_generate_options {
 } onebit_generate_options;
 ONEBIT_API onebit_generate_options onebit_generate_options_default(void);
 
-/* Continues the session with a prompt and streams the answer to on_text (NULL = none). The session keeps
-   prompt and answer. report may be NULL; options may be NULL. */
-ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *prompt, const onebit_generate_options *options,
-                                         onebit_text_fn on_text, void *user, onebit_generation *report);
+/* Continues the session with a prompt and streams the answer to on_text (NULL = none). The session
+   keeps prompt and answer. report may be NULL; options may be NULL. */
+ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *prompt,
+                                         const onebit_generate_options *options,
+                                         onebit_text_fn on_text, void *user,
+                                         onebit_generation *report);
 
 /* Sum of -ln p (nats) of ids[from..count) given what stands before each, from an emptied session in
    windows of its context; *scored is how many. */
-ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *ids, size_t count, size_t from, double *nats,
-                                      size_t *scored);
+ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *ids, size_t count,
+                                      size_t from, double *nats, size_t *scored);
 
-/* Progress of onebit_train: after each update (kind 's'), validation ('v'), checkpoint ('c'), warning
-   ('w', in note), code report ('q', in note), start ('b', a summary in note) and end ('e', a summary). */
+/* Progress of onebit_train: after each update (kind 's'), validation ('v'), checkpoint ('c'),
+   warning
+   ('w', in note), code report ('q', in note), start ('b', a summary in note) and end ('e', a
+   summary). */
 typedef struct onebit_progress {
     int kind;
     onebit_step_report step;
     int max_steps;
-    double val_loss;         /* nats per token, kind 'v' */
-    double bits_per_byte;    /* of the validation text, kind 'v'; 0 when unknown */
-    double seconds;          /* since the start of this run */
+    double val_loss;      /* nats per token, kind 'v' */
+    double bits_per_byte; /* of the validation text, kind 'v'; 0 when unknown */
+    double seconds;       /* since the start of this run */
     double tokens_per_second;
     double epoch;
     const char *note;
@@ -623,16 +725,17 @@ typedef struct onebit_progress {
 
 /* Everything onebit_train needs; NULL fields take defaults. */
 typedef struct onebit_train_job {
-    const char *data_dir;               /* file or directory; required */
-    const char *val_data_dir;           /* NULL = the held-out tail of data_dir */
-    const char *tokenizer;              /* tokenizer.json; NULL = train one */
-    const char *tokenizer_kind;         /* "bpe" (default), "byte", "char": what to train */
-    const char *output_dir;             /* created; default "out" */
-    const char *resume;                 /* checkpoint file or its directory; NULL = start afresh */
-    const onebit_config *config;        /* NULL = onebit_config_preset("auto") */
+    const char *data_dir;        /* file or directory; required */
+    const char *val_data_dir;    /* NULL = the held-out tail of data_dir */
+    const char *tokenizer;       /* tokenizer.json; NULL = train one */
+    const char *tokenizer_kind;  /* "bpe" (default), "byte", "char": what to train */
+    const char *output_dir;      /* created; default "out" */
+    const char *resume;          /* checkpoint file or its directory; NULL = start afresh */
+    const onebit_config *config; /* NULL = onebit_config_preset("auto") */
     const onebit_train_options *options;
     const onebit_env *env;
-    int (*on_progress)(void *user, const onebit_progress *progress); /* non-zero = stop, checkpoint kept */
+    int (*on_progress)(void *user,
+                       const onebit_progress *progress); /* non-zero = stop, checkpoint kept */
     void *user;
 } onebit_train_job;
 ONEBIT_API onebit_train_job onebit_train_job_default(void);
@@ -644,9 +747,9 @@ typedef struct onebit_train_result {
     int steps;
 } onebit_train_result;
 
-/* Text in, model out: loads data, trains or loads the tokenizer, trains, and writes into output_dir:
-   model.1bit, model.safetensors, config.json, tokenizer.json, checkpoint.safetensors, metrics.csv,
-   loss.svg. Each file is replaced atomically. */
+/* Text in, model out: loads data, trains or loads the tokenizer, trains, and writes into
+   output_dir: model.1bit, model.safetensors, config.json, tokenizer.json, checkpoint.safetensors,
+   metrics.csv, loss.svg. Each file is replaced atomically. */
 ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_result *result);
 
 #ifdef __cplusplus
@@ -658,10 +761,10 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
 #ifndef ONEBIT_IMPLEMENTED
 #define ONEBIT_IMPLEMENTED
 
-/* ===================================================================================================
+/* =================================================================================================
    1 >>base   errors, checked sizes, little-endian, f16, random numbers, checksum, readers, UTF-8.
    uses: libc                                                              used by: every floor
-   =================================================================================================== */
+   ============================================================================================== */
 
 #include <float.h>
 #include <limits.h>
@@ -692,6 +795,7 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
 /* The one mutable variable of the library: what went wrong last in this thread. */
 static OB_THREAD_LOCAL char ob_error[512];
 
+/* The table's second column; an unknown number gets a sentence too. */
 const char *onebit_status_text(onebit_status status) {
 #define OB_SENTENCE(name, sentence) sentence,
     static const char *const sentences[] = {ONEBIT_ERRORS(OB_SENTENCE) "unknown status"};
@@ -702,8 +806,10 @@ const char *onebit_status_text(onebit_status status) {
 
 const char *onebit_error_text(void) { return ob_error; }
 
-/* Sets this thread's error text and returns the code, so that callers write return ob_fail(...). The
-   text is built aside first: an argument may be the old text itself. */
+/* Sets this thread's error text and returns the code, so that callers write "return
+   ob_fail(...)". The text is built aside first: an argument may be the old text itself. What
+   comes from a file or a user is cut by its format (%.80s); the rest is cut at the buffer's end.
+   */
 OB_PRINTF(2, 3) static onebit_status ob_fail(onebit_status code, const char *format, ...) {
     char text[sizeof ob_error];
     va_list list;
@@ -721,14 +827,16 @@ OB_PRINTF(2, 3) static onebit_status ob_fail(onebit_status code, const char *for
         if (ob_try_status != ONEBIT_OK) return ob_try_status;                                      \
     } while (0)
 
-/* ---- checked sizes: 1 = ok, 0 = overflow (then *out is SIZE_MAX, which no allocation gives) ---- */
+/* ---- checked sizes: 1 = ok, 0 = overflow (then *out is SIZE_MAX, which nothing allocates) ---- */
 
+/* *out = a * b. */
 static int ob_mul(size_t a, size_t b, size_t *out) {
     int fits = a == 0 || b <= SIZE_MAX / a;
     *out = fits ? a * b : SIZE_MAX;
     return fits;
 }
 
+/* *out = a + b. */
 static int ob_add(size_t a, size_t b, size_t *out) {
     int fits = b <= SIZE_MAX - a;
     *out = fits ? a + b : SIZE_MAX;
@@ -744,6 +852,7 @@ static size_t ob_round_up(size_t n, size_t multiple) {
 
 /* ---- little-endian, unaligned; compilers turn these into single loads and stores ---- */
 
+/* Loads: p needs no alignment. Written with shifts, so they mean the same on every machine. */
 OB_INLINE uint16_t ob_get16(const void *p) {
     const uint8_t *b = (const uint8_t *)p;
     return (uint16_t)(b[0] | b[1] << 8);
@@ -758,6 +867,7 @@ OB_INLINE uint64_t ob_get64(const void *p) {
     return ob_get32(p) | (uint64_t)ob_get32((const uint8_t *)p + 4) << 32;
 }
 
+/* Stores, the mirror of the loads. */
 OB_INLINE void ob_put16(void *p, uint16_t v) {
     uint8_t *b = (uint8_t *)p;
     b[0] = (uint8_t)(v & 255);
@@ -787,6 +897,7 @@ OB_INLINE float ob_bits_float(uint32_t bits) {
     return f;
 }
 
+/* A float32 as files hold it. */
 OB_INLINE float ob_getf32(const void *p) { return ob_bits_float(ob_get32(p)); }
 OB_INLINE void ob_putf32(void *p, float v) { ob_put32(p, ob_float_bits(v)); }
 
@@ -807,9 +918,10 @@ OB_INLINE float ob_f16_to_f32(uint16_t h) {
 
 /* Nearest, ties to even; beyond 65519.99 becomes infinity. */
 OB_INLINE uint16_t ob_f32_to_f16(float f) {
-    uint32_t bits = ob_float_bits(f), sign = bits >> 16 & 0x8000u, rest = bits & 0x7FFFFFu, half, cut;
-    int exponent = (int)(bits >> 23 & 255u) - 112, shift;
-    if (exponent >= 31) {
+    uint32_t bits = ob_float_bits(f), sign = bits >> 16 & 0x8000u, rest = bits & 0x7FFFFFu, half,
+             cut;
+    int exponent = (int)(bits >> 23 & 255u) - 112, shift; /* biased as a half's: 127 - 15 = 112 */
+    if (exponent >= 31) {                                 /* too large, infinite or no number */
         if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(sign | 0x7E00u | rest >> 13);
         return (uint16_t)(sign | 0x7C00u);
     }
@@ -831,6 +943,7 @@ OB_INLINE uint16_t ob_f32_to_f16(float f) {
 
 OB_INLINE uint64_t ob_rotl64(uint64_t x, int k) { return x << k | x >> (64 - k); }
 
+/* Four steps of splitmix64 (Steele, Lea and Flood): no seed gives the forbidden all-zero state. */
 void onebit_rng_seed(onebit_rng *rng, uint64_t seed) {
     int i;
     for (i = 0; i < 4; i++) {
@@ -841,6 +954,7 @@ void onebit_rng_seed(onebit_rng *rng, uint64_t seed) {
     }
 }
 
+/* 64 random bits; period 2^256 - 1. */
 static uint64_t ob_rng_next(onebit_rng *r) {
     uint64_t *s = r->s, result = ob_rotl64(s[0] + s[3], 23) + s[0], t = s[1] << 17;
     s[2] ^= s[0];
@@ -867,7 +981,8 @@ static uint64_t ob_rng_below(onebit_rng *r, uint64_t n) {
     return x % n;
 }
 
-/* Standard normal by Marsaglia's polar method; the twin value is dropped to keep the state plain. */
+/* Standard normal by Marsaglia's polar method; the twin value is dropped to keep the state plain.
+   */
 static float ob_rng_normal(onebit_rng *r) {
     double u, v, q;
     do {
@@ -880,12 +995,14 @@ static float ob_rng_normal(onebit_rng *r) {
 
 /* ---- checksum: XXH64 (Y. Collet, xxHash specification 0.1.1) ---- */
 
+/* The specification's five primes. */
 #define OB_XXH1 0x9E3779B185EBCA87u
 #define OB_XXH2 0xC2B2AE3D27D4EB4Fu
 #define OB_XXH3 0x165667B19E3779F9u
 #define OB_XXH4 0x85EBCA77C2B2AE63u
 #define OB_XXH5 0x27D4EB2F165667C5u
 
+/* One lane takes one 64-bit word. */
 OB_INLINE uint64_t ob_hash_round(uint64_t lane, uint64_t input) {
     return ob_rotl64(lane + input * OB_XXH2, 31) * OB_XXH1;
 }
@@ -904,6 +1021,8 @@ static uint64_t ob_hash_tail(uint64_t h, const uint8_t *p, size_t n) {
     return h ^ h >> 32;
 }
 
+/* 64-bit checksum of data[bytes], which may be NULL when bytes is 0; the same on every machine.
+   Four lanes take 32 bytes per turn, then one sum takes the rest. Not against forgers. */
 static uint64_t ob_hash64(const void *data, size_t bytes, uint64_t seed) {
     const uint8_t *p = (const uint8_t *)data;
     size_t n = bytes;
@@ -932,6 +1051,7 @@ typedef struct ob_slice {
     size_t n;
 } ob_slice;
 
+/* 1 when the slice is exactly this terminated text. */
 static int ob_slice_is(ob_slice s, const char *text) {
     return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
 }
@@ -944,6 +1064,7 @@ typedef struct ob_reader {
     int bad;
 } ob_reader;
 
+/* Starts reading at p[0]; p is not copied. */
 static ob_reader ob_reader_on(const void *p, size_t n) {
     ob_reader r;
     r.p = (const uint8_t *)p;
@@ -965,6 +1086,7 @@ static const uint8_t *ob_read_bytes(ob_reader *r, size_t n) {
     return p;
 }
 
+/* Values in file order; 0 past the end. */
 static uint8_t ob_read8(ob_reader *r) {
     const uint8_t *p = ob_read_bytes(r, 1);
     return p ? *p : (uint8_t)0;
@@ -1036,6 +1158,7 @@ typedef struct ob_out {
     size_t n;    /* bytes that the whole text needs, without terminator */
 } ob_out;
 
+/* Starts a text in p[size]; p NULL or size 0 only counts. */
 static ob_out ob_out_on(char *p, size_t size) {
     ob_out out;
     out.p = p;
@@ -1054,9 +1177,11 @@ static void ob_out_add(ob_out *out, const void *data, size_t bytes) {
     out->n += bytes;
 }
 
+/* Adds a terminated text. */
 static void ob_out_text(ob_out *out, const char *text) { ob_out_add(out, text, strlen(text)); }
 
-/* At most 511 bytes per call; the rest is cut. */
+/* Adds as printf writes, at most 511 bytes per call; the rest is cut. No %g and %f: the locale may
+   have its own decimal point (ob_out_number in >>json is for those). */
 OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) {
     char text[512];
     va_list list;
@@ -1066,10 +1191,10 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
     ob_out_text(out, text);
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    2 >>system   memory, threads, clock, processor and files: the only floor that knows the machine.
-   uses: base                                                              used by: every floor above
-   =================================================================================================== */
+   uses: base                                                            used by: every floor above
+   ============================================================================================== */
 
 #ifdef _WIN32
 #ifndef WIN32_LEAN_AND_MEAN
@@ -1103,7 +1228,7 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 #include <cpuid.h>
 #include <immintrin.h>
 #define OB_TARGET(features) __attribute__((target(features)))
-#define OB_TARGET_AVX2 OB_TARGET("avx2,fma,f16c")
+#define OB_TARGET_AVX2      OB_TARGET("avx2,fma,f16c")
 #ifdef __clang__ /* has no prefer-vector-width in the attribute: says it in its own way */
 #define OB_TARGET_AVX512                                                                           \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"),                     \
@@ -1117,10 +1242,10 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 /* A loop body that is compiled into each instruction set's variant, and a loop whose count is a
    constant there. */
 #if defined(__clang__)
-#define OB_BODY static inline __attribute__((always_inline))
+#define OB_BODY   static inline __attribute__((always_inline))
 #define OB_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
-#define OB_BODY static inline __attribute__((always_inline))
+#define OB_BODY   static inline __attribute__((always_inline))
 #define OB_UNROLL _Pragma("GCC unroll 16")
 #else
 #define OB_BODY static inline
@@ -1133,8 +1258,9 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 #define OB_RESTRICT
 #endif
 
-/* Every float expression below keeps the order and the roundings that it is written with: a multiply
-   and an add are never fused behind our back. The options end with the implementation. */
+/* Every float expression below keeps the order and the roundings that it is written with: a
+   multiply and an add are never fused behind our back. The options end with the implementation.
+   */
 #if defined(__clang__)
 #pragma clang fp contract(off)
 #elif defined(__GNUC__)
@@ -1146,6 +1272,7 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 
 #define OB_MAX_THREADS 64
 
+/* The default hooks: malloc and free. */
 static void *ob_default_alloc(void *user, size_t bytes) {
     (void)user;
     return malloc(bytes);
@@ -1169,6 +1296,7 @@ static void ob_default_parallel(void *user, onebit_body body, void *arg, int n) 
     for (i = 0; i < n; i++) body(arg, i);
 }
 
+/* All that OpenMP would use (it heeds OMP_NUM_THREADS), at most 64; 1 without it. */
 static int ob_default_threads(void) {
 #ifdef _OPENMP
     int n = omp_get_max_threads();
@@ -1178,6 +1306,7 @@ static int ob_default_threads(void) {
 #endif
 }
 
+/* Never fails; the fields are for the caller to change. */
 onebit_env onebit_env_default(void) {
     onebit_env env;
     env.user = NULL;
@@ -1189,7 +1318,8 @@ onebit_env onebit_env_default(void) {
     return env;
 }
 
-/* A copy with the gaps filled. alloc and release go together: one without the other is no allocator. */
+/* A copy with the gaps filled. alloc and release go together: one without the other is no
+   allocator. */
 static onebit_env ob_env_or_default(const onebit_env *env) {
     onebit_env filled = onebit_env_default();
     if (!env) return filled;
@@ -1214,9 +1344,9 @@ static unsigned ob_cpu_saved(void) {
 }
 #endif
 
-/* The best kernel set of this processor, from CPUID: leaf 1 ECX has FMA 12, OSXSAVE 27, F16C 29; leaf 7
-   EBX has AVX2 5, AVX512F 16, DQ 17, BW 30, VL 31. The compilers' builtins are not used: clang 14 does
-   not know F16C, and not every runtime library has their tables. */
+/* The best kernel set of this processor, from CPUID: leaf 1 ECX has FMA 12, OSXSAVE 27, F16C 29;
+   leaf 7 EBX has AVX2 5, AVX512F 16, DQ 17, BW 30, VL 31. The compilers' builtins are not used:
+   clang 14 does not know F16C, and not every runtime library has their tables. */
 static onebit_isa ob_cpu_isa(void) {
 #ifdef OB_X86
     const unsigned first = 1u << 12 | 1u << 27 | 1u << 29, wide = 3u << 16 | 3u << 30;
@@ -1231,14 +1361,17 @@ static onebit_isa ob_cpu_isa(void) {
 #endif
 }
 
+/* Names for messages, options and --version. */
 const char *onebit_isa_name(onebit_isa isa) {
     if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
-    return isa == ONEBIT_ISA_AVX512 ? "avx512"
-           : isa == ONEBIT_ISA_AVX2 ? "avx2"
+    return isa == ONEBIT_ISA_AVX512   ? "avx512"
+           : isa == ONEBIT_ISA_AVX2   ? "avx2"
            : isa == ONEBIT_ISA_SCALAR ? "scalar"
                                       : "unknown";
 }
 
+/* For every create and open: the number of threads in range, the instruction set here. Sets are
+   ordered, each has all of those before it. */
 static onebit_status ob_env_check(const onebit_env *env) {
     if (env->threads < 1 || env->threads > OB_MAX_THREADS)
         return ob_fail(ONEBIT_USAGE, "threads is %d, expected 1..%d", env->threads, OB_MAX_THREADS);
@@ -1263,6 +1396,7 @@ static void ob_out_compiler(ob_out *out) {
 #endif
 }
 
+/* "onebit 0.1.0 (gcc 12.2, avx512, 2 threads, OpenMP)" */
 void onebit_version_text(char *text, size_t size) {
     ob_out out = ob_out_on(text, size);
     int threads = ob_default_threads();
@@ -1292,8 +1426,8 @@ static void ob_parallel(const onebit_env *env, onebit_body body, void *arg, int 
 
 #define OB_ALIGN 64 /* a cache line, and the widest vector */
 
-/* Zeroed, 64-byte aligned; NULL for 0 bytes, too many, or when there is no memory. What alloc gave is
-   remembered in front of the block. */
+/* Zeroed, 64-byte aligned; NULL for 0 bytes, too many, or when there is no memory. What alloc
+   gave is remembered in front of the block. */
 static void *ob_alloc(const onebit_env *env, size_t bytes) {
     const size_t extra = OB_ALIGN + sizeof(void *);
     uint8_t *raw, *block;
@@ -1307,6 +1441,7 @@ static void *ob_alloc(const onebit_env *env, size_t bytes) {
     return block;
 }
 
+/* Gives back what ob_alloc gave, with the same env; NULL is fine. */
 static void ob_release(const onebit_env *env, void *block) {
     void *raw;
     if (!block) return;
@@ -1314,13 +1449,14 @@ static void ob_release(const onebit_env *env, void *block) {
     env->release(env->user, raw);
 }
 
-/* Cuts one block into aligned pieces. With base NULL it only counts: the same code that lays an object
-   out tells its size first. */
+/* Cuts one block into aligned pieces. With base NULL it only counts: the same code that lays an
+   object out tells its size first. */
 typedef struct ob_carve {
     uint8_t *base;
     size_t used; /* SIZE_MAX = overflow */
 } ob_carve;
 
+/* The next piece, 64-byte aligned like the base; NULL when counting or after an overflow. */
 static void *ob_take(ob_carve *c, size_t bytes) {
     size_t at = ob_round_up(c->used, OB_ALIGN);
     if (!ob_add(at, bytes, &c->used) || at == SIZE_MAX) {
@@ -1338,6 +1474,7 @@ typedef struct ob_buffer {
     int failed; /* sticky: memory ran out, and what came after is lost */
 } ob_buffer;
 
+/* Empty, without memory yet; env may be NULL. */
 static ob_buffer ob_buffer_new(const onebit_env *env) {
     ob_buffer b;
     memset(&b, 0, sizeof b);
@@ -1345,12 +1482,14 @@ static ob_buffer ob_buffer_new(const onebit_env *env) {
     return b;
 }
 
+/* Gives the text back; the buffer may be used again. */
 static void ob_buffer_free(ob_buffer *b) {
     ob_release(&b->env, b->p);
     b->p = NULL;
     b->n = b->capacity = 0;
 }
 
+/* Adds bytes; the capacity doubles, so n bytes cost O(n) copies in all. */
 static void ob_buffer_add(ob_buffer *b, const void *data, size_t bytes) {
     size_t need;
     if (b->failed) return;
@@ -1373,11 +1512,12 @@ static void ob_buffer_add(ob_buffer *b, const void *data, size_t bytes) {
     b->p[need] = 0;
 }
 
+/* Adds a terminated text. */
 static void ob_buffer_text(ob_buffer *b, const char *terminated) {
     ob_buffer_add(b, terminated, strlen(terminated));
 }
 
-/* At most 511 bytes per call; the rest is cut. */
+/* Adds as printf writes, at most 511 bytes per call; the rest is cut. */
 OB_PRINTF(2, 3) static void ob_buffer_format(ob_buffer *b, const char *format, ...) {
     char text[512];
     va_list list;
@@ -1419,7 +1559,7 @@ static onebit_status ob_path_join(char *out, size_t size, const char *directory,
 
 #ifndef ONEBIT_NO_FILES
 
-#define OB_PATH_MAX 1024
+#define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
 /* ---- what the two systems do differently: map, sync, rename, kind, make, list ---- */
 
@@ -1562,6 +1702,7 @@ static void ob_map_close(ob_map *map) {
 
 /* ---- files ---- */
 
+/* What stands at a path; links are followed. */
 static int ob_is_directory(const char *path) { return ob_path_find(path) == OB_FOUND_DIRECTORY; }
 static int ob_file_exists(const char *path) { return ob_path_find(path) == OB_FOUND_FILE; }
 
@@ -1576,14 +1717,15 @@ static onebit_status ob_map_open(ob_map *out, const char *path) {
                                           : "no such file");
 }
 
-/* Writes beside the path under a temporary name; commit puts it in place in one step, so that readers
-   and a crash see the old file or the new one, never a part. */
+/* Writes beside the path under a temporary name; commit puts it in place in one step, so that
+   readers and a crash see the old file or the new one, never a part. */
 typedef struct ob_sink {
     void *file;
     char path[OB_PATH_MAX], temporary[OB_PATH_MAX + 32];
     int failed;
 } ob_sink;
 
+/* The process id in the temporary name keeps two programs that write one path apart. */
 static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     memset(s, 0, sizeof *s);
     if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
@@ -1594,6 +1736,7 @@ static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     return ONEBIT_OK;
 }
 
+/* Adds bytes; a failure shows at the commit. */
 static void ob_sink_write(ob_sink *s, const void *data, size_t bytes) {
     if (!s->file || s->failed || bytes == 0) return;
     if (fwrite(data, 1, bytes, (FILE *)s->file) != bytes) s->failed = 1;
@@ -1614,6 +1757,8 @@ static void ob_sink_sync_directory(ob_sink *s) {
     (void)ob_sync_path(slash ? s->path : ".");
 }
 
+/* Closes, syncs and puts the file in place; on failure the old file stays and nothing else is
+   left. */
 static onebit_status ob_sink_commit(ob_sink *s) {
     FILE *file = (FILE *)s->file;
     if (!file) return ob_fail(ONEBIT_IO, "%.200s: was not opened for writing", s->path);
@@ -1621,12 +1766,14 @@ static onebit_status ob_sink_commit(ob_sink *s) {
     s->file = NULL;
     if (s->failed || !ob_replace(s->temporary, s->path)) {
         remove(s->temporary);
-        return ob_fail(ONEBIT_IO, "%.200s: cannot be written (disk full or no permission)", s->path);
+        return ob_fail(ONEBIT_IO, "%.200s: cannot be written (disk full or no permission)",
+                       s->path);
     }
     ob_sink_sync_directory(s);
     return ONEBIT_OK;
 }
 
+/* All of a file in one call, atomically. */
 static onebit_status ob_file_write(const char *path, const void *data, size_t bytes) {
     ob_sink sink;
     OB_TRY(ob_sink_open(&sink, path));
@@ -1654,7 +1801,8 @@ static onebit_status ob_make_directory(const char *path) {
 
 #define OB_MAX_NESTING 16 /* directories below the named one; also ends a loop of links */
 
-/* A walk through a directory: names of one level come back as text, terminated one after another. */
+/* A walk through a directory: names of one level come back as text, terminated one after another.
+   */
 typedef struct ob_walk {
     ob_buffer found; /* paths of files */
     ob_buffer level; /* names of the directories being walked, deepest last */
@@ -1693,6 +1841,7 @@ static void ob_walk_level(ob_walk *walk, int depth) {
     if (walk->level.p) walk->level.n = start;
 }
 
+/* Byte order, the same under every locale. */
 static int ob_compare_names(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -1715,6 +1864,8 @@ static onebit_status ob_walk_gather(const ob_walk *walk, const onebit_env *env, 
     return ONEBIT_OK;
 }
 
+/* All files below a directory, by full path, in byte order; hidden names are left out, links are
+   followed. *names is one block for ob_release; it is given for 0 files too. */
 static onebit_status ob_list_directory(const onebit_env *env, const char *path, char ***names,
                                        size_t *count) {
     ob_walk walk;
@@ -1740,10 +1891,10 @@ static onebit_status ob_list_directory(const onebit_env *env, const char *path, 
 
 #endif /* ONEBIT_NO_FILES */
 
-/* ===================================================================================================
+/* =================================================================================================
    3 >>json   pull reader (strict RFC 8259, hostile text, no recursion) and the pieces of a writer.
-   uses: base                                                  used by: config tokenizer dataset files
-   =================================================================================================== */
+   uses: base                                                used by: config tokenizer dataset files
+   ============================================================================================== */
 
 #define OB_JSON_DEPTH 64
 
@@ -1756,6 +1907,8 @@ typedef struct ob_json {
     int fresh; /* a container was just entered: its first member has no comma before it */
 } ob_json;
 
+/* Starts at text[n], which is not copied. NULL reads as empty; a byte order mark is stepped over.
+   */
 static ob_json ob_json_on(const char *text, size_t n, const char *what) {
     ob_json j;
     if (!text) text = "", n = 0;
@@ -1786,8 +1939,10 @@ OB_PRINTF(2, 3) static void ob_json_error(ob_json *j, const char *format, ...) {
                         (unsigned long)column, text);
 }
 
+/* The four characters that JSON calls white space. */
 static void ob_json_space(ob_json *j) {
-    while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\r' || *j->p == '\t')) j->p++;
+    while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\r' || *j->p == '\t'))
+        j->p++;
 }
 
 /* Kind of the value that comes: '{' '[' '"' '0' 't' 'n'; 0 at the end or after an error; any other
@@ -1819,6 +1974,7 @@ static int ob_json_take(ob_json *j, char c) {
     return 1;
 }
 
+/* Goes one level down. Depth is counted only to be limited: whoever walks knows where it is. */
 static void ob_json_enter(ob_json *j, char open, const char *expected) {
     if (!ob_json_take(j, open)) {
         ob_json_expected(j, expected);
@@ -1829,6 +1985,8 @@ static void ob_json_enter(ob_json *j, char open, const char *expected) {
     j->fresh = 1;
 }
 
+/* Enter a container; then ask ob_json_key or ob_json_item until 0, and read each value in
+   between. */
 static void ob_json_object(ob_json *j) { ob_json_enter(j, '{', "an object"); }
 static void ob_json_array(ob_json *j) { ob_json_enter(j, '[', "an array"); }
 
@@ -1906,8 +2064,8 @@ static ob_slice ob_json_raw_string(ob_json *j) {
     return s;
 }
 
-/* Code point of the escape at p, with its low surrogate when one follows; *used is its length. A lone
-   surrogate gives U+FFFD. */
+/* Code point of the escape at p, with its low surrogate when one follows; *used is its length. A
+   lone surrogate gives U+FFFD. */
 static uint32_t ob_json_escape(const char *p, const char *end, size_t *used) {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     const char *at;
@@ -1925,7 +2083,8 @@ static uint32_t ob_json_escape(const char *p, const char *end, size_t *used) {
     return (uint32_t)(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
 }
 
-/* Decodes the inside of a string; length needed, as snprintf. A backslash that is no escape stays. */
+/* Decodes the inside of a string; length needed, as snprintf. A backslash that is no escape
+   stays. */
 static size_t ob_json_unescape(ob_slice raw, char *out, size_t size) {
     const char *p = raw.p, *end = raw.p + raw.n;
     ob_out text = ob_out_on(out, size);
@@ -1944,7 +2103,8 @@ static size_t ob_json_unescape(ob_slice raw, char *out, size_t size) {
     return text.n;
 }
 
-/* A string, decoded and terminated; its length. One that does not fit is an error unless size is 0. */
+/* A string, decoded and terminated; its length. One that does not fit is an error unless size is
+   0. */
 static size_t ob_json_string(ob_json *j, char *out, size_t size) {
     ob_slice raw = ob_json_raw_string(j);
     size_t n = ob_json_unescape(raw, out, size);
@@ -1976,8 +2136,9 @@ static int ob_json_key(ob_json *j, ob_slice *key) {
 
 #define OB_DIGITS 800 /* more than the 767 that can decide a rounding of a double */
 
-/* digits * 10^exponent, correctly rounded. Small cases are exact in double arithmetic (Clinger); the
-   rest goes through strtod as "123e-45", which no locale can misread. digits has room for 16 more. */
+/* digits * 10^exponent, correctly rounded. Small cases are exact in double arithmetic (Clinger);
+   the rest goes through strtod as "123e-45", which no locale can misread. digits has room for 16
+   more. */
 static double ob_decimal(char *digits, size_t n, int64_t exponent) {
     double v = 0;
     size_t i;
@@ -1994,7 +2155,9 @@ static double ob_decimal(char *digits, size_t n, int64_t exponent) {
     return strtod(digits, NULL);
 }
 
-/* Reads a JSON number at *p, moves *p behind it: 1 = ok. Values beyond double come out as infinity. */
+/* Reads a JSON number at *p, moves *p behind it: 1 = ok. Values beyond double come out as
+   infinity. Leading zeros are dropped, the point only moves the exponent, and digits beyond the
+   buffer could not change the result except through the exponent. */
 static int ob_number_scan(const char **p, const char *end, double *out) {
     char digits[OB_DIGITS + 16];
     const char *s = *p;
@@ -2033,9 +2196,11 @@ static int ob_number_scan(const char **p, const char *end, double *out) {
 /* All of the text is one number that a double can hold: 1 = ok. */
 static int ob_number_parse(ob_slice text, double *out) {
     const char *p = text.p;
-    return ob_number_scan(&p, text.p + text.n, out) && p == text.p + text.n && fabs(*out) <= DBL_MAX;
+    return ob_number_scan(&p, text.p + text.n, out) && p == text.p + text.n &&
+           fabs(*out) <= DBL_MAX;
 }
 
+/* A number that double can hold; one that is too large is an error, one too small is 0. */
 static double ob_json_number(ob_json *j) {
     double v = 0;
     const char *p;
@@ -2051,7 +2216,8 @@ static double ob_json_number(ob_json *j) {
     return v;
 }
 
-/* A whole number of 64 bits, exactly; 3.0 and 1e3 are whole too while double holds them exactly. */
+/* A whole number of 64 bits, exactly; 3.0 and 1e3 are whole too while double holds them exactly.
+   */
 static int64_t ob_json_int(ob_json *j) {
     const char *from, *p;
     uint64_t v = 0, limit;
@@ -2081,6 +2247,7 @@ static int ob_json_word(ob_json *j, const char *word) {
     return 1;
 }
 
+/* true = 1, false = 0. */
 static int ob_json_bool(ob_json *j) {
     if (ob_json_peek(j) == 't') {
         if (ob_json_word(j, "true")) return 1;
@@ -2191,10 +2358,10 @@ static void ob_out_number(ob_out *out, double v) {
     ob_out_text(out, text);
 }
 
-/* ===================================================================================================
-   4 >>config   settings: defaults, names, JSON, checks and presets, all from the three field tables.
-   uses: base json                            used by: tokenizer dataset ops model optim files session flow
-   =================================================================================================== */
+/* =================================================================================================
+   4 >>config   settings: defaults, names, JSON, checks, presets, all from the three field tables.
+   uses: base json                     used by: tokenizer dataset ops model optim files session flow
+   ============================================================================================== */
 
 typedef enum ob_field_kind {
     OB_KIND_INT,
@@ -2213,16 +2380,16 @@ typedef struct ob_field {
 } ob_field;
 
 /* A row's default is a number but for TEXT: each kind picks its own column. */
-#define OB_NUMBER_INT(value) (double)(value)
-#define OB_NUMBER_REAL(value) (double)(value)
-#define OB_NUMBER_BOOL(value) (double)(value)
+#define OB_NUMBER_INT(value)    (double)(value)
+#define OB_NUMBER_REAL(value)   (double)(value)
+#define OB_NUMBER_BOOL(value)   (double)(value)
 #define OB_NUMBER_CHOICE(value) (double)(value)
-#define OB_NUMBER_TEXT(value) 0.0
-#define OB_WORDS_INT(value) ""
-#define OB_WORDS_REAL(value) ""
-#define OB_WORDS_BOOL(value) ""
-#define OB_WORDS_CHOICE(value) ""
-#define OB_WORDS_TEXT(value) value
+#define OB_NUMBER_TEXT(value)   0.0
+#define OB_WORDS_INT(value)     ""
+#define OB_WORDS_REAL(value)    ""
+#define OB_WORDS_BOOL(value)    ""
+#define OB_WORDS_CHOICE(value)  ""
+#define OB_WORDS_TEXT(value)    value
 #define OB_ROW(type, kind, name, value, low, high, help)                                           \
     {OB_KIND_##kind,                                                                               \
      #kind,                                                                                        \
@@ -2264,8 +2431,11 @@ static const ob_field *ob_fields_of(onebit_table table, int *count) {
 
 /* ---- a field's value as a number, and its place ---- */
 
+/* Where a struct holds this field. */
 static char *ob_field_place(const ob_field *f, void *object) { return (char *)object + f->at; }
 
+/* INT, BOOL and CHOICE are int, REAL is double; memcpy because the place is only known by offset.
+   */
 static double ob_field_get(const ob_field *f, const void *object) {
     const char *p = (const char *)object + f->at;
     double real;
@@ -2278,6 +2448,7 @@ static double ob_field_get(const ob_field *f, const void *object) {
     return whole;
 }
 
+/* value is in range, so the conversion to int is exact. */
 static void ob_field_put(const ob_field *f, void *object, double value) {
     if (f->kind == OB_KIND_REAL) memcpy(ob_field_place(f, object), &value, sizeof value);
     else {
@@ -2286,7 +2457,7 @@ static void ob_field_put(const ob_field *f, void *object, double value) {
     }
 }
 
-/* The bounds of a number, or the end of a text. NaN fits nowhere. */
+/* Fails for a number outside its row's bounds, and names both. NaN fits nowhere. */
 static onebit_status ob_field_range(const ob_field *f, double value) {
     char text[3][40];
     double numbers[3];
@@ -2300,12 +2471,14 @@ static onebit_status ob_field_range(const ob_field *f, double value) {
     return ob_fail(ONEBIT_CONFIG, "%s is %s, expected %s..%s", f->name, text[0], text[1], text[2]);
 }
 
+/* Checks, then stores. */
 static onebit_status ob_field_assign(const ob_field *f, void *object, double value) {
     OB_TRY(ob_field_range(f, value));
     ob_field_put(f, object, value);
     return ONEBIT_OK;
 }
 
+/* Writes every default into a zeroed object. */
 static void ob_fields_default(onebit_table table, void *object) {
     int i, n;
     const ob_field *rows = ob_fields_of(table, &n);
@@ -2339,18 +2512,21 @@ static onebit_status ob_choice_assign(const ob_field *f, void *object, const cha
 
 /* ---- modes ---- */
 
-const char *onebit_mode_name(onebit_mode mode) {
+/* By number, because a byte of a damaged map need not be a value of the enum. */
+static const char *ob_mode_text(int mode) {
     static const char *const names[] = {"f32", "f16", "8bit", "ternary", "binary"};
-    int at = (int)mode;
-    return at >= 0 && at < ONEBIT_MODE_COUNT ? names[at] : "unknown";
+    return mode >= 0 && mode < ONEBIT_MODE_COUNT ? names[mode] : "unknown";
 }
 
+const char *onebit_mode_name(onebit_mode mode) { return ob_mode_text((int)mode); }
+
+/* "eightbit" is how older config files write 8bit. */
 int onebit_mode_parse(const char *name) {
     int i;
     if (!name) return -1;
     if (strcmp(name, "eightbit") == 0) return ONEBIT_8BIT;
     for (i = 0; i < ONEBIT_MODE_COUNT; i++)
-        if (strcmp(name, onebit_mode_name((onebit_mode)i)) == 0) return i;
+        if (strcmp(name, ob_mode_text(i)) == 0) return i;
     return -1;
 }
 
@@ -2364,13 +2540,15 @@ static onebit_status ob_mode_assign(uint8_t *mode, const char *where, const char
     return ONEBIT_OK;
 }
 
-/* Every block in the mode that use_ternary names; all entries, so that blocks added later have it. */
+/* Every block in the mode that use_ternary names; all entries, so that blocks added later have
+   it. */
 static void ob_config_fill_modes(onebit_config *c) {
     memset(c->layer_modes, c->use_ternary ? ONEBIT_TERNARY : ONEBIT_BINARY, sizeof c->layer_modes);
 }
 
 /* ---- defaults ---- */
 
+/* Zeroed first: unused bytes are defined, so that settings may be compared with memcmp. */
 onebit_config onebit_config_default(void) {
     onebit_config c;
     memset(&c, 0, sizeof c);
@@ -2401,7 +2579,7 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
 
 /* A CHOICE's option as a terminated constant: the help holds it unterminated. */
 static const char *ob_choice_text(ob_slice option) {
-    static const char *const known[] = {"silu",   "relu2", "relu", "adamw", "muon",
+    static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",
                                         "cosine", "linear", "none", "wsd"};
     size_t i;
     for (i = 0; i < sizeof known / sizeof *known; i++)
@@ -2409,6 +2587,7 @@ static const char *ob_choice_text(ob_slice option) {
     return "?";
 }
 
+/* A row as the caller sees it; every string is a constant. */
 onebit_status onebit_field(onebit_table table, int index, onebit_field_info *out) {
     int count;
     const ob_field *f = ob_fields_of(table, &count);
@@ -2430,7 +2609,8 @@ onebit_status onebit_field(onebit_table table, int index, onebit_field_info *out
 
 #define OB_NAME_MAX 64 /* longer than any setting's name */
 
-/* Edits that turn one word into another: insert, delete, replace (Levenshtein); words below 64 bytes. */
+/* Edits that turn one word into another: insert, delete, replace (Levenshtein); words below 64
+   bytes. */
 static int ob_edit_distance(const char *a, const char *b) {
     int row[OB_NAME_MAX], i, j, n = (int)strlen(b);
     for (j = 0; j <= n; j++) row[j] = j;
@@ -2466,6 +2646,7 @@ static onebit_status ob_field_unknown(onebit_table table, const char *name) {
     return ob_fail(ONEBIT_CONFIG, "unknown setting '%.80s'", name);
 }
 
+/* The row of a name; NULL when there is none. Linear: tables are short and read once. */
 static const ob_field *ob_field_find(onebit_table table, const char *name) {
     int i, count;
     const ob_field *rows = ob_fields_of(table, &count);
@@ -2476,7 +2657,8 @@ static const ob_field *ob_field_find(onebit_table table, const char *name) {
 
 /* ---- layer_bit_map ---- */
 
-/* Takes the modes that a list gives, once their number is right; blocks beyond follow use_ternary. */
+/* Takes the modes that a list gives, once their number is right; blocks beyond follow
+   use_ternary. */
 static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
     if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
         return ob_fail(ONEBIT_CONFIG, "layer_modes has %lu entries, but num_layers is %d",
@@ -2528,7 +2710,8 @@ static onebit_status ob_map_array(ob_json *j, onebit_config *c) {
     return ob_map_take(c, modes, count);
 }
 
-/* {"embedding": m, "layer_modes": [m, ...], "lm_head": m}; a head not named is like the embedding. */
+/* {"embedding": m, "layer_modes": [m, ...], "lm_head": m}; a head not named is like the
+   embedding. */
 static onebit_status ob_map_object(ob_json *j, onebit_config *c) {
     ob_slice key;
     int head = 0, embedding = 0;
@@ -2558,6 +2741,7 @@ static onebit_status ob_map_json(onebit_config *c, ob_slice text, const char *wh
     return ob_json_end(&j);
 }
 
+/* The three names beside the rows. The map is changed as a whole or not at all. */
 static onebit_status ob_map_set(onebit_config *c, const char *name, const char *value) {
     onebit_config copy = *c;
     ob_slice text;
@@ -2612,6 +2796,7 @@ static onebit_status ob_field_text(const ob_field *f, void *object, const char *
     return ONEBIT_OK;
 }
 
+/* Each kind has its own way from text. */
 static onebit_status ob_field_from_text(const ob_field *f, void *object, const char *value) {
     int truth;
     switch (f->kind) {
@@ -2625,12 +2810,14 @@ static onebit_status ob_field_from_text(const ob_field *f, void *object, const c
     }
 }
 
+/* Dashes become underscores, the three map names go their own way, the rest by its row. */
 onebit_status onebit_field_set(onebit_table table, void *object, const char *name,
                                const char *value) {
     char plain[OB_NAME_MAX];
     const ob_field *f;
     size_t i;
-    if (!object || !name || !value) return ob_fail(ONEBIT_USAGE, "an object, name or value is NULL");
+    if (!object || !name || !value)
+        return ob_fail(ONEBIT_USAGE, "an object, name or value is NULL");
     for (i = 0; name[i] && i < sizeof plain - 1; i++) plain[i] = name[i] == '-' ? '_' : name[i];
     plain[i] = 0;
     for (i = 0; table == ONEBIT_TABLE_MODEL && i < 3; i++)
@@ -2671,8 +2858,9 @@ static onebit_status ob_field_from_json(const ob_field *f, void *object, ob_json
     return ob_field_assign(f, object, number);
 }
 
-/* Reads an object of settings; object keeps what the text is silent about. The map is applied last: it
-   needs the final num_layers and wins over use_ternary. After an error the object is half read. */
+/* Reads an object of settings; object keeps what the text is silent about. The map is applied
+   last: it needs the final num_layers and wins over use_ternary. After an error the object is
+   half read. */
 static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j) {
     ob_slice key, map = {NULL, 0};
     int body = 0;
@@ -2696,6 +2884,7 @@ static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j
     return map.p ? ob_map_json((onebit_config *)object, map, "layer_bit_map") : ONEBIT_OK;
 }
 
+/* Reads into a copy: after an error the caller's config is as it was. */
 onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes) {
     onebit_config copy;
     ob_json j = ob_json_on(json, bytes, "config.json");
@@ -2724,19 +2913,18 @@ static void ob_fields_write(ob_out *out, onebit_table table, const void *object)
     }
 }
 
+/* The rows in table order, then the map; reading it back gives the same config. */
 size_t onebit_config_write(const onebit_config *config, char *out, size_t size) {
     ob_out text = ob_out_on(out, size);
     int i, layers = config->num_layers < ONEBIT_MAX_LAYERS ? config->num_layers : ONEBIT_MAX_LAYERS;
     ob_out_text(&text, "{\n");
     ob_fields_write(&text, ONEBIT_TABLE_MODEL, config);
     ob_out_format(&text, ",\n  \"layer_bit_map\": {\n    \"embedding\": \"%s\",\n",
-                  onebit_mode_name((onebit_mode)config->embedding_mode));
+                  ob_mode_text(config->embedding_mode));
     ob_out_text(&text, "    \"layer_modes\": [");
     for (i = 0; i < layers; i++)
-        ob_out_format(&text, "%s\"%s\"", i ? ", " : "",
-                      onebit_mode_name((onebit_mode)config->layer_modes[i]));
-    ob_out_format(&text, "],\n    \"lm_head\": \"%s\"\n  }\n}\n",
-                  onebit_mode_name((onebit_mode)config->head_mode));
+        ob_out_format(&text, "%s\"%s\"", i ? ", " : "", ob_mode_text(config->layer_modes[i]));
+    ob_out_format(&text, "],\n    \"lm_head\": \"%s\"\n  }\n}\n", ob_mode_text(config->head_mode));
     return text.n;
 }
 
@@ -2759,8 +2947,9 @@ static onebit_status ob_fields_check(onebit_table table, const void *object) {
 static onebit_status ob_config_check_heads(onebit_config *c) {
     int kv = c->num_key_value_heads ? c->num_key_value_heads : c->num_heads, d = c->head_dim;
     if (c->num_heads % kv)
-        return ob_fail(ONEBIT_CONFIG, "num_key_value_heads is %d, expected a divisor of num_heads %d",
-                       kv, c->num_heads);
+        return ob_fail(ONEBIT_CONFIG,
+                       "num_key_value_heads is %d, expected a divisor of num_heads %d", kv,
+                       c->num_heads);
     if (!d) {
         if (c->hidden_size % c->num_heads)
             return ob_fail(ONEBIT_CONFIG, "hidden_size is %d, expected a multiple of num_heads %d",
@@ -2768,13 +2957,16 @@ static onebit_status ob_config_check_heads(onebit_config *c) {
         d = c->hidden_size / c->num_heads;
     }
     if (d % 2)
-        return ob_fail(ONEBIT_CONFIG, "head_dim is %d, expected an even width (hidden_size %d, "
-                       "num_heads %d)", d, c->hidden_size, c->num_heads);
+        return ob_fail(ONEBIT_CONFIG,
+                       "head_dim is %d, expected an even width (hidden_size %d, "
+                       "num_heads %d)",
+                       d, c->hidden_size, c->num_heads);
     c->num_key_value_heads = kv;
     c->head_dim = d;
     return ONEBIT_OK;
 }
 
+/* Every mode exists; a tied head is stored as the embedding, so it has its mode. */
 static onebit_status ob_config_check_modes(onebit_config *c) {
     int i;
     for (i = 0; i < c->num_layers; i++)
@@ -2788,8 +2980,8 @@ static onebit_status ob_config_check_modes(onebit_config *c) {
     return ONEBIT_OK;
 }
 
-/* Numbers in a model whose fields are in range and whose heads are derived. At most 2^48 within the
-   bounds of the table, so 64 bits hold every product. */
+/* Numbers in a model whose fields are in range and whose heads are derived. At most 2^48 within
+   the bounds of the table, so 64 bits hold every product. */
 static uint64_t ob_config_count(const onebit_config *c) {
     uint64_t D = (uint64_t)c->hidden_size, F = (uint64_t)c->intermediate_size;
     uint64_t d = (uint64_t)c->head_dim, q = (uint64_t)c->num_heads * d;
@@ -2800,6 +2992,8 @@ static uint64_t ob_config_count(const onebit_config *c) {
     return (c->tie_word_embeddings ? 1u : 2u) * embedding + (uint64_t)c->num_layers * block + D;
 }
 
+/* Works on a copy: a config that fails is as it was. 2^40 parameters bound every size that is
+   computed from a config that passed. */
 onebit_status onebit_config_check(onebit_config *config) {
     onebit_config c;
     uint64_t numbers;
@@ -2820,6 +3014,7 @@ onebit_status onebit_config_check(onebit_config *config) {
     return ONEBIT_OK;
 }
 
+/* 0 when the config does not pass the check. */
 size_t onebit_config_parameters(const onebit_config *config) {
     onebit_config c;
     if (!config) return 0;
@@ -2836,6 +3031,7 @@ typedef struct ob_preset {
     size_t below; /* "auto" takes the first whose bound is above the bytes of text */
 } ob_preset;
 
+/* From small to large; FFN width is about 8/3 of the width, in multiples of 32. */
 static const ob_preset ob_presets[] = {
     {"nano", 128, 4, 4, 352, 128, 512, ONEBIT_8BIT, 200000},
     {"tiny", 192, 4, 6, 512, 256, 1024, ONEBIT_8BIT, 4000000},
@@ -2847,7 +3043,8 @@ static const ob_preset ob_presets[] = {
 
 #define OB_PRESETS (sizeof ob_presets / sizeof *ob_presets)
 
-/* The row of a name; NULL when there is none. For "auto" 0 bytes mean unknown: the usual small text. */
+/* The row of a name; NULL when there is none. For "auto" 0 bytes mean unknown: the usual small
+   text. */
 static const ob_preset *ob_preset_find(const char *name, size_t text_bytes) {
     const ob_preset *p = ob_presets;
     size_t i;
@@ -2861,6 +3058,7 @@ static const ob_preset *ob_preset_find(const char *name, size_t text_bytes) {
     return NULL;
 }
 
+/* Derived fields stay 0, so that a caller may still change the width or the heads. */
 onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t text_bytes) {
     const ob_preset *p;
     char text[160];
@@ -2879,10 +3077,10 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
     return ONEBIT_OK;
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    5 >>tokenizer   text <-> token ids: byte-level BPE (GPT-2's rules), bytes, or code points.
    uses: base system json                                        used by: dataset files session flow
-   =================================================================================================== */
+   ============================================================================================== */
 
 #define OB_END_TEXT "<|endoftext|>"
 #define OB_VOCAB_MAX (1 << 20)   /* ids; the same bound as vocab_size */
@@ -2891,9 +3089,9 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
 #define OB_DERIVED_MAX 256       /* bytes of a piece that the packed form leaves out */
 #define OB_NO_RANK 0xFFFFFFFFu
 
-/* Which characters are letters (L*) and numbers (N*): lengths of the runs outside, inside, outside, ...
-   in base 26; upper-case letters go on, a lower-case one ends the number. */
-/* Unicode 14.0.0, by tools/unicode_ranges.py. */
+/* Which characters are letters (L*) and numbers (N*), Unicode 14.0.0, by tools/unicode_ranges.py:
+   lengths of the runs outside, inside, outside and so on, in base 26; upper-case letters go on, a
+   lower-case one ends the number. */
 #define OB_LETTER_EDGES 1296
 static const char OB_LETTER_RUNS[] =
     "CnBagBaBvbkbebfxbBfbRqemofhbbbEzfbccebbgbbdbbbubDfbFjiGkbBmcbgBpCtBbeeBtBrBjcbDvbbpchckdcbqb"
@@ -3012,7 +3210,8 @@ static size_t ob_space_word(const ob_classes *k, const char *p, size_t n) {
 }
 
 /* Length of the first pre-token of p[0..n), n > 0. The rule is GPT-2's expression
-   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ (Radford et al. 2019). */
+   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+   (Radford et al. 2019). */
 static size_t ob_word_length(const ob_classes *k, const char *p, size_t n) {
     size_t lead = ob_contraction(p, n), used;
     int kind;
@@ -3039,7 +3238,7 @@ static size_t ob_document_length(const char *text, size_t n) {
 
 /* ---- GPT-2's printable alphabet: how tokenizer.json spells the 256 bytes ---- */
 
-/* Code point that stands for a byte: itself when printable in Latin-1, else 256, 257, ... in order. */
+/* Code point that stands for a byte: itself when printable in Latin-1, else 256, 257, ... */
 static uint32_t ob_byte_code(unsigned byte) {
     if (byte < 33) return 256 + byte;
     if (byte >= 127 && byte < 161) return 256 + 33 + byte - 127;
@@ -3521,7 +3720,7 @@ static void ob_work_merge(const onebit_tokenizer *t, ob_work *w, int32_t i) {
     if (a->before >= 0) ob_work_pair(t, w, a->before, 1);
 }
 
-/* A word of any length: a heap of the pairs; entries that no longer hold are passed over. O(n log n). */
+/* A word of any length: a heap of the pairs; stale entries are passed over. O(n log n). */
 static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
                                     size_t n) {
     int32_t count = 0, i;
@@ -3695,8 +3894,9 @@ size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, siz
 /* Length of the UTF-8 character that p[0..n), n > 0, begins; 0 when it cannot become one.
    Table 3-7 of the Unicode Standard. */
 static int ob_utf8_promise(const unsigned char *p, int n) {
-    int length = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    int i;
+    int i, length = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+    if (p[0] < 0x80) return 1;
+    if (p[0] < 0xC2 || p[0] > 0xF4) return 0;
     for (i = 1; i < n && i < length; i++)
         if ((p[i] & 0xC0) != 0x80) return 0;
     if (n > 1 && ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
@@ -4076,7 +4276,7 @@ static onebit_status ob_learner_run(ob_learner *l, ob_draft *d, int limit) {
         p = l->byte + c.first;
         a = (int32_t)d->piece[c.left].n;
         b = (int32_t)d->piece[c.right].n;
-        if (*ob_draft_slot(d, p, (size_t)(a + b))) continue; /* made before in another way: leave it */
+        if (*ob_draft_slot(d, p, (size_t)(a + b))) continue; /* made before from other parts */
         OB_TRY(ob_draft_put(d, id, p, (size_t)(a + b), 0));
         ob_draft_merge(d, c.left, c.right, id);
         ob_learner_replace(l, k, id, a, b);
@@ -4204,7 +4404,7 @@ onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_ki
     return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_train: there is no tokenizer kind %d", (int)kind);
 }
 
-/* ---- tokenizer.json in: the part of Hugging Face's format that GPT-2 uses, and what we write ---- */
+/* ---- tokenizer.json in: the part of Hugging Face's format that GPT-2 uses, and our own ---- */
 
 /* A pre_tokenizer, decoder, ...: what we ask of it. type empty = null or absent. */
 typedef struct ob_stage {
@@ -4651,9 +4851,9 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
      id  [M]                  result; absent with flag 2
      id  [S], id [A]
      K times: id, u32 length, bytes      in the order of the ids
-   Flag 2: merge number k makes the k-th id that is neither a byte nor among the K texts. Any other text
-   is that of its first merge; such texts have at most OB_DERIVED_MAX bytes, which bounds what a small
-   file can unfold to. */
+   Flag 2: merge number k makes the k-th id that is neither a byte nor among the K texts. Any other
+   text is that of the first merge whose parts are known by then; such texts have at most
+   OB_DERIVED_MAX bytes, which bounds what a small file can unfold to. */
 
 #define OB_PACK_HEADER 32
 #define OB_PACK_PLAIN 1
@@ -4873,11 +5073,10 @@ static onebit_status ob_unpack_lengths(ob_unpack *u, size_t *total) {
         if (u->flags & OB_PACK_IMPLIED) {
             while (id < u->vocab && piece[id].n) id++;
             if (id == u->vocab) return ob_unpack_bad("more merges than ids");
-            m[2] = (int32_t)id;
+            m[2] = (int32_t)id++;
         }
         u->d.role[m[2]] |= OB_TOKEN_MERGED;
-        if (piece[m[2]].n) continue;
-        if (!piece[m[0]].n || !piece[m[1]].n) return ob_unpack_bad("a merge before its parts");
+        if (piece[m[2]].n || !piece[m[0]].n || !piece[m[1]].n) continue;
         piece[m[2]].n = piece[m[0]].n + piece[m[1]].n;
         if (piece[m[2]].n > OB_DERIVED_MAX) return ob_unpack_bad("a derived text is too long");
         *total += piece[m[2]].n;
@@ -4887,21 +5086,15 @@ static onebit_status ob_unpack_lengths(ob_unpack *u, size_t *total) {
     return ONEBIT_OK;
 }
 
-/* Fills derived texts, and checks that every merge makes what it says. */
-static onebit_status ob_unpack_derive(ob_unpack *u) {
+/* Fills derived texts, in the same order. */
+static void ob_unpack_derive(ob_unpack *u) {
     ob_slice *piece = u->d.piece;
     char *p = u->pool;
     uint32_t i;
     for (i = 0; i < u->merges; i++) {
         const int32_t *m = u->d.merge + (size_t)i * 3;
         ob_slice a = piece[m[0]], b = piece[m[1]];
-        if (piece[m[2]].p) {
-            ob_slice whole = piece[m[2]];
-            if (!a.p || !b.p || whole.n != a.n + b.n || memcmp(whole.p, a.p, a.n) ||
-                memcmp(whole.p + a.n, b.p, b.n))
-                return ob_unpack_bad("a merge does not make its text");
-            continue;
-        }
+        if (piece[m[2]].p || !a.p || !b.p) continue;
         memcpy(p, a.p, a.n);
         memcpy(p + a.n, b.p, b.n);
         piece[m[2]].p = p;
@@ -4909,6 +5102,17 @@ static onebit_status ob_unpack_derive(ob_unpack *u) {
     }
     u->d.vocab = (int)u->vocab;
     u->d.merges = (int)u->merges;
+}
+
+/* Every merge must make what it says. */
+static onebit_status ob_unpack_check(const ob_unpack *u) {
+    uint32_t i;
+    for (i = 0; i < u->merges; i++) {
+        const int32_t *m = u->d.merge + (size_t)i * 3;
+        ob_slice a = u->d.piece[m[0]], b = u->d.piece[m[1]], whole = u->d.piece[m[2]];
+        if (whole.n != a.n + b.n || memcmp(whole.p, a.p, a.n) || memcmp(whole.p + a.n, b.p, b.n))
+            return ob_unpack_bad("a merge does not make its text");
+    }
     return ONEBIT_OK;
 }
 
@@ -4921,7 +5125,8 @@ static onebit_status ob_unpack_read(ob_unpack *u) {
     OB_TRY(ob_unpack_lengths(u, &total));
     u->pool = (char *)ob_alloc(&u->env, total + 1);
     if (!u->pool) return ob_fail(ONEBIT_MEMORY, "packed tokenizer: no memory for its texts");
-    return ob_unpack_derive(u);
+    ob_unpack_derive(u);
+    return ob_unpack_check(u);
 }
 
 /* The way back from ob_tokenizer_pack; data may be hostile and need not outlive the call. */
@@ -4940,10 +5145,10 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
     return status;
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    6 >>dataset   text and token files become one row of ids; windows of it come in a seeded order.
    uses: base system json tokenizer                                     used by: optim files flow
-   =================================================================================================== */
+   ============================================================================================== */
 
 /* A dataset is one block: this struct, then the ids (or, for a mapped file, the file's handle). */
 struct onebit_dataset {
@@ -5598,10 +5803,11 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
 
 #endif /* ONEBIT_NO_FILES */
 
-/* ===================================================================================================
+/* =================================================================================================
    7 >>format   how matrices are stored: quantise, pack, unpack, bytes of each layout.
    uses: base                                               used by: kernels ops model files session
-   =================================================================================================== */
+   =================================================================================================
+ */
 
 /* Every matrix format holds 16 rows interleaved, so that one sequential stream feeds 16 outputs:
    rows are padded to 16, columns to the group below, blocks of 16 rows follow each other.
@@ -5609,11 +5815,12 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
      f32x16   per column: 16 floats, one per row
      f16x16   per column: 16 halves
      q8x16    per 4 columns k..k+3:  64 bytes; byte 4*row + j          = int8 code of column k + j
-     t2x16    per 16 columns k..:    64 bytes; byte 4*row + j, bits 2p = code + 1 of column k + 4p + j
-     b1x16    per 32 columns k..:    64 bytes; byte 4*row + j, bit p   = (code > 0) of column k + 4p + j
+     t2x16    per 16 columns k..:    64 bytes; byte 4*row + j, bits 2p = code + 1 of column k + 4p +
+   j b1x16    per 32 columns k..:    64 bytes; byte 4*row + j, bit p   = (code > 0) of column k + 4p
+   + j
 
-   Padding holds the code 0 (t2: bits 01, b1: bit 0 against inputs that are padded with zeros). Seen as
-   little-endian words, word `row` of a 64-byte group holds that row's columns, which is what the
+   Padding holds the code 0 (t2: bits 01, b1: bit 0 against inputs that are padded with zeros). Seen
+   as little-endian words, word `row` of a 64-byte group holds that row's columns, which is what the
    unpacker uses. plain: row-major float32, for norm gains. */
 typedef enum ob_format {
     OB_PLAIN,
@@ -5649,8 +5856,8 @@ static int ob_scale_count(int mode, int rows) {
     return mode == ONEBIT_TERNARY || mode == ONEBIT_BINARY ? 1 : 0;
 }
 
-/* Packed bytes of one block of 16 rows; the whole matrix is this times ceil(rows / 16). rows and cols
-   are at most 2^20, so nothing overflows 64 bits. */
+/* Packed bytes of one block of 16 rows; the whole matrix is this times ceil(rows / 16). rows and
+   cols are at most 2^20, so nothing overflows 64 bits. */
 static uint64_t ob_block_bytes(ob_format format, int cols) {
     int group = ob_format_columns[format];
     return (uint64_t)((cols + group - 1) / group) * (uint64_t)ob_format_group_bytes[format];
@@ -5661,7 +5868,8 @@ static uint64_t ob_format_bytes(ob_format format, int rows, int cols) {
     return (uint64_t)((rows + 15) / 16) * ob_block_bytes(format, cols);
 }
 
-/* ---- Quantisers: latent weights to codes, code * scale approximates the weight -------------------- */
+/* ---- Quantisers: latent weights to codes, code * scale approximates the weight
+ * -------------------- */
 
 /* Round half to even for |x| < 2^22, without a library call, so that it vectorises. */
 OB_BODY float ob_round(float x) {
@@ -5692,12 +5900,14 @@ OB_BODY float ob_half(uint32_t h) {
 /* How one matrix is quantised: its mode and the options of DESIGN's linear layer. */
 typedef struct ob_quantizer {
     int mode;
-    int dynamic;      /* ternary threshold 0.7 mean|W| instead of rounding W / mean|W| */
-    float clamp;      /* latents are clamped to +-clamp first; 0 = off */
-    float soft, keep; /* codes become keep * code + soft * W / scale (annealing, Arenas); 0, 1 = hard */
+    int dynamic; /* ternary threshold 0.7 mean|W| instead of rounding W / mean|W| */
+    float clamp; /* latents are clamped to +-clamp first; 0 = off */
+    float soft,
+        keep; /* codes become keep * code + soft * W / scale (annealing, Arenas); 0, 1 = hard */
 } ob_quantizer;
 
-/* Sum and maximum of |w| over a row, latents clamped. 16 lanes in a fixed order, whatever the machine. */
+/* Sum and maximum of |w| over a row, latents clamped. 16 lanes in a fixed order, whatever the
+ * machine. */
 OB_BODY void ob_magnitude_body(const float *w, int n, float clamp, float *sum, float *largest) {
     float lane[16], peak[16], total = 0.0f, most = 0.0f;
     int i, j;
@@ -5754,13 +5964,15 @@ OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quanti
     } else if (z->mode == ONEBIT_BINARY) {
         for (i = 0; i < n; i++) out[i] = out[i] >= 0.0f ? 1.0f : -1.0f;
     } else if (z->dynamic) {
-        for (i = 0; i < n; i++) out[i] = out[i] > threshold ? 1.0f : out[i] < -threshold ? -1.0f : 0.0f;
+        for (i = 0; i < n; i++)
+            out[i] = out[i] > threshold ? 1.0f : out[i] < -threshold ? -1.0f : 0.0f;
     } else {
         for (i = 0; i < n; i++) out[i] = ob_round_code(out[i], inverse, 1.0f);
     }
 }
 
-/* ---- Packing ---------------------------------------------------------------------------------------- */
+/* ---- Packing
+ * ---------------------------------------------------------------------------------------- */
 
 /* Position and shift of a code inside a block of 16 rows. */
 static void ob_code_place(ob_format format, int row, int col, size_t *at, int *shift) {
@@ -5798,7 +6010,8 @@ static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
     memset(data, format == OB_T2X16 ? 0x55 : 0, (size_t)ob_format_bytes(format, rows, cols));
 }
 
-/* ---- Unpacking -------------------------------------------------------------------------------------- */
+/* ---- Unpacking
+ * -------------------------------------------------------------------------------------- */
 
 /* The 16 little-endian words of a 64-byte group. */
 OB_BODY void ob_group_words(uint32_t words[16], const uint8_t *group) {
@@ -5828,8 +6041,8 @@ OB_BODY void ob_unpack_groups(float *out, int stride, const uint8_t *block, int 
     }
 }
 
-/* Columns [from, from + n) of one block of 16 rows as floats out[i * stride + row]. from is a multiple
-   of 32 (so of every group). */
+/* Columns [from, from + n) of one block of 16 rows as floats out[i * stride + row]. from is a
+   multiple of 32 (so of every group). */
 OB_BODY void ob_unpack_body(float *out, int stride, const uint8_t *block, int format, int from,
                             int n) {
     int i, r;
@@ -5865,15 +6078,16 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
     }
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    8 >>kernels   the inner loops, once per instruction set, and the chooser.
    uses: base system format                                               used by: ops optim
-   =================================================================================================== */
+   =================================================================================================
+ */
 
-/* A loop is written once as an inline body; OB_VARIANTS compiles it for each instruction set. Sums run
-   in 16 lanes that are folded in one fixed order and nothing is contracted to fused multiply-add, so
-   every variant gives the same bits as the scalar one. The one exception is the fused matrix tile,
-   which is only used where sums are exact (integers) or in the backward pass. */
+/* A loop is written once as an inline body; OB_VARIANTS compiles it for each instruction set. Sums
+   run in 16 lanes that are folded in one fixed order and nothing is contracted to fused
+   multiply-add, so every variant gives the same bits as the scalar one. The one exception is the
+   fused matrix tile, which is only used where sums are exact (integers) or in the backward pass. */
 #if OB_X86
 #define OB_VARIANTS(name, parameters, arguments)                                                   \
     static void name##_scalar parameters { name##_body arguments; }                                \
@@ -5904,12 +6118,13 @@ OB_BODY float ob_dot16(const float *x, const float *y, int n) {
     return ob_fold16(lane);
 }
 
-/* e^x within 2 ulp for x in [-87, 88], clamped outside. Cody-Waite reduction by ln 2 in two parts and
-   the degree-6 Taylor polynomial on [-ln2/2, ln2/2] (remainder below 2^-24). */
+/* e^x within 2 ulp for x in [-87, 88], clamped outside. Cody-Waite reduction by ln 2 in two parts
+   and the degree-6 Taylor polynomial on [-ln2/2, ln2/2] (remainder below 2^-24). */
 OB_BODY float ob_exp(float x) {
     float n, r, p;
     int32_t bits;
-    x = ob_clampf(x, -87.0f, 88.0f);
+    x = x > -87.0f ? x : -87.0f; /* NaN too: the conversion below needs a number */
+    x = x < 88.0f ? x : 88.0f;
     n = ob_round(x * 1.44269504f);
     r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
@@ -5920,15 +6135,17 @@ OB_BODY float ob_exp(float x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    bits = ((int32_t)n + 127) << 23;
+    bits = (int32_t)((uint32_t)((int32_t)n + 127) << 23);
     memcpy(&r, &bits, 4);
     return p * r;
 }
 
-/* ---- Matrix tile ------------------------------------------------------------------------------------ */
+/* ---- Matrix tile
+ * ------------------------------------------------------------------------------------ */
 
-/* c[m][nr] = (add ? c : 0) + a[m][k] * panel[k][nr]; a has strides rs (row) and cs (column), ldc is the
-   stride of c. Each output is one chain of sums over k, whatever m is. fused allows multiply-add. */
+/* c[m][nr] = (add ? c : 0) + a[m][k] * panel[k][nr]; a has strides rs (row) and cs (column), ldc is
+   the stride of c. Each output is one chain of sums over k, whatever m is. fused allows
+   multiply-add. */
 static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs,
                            const float *panel, float *c, ptrdiff_t ldc, int add, int fused) {
     int i, j, l;
@@ -5945,12 +6162,11 @@ static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t
 }
 
 #if OB_X86
-/* The same with m rows of two registers each kept in registers; m and fused are constants where it is
-   called, so the loops unroll. VECTOR is a register of half a panel. */
+/* The same with m rows of two registers each kept in registers; m and fused are constants where it
+   is called, so the loops unroll. VECTOR is a register of half a panel. */
 #define OB_TILE_BODY(NAME, TARGET, VECTOR, HALF, LOAD, STORE, ZERO, SET, ADD, MUL, FMA)            \
-    TARGET OB_BODY void NAME(const int m, const int fused, int k, const float *a,         \
-                                      ptrdiff_t rs, ptrdiff_t cs, const float *panel, float *c,    \
-                                      ptrdiff_t ldc, int add) {                                    \
+    TARGET OB_BODY void NAME(const int m, const int fused, int k, const float *a, ptrdiff_t rs,    \
+                             ptrdiff_t cs, const float *panel, float *c, ptrdiff_t ldc, int add) { \
         VECTOR s[12][2];                                                                           \
         int i, l;                                                                                  \
         OB_UNROLL for (i = 0; i < m; i++) s[i][0] = s[i][1] = ZERO();                              \
@@ -5995,11 +6211,12 @@ OB_TILE(ob_tile_avx2, OB_TARGET_AVX2, ob_tile16_avx2, 6, 2)
 OB_TILE(ob_tile_avx512, OB_TARGET_AVX512, ob_tile32_avx512, 12, 4)
 #endif
 
-/* ---- Panels: the right operand of a tile ------------------------------------------------------------ */
+/* ---- Panels: the right operand of a tile
+ * ------------------------------------------------------------ */
 
 /* panel[i * nr + j] = b[(from + i) * rs + j * cs] for j < n, zero up to nr. */
-OB_BODY void ob_panel_body(float *panel, int nr, const float *b, ptrdiff_t rs,
-                                    ptrdiff_t cs, int k, int n) {
+OB_BODY void ob_panel_body(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k,
+                           int n) {
     int i, j;
     if (cs == 1) {
         for (i = 0; i < k; i++) {
@@ -6023,7 +6240,8 @@ OB_VARIANTS(ob_panel,
 OB_VARIANTS(ob_unpack, (float *out, int stride, const uint8_t *block, int format, int from, int n),
             (out, stride, block, format, from, n))
 
-/* ---- Rows ------------------------------------------------------------------------------------------- */
+/* ---- Rows
+ * ------------------------------------------------------------------------------------------- */
 
 /* Int8 codes of a token: scale = max(max|x|, 1e-5) / 127, code = round(x / scale). BitNet b1.58. */
 OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
@@ -6031,7 +6249,8 @@ OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
     int i, j;
     for (j = 0; j < 16; j++) peak[j] = 0.0f;
     for (i = 0; i + 16 <= n; i += 16)
-        for (j = 0; j < 16; j++) peak[j] = ob_absf(x[i + j]) > peak[j] ? ob_absf(x[i + j]) : peak[j];
+        for (j = 0; j < 16; j++)
+            peak[j] = ob_absf(x[i + j]) > peak[j] ? ob_absf(x[i + j]) : peak[j];
     for (j = 0; i + j < n; j++) peak[j] = ob_absf(x[i + j]) > peak[j] ? ob_absf(x[i + j]) : peak[j];
     for (j = 0; j < 16; j++) most = peak[j] > most ? peak[j] : most;
     inverse = 127.0f / most;
@@ -6041,8 +6260,7 @@ OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
 OB_VARIANTS(ob_int8, (float *codes, float *scale, const float *x, int n), (codes, scale, x, n))
 
 /* RMSNorm: y = x / sqrt(mean x^2 + eps) * g; rstd is kept for the backward pass. */
-OB_BODY void ob_norm_body(float *y, float *rstd, const float *x, const float *g, int n,
-                                   float eps) {
+OB_BODY void ob_norm_body(float *y, float *rstd, const float *x, const float *g, int n, float eps) {
     float r = 1.0f / sqrtf(ob_dot16(x, x, n) / (float)n + eps);
     int i;
     for (i = 0; i < n; i++) y[i] = x[i] * r * g[i];
@@ -6051,9 +6269,10 @@ OB_BODY void ob_norm_body(float *y, float *rstd, const float *x, const float *g,
 OB_VARIANTS(ob_norm, (float *y, float *rstd, const float *x, const float *g, int n, float eps),
             (y, rstd, x, g, n, eps))
 
-/* Its gradient: with u = dy * g, dx = rstd * (u - x * rstd^2 * mean(u * x)); added to or written. */
+/* Its gradient: with u = dy * g, dx = rstd * (u - x * rstd^2 * mean(u * x)); added to or written.
+ */
 OB_BODY void ob_norm_grad_body(float *dx, const float *dy, const float *x, const float *g,
-                                        float rstd, int n, int add) {
+                               float rstd, int n, int add) {
     float lane[16], mean;
     int i, j;
     for (j = 0; j < 16; j++) lane[j] = 0.0f;
@@ -6067,7 +6286,8 @@ OB_BODY void ob_norm_grad_body(float *dx, const float *dy, const float *x, const
     }
 }
 OB_VARIANTS(ob_norm_grad,
-            (float *dx, const float *dy, const float *x, const float *g, float rstd, int n, int add),
+            (float *dx, const float *dy, const float *x, const float *g, float rstd, int n,
+             int add),
             (dx, dy, x, g, rstd, n, add))
 
 /* Sum of products through a pointer, as the table needs it. */
@@ -6090,8 +6310,7 @@ OB_BODY void ob_mix_body(float *y, const float *x, float a, float b, int n) {
 OB_VARIANTS(ob_mix, (float *y, const float *x, float a, float b, int n), (y, x, a, b, n))
 
 /* y[i] = x[i] * (s * w[i * step]): scales a row of sums (step 0: one weight scale for all). */
-OB_BODY void ob_scale_body(float *y, const float *x, const float *w, int step, float s,
-                                    int n) {
+OB_BODY void ob_scale_body(float *y, const float *x, const float *w, int step, float s, int n) {
     int i;
     if (step == 0) {
         float f = s * w[0];
@@ -6103,16 +6322,19 @@ OB_BODY void ob_scale_body(float *y, const float *x, const float *w, int step, f
 OB_VARIANTS(ob_scale, (float *y, const float *x, const float *w, int step, float s, int n),
             (y, x, w, step, s, n))
 
-/* Gradient of a norm's gain over rows: dg[j] += sum_r dy[r][j] * x[r][j] * rstd[r], columns [0, n). */
-OB_BODY void ob_gain_grad_body(float *dg, const float *dy, const float *x,
-                                        const float *rstd, int rows, int ld, int n) {
+/* Gradient of a norm's gain over rows: dg[j] += sum_r dy[r][j] * x[r][j] * rstd[r], columns [0, n).
+ */
+OB_BODY void ob_gain_grad_body(float *dg, const float *dy, const float *x, const float *rstd,
+                               int rows, int ld, int n) {
     int r, j;
     for (r = 0; r < rows; r++)
         for (j = 0; j < n; j++)
-            dg[j] += dy[(size_t)r * (size_t)ld + (size_t)j] * x[(size_t)r * (size_t)ld + (size_t)j] * rstd[r];
+            dg[j] += dy[(size_t)r * (size_t)ld + (size_t)j] *
+                     x[(size_t)r * (size_t)ld + (size_t)j] * rstd[r];
 }
 OB_VARIANTS(ob_gain_grad,
-            (float *dg, const float *dy, const float *x, const float *rstd, int rows, int ld, int n),
+            (float *dg, const float *dy, const float *x, const float *rstd, int rows, int ld,
+             int n),
             (dg, dy, x, rstd, rows, ld, n))
 
 /* FFN activation. act 0 silu, 1 relu^2, 2 relu; up NULL = not gated: h = act(g) * up or act(g). */
@@ -6125,12 +6347,11 @@ OB_BODY void ob_act_body(float *h, const float *g, const float *up, int act, int
         h[i] = up ? a * up[i] : a;
     }
 }
-OB_VARIANTS(ob_act, (float *h, const float *g, const float *up, int act, int n),
-            (h, g, up, act, n))
+OB_VARIANTS(ob_act, (float *h, const float *g, const float *up, int act, int n), (h, g, up, act, n))
 
 /* Its gradient: dg = dh * up * act'(g), dup = dh * act(g). dg may be dh. */
 OB_BODY void ob_act_grad_body(float *dg, float *dup, const float *dh, const float *g,
-                                       const float *up, int act, int n) {
+                              const float *up, int act, int n) {
     int i;
     for (i = 0; i < n; i++) {
         float x = g[i], r = x > 0.0f ? x : 0.0f, a, slope, d = dh[i];
@@ -6147,7 +6368,8 @@ OB_BODY void ob_act_grad_body(float *dg, float *dup, const float *dh, const floa
     }
 }
 OB_VARIANTS(ob_act_grad,
-            (float *dg, float *dup, const float *dh, const float *g, const float *up, int act, int n),
+            (float *dg, float *dup, const float *dh, const float *g, const float *up, int act,
+             int n),
             (dg, dup, dh, g, up, act, n))
 
 /* Softmax in place; lse, when not NULL, receives log(sum exp x). */
@@ -6169,7 +6391,7 @@ OB_VARIANTS(ob_softmax, (float *p, float *lse, int n), (p, lse, n))
 
 /* y[j] (+)= sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass. */
 OB_BODY void ob_rows_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
-                                   const float *OB_RESTRICT x, ptrdiff_t ld, int rows, int n) {
+                          const float *OB_RESTRICT x, ptrdiff_t ld, int rows, int n) {
     int i, j;
     for (i = 0; i + 4 <= rows; i += 4, x += 4 * ld)
         for (j = 0; j < n; j++)
@@ -6179,11 +6401,11 @@ OB_BODY void ob_rows_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
         for (j = 0; j < n; j++) y[j] += w[i] * x[j];
 }
 
-/* Attention of one query over n keys: p = softmax(scale * q . k), out = sum p v. kT is [d][ld] (keys as
-   columns), v is [n][ldv]. p is work for n floats and keeps the probabilities. */
-OB_BODY void ob_attend_body(float *out, float *p, float *query, const float *q,
-                                     const float *kT, ptrdiff_t ld, const float *v, ptrdiff_t ldv,
-                                     int n, int d, float scale) {
+/* Attention of one query over n keys: p = softmax(scale * q . k), out = sum p v. kT is [d][ld]
+   (keys as columns), v is [n][ldv]. p is work for n floats and keeps the probabilities. */
+OB_BODY void ob_attend_body(float *out, float *p, float *query, const float *q, const float *kT,
+                            ptrdiff_t ld, const float *v, ptrdiff_t ldv, int n, int d,
+                            float scale) {
     int i;
     for (i = 0; i < d; i++) query[i] = q[i] * scale;
     for (i = 0; i < n; i++) p[i] = 0.0f;
@@ -6200,10 +6422,9 @@ OB_VARIANTS(ob_attend,
 /* Gradient of one query's attention, given p: with dp = dout . v and D = sum p dp,
    ds = p (dp - D) scale; dq = sum ds k; dk += ds q; dv += p dout. vT is [d][ld], k and dk, dv are
    [n][ldk], [n][d] and [n][d]. dp is work for n floats. */
-OB_BODY void ob_attend_grad_body(float *dq, float *dk, float *dv, float *dp,
-                                          const float *dout, const float *p, const float *q,
-                                          const float *k, ptrdiff_t ldk, const float *vT,
-                                          ptrdiff_t ld, int n, int d, float scale) {
+OB_BODY void ob_attend_grad_body(float *dq, float *dk, float *dv, float *dp, const float *dout,
+                                 const float *p, const float *q, const float *k, ptrdiff_t ldk,
+                                 const float *vT, ptrdiff_t ld, int n, int d, float scale) {
     float total;
     int i, j;
     for (j = 0; j < n; j++) dp[j] = 0.0f;
@@ -6226,8 +6447,8 @@ OB_VARIANTS(ob_attend_grad,
 
 /* AdamW on n numbers. rate = lr / (1 - beta1^t), root = 1 / (1 - beta2^t); decay = 1 - lr * wd. */
 OB_BODY void ob_adamw_body(float *w, const float *g, float *m, float *v, int n, float clip,
-                                    float beta1, float beta2, float rate, float root, float eps,
-                                    float decay) {
+                           float beta1, float beta2, float rate, float root, float eps,
+                           float decay) {
     int i;
     for (i = 0; i < n; i++) {
         float d = g[i] * clip;
@@ -6247,7 +6468,8 @@ OB_VARIANTS(ob_quantize, (float *out, const float *w, int n, const ob_quantizer 
 OB_VARIANTS(ob_magnitude, (const float *w, int n, float clamp, float *sum, float *largest),
             (w, n, clamp, sum, largest))
 
-/* ---- The table -------------------------------------------------------------------------------------- */
+/* ---- The table
+ * -------------------------------------------------------------------------------------- */
 
 typedef struct ob_kernels {
     int nr; /* columns of a tile's panel */
@@ -6281,10 +6503,13 @@ typedef struct ob_kernels {
 } ob_kernels;
 
 #define OB_KERNEL_ROW(isa, nr)                                                                     \
-    {nr,              ob_tile_##isa,  ob_panel_##isa,    ob_unpack_##isa,      ob_int8_##isa,      \
-     ob_norm_##isa,   ob_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa,         ob_scale_##isa,     \
-     ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,    ob_attend_##isa,    \
-     ob_attend_grad_##isa, ob_adamw_##isa, ob_quantize_##isa, ob_magnitude_##isa}
+    {                                                                                              \
+        nr, ob_tile_##isa, ob_panel_##isa, ob_unpack_##isa, ob_int8_##isa, ob_norm_##isa,          \
+            ob_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa,         \
+            ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
+            ob_attend_##isa, ob_attend_grad_##isa, ob_adamw_##isa, ob_quantize_##isa,              \
+            ob_magnitude_##isa                                                                     \
+    }
 
 /* Kernels of an instruction set that ob_env_check has accepted. */
 static const ob_kernels *ob_kernels_for(onebit_isa isa) {
@@ -6300,14 +6525,15 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
     return &scalar;
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    9 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
    uses: base system format kernels                           used by: model optim session
-   =================================================================================================== */
+   =================================================================================================
+ */
 
-/* Sums over the inputs of a linear layer run in blocks of this many columns: sum of block sums, each
-   block one chain. Small enough that 8-bit products stay exact in float (1024 * 127 * 127 < 2^24), so
-   floats and integers give the same result. A multiple of every packed group. */
+/* Sums over the inputs of a linear layer run in blocks of this many columns: sum of block sums,
+   each block one chain. Small enough that 8-bit products stay exact in float (1024 * 127 * 127 <
+   2^24), so floats and integers give the same result. A multiple of every packed group. */
 #define OB_BLOCK 1024
 
 /* What an op runs on: hooks, kernels, and work memory for each piece of parallel work. */
@@ -6338,8 +6564,8 @@ typedef struct ob_job {
     int n, pieces;
 } ob_job;
 
-/* Runs body on the pieces of n things that cost about `cost` operations together; small work stays on
-   this thread, because waking another takes longer. The job starts with an ob_job. */
+/* Runs body on the pieces of n things that cost about `cost` operations together; small work stays
+   on this thread, because waking another takes longer. The job starts with an ob_job. */
 static void ob_run(const ob_exec *x, onebit_body body, void *job, int n, double cost) {
     ob_job *head = (ob_job *)job;
     int pieces = cost < 40000.0 ? 1 : x->env.threads;
@@ -6350,12 +6576,12 @@ static void ob_run(const ob_exec *x, onebit_body body, void *job, int n, double 
     ob_parallel(&x->env, body, job, pieces);
 }
 
-/* A matrix as a linear layer or an embedding sees it. scale has one entry per row (scale_step 1) or one
-   for all (scale_step 0); value = code * scale. exact: codes and inputs are small integers. */
+/* A matrix as a linear layer or an embedding sees it. scale has one entry per row (scale_step 1) or
+   one for all (scale_step 0); value = code * scale. exact: codes and inputs are small integers. */
 typedef struct ob_weight {
     int rows, cols;
     int format; /* ob_format */
-    int bits;              /* of its inputs: 8 = int8 per token, 0 = float */
+    int bits;   /* of its inputs: 8 = int8 per token, 0 = float */
     int exact, scale_step;
     const void *data;
     const float *scale;
@@ -6363,10 +6589,12 @@ typedef struct ob_weight {
 
 static const float ob_one = 1.0f;
 
-/* ---- Matrix product --------------------------------------------------------------------------------- */
+/* ---- Matrix product
+ * --------------------------------------------------------------------------------- */
 
 /* c[M, N] = (add ? c : 0) + a[M, K] b[K, N]; then, when w_scale is given, row n of the product is
-   multiplied by a_scale[m] * w_scale[n * step]. b is a strided array, or a packed weight (transposed). */
+   multiplied by a_scale[m] * w_scale[n * step]. b is a strided array, or a packed weight
+   (transposed). */
 typedef struct ob_gemm_job {
     ob_job job;
     float *c;
@@ -6459,15 +6687,18 @@ static void ob_gemm(const ob_exec *x, ob_gemm_job *g) {
 
 /* Plain product of strided arrays. */
 static void ob_product(const ob_exec *x, float *c, const float *a, ptrdiff_t a_rs, ptrdiff_t a_cs,
-                       const float *b, ptrdiff_t b_rs, ptrdiff_t b_cs, int M, int N, int K, int add) {
+                       const float *b, ptrdiff_t b_rs, ptrdiff_t b_cs, int M, int N, int K,
+                       int add) {
     ob_gemm_job g;
     memset(&g, 0, sizeof g);
-    g.c = c, g.ldc = N, g.a = a, g.a_rs = a_rs, g.a_cs = a_cs, g.b = b, g.b_rs = b_rs, g.b_cs = b_cs;
+    g.c = c, g.ldc = N, g.a = a, g.a_rs = a_rs, g.a_cs = a_cs, g.b = b, g.b_rs = b_rs,
+    g.b_cs = b_cs;
     g.M = M, g.N = N, g.K = K, g.add = add, g.fused = 1;
     ob_gemm(x, &g);
 }
 
-/* ---- Linear:  y[n] = scale_w * scale_x[n] * (Wq . xq[n]),  n tokens --------------------------------- */
+/* ---- Linear:  y[n] = scale_w * scale_x[n] * (Wq . xq[n]),  n tokens
+ * --------------------------------- */
 
 static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, const float *xs,
                                   const ob_weight *w, int n) {
@@ -6494,8 +6725,9 @@ static void ob_scale_piece(void *arg, int piece) {
     int from, to, r;
     ob_share(s->job.n, s->job.pieces, piece, &from, &to);
     for (r = from; r < to; r++)
-        s->job.x->kernels->scale(s->out + (size_t)r * (size_t)s->d, s->in + (size_t)r * (size_t)s->d,
-                                 s->col, s->step, s->row ? s->row[r] * s->factor : s->factor, s->d);
+        s->job.x->kernels->scale(s->out + (size_t)r * (size_t)s->d,
+                                 s->in + (size_t)r * (size_t)s->d, s->col, s->step,
+                                 s->row ? s->row[r] * s->factor : s->factor, s->d);
 }
 
 /* out[r, :] = in[r, :] * (row[r] * factor * col[:]). */
@@ -6508,8 +6740,8 @@ static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const f
 }
 
 /* Straight-through gradient: quantisers count as the identity, scales as constants.
-   dx (+)= (dy * scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may be
-   NULL; dw may be NULL. */
+   dx (+)= (dy * scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may
+   be NULL; dw may be NULL. */
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                    const float *xq, const float *xs, const ob_weight *w, float *tmp,
                                    float ste, int n, int add) {
@@ -6524,7 +6756,8 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
     }
 }
 
-/* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1 ------------------- */
+/* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1
+ * ------------------- */
 
 typedef struct ob_rows_job {
     ob_job job;
@@ -6559,7 +6792,8 @@ static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, const 
     ob_run(x, ob_quantize_piece, &q, rows, (double)rows * d * 2);
 }
 
-/* ---- Embedding:  x[n] = W[ids[n]] ------------------------------------------------------------------- */
+/* ---- Embedding:  x[n] = W[ids[n]]
+ * ------------------------------------------------------------------- */
 
 static void ob_embed_piece(void *arg, int piece) {
     ob_rows_job *e = (ob_rows_job *)arg;
@@ -6602,7 +6836,8 @@ static void ob_cpu_embed_backward(const ob_exec *x, float *dw, const int32_t *id
     ob_run(x, ob_embed_grad_piece, &e, d, (double)rows * d);
 }
 
-/* ---- RMSNorm:  y = x * rstd * g,  rstd = 1 / sqrt(mean x^2 + eps)   (Zhang & Sennrich 2019) --------- */
+/* ---- RMSNorm:  y = x * rstd * g,  rstd = 1 / sqrt(mean x^2 + eps)   (Zhang & Sennrich 2019)
+ * --------- */
 
 static void ob_norm_piece(void *arg, int piece) {
     ob_rows_job *n = (ob_rows_job *)arg;
@@ -6662,7 +6897,8 @@ static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, cons
     ob_run(x, ob_norm_grad_piece, &n, rows, (double)rows * d * 4);
 }
 
-/* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021) ------------- */
+/* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021)
+ * ------------- */
 
 typedef struct ob_rope_job {
     ob_job job;
@@ -6709,10 +6945,12 @@ static void ob_rope_table(float *table, int T, int d, double theta, int use) {
         }
 }
 
-/* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads ---------------- */
+/* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads
+ * ---------------- */
 
-/* One batch of sequences. Keys are kept as columns, kT [B][K][d][cap], values as rows, v [B][cap][K][d]
-   (cap = room per sequence): the layout of the session's cache and of training alike. */
+/* One batch of sequences. Keys are kept as columns, kT [B][K][d][cap], values as rows, v
+   [B][cap][K][d] (cap = room per sequence): the layout of the session's cache and of training
+   alike. */
 typedef struct ob_attention {
     ob_job job;
     const float *q;      /* [B*T][H][d] */
@@ -6721,11 +6959,11 @@ typedef struct ob_attention {
     int B, T, start;     /* T new positions after `start` old ones */
     int H, K, d, cap;
     /* backward */
-    const float *k;   /* [B*T][K][d] */
-    const float *d_o; /* [B*T][H][d] */
+    const float *k;      /* [B*T][K][d] */
+    const float *d_o;    /* [B*T][H][d] */
     float *dq, *dk, *dv; /* [B*T][H][d], [B*K][T][d] twice */
-    float *vT;        /* work [B*K][d][T] */
-    float *p;         /* probabilities [B][H][T][T] kept by forward when not NULL */
+    float *vT;           /* work [B*K][d][T] */
+    float *p;            /* probabilities [B][H][T][T] kept by forward when not NULL */
 } ob_attention;
 
 static void ob_attention_piece(void *arg, int piece) {
@@ -6737,10 +6975,12 @@ static void ob_attention_piece(void *arg, int piece) {
     for (i = from; i < to; i++) {
         int b = i / a->H, h = i % a->H, kh = h / group;
         const float *kT = a->kT + (size_t)(b * a->K + kh) * (size_t)d * (size_t)a->cap;
-        const float *v = a->v + ((size_t)b * (size_t)a->cap * (size_t)a->K + (size_t)kh) * (size_t)d;
+        const float *v =
+            a->v + ((size_t)b * (size_t)a->cap * (size_t)a->K + (size_t)kh) * (size_t)d;
         for (t = 0; t < a->T; t++) {
             size_t at = ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)d;
-            float *p = a->p ? a->p + ((size_t)i * (size_t)a->T + (size_t)t) * (size_t)a->T : work + d;
+            float *p =
+                a->p ? a->p + ((size_t)i * (size_t)a->T + (size_t)t) * (size_t)a->T : work + d;
             a->job.x->kernels->attend(a->o + at, p, work, a->q + at, kT, a->cap, v,
                                       (ptrdiff_t)a->K * d, a->start + t + 1, d, scale);
         }
@@ -6787,10 +7027,10 @@ static void ob_cpu_attention_backward(const ob_exec *x, ob_attention *a) {
     ob_run(x, ob_attention_grad_piece, a, a->B * a->K, 5.0 * a->B * a->H * a->T * a->T * a->d);
 }
 
-/* Keys and values of T new positions into the cache layout; and gradients from it, [B*K][T][d] back to
-   [B*T][K][d]. */
-static void ob_cpu_cache_store(const ob_exec *x, float *kT, float *v, const float *k, const float *new_v, int B, int T,
-                               int start, int K, int d, int cap) {
+/* Keys and values of T new positions into the cache layout; and gradients from it, [B*K][T][d] back
+   to [B*T][K][d]. */
+static void ob_cpu_cache_store(const ob_exec *x, float *kT, float *v, const float *k,
+                               const float *new_v, int B, int T, int start, int K, int d, int cap) {
     int b, t, h, i;
     (void)x;
     for (b = 0; b < B; b++)
@@ -6805,7 +7045,8 @@ static void ob_cpu_cache_store(const ob_exec *x, float *kT, float *v, const floa
         }
 }
 
-static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, int B, int T, int K, int d) {
+static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, int B, int T, int K,
+                                int d) {
     int b, t, h;
     (void)x;
     for (b = 0; b < B; b++)
@@ -6816,7 +7057,8 @@ static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, i
                        (size_t)d * 4);
 }
 
-/* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ------------------------------ */
+/* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL
+ * ------------------------------ */
 
 typedef struct ob_act_job {
     ob_job job;
@@ -6856,7 +7098,8 @@ static void ob_cpu_act_backward(const ob_exec *x, float *dgate, float *dup, cons
     ob_run(x, ob_act_piece, &a, rows, (double)rows * d * 14);
 }
 
-/* ---- Residual:  out = x + r * y  (out may be x) ----------------------------------------------------- */
+/* ---- Residual:  out = x + r * y  (out may be x)
+ * ----------------------------------------------------- */
 
 static void ob_residual_piece(void *arg, int piece) {
     ob_rows_job *a = (ob_rows_job *)arg;
@@ -6877,7 +7120,8 @@ static void ob_cpu_residual(const ob_exec *x, float *out, const float *in, const
     ob_run(x, ob_residual_piece, &a, rows, (double)rows * d);
 }
 
-/* ---- Softcap, and softmax cross-entropy ------------------------------------------------------------- */
+/* ---- Softcap, and softmax cross-entropy
+ * ------------------------------------------------------------- */
 
 /* logits = c * tanh(logits / c), with tanh from the same exponential as everything else. */
 static void ob_cpu_softcap(const ob_exec *x, float *logits, float cap, size_t n) {
@@ -6899,8 +7143,8 @@ typedef struct ob_loss_job {
     float factor, cap;
 } ob_loss_job;
 
-/* Loss of each row in nats, ln(sum exp) - logit[target]; dlogits = (p - onehot) * factor, through the
-   softcap's slope 1 - (l / c)^2. dlogits holds the softmax as work, so it is always needed. */
+/* Loss of each row in nats, ln(sum exp) - logit[target]; dlogits = (p - onehot) * factor, through
+   the softcap's slope 1 - (l / c)^2. dlogits holds the softmax as work, so it is always needed. */
 static void ob_loss_piece(void *arg, int piece) {
     ob_loss_job *l = (ob_loss_job *)arg;
     int from, to, r, j, V = l->V;
@@ -6931,7 +7175,8 @@ static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, cons
     ob_run(x, ob_loss_piece, &l, rows, (double)rows * V * 8);
 }
 
-/* ---- Weight quantiser:  latents to dense codes and scales ------------------------------------------- */
+/* ---- Weight quantiser:  latents to dense codes and scales
+ * ------------------------------------------- */
 
 typedef struct ob_weights_job {
     ob_job job;
@@ -6977,22 +7222,23 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
     ob_run(x, ob_weights_piece, &q, rows, (double)rows * cols * 2);
 }
 
-/* ---- The backend: one row per op --------------------------------------------------------------------- */
+/* ---- The backend: one row per op
+ * --------------------------------------------------------------------- */
 
 /* Another device fills the same rows in the same order. All pointers are its own memory; ops return
    nothing and never allocate. */
 #define ONEBIT_OPS(X)                                                                              \
     X(embed_forward, (const ob_exec *, float *, const int32_t *, const ob_weight *, int))          \
     X(embed_backward, (const ob_exec *, float *, const int32_t *, const float *, float, int, int)) \
-    X(norm_forward, (const ob_exec *, float *, float *, const float *, const float *, int, int,    \
-                     float))                                                                       \
+    X(norm_forward,                                                                                \
+      (const ob_exec *, float *, float *, const float *, const float *, int, int, float))          \
     X(norm_backward, (const ob_exec *, float *, float *, const float *, const float *,             \
                       const float *, float *, int, int, int))                                      \
     X(quantize, (const ob_exec *, float *, float *, const float *, int, int, int))                 \
-    X(quantize_weight, (const ob_exec *, float *, float *, float *, const float *,                 \
-                        const ob_quantizer *, int, int))                                           \
-    X(linear_forward, (const ob_exec *, float *, const float *, const float *, const ob_weight *,  \
-                       int))                                                                       \
+    X(quantize_weight,                                                                             \
+      (const ob_exec *, float *, float *, float *, const float *, const ob_quantizer *, int, int)) \
+    X(linear_forward,                                                                              \
+      (const ob_exec *, float *, const float *, const float *, const ob_weight *, int))            \
     X(linear_backward, (const ob_exec *, float *, float *, const float *, const float *,           \
                         const float *, const ob_weight *, float *, float, int, int))               \
     X(rope, (const ob_exec *, float *, const float *, int, int, int, int, int, float))             \
@@ -7010,7 +7256,9 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
              int, int))
 
 #define OB_OP_FIELD(name, parameters) void(*name) parameters;
-typedef struct onebit_backend { ONEBIT_OPS(OB_OP_FIELD) } onebit_backend;
+typedef struct onebit_backend {
+    ONEBIT_OPS(OB_OP_FIELD)
+} onebit_backend;
 #undef OB_OP_FIELD
 
 #define OB_OP_CPU(name, parameters) ob_cpu_##name,
@@ -7026,10 +7274,11 @@ static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int
     x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    10 >>model   the tensors of a model, and its forward and backward pass as lists of ops.
    uses: base system config format ops                         used by: optim files session
-   =================================================================================================== */
+   =================================================================================================
+ */
 
 /* Dimensions, by the letters of the manual. */
 typedef struct ob_dims {
@@ -7044,30 +7293,31 @@ static ob_dims ob_dims_of(const onebit_config *c) {
     return m;
 }
 
-/* ---- The tensor table ------------------------------------------------------------------------------- */
+/* ---- The tensor table
+ * ------------------------------------------------------------------------------- */
 
 typedef enum ob_role { OB_ROLE_GAIN, OB_ROLE_LINEAR, OB_ROLE_EMBEDDING, OB_ROLE_HEAD } ob_role;
 
-/* One row per tensor: id, Hugging Face name, rows, cols, kind, whether a config has it. Tensors of a
-   block have the prefix model.layers.N. before the name. */
+/* One row per tensor: id, Hugging Face name, rows, cols, kind, whether a config has it. Tensors of
+   a block have the prefix model.layers.N. before the name. */
 #define ONEBIT_BLOCK_TENSORS(X)                                                                    \
-    X(NORM1, "input_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                         \
-    X(Q, "self_attn.q_proj.weight", m.H *m.d, m.D, OB_ROLE_LINEAR, 1)                                   \
-    X(K, "self_attn.k_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                                   \
-    X(V, "self_attn.v_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                                   \
-    X(Q_NORM, "self_attn.q_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                          \
-    X(K_NORM, "self_attn.k_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                          \
-    X(O_NORM, "self_attn.attn_sub_norm.weight", 1, m.H *m.d, OB_ROLE_GAIN, c->use_sub_norm)             \
-    X(O, "self_attn.o_proj.weight", m.D, m.H *m.d, OB_ROLE_LINEAR, 1)                                   \
-    X(NORM2, "post_attention_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                \
-    X(GATE, "mlp.gate_proj.weight", m.F, m.D, OB_ROLE_LINEAR, m.gated)                                  \
-    X(UP, "mlp.up_proj.weight", m.F, m.D, OB_ROLE_LINEAR, 1)                                            \
-    X(DOWN_NORM, "mlp.ffn_sub_norm.weight", 1, m.F, OB_ROLE_GAIN, c->use_sub_norm)                      \
+    X(NORM1, "input_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                    \
+    X(Q, "self_attn.q_proj.weight", m.H *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
+    X(K, "self_attn.k_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
+    X(V, "self_attn.v_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
+    X(Q_NORM, "self_attn.q_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                     \
+    X(K_NORM, "self_attn.k_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                     \
+    X(O_NORM, "self_attn.attn_sub_norm.weight", 1, m.H *m.d, OB_ROLE_GAIN, c->use_sub_norm)        \
+    X(O, "self_attn.o_proj.weight", m.D, m.H *m.d, OB_ROLE_LINEAR, 1)                              \
+    X(NORM2, "post_attention_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                           \
+    X(GATE, "mlp.gate_proj.weight", m.F, m.D, OB_ROLE_LINEAR, m.gated)                             \
+    X(UP, "mlp.up_proj.weight", m.F, m.D, OB_ROLE_LINEAR, 1)                                       \
+    X(DOWN_NORM, "mlp.ffn_sub_norm.weight", 1, m.F, OB_ROLE_GAIN, c->use_sub_norm)                 \
     X(DOWN, "mlp.down_proj.weight", m.D, m.F, OB_ROLE_LINEAR, 1)
 
 #define ONEBIT_MODEL_TENSORS(X)                                                                    \
-    X(EMBED, "model.embed_tokens.weight", m.V, m.D, OB_ROLE_EMBEDDING, 1)                               \
-    X(FINAL_NORM, "model.norm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                         \
+    X(EMBED, "model.embed_tokens.weight", m.V, m.D, OB_ROLE_EMBEDDING, 1)                          \
+    X(FINAL_NORM, "model.norm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                    \
     X(HEAD, "lm_head.weight", m.V, m.D, OB_ROLE_HEAD, !c->tie_word_embeddings)
 
 #define OB_TENSOR_ID(id, name, rows, cols, kind, when) OB_##id,
@@ -7109,7 +7359,8 @@ static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
         ONEBIT_BLOCK_TENSORS(OB_TENSOR_CASE)
         ONEBIT_MODEL_TENSORS(OB_TENSOR_CASE)
 #undef OB_TENSOR_CASE
-    default: break;
+    default:
+        break;
     }
     out->id = id, out->layer = layer, out->slot = slot;
     if (layer >= 0) snprintf(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
@@ -7117,12 +7368,12 @@ static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
     out->mode = out->kind == OB_ROLE_GAIN        ? -1
                 : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
                 : out->kind == OB_ROLE_HEAD      ? c->head_mode
-                                            : c->layer_modes[layer < 0 ? 0 : layer];
+                                                 : c->layer_modes[layer < 0 ? 0 : layer];
     return present;
 }
 
-/* Storage order: embedding first, then blocks, then final norm and head. Gives tensor number index; 0
-   past the last. */
+/* Storage order: embedding first, then blocks, then final norm and head. Gives tensor number index;
+   0 past the last. */
 static int ob_tensor_at(const onebit_config *c, int index, ob_tensor *out) {
     int slots = ob_slots(c), slot, seen = 0;
     if (index == 0) return ob_tensor_in(c, ob_slot(c, 0, OB_EMBED), out);
@@ -7158,20 +7409,22 @@ static const ob_weight *ob_head(const ob_view *v) {
     return ob_block(v, 0, v->config->tie_word_embeddings ? OB_EMBED : OB_HEAD);
 }
 
-/* ---- Activations ------------------------------------------------------------------------------------ */
+/* ---- Activations
+ * ------------------------------------------------------------------------------------ */
 
-/* What one block computes; training keeps one set per layer for the backward pass, a session has one. */
+/* What one block computes; training keeps one set per layer for the backward pass, a session has
+ * one. */
 typedef struct ob_acts {
-    float *x, *x2;               /* [N][D] residual stream before attention, before FFN */
-    float *rstd1, *rstd2;        /* [N] */
-    float *a, *a_s, *b, *b_s;    /* inputs of q,k,v and of gate,up: codes [N][D], scales [N] */
-    float *q_raw, *k_raw;        /* before QK-norm */
-    float *rstd_q, *rstd_k;      /* [N][H], [N][K] */
-    float *q, *k, *v;            /* [N][H][d], [N][K][d] */
-    float *kT, *p;               /* keys as columns; attention probabilities [B][H][T][T] */
+    float *x, *x2;                /* [N][D] residual stream before attention, before FFN */
+    float *rstd1, *rstd2;         /* [N] */
+    float *a, *a_s, *b, *b_s;     /* inputs of q,k,v and of gate,up: codes [N][D], scales [N] */
+    float *q_raw, *k_raw;         /* before QK-norm */
+    float *rstd_q, *rstd_k;       /* [N][H], [N][K] */
+    float *q, *k, *v;             /* [N][H][d], [N][K][d] */
+    float *kT, *p;                /* keys as columns; attention probabilities [B][H][T][T] */
     float *o, *rstd_o, *oq, *o_s; /* attention output [N][H*d], input of o_proj */
-    float *gate, *up;            /* [N][F] */
-    float *rstd_h, *hq, *h_s;    /* input of down_proj [N][F] */
+    float *gate, *up;             /* [N][F] */
+    float *rstd_h, *hq, *h_s;     /* input of down_proj [N][F] */
 } ob_acts;
 
 static float *ob_floats(ob_carve *c, size_t a, size_t b) {
@@ -7207,11 +7460,11 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
 typedef struct ob_pass {
     const ob_exec *x;
     const ob_view *w;
-    const float *rope;          /* [T][d] */
-    int B, T, start, cap;       /* T new positions after start; cache room per sequence */
-    float *t, *y;               /* [N][widest] */
+    const float *rope;           /* [T][d] */
+    int B, T, start, cap;        /* T new positions after start; cache room per sequence */
+    float *t, *y;                /* [N][widest] */
     float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
-    float *fq, *f_s;            /* input of the head: codes [N][D], scales [N] */
+    float *fq, *f_s;             /* input of the head: codes [N][D], scales [N] */
 } ob_pass;
 
 static size_t ob_widest(const onebit_config *c) {
@@ -7227,7 +7480,8 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
     p->fq = ob_floats(c, N, D), p->f_s = ob_floats(c, N, 1);
 }
 
-/* ---- Forward ---------------------------------------------------------------------------------------- */
+/* ---- Forward
+ * ---------------------------------------------------------------------------------------- */
 
 static float ob_residual_factor(const onebit_config *c) {
     return c->use_residual_scaling ? 0.70710678f : 1.0f;
@@ -7241,8 +7495,8 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float 
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
     const ob_weight *wq = ob_block(p->w, layer, OB_Q);
-    x->ops->norm_forward(x, p->t, s->rstd1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
-                         c->hidden_size, ob_eps(c));
+    x->ops->norm_forward(x, p->t, s->rstd1, s->x, ob_gain(p->w, layer, OB_NORM1), N, c->hidden_size,
+                         ob_eps(c));
     x->ops->quantize(x, s->a, s->a_s, p->t, N, c->hidden_size, wq->bits);
     x->ops->linear_forward(x, s->q_raw, s->a, s->a_s, wq, N);
     x->ops->linear_forward(x, s->k_raw, s->a, s->a_s, ob_block(p->w, layer, OB_K), N);
@@ -7336,18 +7590,19 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
         x->ops->softcap(x, logits, (float)c->logit_softcap, (size_t)n * (size_t)c->vocab_size);
 }
 
-/* ---- Backward --------------------------------------------------------------------------------------- */
+/* ---- Backward
+ * --------------------------------------------------------------------------------------- */
 
-/* Where gradients go: one float array per slot (NULL = none there), and the straight-through factor of
-   each matrix. */
+/* Where gradients go: one float array per slot (NULL = none there), and the straight-through factor
+   of each matrix. */
 typedef struct ob_grads {
     float **slots;
-    const float *ste; /* by slot */
-    float *dx;        /* [N][D] gradient of the residual stream, running backwards */
+    const float *ste;          /* by slot */
+    float *dx;                 /* [N][D] gradient of the residual stream, running backwards */
     float *d1, *d2, *d3, *tmp; /* [N][widest] */
     float *dq, *dk, *dv, *heads_k, *heads_v, *vT; /* as in ob_attention */
-    float *dlogits, *head_tmp; /* [rows][V] each */
-    int head_rows;             /* rows of the head that are worked on together */
+    float *dlogits, *head_tmp;                    /* [rows][V] each */
+    int head_rows;                                /* rows of the head that are worked on together */
 } ob_grads;
 
 #define OB_HEAD_ROWS 256
@@ -7440,8 +7695,9 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
     ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, layer, OB_NORM1, N, D, 1);
 }
 
-/* Loss of each row, and when backward: the head's gradient and dx of the last block's output. factor is
-   1 / scored tokens. The head runs in blocks of rows so that one B*T*V gradient is never held. */
+/* Loss of each row, and when backward: the head's gradient and dx of the last block's output.
+   factor is 1 / scored tokens. The head runs in blocks of rows so that one B*T*V gradient is never
+   held. */
 static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *logits,
                              const int32_t *targets, double *row_loss, float factor, int backward) {
     const ob_exec *x = p->x;
@@ -7461,19 +7717,21 @@ static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *l
         ob_backward_norm(p, g, g->dx, g->d1, p->final_x, p->final_rstd, 0, OB_FINAL_NORM, N, D, 0);
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    11 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
    uses: base system config format kernels ops model           used by: files flow
-   =================================================================================================== */
+   =================================================================================================
+ */
 
-/* One trainable tensor and all that belongs to it. Arrays are [rows][cols]; NULL where not needed. */
+/* One trainable tensor and all that belongs to it. Arrays are [rows][cols]; NULL where not needed.
+ */
 typedef struct ob_param {
     ob_tensor info;
-    size_t size;            /* rows * cols */
+    size_t size; /* rows * cols */
     float *value, *grad;
-    float *first, *second;  /* AdamW moments; Muon keeps its momentum in first */
-    float *codes, *scale;   /* what the forward pass uses; gains use value itself */
-    int8_t *seen;           /* codes at the last code report */
+    float *first, *second; /* AdamW moments; Muon keeps its momentum in first */
+    float *codes, *scale;  /* what the forward pass uses; gains use value itself */
+    int8_t *seen;          /* codes at the last code report */
 } ob_param;
 
 /* Which weights the codes hold now. */
@@ -7490,19 +7748,20 @@ struct onebit_trainer {
     ob_acts *acts; /* [L] */
     ob_pass pass;
     ob_grads grads;
-    float *ste;      /* by slot */
-    float *largest;  /* work: one per row */
-    float *logits;   /* [N][V] */
+    float *ste;       /* by slot */
+    float *largest;   /* work: one per row */
+    float *logits;    /* [N][V] */
     double *row_loss; /* [N] */
-    double *partial; /* sums of squares, one per tensor */
-    float *muon[4];  /* work of Newton-Schulz: two matrices, two square ones */
+    double *partial;  /* sums of squares, one per tensor */
+    float *muon[4];   /* work of Newton-Schulz: two matrices, two square ones */
     ob_codes_stage stage;
-    int B, T;        /* micro-batch */
+    int B, T;         /* micro-batch */
     int steps, micro; /* updates done; micro-batches added up since */
     double loss_sum, tokens_seen;
 };
 
-/* ---- Memory ----------------------------------------------------------------------------------------- */
+/* ---- Memory
+ * ----------------------------------------------------------------------------------------- */
 
 static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
     return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
@@ -7607,10 +7866,11 @@ ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
     return c.used;
 }
 
-/* ---- Start ------------------------------------------------------------------------------------------ */
+/* ---- Start
+ * ------------------------------------------------------------------------------------------ */
 
-/* Weights ~ N(0, 0.02); matrices that write into the residual stream ~ N(0, 0.02 / sqrt(2 L)), as in
-   GPT-2; gains 1. With the small embedding the first loss is ln V. */
+/* Weights ~ N(0, 0.02); matrices that write into the residual stream ~ N(0, 0.02 / sqrt(2 L)), as
+   in GPT-2; gains 1. With the small embedding the first loss is ln V. */
 static void ob_trainer_draw(onebit_trainer *t) {
     onebit_rng rng;
     int i;
@@ -7676,7 +7936,8 @@ ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
     ob_release(&env, trainer);
 }
 
-/* ---- Schedules -------------------------------------------------------------------------------------- */
+/* ---- Schedules
+ * -------------------------------------------------------------------------------------- */
 
 /* Learning rate at update s (from 0) as a share of the peak: warm-up, then the chosen shape down to
    lr_min_ratio at max_steps. */
@@ -7713,7 +7974,8 @@ static void ob_blend(const onebit_trainer *t, float *keep, float *soft) {
 }
 
 /* Sets one matrix's quantiser for a stage, and the weight's flags. */
-static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p, ob_codes_stage stage) {
+static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
+                                     ob_codes_stage stage) {
     ob_weight *w = t->view.slots + p->info.slot;
     ob_quantizer z;
     int block = p->info.kind == OB_ROLE_LINEAR;
@@ -7734,7 +7996,8 @@ static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
     return z;
 }
 
-/* Brings the codes up to date: the weights of this training step, or those that would be exported. */
+/* Brings the codes up to date: the weights of this training step, or those that would be exported.
+ */
 static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
     int i;
     if (t->stage == stage) return;
@@ -7749,7 +8012,8 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
     t->stage = stage;
 }
 
-/* ---- One micro-batch -------------------------------------------------------------------------------- */
+/* ---- One micro-batch
+ * -------------------------------------------------------------------------------- */
 
 static onebit_status ob_check_ids(const int32_t *ids, size_t n, int low, int vocab,
                                   const char *what) {
@@ -7842,7 +8106,8 @@ ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, cons
     return ONEBIT_OK;
 }
 
-/* ---- One update ------------------------------------------------------------------------------------- */
+/* ---- One update
+ * ------------------------------------------------------------------------------------- */
 
 typedef struct ob_update_job {
     ob_job job;
@@ -7968,7 +8233,8 @@ static void ob_trainer_step_all(onebit_trainer *t, double share, float clip) {
     }
 }
 
-ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer, onebit_step_report *report) {
+ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
+                                               onebit_step_report *report) {
     onebit_trainer *t = trainer;
     double norm, share, loss, clip;
     if (!t) return ob_fail(ONEBIT_USAGE, "onebit_trainer_update: trainer is NULL");
@@ -7998,7 +8264,8 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer, onebit_s
     return ONEBIT_OK;
 }
 
-/* ---- Evaluation and access -------------------------------------------------------------------------- */
+/* ---- Evaluation and access
+ * -------------------------------------------------------------------------- */
 
 ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs,
                                                  const int32_t *targets, int B, int T,
@@ -8099,10 +8366,11 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
     return trainer ? trainer->steps : 0;
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    12 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
    uses: base system json config tokenizer format model optim   used by: session flow
-   =================================================================================================== */
+   =================================================================================================
+ */
 
 /* The .1bit file, version 2. Little-endian; every section starts at a multiple of 64.
 
@@ -8116,19 +8384,20 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
      48   8  u64 offset of the tokenizer: see >>tokenizer    56  8  u64 its bytes (0 = no tokenizer)
      64      n records of 128 bytes:
                0   64  name, zero-terminated and zero-filled
-               64   4  u32 format: 0 plain f32, 1 f32x16, 2 f16x16, 3 q8x16, 4 t2x16, 5 b1x16 (>>format)
-               68   4  u32 rows        72  4  u32 cols        76  4  u32 number of scales (0, 1 or rows)
-               80   8  u64 offset of the f32 scales            88  8  u64 offset of the data
-               96   8  u64 bytes of the data                  104 24  zero
-     then config, tokenizer, and for each tensor its scales and its data.
+               64   4  u32 format: 0 plain f32, 1 f32x16, 2 f16x16, 3 q8x16, 4 t2x16, 5 b1x16
+   (>>format) 68   4  u32 rows        72  4  u32 cols        76  4  u32 number of scales (0, 1 or
+   rows) 80   8  u64 offset of the f32 scales            88  8  u64 offset of the data 96   8  u64
+   bytes of the data                  104 24  zero then config, tokenizer, and for each tensor its
+   scales and its data.
 
    Tensors stand in model order (embedding, blocks, final norm, head) and are exactly those that the
    config asks for. A reader maps the file and computes in place. */
 #define OB_FILE_VERSION 2
-#define OB_HEAD_BYTES 64
+#define OB_HEAD_BYTES   64
 #define OB_RECORD_BYTES 128
 
-/* ---- Writing ---------------------------------------------------------------------------------------- */
+/* ---- Writing
+ * ---------------------------------------------------------------------------------------- */
 
 /* Where everything goes; counted first, written second. */
 typedef struct ob_image {
@@ -8146,7 +8415,8 @@ static uint64_t ob_image_place(ob_image *m, uint64_t bytes) {
 /* Packs one tensor's codes and scales; writes its record. */
 static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
     const ob_tensor *info = &p->info;
-    int gain = info->kind == OB_ROLE_GAIN, r, scales = gain ? 0 : ob_scale_count(info->mode, info->rows);
+    int gain = info->kind == OB_ROLE_GAIN, r,
+        scales = gain ? 0 : ob_scale_count(info->mode, info->rows);
     ob_format format = gain ? OB_PLAIN : ob_mode_format(info->mode);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
     uint64_t scale_at = ob_image_place(m, (uint64_t)scales * 4), data_at = ob_image_place(m, bytes);
@@ -8172,7 +8442,8 @@ static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
 }
 
 /* The whole image; with m->p NULL it only counts m->at. */
-static void ob_image_write(ob_image *m, const onebit_trainer *t, const onebit_tokenizer *tokenizer) {
+static void ob_image_write(ob_image *m, const onebit_trainer *t,
+                           const onebit_tokenizer *tokenizer) {
     size_t config = onebit_config_write(&t->config, NULL, 0);
     size_t words = tokenizer ? ob_tokenizer_pack(tokenizer, NULL, 0) : 0;
     uint64_t config_at, words_at;
@@ -8207,7 +8478,8 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
     return (size_t)m.at;
 }
 
-/* ---- Opening ---------------------------------------------------------------------------------------- */
+/* ---- Opening
+ * ---------------------------------------------------------------------------------------- */
 
 struct onebit_model {
     onebit_env env;
@@ -8243,7 +8515,8 @@ static onebit_status ob_open_head(onebit_model *m) {
         return ob_fail(ONEBIT_UNSUPPORTED, ".1bit version %lu; this library reads version %d",
                        (unsigned long)ob_get32(p + 4), OB_FILE_VERSION);
     if (ob_get64(p + 8) != m->bytes)
-        return ob_fail(ONEBIT_FORMAT, ".1bit: the head says %llu bytes, the file has %llu (cut off?)",
+        return ob_fail(ONEBIT_FORMAT,
+                       ".1bit: the head says %llu bytes, the file has %llu (cut off?)",
                        (unsigned long long)ob_get64(p + 8), (unsigned long long)m->bytes);
     m->checksum = ob_get64(p + 16);
     if (m->checksum != ob_hash64(p + 24, m->bytes - 24, 0))
@@ -8288,7 +8561,8 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
                        r[63] ? "?" : (const char *)r, want.name);
     format = (uint32_t)(want.mode < 0 ? OB_PLAIN : ob_mode_format(want.mode));
     if (ob_get32(r + 64) != format || ob_get32(r + 68) != (uint32_t)want.rows ||
-        ob_get32(r + 72) != (uint32_t)want.cols || bytes != ob_format_bytes((ob_format)format, want.rows, want.cols) ||
+        ob_get32(r + 72) != (uint32_t)want.cols ||
+        bytes != ob_format_bytes((ob_format)format, want.rows, want.cols) ||
         scales != (uint32_t)(want.mode < 0 ? 0 : ob_scale_count(want.mode, want.rows)))
         return ob_fail(ONEBIT_FORMAT, ".1bit: %s has not the format and shape of the config",
                        want.name);
@@ -8351,7 +8625,8 @@ ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void
     head.image = (const uint8_t *)data, head.bytes = bytes;
     if ((uintptr_t)data % 64 && bytes > 0) {
         head.copy = (uint8_t *)ob_alloc(&head.env, bytes);
-        if (!head.copy) return ob_fail(ONEBIT_MEMORY, "aligning a model: no memory for %zu bytes", bytes);
+        if (!head.copy)
+            return ob_fail(ONEBIT_MEMORY, "aligning a model: no memory for %zu bytes", bytes);
         memcpy(head.copy, data, bytes);
         head.image = head.copy;
     }
@@ -8821,11 +9096,12 @@ static onebit_status ob_st_write(const char *path, const ob_st_item *items, int 
 #endif /* ONEBIT_NO_FILES */
 
 
-/* ---- Checkpoints ------------------------------------------------------------------------------------ */
+/* ---- Checkpoints
+ * ------------------------------------------------------------------------------------ */
 
 /* One safetensors file: the latents under their Hugging Face names, optimizer state as
-   optimizer.first.NAME and optimizer.second.NAME, codes.NAME (for the flip rate), and everything else
-   as text in the metadata. One file, so that replacing it is atomic. */
+   optimizer.first.NAME and optimizer.second.NAME, codes.NAME (for the flip rate), and everything
+   else as text in the metadata. One file, so that replacing it is atomic. */
 
 #ifndef ONEBIT_NO_FILES
 
@@ -8857,7 +9133,8 @@ static char *ob_text_of(const onebit_env *env, ob_text_writer writer, const void
 }
 
 /* The numbers that are not in config or options: updates, tokens seen, data position. */
-static void ob_checkpoint_state(const onebit_trainer *t, onebit_position p, char *out, size_t size) {
+static void ob_checkpoint_state(const onebit_trainer *t, onebit_position p, char *out,
+                                size_t size) {
     snprintf(out, size, "%d %llu %llu %llu %llu", t->steps, (unsigned long long)t->tokens_seen,
              (unsigned long long)p.seed, (unsigned long long)p.epoch, (unsigned long long)p.index);
 }
@@ -8876,8 +9153,8 @@ static void ob_checkpoint_item(ob_st_item *item, char *name, const char *prefix,
     item->bytes = p->size * (size_t)bytes;
 }
 
-/* Lists the latents of all parameters, and with everything=1 optimizer state and codes; returns how many.
-   items and names have room for 4 per parameter. */
+/* Lists the latents of all parameters, and with everything=1 optimizer state and codes; returns how
+   many. items and names have room for 4 per parameter. */
 static int ob_checkpoint_items(const onebit_trainer *t, ob_st_item *items, char (*names)[128],
                                int everything) {
     int i, n = 0;
@@ -8886,7 +9163,8 @@ static int ob_checkpoint_items(const onebit_trainer *t, ob_st_item *items, char 
     for (i = 0; everything && i < t->count; i++) {
         const ob_param *p = t->params + i;
         ob_checkpoint_item(items + n, names[n], "optimizer.first.", p, p->first, 4), n++;
-        if (p->second) ob_checkpoint_item(items + n, names[n], "optimizer.second.", p, p->second, 4), n++;
+        if (p->second)
+            ob_checkpoint_item(items + n, names[n], "optimizer.second.", p, p->second, 4), n++;
         if (p->seen) ob_checkpoint_item(items + n, names[n], "codes.", p, p->seen, 1), n++;
     }
     return n;
@@ -9051,17 +9329,18 @@ ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
 }
 #endif
 
-/* ===================================================================================================
+/* =================================================================================================
    13 >>session   a conversation on a model: KV cache, prefill, decode, rewind, save and restore.
    uses: base system format kernels ops model files               used by: sample flow
-   =================================================================================================== */
+   =================================================================================================
+ */
 
 struct onebit_session {
     onebit_env env;
     const onebit_model *model;
     onebit_session_options options;
     ob_exec exec;
-    ob_acts acts;  /* of one block, for one chunk of tokens */
+    ob_acts acts; /* of one block, for one chunk of tokens */
     ob_pass pass;
     float **kT, **v; /* [L] caches: [K][d][context], [context][K][d] */
     float *logits;   /* [V] after the last token */
@@ -9150,7 +9429,8 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     memset(&c, 0, sizeof c);
     c.base = (uint8_t *)ob_alloc(&settled.env, bytes);
     if (!c.base)
-        return ob_fail(ONEBIT_MEMORY, "a session of %d tokens needs %.1f MB; try a smaller --context",
+        return ob_fail(ONEBIT_MEMORY,
+                       "a session of %d tokens needs %.1f MB; try a smaller --context",
                        settled.options.context, (double)bytes / 1e6);
     s = (onebit_session *)ob_take(&c, sizeof *s);
     *s = settled;
@@ -9177,7 +9457,8 @@ ONEBIT_API const onebit_model *onebit_session_model(const onebit_session *sessio
     return session ? session->model : NULL;
 }
 
-/* ---- Evaluation ------------------------------------------------------------------------------------- */
+/* ---- Evaluation
+ * ------------------------------------------------------------------------------------- */
 
 /* Makes room for count tokens: keeps the first keep_first and the later half of the rest, which is
    evaluated again because positions move. */
@@ -9219,7 +9500,8 @@ static void ob_session_begin(onebit_session *s) {
                                ob_block(&s->model->view, 0, OB_EMBED), s->chunk);
 }
 
-/* Ends it: logits of every row into rows when asked for, of the last row at the end of the queue. */
+/* Ends it: logits of every row into rows when asked for, of the last row at the end of the queue.
+ */
 static void ob_session_finish(onebit_session *s, float *rows) {
     size_t V = (size_t)s->model->config.vocab_size;
     int last = s->length + s->chunk == s->fed;
@@ -9234,7 +9516,8 @@ static void ob_session_finish(onebit_session *s, float *rows) {
     s->ready = last;
 }
 
-/* One layer, and what comes before the first or after the last. Returns the tokens that were finished. */
+/* One layer, and what comes before the first or after the last. Returns the tokens that were
+ * finished. */
 static int ob_session_layer(onebit_session *s, float *rows) {
     int done = 0, l;
     if (s->chunk == 0) ob_session_begin(s);
@@ -9301,12 +9584,13 @@ ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int leng
     return ONEBIT_OK;
 }
 
-/* ---- Save and restore ------------------------------------------------------------------------------- */
+/* ---- Save and restore
+ * ------------------------------------------------------------------------------- */
 
-/* State: u64 "OBSTATE1", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304; tokens
-   [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d]. */
+/* State: u64 "OBSTATE1", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304;
+   tokens [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d]. */
 #define OB_STATE_MAGIC 0x31455441545342ffu
-#define OB_STATE_HEAD 32
+#define OB_STATE_HEAD  32
 
 static size_t ob_state_bytes(const onebit_session *s, int fed, int length, int ready) {
     const onebit_config *c = &s->model->config;
@@ -9362,10 +9646,12 @@ ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const v
     uint32_t counts[4];
     size_t V;
     if (!s || !data) return ob_fail(ONEBIT_USAGE, "onebit_session_restore: NULL argument");
-    if (bytes < OB_STATE_HEAD) return ob_fail(ONEBIT_FORMAT, "session state: %zu bytes are too few", bytes);
+    if (bytes < OB_STATE_HEAD)
+        return ob_fail(ONEBIT_FORMAT, "session state: %zu bytes are too few", bytes);
     memcpy(head, p, 16), memcpy(counts, p + 16, 16);
     if (head[0] != OB_STATE_MAGIC || counts[3] != 0x01020304u)
-        return ob_fail(ONEBIT_FORMAT, "session state: it was not saved by this library and machine type");
+        return ob_fail(ONEBIT_FORMAT,
+                       "session state: it was not saved by this library and machine type");
     if (head[1] != s->model->checksum)
         return ob_fail(ONEBIT_FORMAT, "session state: it belongs to another model");
     if (counts[0] > (uint32_t)s->options.context)
@@ -9385,10 +9671,10 @@ ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const v
     return ONEBIT_OK;
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    14 >>sample   logits to the next token: penalties, temperature, top-k, top-p, min-p, one draw.
    uses: base config                                                                  used by: flow
-   =================================================================================================== */
+   ============================================================================================== */
 
 /* Repetition (Keskar et al. 2019, "CTRL": positive logits divided, others multiplied, once per
    distinct token), then frequency (per occurrence) and presence (once). counts[vocab] is work; only
@@ -9828,12 +10114,14 @@ static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, c
     ob_buffer_text(out, "</g>\n</svg>\n");
 }
 
-/* ===================================================================================================
+/* =================================================================================================
    16 >>flow   the two things people come for: generate text, train a model.
    uses: public calls of the floors above                                    used by: your program
-   =================================================================================================== */
+   =================================================================================================
+ */
 
-/* ---- Generate --------------------------------------------------------------------------------------- */
+/* ---- Generate
+ * --------------------------------------------------------------------------------------- */
 
 ONEBIT_API onebit_generate_options onebit_generate_options_default(void) {
     onebit_generate_options o;
@@ -9856,8 +10144,8 @@ typedef struct ob_stream {
     int found, cancelled;
 } ob_stream;
 
-/* First place in the held text where a stop string stands whole, or -1; *keep is set to the length of the
-   longest end of the text that begins one. */
+/* First place in the held text where a stop string stands whole, or -1; *keep is set to the length
+   of the longest end of the text that begins one. */
 static ptrdiff_t ob_stream_find(const ob_stream *s, size_t *keep) {
     ptrdiff_t first = -1;
     size_t at, i, left;
@@ -9913,7 +10201,8 @@ static onebit_status ob_generate_prompt(onebit_session *s, const char *prompt, i
     if (add_start && s->fed == 0 && end >= 0) ids[start++] = end;
     status = onebit_tokenizer_encode(words, ids + start, bytes + 1, &n, prompt, bytes, 1);
     if (status == ONEBIT_OK && start + n == 0 && !s->ready)
-        status = ob_fail(ONEBIT_USAGE, "generate: the prompt is empty and nothing stands before it");
+        status =
+            ob_fail(ONEBIT_USAGE, "generate: the prompt is empty and nothing stands before it");
     if (status == ONEBIT_OK) status = onebit_session_eval(s, ids, start + n, NULL);
     ob_release(&s->env, ids);
     *count = (int)(start + n);
@@ -9980,7 +10269,8 @@ ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *pr
         return ob_fail(ONEBIT_USAGE, "onebit_generate: the model has no tokenizer");
     for (i = 0; o.stop && o.stop[i]; i++)
         if (strlen(o.stop[i]) >= OB_STOP_MAX)
-            return ob_fail(ONEBIT_USAGE, "stop string %zu is longer than %d bytes", i, OB_STOP_MAX - 1);
+            return ob_fail(ONEBIT_USAGE, "stop string %zu is longer than %d bytes", i,
+                           OB_STOP_MAX - 1);
     stream.stop = o.stop, stream.on_text = on_text, stream.user = user;
     OB_TRY(ob_generate_prompt(session, prompt, o.add_start, &g.prompt_tokens));
     g.prompt_seconds = ob_seconds() - start;
@@ -9991,7 +10281,8 @@ ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *pr
     return status;
 }
 
-/* ---- Score ------------------------------------------------------------------------------------------ */
+/* ---- Score
+ * ------------------------------------------------------------------------------------------ */
 
 /* -ln p of id under a row of logits. */
 static double ob_nats(const float *logits, int V, int32_t id) {
@@ -10024,8 +10315,7 @@ ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *id
             if (n > window) n = window;
             status = onebit_session_eval(s, ids + at, n, rows);
             for (i = 0; status == ONEBIT_OK && i < n; i++)
-                if (at + i + 1 >= from)
-                    sum += ob_nats(rows + i * V, (int)V, ids[at + i + 1]), k++;
+                if (at + i + 1 >= from) sum += ob_nats(rows + i * V, (int)V, ids[at + i + 1]), k++;
         }
     }
     ob_release(&s->env, rows);
@@ -10034,7 +10324,8 @@ ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *id
     return status;
 }
 
-/* ---- Train ------------------------------------------------------------------------------------------ */
+/* ---- Train
+ * ------------------------------------------------------------------------------------------ */
 
 #ifndef ONEBIT_NO_FILES
 
@@ -10206,7 +10497,8 @@ static onebit_status ob_run_resume(ob_run_state *r) {
 static onebit_status ob_run_rooms(ob_run_state *r) {
     size_t n = (size_t)r->trainer->B * (size_t)r->trainer->T;
     r->metric_room = (size_t)r->options.max_steps / (size_t)r->options.log_every + 16;
-    if (r->options.eval_every) r->metric_room += (size_t)r->options.max_steps / (size_t)r->options.eval_every;
+    if (r->options.eval_every)
+        r->metric_room += (size_t)r->options.max_steps / (size_t)r->options.eval_every;
     r->inputs = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
     r->targets = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
     r->metrics = (ob_metric *)ob_alloc(&r->env, r->metric_room * sizeof(ob_metric));
@@ -10272,9 +10564,11 @@ static onebit_status ob_run_write_metrics(ob_run_state *r) {
     if (x) ob_svg_curve(&svg, x, train, val, n, title, label, &r->unigram, 1);
     if (csv.failed || svg.failed) status = ONEBIT_MEMORY;
     if (status != ONEBIT_OK) ob_fail(status, "metrics: no memory");
-    if (status == ONEBIT_OK) status = ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv");
+    if (status == ONEBIT_OK)
+        status = ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv");
     if (status == ONEBIT_OK) status = ob_file_write(path, csv.p, csv.n);
-    if (status == ONEBIT_OK) status = ob_path_join(path, sizeof path, r->job->output_dir, "loss.svg");
+    if (status == ONEBIT_OK)
+        status = ob_path_join(path, sizeof path, r->job->output_dir, "loss.svg");
     if (status == ONEBIT_OK && n > 0) status = ob_file_write(path, svg.p, svg.n);
     ob_release(&r->env, x);
     ob_buffer_free(&csv);
@@ -10299,16 +10593,18 @@ static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *
     if (r->val_count < 2) return ONEBIT_OK;
     OB_TRY(onebit_trainer_score(r->trainer, r->val, r->val_count, windows, &r->val_loss, &scored));
     if (r->val_bytes > 0)
-        r->bits_per_byte = r->val_loss / 0.69314718055994531 * ((double)r->val_count - 1.0) / (double)r->val_bytes;
+        r->bits_per_byte =
+            r->val_loss / 0.69314718055994531 * ((double)r->val_count - 1.0) / (double)r->val_bytes;
     ob_tell(r, 'v', step, "");
     return ONEBIT_OK;
 }
 
-/* Says in words what looks wrong: a tensor without gradient, and a loss that is still above what counting
-   tokens alone would reach after 2 % of the run. */
+/* Says in words what looks wrong: a tensor without gradient, and a loss that is still above what
+   counting tokens alone would reach after 2 % of the run. */
 static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
     char note[256];
-    int i, late = step->step > r->options.max_steps / 50 + r->options.lr_warmup_steps;
+    int early = r->options.max_steps / 50 > 50 ? r->options.max_steps / 50 : 50;
+    int i, late = step->step > early + r->options.lr_warmup_steps;
     if (step->step == 1)
         for (i = 0; i < r->trainer->count; i++)
             if (!(r->trainer->partial[i] > 0)) {
@@ -10318,9 +10614,11 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
             }
     if (r->warned || !late || step->loss < r->unigram || r->unigram <= 0) return;
     r->warned = 1;
-    snprintf(note, sizeof note,
-             "loss %.3f is still above the unigram entropy %.3f (counting tokens alone does better): "
-             "check the data, or change --lr", step->loss, r->unigram);
+    snprintf(
+        note, sizeof note,
+        "loss %.3f is still above the unigram entropy %.3f (counting tokens alone does better): "
+        "check the data, or change --lr",
+        step->loss, r->unigram);
     ob_tell(r, 'w', step, note);
 }
 
@@ -10337,8 +10635,8 @@ static void ob_run_codes(ob_run_state *r, const onebit_step_report *step) {
             if (strstr(c.name, prefix))
                 minus += c.minus, zero += c.zero, plus += c.plus, flipped += c.flipped, n++;
         if (n == 0) continue;
-        snprintf(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%", layer,
-                 100 * minus / n, 100 * zero / n, 100 * plus / n, 100 * flipped / n);
+        snprintf(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%",
+                 layer, 100 * minus / n, 100 * zero / n, 100 * plus / n, 100 * flipped / n);
         ob_tell(r, 'q', step, note);
     }
 }
@@ -10379,7 +10677,8 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
     }
     if (last || evaluated || ob_is_due(step->step, o->log_every) || step->step == 1) {
         m.step = step->step, m.tokens = step->tokens_seen, m.loss = step->loss;
-        m.val_loss = evaluated ? r->val_loss : NAN, m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
+        m.val_loss = evaluated ? r->val_loss : NAN,
+        m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
         m.lr = step->lr, m.grad_norm = step->grad_norm, m.speed = r->speed;
         m.seconds = ob_seconds() - r->start;
         ob_run_add_metric(r, &m);
@@ -10437,16 +10736,18 @@ static void ob_run_announce(ob_run_state *r) {
     char note[512];
     onebit_config checked = *c;
     if (onebit_config_check(&checked) != ONEBIT_OK) return;
-    snprintf(note, sizeof note,
-             "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s blocks\n"
-             "%.2f M training tokens, %.2f M held out; %d steps of %d x %d tokens; %.0f MB of memory",
-             (double)onebit_config_parameters(&checked) / 1e6, c->num_layers, c->hidden_size,
-             c->num_heads, c->intermediate_size, c->vocab_size, c->max_seq_len,
-             onebit_mode_name((onebit_mode)c->layer_modes[0]), (double)r->tokens / 1e6,
-             (double)r->val_count / 1e6, r->options.max_steps,
-             r->options.batch_size * r->options.accumulation_steps,
-             r->options.seq_len ? r->options.seq_len : c->max_seq_len,
-             (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6);
+    snprintf(
+        note, sizeof note,
+        "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s "
+        "blocks\n"
+        "%.2f M training tokens, %.2f M held out; %d steps of %d x %d tokens; %.0f MB of memory",
+        (double)onebit_config_parameters(&checked) / 1e6, c->num_layers, c->hidden_size,
+        c->num_heads, c->intermediate_size, c->vocab_size, c->max_seq_len,
+        onebit_mode_name((onebit_mode)c->layer_modes[0]), (double)r->tokens / 1e6,
+        (double)r->val_count / 1e6, r->options.max_steps,
+        r->options.batch_size * r->options.accumulation_steps,
+        r->options.seq_len ? r->options.seq_len : c->max_seq_len,
+        (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6);
     ob_tell(r, 'b', NULL, note);
 }
 

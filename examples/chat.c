@@ -17,8 +17,11 @@ static const cli_row rows[] = {
     {"model", "FILE", "the model, a .1bit file"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"prompt", "TEXT", "answer this and leave"},
-    {"system", "TEXT", "a line of scene put in front of the talk, and kept when the context is full"},
-    {"context", "N", "tokens that the model sees (default: its max_seq_len); when they are used up, the oldest half goes"},
+    {"system", "TEXT",
+     "a line of scene put in front of the talk, and kept when the context is full"},
+    {"context", "N",
+     "tokens that the model sees (default: its max_seq_len); when they are used up, the oldest "
+     "half is forgotten"},
     {"load", "FILE", "go on with a conversation saved by /save"},
     {"Running", NULL, NULL},
     CLI_THREADS,
@@ -61,6 +64,15 @@ typedef struct chat {
 
 /* ---- one answer ---- */
 
+static void note(const chat *t, const char *text) {
+    if (t->c->quiet || !t->terminal) return;
+    fprintf(stderr, "%s(%s)%s\n", t->c->color ? "\033[2m" : "", text, t->c->color ? "\033[0m" : "");
+}
+
+static void tell_slide(const chat *t) {
+    note(t, "the context was full: the oldest part is forgotten (see --context)");
+}
+
 /* Streams the answer. The first space is the template's, not the answer's. */
 static int on_text(void *user, const char *text, size_t bytes) {
     chat *t = (chat *)user;
@@ -74,27 +86,31 @@ static int on_text(void *user, const char *text, size_t bytes) {
     return cli_interrupts != 0;
 }
 
-/* Evaluates text as plain text (what a person types is never a special token); an empty session begins
-   with the document start, as in training. */
+/* Evaluates text as plain text (what a person types is never a special token); an empty session
+   begins with the document start, as in training. */
 static onebit_status feed(chat *t, const char *text, size_t bytes) {
-    size_t n = 0;
+    size_t n = 0, start = 0;
     int32_t *ids = cli_encode(t->tokenizer, text, bytes, 0, &n);
-    int32_t start = (int32_t)onebit_tokenizer_end(t->tokenizer);
-    int length = onebit_session_length(t->session);
-    onebit_status status = ONEBIT_OK;
-    if (length == 0 && start >= 0) status = onebit_session_feed(t->session, &start, 1);
-    if (status == ONEBIT_OK && n) status = onebit_session_feed(t->session, ids, n);
-    while (status == ONEBIT_OK || status == ONEBIT_AGAIN) {
-        status = onebit_session_step(t->session, 8); /* a few layers, so that Ctrl-C is noticed */
-        if (status != ONEBIT_AGAIN) break;
-        if (cli_interrupts) status = ONEBIT_CANCELLED;
+    int end = onebit_tokenizer_end(t->tokenizer), length = onebit_session_length(t->session);
+    onebit_status status;
+    if (length == 0 && end >= 0) {
+        memmove(ids + 1, ids, n * sizeof *ids); /* cli_encode leaves room for one more */
+        ids[0] = (int32_t)end;
+        start = 1;
     }
+    status = onebit_session_feed(t->session, ids, n + start);
     free(ids);
+    if (status != ONEBIT_OK) return status;
+    while ((status = onebit_session_step(t->session, 8)) ==
+           ONEBIT_AGAIN) /* so that Ctrl-C is noticed */
+        if (cli_interrupts) return ONEBIT_CANCELLED;
+    if (onebit_session_length(t->session) < length + (int)(n + start)) tell_slide(t);
     return status;
 }
 
 /* Makes the session end exactly where the answer ends: the tokens of the stop text go, and what is
-   missing waits in pending with the text that closes the turn. begin: session length before the answer. */
+   missing waits in pending with the text that closes the turn. begin: session length before the
+   answer. */
 static void settle(chat *t, int begin, const onebit_generation *report) {
     const int32_t *ids = onebit_session_tokens(t->session);
     int length = onebit_session_length(t->session), keep = begin;
@@ -105,7 +121,8 @@ static void settle(chat *t, int begin, const onebit_generation *report) {
         return;
     }
     for (; keep < length && ids[keep] != onebit_tokenizer_end(t->tokenizer); keep++) {
-        if (!onebit_tokenizer_piece(t->tokenizer, ids[keep], &bytes) || used + bytes > t->answer.n) break;
+        if (!onebit_tokenizer_piece(t->tokenizer, ids[keep], &bytes) || used + bytes > t->answer.n)
+            break;
         used += bytes;
     }
     if (keep < length) onebit_session_rewind(t->session, keep);
@@ -120,15 +137,11 @@ static void print_turn_json(const char *line, const chat *t, const onebit_genera
     cli_json_key(stdout, 0, "reply");
     cli_json_string(stdout, t->answer.p + skip, t->answer.n - skip);
     cli_json_int(stdout, "tokens", report->tokens);
-    cli_json_real(stdout, "tokens_per_second", report->seconds > 0 ? report->tokens / report->seconds : 0);
+    cli_json_real(stdout, "tokens_per_second",
+                  report->seconds > 0 ? report->tokens / report->seconds : 0);
     cli_json_text(stdout, "stopped", report->stopped);
     puts("}");
     fflush(stdout);
-}
-
-static void note(const chat *t, const char *text) {
-    if (t->c->quiet || !t->terminal) return;
-    fprintf(stderr, "%s(%s)%s\n", t->c->color ? "\033[2m" : "", text, t->c->color ? "\033[0m" : "");
 }
 
 /* The name in front of the answer: the last line between prompt and reply. */
@@ -140,34 +153,58 @@ static void print_label(const chat *t) {
     fflush(stderr);
 }
 
+/* Takes back a turn that was stopped or refused before its answer. */
+static void take_back(chat *t, int length, size_t talk, size_t pending) {
+    int now = onebit_session_length(t->session);
+    onebit_session_rewind(t->session, now < length ? now : length);
+    t->talk.p[t->talk.n = talk] = 0;
+    t->pending.p[t->pending.n = pending] = 0;
+}
+
+/* Writes the turn and evaluates it. */
+static onebit_status put_turn(chat *t, const char *line) {
+    int length = onebit_session_length(t->session);
+    size_t talk = t->talk.n, pending = t->pending.n;
+    onebit_status status;
+    cli_add_text(&t->pending, t->turn.before);
+    cli_add_text(&t->pending, line);
+    cli_add_text(&t->pending, t->turn.between);
+    if (!talk) cli_add(&t->talk, t->pending.p, pending); /* the scene */
+    cli_add(&t->talk, t->pending.p + pending, t->pending.n - pending);
+    status = feed(t, t->pending.p, t->pending.n);
+    if (status != ONEBIT_OK) take_back(t, length, talk, pending);
+    return status;
+}
+
+/* What the answer leaves behind: notes, the exact end, the text of the talk. */
+static void end_turn(chat *t, int begin, const onebit_generation *report) {
+    if (onebit_session_length(t->session) < begin + report->tokens - 1) tell_slide(t);
+    if (!strcmp(report->stopped, "length")) note(t, "cut at --max-tokens");
+    settle(t, begin, report);
+    cli_add(&t->talk, t->answer.p, t->answer.n);
+    cli_add_text(&t->talk, t->turn.after);
+    t->options.sample.seed =
+        (t->options.sample.seed + 1) & 0x7FFFFFFF; /* asked again, it may answer otherwise */
+}
+
 /* Asks and streams the answer; 0 = ok. */
 static int ask(chat *t, const char *line) {
     onebit_generation report;
     onebit_status status;
-    int begin = onebit_session_length(t->session);
+    int begin;
     memset(&report, 0, sizeof report);
-    report.stopped = "";
     cli_clear(&t->answer);
     t->shown = 0;
-    cli_add_text(&t->pending, t->turn.before);
-    cli_add_text(&t->pending, line);
-    cli_add_text(&t->pending, t->turn.between);
-    cli_add(&t->talk, t->pending.p, t->pending.n);
     print_label(t);
-    status = feed(t, t->pending.p, t->pending.n);
-    if (status == ONEBIT_OK && onebit_session_length(t->session) < begin) note(t, "the context was full: the oldest part is forgotten");
+    status = put_turn(t, line);
     begin = onebit_session_length(t->session);
-    if (status == ONEBIT_OK) status = onebit_generate(t->session, "", &t->options, on_text, t, &report);
+    if (status == ONEBIT_OK)
+        status = onebit_generate(t->session, "", &t->options, on_text, t, &report);
     if (!t->c->json) putchar('\n');
-    if (status == ONEBIT_LIMIT) return cli_fail("this is too long for the context: %s (see --context)", onebit_error_text());
-    if (status != ONEBIT_OK && !cli_interrupts) return cli_fail("%s", onebit_error_text());
+    if (status == ONEBIT_CANCELLED) return 0;
+    if (status != ONEBIT_OK) return cli_fail("%s (see --context)", onebit_error_text());
     if (t->c->json) print_turn_json(line, t, &report);
-    if (onebit_session_length(t->session) < begin) note(t, "the context was full: the oldest part is forgotten");
-    if (!strcmp(report.stopped, "length")) note(t, "cut at --max-tokens");
-    settle(t, begin, &report);
-    cli_add(&t->talk, t->answer.p, t->answer.n);
-    cli_add_text(&t->talk, t->turn.after);
-    t->options.sample.seed = (t->options.sample.seed + 1) & 0x7FFFFFFF; /* the same question may get another answer */
+    end_turn(t, begin, &report);
     return fflush(stdout) != 0;
 }
 
@@ -191,7 +228,8 @@ static int save(chat *t, const char *path) {
     cli_text file = {NULL, 0, 0};
     int ok;
     onebit_session_save(t->session, state, bytes);
-    snprintf(head, sizeof head, "onebit-chat 1 %lu %lu %lu\n", (unsigned long)t->talk.n, (unsigned long)t->pending.n, (unsigned long)bytes);
+    snprintf(head, sizeof head, "onebit-chat 1 %lu %lu %lu\n", (unsigned long)t->talk.n,
+             (unsigned long)t->pending.n, (unsigned long)bytes);
     cli_add_text(&file, head);
     cli_add(&file, t->talk.p, t->talk.n);
     cli_add(&file, t->pending.p, t->pending.n);
@@ -210,15 +248,17 @@ static int load(chat *t, const char *path) {
     int head = 0, code = 0;
     char *body, *state;
     if (!cli_read_file(path, &file)) return cli_fail("cannot read %s: %s", path, strerror(errno));
-    if (sscanf(file.p, "onebit-chat 1 %lu %lu %lu%n", &talk, &pending, &bytes, &head) != 3 || file.p[head] != '\n' ||
-        talk > file.n || pending > file.n || bytes > file.n || (size_t)head + 1 + talk + pending + bytes != file.n) {
+    if (sscanf(file.p, "onebit-chat 1 %lu %lu %lu%n", &talk, &pending, &bytes, &head) != 3 ||
+        file.p[head] != '\n' || talk > file.n || pending > file.n || bytes > file.n ||
+        (size_t)head + 1 + talk + pending + bytes != file.n) {
         free(file.p);
         return cli_fail("%s is no conversation saved by /save", path);
     }
     body = file.p + head + 1;
     state = (char *)cli_alloc(bytes); /* of its own, for its alignment */
     memcpy(state, body + talk + pending, bytes);
-    if (onebit_session_restore(t->session, state, bytes) != ONEBIT_OK) code = cli_fail("%s: %s", path, onebit_error_text());
+    if (onebit_session_restore(t->session, state, bytes) != ONEBIT_OK)
+        code = cli_fail("%s: %s", path, onebit_error_text());
     else {
         cli_clear(&t->talk);
         cli_add(&t->talk, body, talk);
@@ -281,7 +321,8 @@ static int converse(chat *t) {
     int code = 0;
     while (!code && read_line(t, &line)) {
         const char *text = line.p;
-        while (line.n && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t')) line.p[--line.n] = 0;
+        while (line.n && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t'))
+            line.p[--line.n] = 0;
         if (!line.n) continue;
         if (text[0] == '/' && text[1] != '/') {
             if (command(t, text)) break;
@@ -303,7 +344,8 @@ static void set_stops(chat *t) {
     if (*t->turn.after) t->stop[n++] = t->turn.after;
     while (length && t->turn.before[length - 1] == ' ') length--;
     if (length) {
-        snprintf(t->next_turn, sizeof t->next_turn, "%s%.*s", *t->turn.before == '\n' ? "" : "\n", (int)length, t->turn.before);
+        snprintf(t->next_turn, sizeof t->next_turn, "%s%.*s", *t->turn.before == '\n' ? "" : "\n",
+                 (int)length, t->turn.before);
         t->stop[n++] = t->next_turn;
     }
     t->stop[n] = NULL;
@@ -322,8 +364,9 @@ static void print_banner(const chat *t, const onebit_model *model) {
     const onebit_config *config = onebit_model_config(model);
     char a[32];
     if (t->c->quiet || !t->terminal) return;
-    fprintf(stderr, "%s%s parameters, context %d tokens. /help lists commands, Ctrl-D leaves.%s\n", t->c->color ? "\033[2m" : "",
-            cli_count(a, (double)onebit_config_parameters(config)), config->max_seq_len, t->c->color ? "\033[0m" : "");
+    fprintf(stderr, "%s%s parameters, context %d tokens. /help lists commands, Ctrl-D leaves.%s\n",
+            t->c->color ? "\033[2m" : "", cli_count(a, (double)onebit_config_parameters(config)),
+            config->max_seq_len, t->c->color ? "\033[0m" : "");
 }
 
 int main(int argc, char **argv) {

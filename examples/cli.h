@@ -1,4 +1,5 @@
-/* cli.h - what the programs of this directory share: flags, help, errors, JSON and small output helpers.
+/* cli.h - what the programs of this directory share: flags, help, errors, JSON and small output
+   helpers.
 
    A program lists its own flags in rows {name, placeholder, help} and names the settings tables of
    onebit.h that it takes; every setting is then a flag, with its range, default and help. Include
@@ -28,12 +29,17 @@
 #define CLI_PRINTF(n)
 #endif
 
-/* A flag of the program: value NULL = a switch, "[X]" = the value may be left out. A row without value
-   and help is a heading. A list ends with CLI_END. */
-typedef struct cli_row { const char *name, *value, *help; } cli_row;
-#define CLI_END {NULL, NULL, NULL}
-#define CLI_THREADS {"threads", "N", "processor threads (default: all, when built with -fopenmp)"}
-#define CLI_ISA {"isa", "NAME", "kernels: auto, scalar, avx2 or avx512 (default auto)"}
+/* A flag of the program: value NULL = a switch, "[X]" = the value may be left out. A row without
+   value and help is a heading. A list ends with CLI_END. */
+typedef struct cli_row {
+    const char *name, *value, *help;
+} cli_row;
+#define CLI_END                                                                                    \
+    { NULL, NULL, NULL }
+#define CLI_THREADS                                                                                \
+    { "threads", "N", "processor threads (default: all, when built with -fopenmp)" }
+#define CLI_ISA                                                                                    \
+    { "isa", "NAME", "kernels: auto, scalar, avx2 or avx512 (default auto)" }
 
 /* What a program is: all that --help, --version and the parser need. */
 typedef struct cli_spec {
@@ -42,12 +48,19 @@ typedef struct cli_spec {
     const char *common;     /* flags of the first help screen, each followed by a space */
     const char *positional; /* the flag that a bare argument stands for, or NULL */
     const cli_row *rows;
-    int tables;             /* settings taken: a sum of CLI_MODEL, CLI_TRAIN, CLI_SAMPLE */
+    int tables; /* settings taken: a sum of CLI_MODEL, CLI_TRAIN, CLI_SAMPLE */
 } cli_spec;
-enum { CLI_MODEL = 1 << ONEBIT_TABLE_MODEL, CLI_TRAIN = 1 << ONEBIT_TABLE_TRAIN, CLI_SAMPLE = 1 << ONEBIT_TABLE_SAMPLE };
+enum {
+    CLI_MODEL = 1 << ONEBIT_TABLE_MODEL,
+    CLI_TRAIN = 1 << ONEBIT_TABLE_TRAIN,
+    CLI_SAMPLE = 1 << ONEBIT_TABLE_SAMPLE
+};
 
 /* One flag as given. table is -1 for the program's own. */
-typedef struct cli_given { const char *name, *value; int table; } cli_given;
+typedef struct cli_given {
+    const char *name, *value;
+    int table;
+} cli_given;
 
 /* The parsed command line. live: stderr is a terminal that can redraw a line. */
 typedef struct cli {
@@ -56,7 +69,7 @@ typedef struct cli {
     int count, json, quiet, live, color, utf8;
 } cli;
 
-/* ---- messages ---------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 static const char *cli_program = "onebit";
 
@@ -88,14 +101,18 @@ CLI_PRINTF(1) CLI void cli_usage(const char *format, ...) {
 
 /* Results that could not be written are a failure too (a full disk, say). */
 CLI int cli_finish(int code) {
-    if ((fflush(stdout) || ferror(stdout)) && !code) return cli_fail("cannot write the output: %s", strerror(errno));
+    if ((fflush(stdout) || ferror(stdout)) && !code)
+        return cli_fail("cannot write the output: %s", strerror(errno));
     return code;
 }
 
-/* ---- text -------------------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 /* A growing text, always terminated once something was added. */
-typedef struct cli_text { char *p; size_t n, capacity; } cli_text;
+typedef struct cli_text {
+    char *p;
+    size_t n, capacity;
+} cli_text;
 
 CLI void *cli_alloc(size_t bytes) {
     void *p = malloc(bytes ? bytes : 1);
@@ -171,7 +188,12 @@ CLI int cli_write_file(const char *path, const void *data, size_t bytes) {
 /* Length of the valid UTF-8 character at p[0..n), or 0. */
 CLI size_t cli_utf8(const char *p, size_t n) {
     const unsigned char *s = (const unsigned char *)p;
-    size_t i, size = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
+    size_t i, size = s[0] < 0x80   ? 1
+                     : s[0] < 0xC2 ? 0
+                     : s[0] < 0xE0 ? 2
+                     : s[0] < 0xF0 ? 3
+                     : s[0] < 0xF5 ? 4
+                                   : 0;
     if (size == 0 || size > n) return 0;
     for (i = 1; i < size; i++)
         if ((s[i] & 0xC0) != 0x80) return 0;
@@ -213,7 +235,7 @@ CLI const char *cli_time(char *out, double seconds) {
     return out;
 }
 
-/* ---- JSON out: one object, one line -------------------------------------------------------------------- */
+/* ---- JSON out: one object, one line ---- */
 
 CLI void cli_json_string(FILE *f, const char *text, size_t n) {
     size_t i = 0;
@@ -232,7 +254,9 @@ CLI void cli_json_string(FILE *f, const char *text, size_t n) {
 }
 
 /* Writes the key of the next member; first opens the object. */
-CLI void cli_json_key(FILE *f, int first, const char *key) { fprintf(f, "%s\"%s\": ", first ? "{" : ", ", key); }
+CLI void cli_json_key(FILE *f, int first, const char *key) {
+    fprintf(f, "%s\"%s\": ", first ? "{" : ", ", key);
+}
 CLI void cli_json_text(FILE *f, const char *key, const char *text) {
     cli_json_key(f, 0, key);
     cli_json_string(f, text, strlen(text));
@@ -252,10 +276,10 @@ CLI void cli_json_ids(FILE *f, const int32_t *ids, size_t n) {
     fputs(n ? "]" : "[]", f);
 }
 
-/* ---- Ctrl-C -------------------------------------------------------------------------------------------- */
+/* ---- Ctrl-C ---- */
 
-/* Ctrl-C so far. The program looks at it between two pieces of work; the third one ends it at once, and
-   so does the second while the program waits at a prompt. */
+/* Ctrl-C so far. The program looks at it between two pieces of work; the third one ends it at once,
+   and so does the second while the program waits at a prompt. */
 static volatile sig_atomic_t cli_interrupts, cli_waiting;
 
 CLI void cli_on_interrupt(int sig) {
@@ -272,16 +296,17 @@ CLI void cli_on_interrupt(int sig) {
 
 CLI void cli_catch_interrupt(void) { signal(SIGINT, cli_on_interrupt); }
 
-/* ---- flags --------------------------------------------------------------------------------------------- */
+/* ---- flags ---- */
 
-static const cli_row cli_general[] = {{"General", NULL, NULL},
-                                      {"json", NULL, "results as JSON on stdout"},
-                                      {"quiet", NULL, "no progress and no notes on stderr (-q)"},
-                                      {"no-color", NULL, "no colours; so do NO_COLOR and TERM=dumb"},
-                                      {"help", NULL, "the most used flags (-h)"},
-                                      {"help-all", NULL, "every flag and setting"},
-                                      {"version", NULL, "version, compiler, kernels and threads (-V)"},
-                                      CLI_END};
+static const cli_row cli_general[] = {
+    {"General", NULL, NULL},
+    {"json", NULL, "results as JSON on stdout"},
+    {"quiet", NULL, "no progress and no notes on stderr (-q)"},
+    {"no-color", NULL, "no colours; so do NO_COLOR and TERM=dumb"},
+    {"help", NULL, "the most used flags (-h)"},
+    {"help-all", NULL, "every flag and setting"},
+    {"version", NULL, "version, compiler, kernels and threads (-V)"},
+    CLI_END};
 
 /* A flag that exists: of the program (table -1) or a setting. A heading has no help. */
 typedef struct cli_flag {
@@ -307,12 +332,16 @@ CLI const char *cli_placeholder(const onebit_field_info *info) {
     return strcmp(info->kind, "CHOICE") ? "TEXT" : "NAME";
 }
 
-CLI int cli_is_bool(const cli_flag *flag) { return flag->table >= 0 && !strcmp(flag->info.kind, "BOOL"); }
+CLI int cli_is_bool(const cli_flag *flag) {
+    return flag->table >= 0 && !strcmp(flag->info.kind, "BOOL");
+}
 
 /* Flag number i of a program: its own rows, the settings, the general ones; headings among them.
    0 = there are no more. */
 CLI int cli_flag_at(const cli_spec *spec, int i, cli_flag *out) {
-    static const cli_row title[] = {{"Model settings", NULL, NULL}, {"Training settings", NULL, NULL}, {"Sampling settings", NULL, NULL}};
+    static const cli_row title[] = {{"Model settings", NULL, NULL},
+                                    {"Training settings", NULL, NULL},
+                                    {"Sampling settings", NULL, NULL}};
     const cli_row *row;
     int t, field;
     for (row = spec->rows; row->name; row++)
@@ -366,7 +395,8 @@ CLI int cli_distance(const char *a, const char *b) {
             int best = d[i - 1][j - 1] + (x != y);
             if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
             if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best)
                 best = d[i - 2][j - 2] + 1;
             d[i][j] = best;
         }
@@ -417,7 +447,8 @@ CLI int cli_looks_bool(const char *text) {
     return 0;
 }
 
-/* The value of a flag: behind '=', or the next argument. Optional values are recognised by their look. */
+/* The value of a flag: behind '=', or the next argument. Optional values are recognised by their
+   look. */
 CLI const char *cli_value(const cli_flag *flag, const char *equals, const char *next, int *used) {
     int optional = flag->value && flag->value[0] == '[';
     if (!flag->value) {
@@ -437,7 +468,8 @@ CLI const char *cli_value(const cli_flag *flag, const char *equals, const char *
     return next;
 }
 
-/* Takes --name, --name=value, --name value or --no-name; gives 1 when the next argument was used too. */
+/* Takes --name, --name=value, --name value or --no-name; gives 1 when the next argument was used
+   too. */
 CLI int cli_take(cli *c, const char *text, const char *next) {
     const char *equals = strchr(text, '=');
     size_t n = equals ? (size_t)(equals - text) : strlen(text);
@@ -447,7 +479,8 @@ CLI int cli_take(cli *c, const char *text, const char *next) {
         cli_note(c, &flag, cli_value(&flag, equals, next, &used));
         return used;
     }
-    if (n > 3 && !strncmp(text, "no-", 3) && !equals && cli_find(c->spec, text + 3, n - 3, &flag) && cli_is_bool(&flag))
+    if (n > 3 && !strncmp(text, "no-", 3) && !equals && cli_find(c->spec, text + 3, n - 3, &flag) &&
+        cli_is_bool(&flag))
         cli_note(c, &flag, "false");
     else cli_unknown(c->spec, text, n);
     return 0;
@@ -476,12 +509,13 @@ CLI int cli_int(const cli *c, const char *name, int value, int low, int high) {
     return (int)n;
 }
 
-/* Sets the settings of one table that were given, in their order; a wrong value ends the program. */
+/* Sets the settings of one table that were given, in order; a wrong value ends the program. */
 CLI void cli_apply(const cli *c, onebit_table table, void *object) {
     int i;
     for (i = 0; i < c->count; i++) {
         const cli_given *g = &c->given[i];
-        if (g->table == (int)table && onebit_field_set(table, object, g->name, g->value) != ONEBIT_OK)
+        if (g->table == (int)table &&
+            onebit_field_set(table, object, g->name, g->value) != ONEBIT_OK)
             cli_usage("%s", onebit_error_text());
     }
 }
@@ -510,7 +544,7 @@ CLI onebit_env cli_env(const cli *c) {
     return env;
 }
 
-/* ---- help ---------------------------------------------------------------------------------------------- */
+/* ---- help ---- */
 
 enum { CLI_COLUMN = 27, CLI_WIDTH = 80 };
 
@@ -531,7 +565,8 @@ CLI void cli_wrap(int at, const char *text) {
 
 CLI void cli_describe(const cli_flag *flag, char *out, size_t size) {
     const char *value = flag->info.default_text;
-    if (cli_is_bool(flag) && value) value = !strcmp(value, "0") ? "false" : !strcmp(value, "1") ? "true" : value;
+    if (cli_is_bool(flag) && value)
+        value = !strcmp(value, "0") ? "false" : !strcmp(value, "1") ? "true" : value;
     if (flag->table < 0 || !value || !*value) snprintf(out, size, "%s", flag->help);
     else snprintf(out, size, "%s (default %s)", flag->help, value);
 }
@@ -575,7 +610,7 @@ CLI void cli_print_help(const cli *c, int all) {
     printf("\nEvery flag, with defaults: %s --help-all\n", spec->program);
 }
 
-/* ---- start --------------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 /* 1 when the terminal takes UTF-8, as its locale says. */
 CLI int cli_locale_utf8(void) {
@@ -583,7 +618,8 @@ CLI int cli_locale_utf8(void) {
     int i;
     for (i = 0; i < 3; i++) {
         const char *value = getenv(name[i]);
-        if (value && *value) return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "utf-8");
+        if (value && *value)
+            return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "utf-8");
     }
     return 0;
 }
@@ -594,7 +630,8 @@ CLI void cli_answer_and_leave(cli *c) {
     if (cli_has(c, "version")) {
         onebit_version_text(text, sizeof text);
         puts(text);
-    } else if (cli_has(c, "help") || cli_has(c, "help-all")) cli_print_help(c, cli_has(c, "help-all"));
+    } else if (cli_has(c, "help") || cli_has(c, "help-all"))
+        cli_print_help(c, cli_has(c, "help-all"));
     else return;
     exit(cli_finish(0));
 }
@@ -627,9 +664,10 @@ CLI cli cli_start(const cli_spec *spec, int argc, char **argv) {
     return c;
 }
 
-/* ---- models -------------------------------------------------------------------------------------------- */
+/* ---- models ---- */
 
-/* Opens the model of --model FILE or --model-dir DIR; a failure names the flag and ends the program. */
+/* Opens the model of --model FILE or --model-dir DIR; a failure names the flag and ends the
+   program. */
 CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
     const char *file = cli_get(c, "model"), *dir = cli_get(c, "model-dir");
     cli_text path = {NULL, 0, 0};
@@ -644,7 +682,8 @@ CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
 }
 
 /* Encodes text into new memory; a failure ends the program. */
-CLI int32_t *cli_encode(const onebit_tokenizer *tokenizer, const char *text, size_t bytes, int special, size_t *count) {
+CLI int32_t *cli_encode(const onebit_tokenizer *tokenizer, const char *text, size_t bytes,
+                        int special, size_t *count) {
     int32_t *ids;
     onebit_status status = onebit_tokenizer_encode(tokenizer, NULL, 0, count, text, bytes, special);
     if (status != ONEBIT_OK && status != ONEBIT_LIMIT) exit(cli_fail("%s", onebit_error_text()));
@@ -654,16 +693,20 @@ CLI int32_t *cli_encode(const onebit_tokenizer *tokenizer, const char *text, siz
     return ids;
 }
 
-/* ---- chat templates ------------------------------------------------------------------------------------ */
+/* ---- chat templates ---- */
 
-/* The three parts of a turn such as "You: {prompt}\\nKeeper: {reply}\\n". A space before {reply} is left
-   to the model, because tokens usually begin with their space: space says that there was one. */
-typedef struct cli_template { char before[ONEBIT_TEXT_MAX], between[ONEBIT_TEXT_MAX], after[ONEBIT_TEXT_MAX]; int space; } cli_template;
+/* The three parts of a turn such as "You: {prompt}\nKeeper: {reply}\n". A space before {reply} is
+   left to the model, because tokens usually begin with theirs: space says that there was one. */
+typedef struct cli_template {
+    char before[ONEBIT_TEXT_MAX], between[ONEBIT_TEXT_MAX], after[ONEBIT_TEXT_MAX];
+    int space;
+} cli_template;
 
 /* 1 when the model has a template that can be used. */
 CLI int cli_read_template(const onebit_model *model, cli_template *out) {
     const char *text = onebit_model_config(model)->chat_template;
-    const char *prompt = strstr(text, "{prompt}"), *reply = prompt ? strstr(prompt, "{reply}") : NULL;
+    const char *prompt = strstr(text, "{prompt}"),
+               *reply = prompt ? strstr(prompt, "{reply}") : NULL;
     size_t n;
     memset(out, 0, sizeof *out);
     if (!reply) return 0;

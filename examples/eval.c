@@ -1,4 +1,5 @@
-/* eval.c - onebit-eval: how good is a model? Loss, bits per byte, minimal pairs, questions, raw logits.
+/* eval.c - onebit-eval: how good is a model? Loss, bits per byte, minimal pairs, questions, raw
+   logits.
 
    cc -O3 -fopenmp examples/eval.c -o onebit-eval -lm
    ./onebit-eval --model demo.1bit --data valid.txt
@@ -13,15 +14,22 @@ static const cli_row rows[] = {
     {"Model and data", NULL, NULL},
     {"model", "FILE", "the model, a .1bit file"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
-    {"data", "PATH", "loss on a text: .txt, .jsonl or .tokens file, or a directory; each document is scored by itself, from the document start"},
-    {"pairs", "FILE", "rows {\"good\", \"bad\"}: how often good is likelier; a \"uid\" groups them"},
-    {"questions", "FILE", "rows {\"prompt\", \"answer\", \"choices\"}: how often the greedy answer begins with the answer, and how often the answer is the likeliest choice"},
+    {"data", "PATH",
+     "loss on a text: .txt, .jsonl or .tokens file, or a directory; each document is scored by "
+     "itself, from the document start"},
+    {"pairs", "FILE",
+     "rows {\"good\", \"bad\"}: how often good is likelier; a \"uid\" groups them"},
+    {"questions", "FILE",
+     "rows {\"prompt\", \"answer\", \"choices\"}: how often the greedy answer begins with the "
+     "answer, and how often the answer is the likeliest choice"},
     {"ids", "FILE", "token ids, as JSON array or words, for --dump-logits"},
-    {"dump-logits", "FILE", "write the logits after each id: float32, little-endian, one row of the vocabulary each"},
+    {"dump-logits", "FILE",
+     "write the logits after each id: float32, little-endian, one row of the vocabulary each"},
     {"How", NULL, NULL},
     {"window", "N", "tokens that the model sees at once (default: its max_seq_len)"},
     {"limit", "N", "documents, pairs or questions at most"},
-    {"template", NULL, "with --questions: write each prompt as a turn of the model's chat_template"},
+    {"template", NULL,
+     "with --questions: write each prompt as a turn of the model's chat_template"},
     {"verbose", NULL, "every document, group or question too"},
     {"Running", NULL, NULL},
     CLI_THREADS,
@@ -58,7 +66,7 @@ static void clear_progress(const eval *e) {
     if (e->c->live && !e->verbose) fputs("\r\033[K", stderr);
 }
 
-/* -ln p of all tokens of a document that stands behind the start token; a failure ends the program. */
+/* -ln p of a document's tokens, which stand behind the start token; a failure ends the program. */
 static double score_ids(const eval *e, const int32_t *ids, size_t n, size_t *scored) {
     int32_t *all = (int32_t *)cli_alloc((n + 1) * sizeof *all);
     size_t start = e->start >= 0;
@@ -82,7 +90,10 @@ static double score_text(const eval *e, const char *text, size_t bytes, size_t *
 
 /* ---- loss ---- */
 
-typedef struct totals { double nats, tokens, bytes; int documents; } totals;
+typedef struct totals {
+    double nats, tokens, bytes;
+    int documents;
+} totals;
 
 static void add_document(const eval *e, totals *sum, double nats, size_t tokens, size_t bytes) {
     if (!tokens) return;
@@ -91,7 +102,8 @@ static void add_document(const eval *e, totals *sum, double nats, size_t tokens,
     sum->bytes += (double)bytes;
     sum->documents++;
     if (e->verbose)
-        fprintf(stderr, "document %d: %.0f tokens, %.4f nats/token\n", sum->documents, (double)tokens, nats / (double)tokens);
+        fprintf(stderr, "document %d: %.0f tokens, %.4f nats/token\n", sum->documents,
+                (double)tokens, nats / (double)tokens);
     show_progress(e, "document", sum->documents);
 }
 
@@ -127,7 +139,8 @@ static void score_tokens(const eval *e, const int32_t *ids, size_t count, totals
 }
 
 static int print_loss(const eval *e, const totals *sum) {
-    double loss = sum->nats / sum->tokens, bits = sum->bytes > 0 ? sum->nats / log(2.0) / sum->bytes : 0;
+    double loss = sum->nats / sum->tokens,
+           bits = sum->bytes > 0 ? sum->nats / log(2.0) / sum->bytes : 0;
     if (e->c->json) {
         cli_json_key(stdout, 1, "documents");
         printf("%d", sum->documents);
@@ -139,8 +152,10 @@ static int print_loss(const eval *e, const totals *sum) {
         puts("}");
         return 0;
     }
-    printf("documents      %d\ntokens         %.0f\nbytes          %.0f\n", sum->documents, sum->tokens, sum->bytes);
-    printf("loss           %.4f nats/token\nbits per byte  %.4f\nperplexity     %.3f\n", loss, bits, exp(loss));
+    printf("documents      %d\ntokens         %.0f\nbytes          %.0f\n", sum->documents,
+           sum->tokens, sum->bytes);
+    printf("loss           %.4f nats/token\nbits per byte  %.4f\nperplexity     %.3f\n", loss, bits,
+           exp(loss));
     return 0;
 }
 
@@ -157,7 +172,8 @@ static int eval_data(const eval *e, const char *path) {
         onebit_dataset_free(dataset);
     } else {
         char *text = NULL;
-        if (onebit_text_load(&text, &bytes, path, 0, NULL) != ONEBIT_OK) return cli_fail("%s (see --data)", onebit_error_text());
+        if (onebit_text_load(&text, &bytes, path, 0, NULL) != ONEBIT_OK)
+            return cli_fail("%s (see --data)", onebit_error_text());
         score_documents(e, text, bytes, &sum);
         onebit_text_free(text, NULL);
     }
@@ -169,7 +185,12 @@ static int eval_data(const eval *e, const char *path) {
 /* ---- rows ---- */
 
 /* A file of rows, read one at a time. */
-typedef struct row_file { const char *path, *flag; FILE *f; cli_text line; int row; } row_file;
+typedef struct row_file {
+    const char *path, *flag;
+    FILE *f;
+    cli_text line;
+    int row;
+} row_file;
 
 static row_file open_rows(const char *path, const char *flag) {
     row_file r;
@@ -197,13 +218,20 @@ static void close_rows(row_file *r) {
 
 static void want_text(const row_file *r, const char *key, cli_text *out) {
     if (!jsonl_text(r->line.p, key, out))
-        exit(cli_fail("%s, row %d: a text \"%s\" is expected (see --%s)", r->path, r->row, key, r->flag));
+        exit(cli_fail("%s, row %d: a text \"%s\" is expected (see --%s)", r->path, r->row, key,
+                      r->flag));
 }
 
 /* ---- minimal pairs ---- */
 
-typedef struct group { char name[80]; int right, count; } group;
-typedef struct groups { group *list; int count; } groups;
+typedef struct group {
+    char name[80];
+    int right, count;
+} group;
+typedef struct groups {
+    group *list;
+    int count;
+} groups;
 
 static void add_to_group(groups *g, const char *name, int right) {
     int i;
@@ -225,7 +253,8 @@ static void print_pairs(const eval *e, const groups *g, int right, int count) {
     if (!e->c->json) {
         printf("pairs     %d\naccuracy  %.4f (chance 0.5)\n", count, (double)right / count);
         for (i = 0; e->verbose && i < g->count; i++)
-            printf("%6.3f  %5d  %s\n", (double)g->list[i].right / g->list[i].count, g->list[i].count, g->list[i].name);
+            printf("%6.3f  %5d  %s\n", (double)g->list[i].right / g->list[i].count,
+                   g->list[i].count, g->list[i].name);
         return;
     }
     cli_json_key(stdout, 1, "pairs");
@@ -291,7 +320,8 @@ static void build_prompt(const quiz *q, const cli_text *prompt, cli_text *out) {
     if (q->templated) cli_add_text(out, q->turn.before);
     cli_add_text(out, prompt->p);
     if (q->templated) cli_add_text(out, q->turn.between);
-    while (out->n && out->p[out->n - 1] == ' ') out->p[--out->n] = 0; /* the answer brings its space */
+    while (out->n && out->p[out->n - 1] == ' ')
+        out->p[--out->n] = 0; /* the answer brings its space */
 }
 
 /* 1 when the greedy continuation begins with the answer; space in front does not count. */
@@ -304,7 +334,8 @@ static int answers(const quiz *q, const char *prompt, const char *answer, cli_te
     options.sample.repetition_penalty = 1;
     cli_clear(said);
     if (onebit_session_rewind(q->e->session, 0) != ONEBIT_OK ||
-        (onebit_generate(q->e->session, prompt, &options, on_answer, said, NULL) != ONEBIT_OK && !cli_interrupts))
+        (onebit_generate(q->e->session, prompt, &options, on_answer, said, NULL) != ONEBIT_OK &&
+         !cli_interrupts))
         exit(cli_fail("%s (see --window)", onebit_error_text()));
     answer += strspn(answer, " \t\r\n");
     return strncmp(said->p + strspn(said->p, " \t\r\n"), answer, strlen(answer)) == 0;
@@ -364,7 +395,8 @@ static void print_quiz(const quiz *q) {
         return;
     }
     printf("questions         %d\nanswered greedily %.4f\n", q->count, greedy);
-    if (q->with_choices) printf("chosen rightly    %.4f of %d (chance %.4f)\n", chosen, q->with_choices, chance);
+    if (q->with_choices)
+        printf("chosen rightly    %.4f of %d (chance %.4f)\n", chosen, q->with_choices, chance);
 }
 
 static int eval_questions(const eval *e, const char *path, const onebit_model *model) {
@@ -374,7 +406,8 @@ static int eval_questions(const eval *e, const char *path, const onebit_model *m
     memset(&q, 0, sizeof q);
     q.e = e;
     q.templated = cli_has(e->c, "template");
-    if (q.templated && !cli_read_template(model, &q.turn)) cli_usage("--template: this model has no chat_template");
+    if (q.templated && !cli_read_template(model, &q.turn))
+        cli_usage("--template: this model has no chat_template");
     while (q.count < e->limit && next_row(&r)) {
         int right;
         want_text(&r, "prompt", &prompt);
@@ -384,7 +417,8 @@ static int eval_questions(const eval *e, const char *path, const onebit_model *m
         q.greedy += right;
         q.count++;
         choose(&q, &r, text.p, answer.p);
-        if (e->verbose) fprintf(stderr, "%s  %s ->%s\n", right ? "right" : "wrong", prompt.p, said.p);
+        if (e->verbose)
+            fprintf(stderr, "%s  %s ->%s\n", right ? "right" : "wrong", prompt.p, said.p);
         show_progress(e, "question", q.count);
     }
     close_rows(&r);
@@ -415,7 +449,8 @@ static int write_floats(FILE *f, const float *x, size_t n) {
     return 1;
 }
 
-static int write_logits(const eval *e, const int32_t *ids, size_t count, size_t vocab, const char *path) {
+static int write_logits(const eval *e, const int32_t *ids, size_t count, size_t vocab,
+                        const char *path) {
     const size_t block = 16; /* rows at a time */
     float *logits = (float *)cli_alloc(block * vocab * sizeof *logits);
     FILE *f = fopen(path, "wb");
@@ -423,8 +458,10 @@ static int write_logits(const eval *e, const int32_t *ids, size_t count, size_t 
     int code = f ? 0 : cli_fail("cannot write %s: %s (see --dump-logits)", path, strerror(errno));
     for (i = 0; i < count && !code; i += block) {
         size_t n = count - i < block ? count - i : block;
-        if (onebit_session_eval(e->session, ids + i, n, logits) != ONEBIT_OK) code = cli_fail("%s (see --ids)", onebit_error_text());
-        else if (!write_floats(f, logits, n * vocab)) code = cli_fail("cannot write %s: %s", path, strerror(errno));
+        if (onebit_session_eval(e->session, ids + i, n, logits) != ONEBIT_OK)
+            code = cli_fail("%s (see --ids)", onebit_error_text());
+        else if (!write_floats(f, logits, n * vocab))
+            code = cli_fail("cannot write %s: %s", path, strerror(errno));
     }
     if (f && fclose(f) && !code) code = cli_fail("cannot write %s: %s", path, strerror(errno));
     free(logits);
@@ -435,9 +472,11 @@ static int32_t *read_ids(const char *path, const onebit_model *model, size_t *co
     int vocab = onebit_model_config(model)->vocab_size;
     cli_text text = {NULL, 0, 0};
     int32_t *ids;
-    if (!cli_read_file(path, &text)) exit(cli_fail("cannot read %s: %s (see --ids)", path, strerror(errno)));
+    if (!cli_read_file(path, &text))
+        exit(cli_fail("cannot read %s: %s (see --ids)", path, strerror(errno)));
     ids = jsonl_ids(text.p, vocab, count);
-    if (!ids || !*count) exit(cli_fail("%s: ids below %d are expected, such as [1, 2, 3] (see --ids)", path, vocab));
+    if (!ids || !*count)
+        exit(cli_fail("%s: ids below %d are expected, such as [1, 2, 3] (see --ids)", path, vocab));
     free(text.p);
     return ids;
 }
@@ -448,8 +487,11 @@ static int dump_logits(const eval *e, const onebit_model *model, const int32_t *
     int code;
     if (!path) cli_usage("--ids needs --dump-logits FILE");
     code = write_logits(e, ids, count, vocab, path);
-    if (!code && e->c->json) printf("{\"rows\": %.0f, \"columns\": %.0f}\n", (double)count, (double)vocab);
-    else if (!code && !e->c->quiet) fprintf(stderr, "wrote %s: %.0f rows of %.0f float32\n", path, (double)count, (double)vocab);
+    if (!code && e->c->json)
+        printf("{\"rows\": %.0f, \"columns\": %.0f}\n", (double)count, (double)vocab);
+    else if (!code && !e->c->quiet)
+        fprintf(stderr, "wrote %s: %.0f rows of %.0f float32\n", path, (double)count,
+                (double)vocab);
     return code;
 }
 
@@ -457,7 +499,8 @@ int main(int argc, char **argv) {
     cli c = cli_start(&spec, argc, argv);
     onebit_env env = cli_env(&c);
     onebit_session_options how = onebit_session_options_default();
-    int code = 0, jobs = cli_has(&c, "data") + cli_has(&c, "pairs") + cli_has(&c, "questions") + cli_has(&c, "ids");
+    int code = 0, jobs = cli_has(&c, "data") + cli_has(&c, "pairs") + cli_has(&c, "questions") +
+                         cli_has(&c, "ids");
     int32_t *ids = NULL;
     size_t count = 0;
     onebit_model *model;
@@ -473,7 +516,8 @@ int main(int argc, char **argv) {
     e.start = onebit_tokenizer_end(e.tokenizer);
     if (cli_has(&c, "ids")) {
         ids = read_ids(cli_get(&c, "ids"), model, &count);
-        if (!how.context && count > (size_t)onebit_model_config(model)->max_seq_len) how.context = (int)count;
+        if (!how.context && count > (size_t)onebit_model_config(model)->max_seq_len)
+            how.context = (int)count;
     }
     if (onebit_session_create(&e.session, model, &how, &env) != ONEBIT_OK)
         return cli_fail("%s (see --window)", onebit_error_text());

@@ -36,7 +36,10 @@ static const cli_spec spec = {
     rows,
     CLI_SAMPLE};
 
-typedef struct output { const cli *c; cli_text text; } output;
+typedef struct output {
+    const cli *c;
+    cli_text text;
+} output;
 
 static int on_text(void *user, const char *text, size_t bytes) {
     output *o = (output *)user;
@@ -59,10 +62,13 @@ static cli_text read_prompt(const cli *c) {
     if (prompt) cli_add_text(&text, prompt);
     else {
         if (!file) file = "-";
-        if (!cli_read_file(file, &text)) exit(cli_fail("cannot read %s: %s (see --prompt-file)", file, strerror(errno)));
-        if (text.n && text.p[text.n - 1] == '\n') text.p[--text.n] = 0; /* the line's end is not meant */
+        if (!cli_read_file(file, &text))
+            exit(cli_fail("cannot read %s: %s (see --prompt-file)", file, strerror(errno)));
+        if (text.n && text.p[text.n - 1] == '\n')
+            text.p[--text.n] = 0; /* the line's end is not meant */
     }
-    if (strlen(text.p) != text.n) exit(cli_fail("the prompt has a zero byte: text is expected (see --prompt-file)"));
+    if (strlen(text.p) != text.n)
+        exit(cli_fail("the prompt has a zero byte: text is expected (see --prompt-file)"));
     return text;
 }
 
@@ -71,12 +77,14 @@ static const char **read_stops(const cli *c) {
     const char **stop = (const char **)cli_alloc((size_t)(c->count + 1) * sizeof *stop);
     int i, n = 0;
     for (i = 0; i < c->count; i++)
-        if (c->given[i].table < 0 && !strcmp(c->given[i].name, "stop") && *c->given[i].value) stop[n++] = c->given[i].value;
+        if (c->given[i].table < 0 && !strcmp(c->given[i].name, "stop") && *c->given[i].value)
+            stop[n++] = c->given[i].value;
     stop[n] = NULL;
     return stop;
 }
 
-static void print_json(onebit_session *session, const char *prompt, const output *o, const onebit_generation *g, int seed) {
+static void print_json(onebit_session *session, const char *prompt, const output *o,
+                       const onebit_generation *g, int seed) {
     cli_json_key(stdout, 1, "prompt");
     cli_json_string(stdout, prompt, strlen(prompt));
     cli_json_key(stdout, 0, "text");
@@ -88,7 +96,8 @@ static void print_json(onebit_session *session, const char *prompt, const output
     cli_json_int(stdout, "seed", seed);
     if (cli_has(o->c, "ids")) {
         cli_json_key(stdout, 0, "ids");
-        cli_json_ids(stdout, onebit_session_tokens(session), (size_t)onebit_session_length(session));
+        cli_json_ids(stdout, onebit_session_tokens(session),
+                     (size_t)onebit_session_length(session));
     }
     puts("}");
 }
@@ -103,13 +112,15 @@ static void print_ids(onebit_session *session) {
 
 static void print_speed(const onebit_generation *g) {
     char a[32], b[32];
-    fprintf(stderr, "[%d tokens of prompt, %d generated, %s tok/s, ended by: %s]\n", g->prompt_tokens, g->tokens,
-            cli_count(a, g->seconds > 0 ? g->tokens / g->seconds : 0), g->stopped ? g->stopped : "-");
+    fprintf(stderr, "[%d tokens of prompt, %d generated, %s tok/s, ended by: %s]\n",
+            g->prompt_tokens, g->tokens, cli_count(a, g->seconds > 0 ? g->tokens / g->seconds : 0),
+            g->stopped ? g->stopped : "-");
     (void)b;
 }
 
 /* One text; each sample starts from an empty session. */
-static int sample(const cli *c, onebit_session *session, const char *prompt, const onebit_generate_options *options) {
+static int sample(const cli *c, onebit_session *session, const char *prompt,
+                  const onebit_generate_options *options) {
     onebit_generation report;
     output o;
     memset(&report, 0, sizeof report);
@@ -118,7 +129,8 @@ static int sample(const cli *c, onebit_session *session, const char *prompt, con
     cli_clear(&o.text);
     if (onebit_session_rewind(session, 0) != ONEBIT_OK) return cli_fail("%s", onebit_error_text());
     if (!c->json && !cli_has(c, "no-prompt")) fputs(prompt, stdout);
-    if (onebit_generate(session, prompt, options, on_text, &o, &report) != ONEBIT_OK && !cli_interrupts)
+    if (onebit_generate(session, prompt, options, on_text, &o, &report) != ONEBIT_OK &&
+        !cli_interrupts)
         return cli_fail("%s (see --prompt, --context)", onebit_error_text());
     if (c->json) print_json(session, prompt, &o, &report, options->sample.seed);
     else putchar('\n');

@@ -1,5 +1,4 @@
 /* hello.c - the first program: a model continues your words.
-
    cc -O3 examples/hello.c -o hello -lm
    ./hello demo.1bit "Once upon a time" */
 #define ONEBIT_IMPLEMENTATION
@@ -16,7 +15,8 @@ int main(int argc, char **argv) {
     onebit_session *session = NULL;
     onebit_status status = onebit_model_open(&model, argc > 1 ? argv[1] : "demo.1bit", NULL);
     if (status == ONEBIT_OK) status = onebit_session_create(&session, model, NULL, NULL);
-    if (status == ONEBIT_OK) status = onebit_generate(session, argc > 2 ? argv[2] : "Hello", NULL, print, NULL, NULL);
+    if (status == ONEBIT_OK)
+        status = onebit_generate(session, argc > 2 ? argv[2] : "Hello", NULL, print, NULL, NULL);
     if (status != ONEBIT_OK) fprintf(stderr, "hello: %s\n", onebit_error_text());
     else puts("");
     onebit_session_free(session);

@@ -1,6 +1,7 @@
 /* jsonl.h - reads flat rows of JSON: one object a line. Include cli.h first.
 
-   Only what data files need: find a member by key, decode a string, walk a list of strings, read ids. */
+   Only what data files need: find a member by key, decode a string, walk a list of strings, read
+   ids. */
 #ifndef JSONL_H
 #define JSONL_H
 
@@ -77,7 +78,8 @@ CLI const char *jsonl_escape(const char *p, cli_text *out) {
     long c = jsonl_hex(p + 1), low;
     if (c < 0) return NULL;
     p += 4;
-    if (c >= 0xD800 && c < 0xDC00 && p[1] == '\\' && p[2] == 'u' && (low = jsonl_hex(p + 3)) >= 0xDC00 && low < 0xE000) {
+    if (c >= 0xD800 && c < 0xDC00 && p[1] == '\\' && p[2] == 'u' &&
+        (low = jsonl_hex(p + 3)) >= 0xDC00 && low < 0xE000) {
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
         p += 6;
     }

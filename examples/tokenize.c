@@ -63,19 +63,22 @@ static int write_tokenizer(const cli *c, const onebit_tokenizer *tokenizer, cons
     ok = cli_write_file(path, json, n);
     free(json);
     if (!ok) return cli_fail("cannot write %s: %s (see --output)", path, strerror(errno));
-    if (!c->quiet) fprintf(stderr, "wrote %s: %d ids\n", path, onebit_tokenizer_vocab_size(tokenizer));
+    if (!c->quiet)
+        fprintf(stderr, "wrote %s: %d ids\n", path, onebit_tokenizer_vocab_size(tokenizer));
     if (c->json) printf("{\"vocab_size\": %d}\n", onebit_tokenizer_vocab_size(tokenizer));
     return 0;
 }
 
 static int train(const cli *c) {
-    const char *data = need(c, "data-dir", "the text to learn from"), *path = need(c, "output", "the tokenizer.json to write");
+    const char *data = need(c, "data-dir", "the text to learn from"),
+               *path = need(c, "output", "the tokenizer.json to write");
     onebit_tokenizer_kind kind = read_kind(c);
     int vocab_size = cli_int(c, "vocab-size", 2048, 257, 1 << 20), code = 0;
     onebit_tokenizer *tokenizer = NULL;
     char *text = NULL;
     size_t bytes = 0;
-    if (onebit_text_load(&text, &bytes, data, 0, NULL) != ONEBIT_OK) code = cli_fail("%s (see --data-dir)", onebit_error_text());
+    if (onebit_text_load(&text, &bytes, data, 0, NULL) != ONEBIT_OK)
+        code = cli_fail("%s (see --data-dir)", onebit_error_text());
     else if (onebit_tokenizer_train(&tokenizer, kind, text, bytes, vocab_size, NULL) != ONEBIT_OK)
         code = cli_fail("%s", onebit_error_text());
     else code = write_tokenizer(c, tokenizer, path);
@@ -137,7 +140,9 @@ static int decode(const cli *c, const onebit_tokenizer *tokenizer, const char *t
         if (!cli_read_file("-", &t)) return cli_fail("cannot read stdin: %s", strerror(errno));
     } else cli_add_text(&t, text);
     ids = jsonl_ids(t.p, onebit_tokenizer_vocab_size(tokenizer), &n);
-    if (!ids) cli_usage("--decode: ids below %d are expected, such as \"1 2 3\"", onebit_tokenizer_vocab_size(tokenizer));
+    if (!ids)
+        cli_usage("--decode: ids below %d are expected, such as \"1 2 3\"",
+                  onebit_tokenizer_vocab_size(tokenizer));
     bytes = onebit_tokenizer_decode(tokenizer, NULL, 0, ids, n, special);
     out = (char *)cli_alloc(bytes + 1);
     onebit_tokenizer_decode(tokenizer, out, bytes + 1, ids, n, special);
@@ -161,7 +166,8 @@ static int encode_rows(const cli *c, const onebit_tokenizer *tokenizer, const ch
         row++;
         if (!line.n) continue;
         if (!jsonl_text(line.p, "text", &text)) {
-            code = cli_fail("%s, row %d: an object with a \"text\" is expected (see --jsonl)", path, row);
+            code = cli_fail("%s, row %d: an object with a \"text\" is expected (see --jsonl)", path,
+                            row);
             continue;
         }
         ids = cli_encode(tokenizer, text.p, text.n, cli_has(c, "special"), &n);

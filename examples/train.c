@@ -10,15 +10,19 @@
 static const cli_row rows[] = {
     {"Data and files", NULL, NULL},
     {"data-dir", "PATH", "text to learn: a file or a directory (.txt, .md, .jsonl, .tokens)"},
-    {"val-data-dir", "PATH", "text to validate on (default: the tail of the data, see --val-fraction)"},
+    {"val-data-dir", "PATH",
+     "text to validate on (default: the tail of the data, see --val-fraction)"},
     {"tokenizer", "FILE", "a tokenizer.json (default: one is trained on the data)"},
     {"tokenizer-kind", "KIND", "what to train: bpe, byte or char (default bpe)"},
     {"output-dir", "DIR", "where model, checkpoint, metrics.csv and loss.svg go (default out)"},
-    {"resume", "[PATH]", "go on from a checkpoint or its directory (default: the output directory)"},
+    {"resume", "[PATH]",
+     "go on from a checkpoint or its directory (default: the output directory)"},
     {"Model", NULL, NULL},
     {"preset", "NAME", "a shape by name; 'auto' suits the amount of text (default auto)"},
     {"config", "FILE", "a config.json; settings given as flags come on top"},
-    {"layer-bit-map", "MODES", "ternary, binary, 8bit, f16 or f32: one for all blocks, or one for each, 'f16,ternary,...'"},
+    {"layer-bit-map", "MODES",
+     "how blocks are stored: ternary, binary, 8bit, f16 or f32; one for all, or a list with one "
+     "for each"},
     {"embedding", "MODE", "how the embedding is stored: f16, 8bit, ternary, binary or f32"},
     {"lm-head", "MODE", "the same for an untied head"},
     {"Running", NULL, NULL},
@@ -36,7 +40,8 @@ static const cli_spec spec = {
     "  onebit-train --data-dir talk.txt --max-steps 500 --tokenizer-kind char\n"
     "  onebit-train --data-dir my/texts --resume            go on where it stopped\n"
     "  onebit-train --data-dir my/texts --preset tiny --dry-run\n",
-    "data-dir output-dir preset max-steps batch-size lr layer-bit-map chat-template resume dry-run ",
+    "data-dir output-dir preset max-steps batch-size lr layer-bit-map chat-template resume "
+    "dry-run ",
     "data-dir",
     rows,
     CLI_MODEL | CLI_TRAIN};
@@ -68,7 +73,8 @@ static void view_push(view *v, double loss) {
 }
 
 static void view_sparkline(const view *v, char *out, size_t size) {
-    static const char *const block[] = {"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
+    static const char *const block[] = {"\u2581", "\u2582", "\u2583", "\u2584",
+                                        "\u2585", "\u2586", "\u2587", "\u2588"};
     static const char *const ascii[] = {"_", ".", "-", "~", "=", "+", "*", "#"};
     double low = 1e30, high = -1e30;
     size_t n = 0;
@@ -101,13 +107,14 @@ static void view_step(view *v, const onebit_progress *p) {
     }
     fprintf(stderr, "step %d", p->step.step);
     if (p->max_steps) fprintf(stderr, "/%d", p->max_steps);
-    fprintf(stderr, "  loss %.3f%s  %s tok/s%s", p->step.loss, val, cli_count(speed, p->tokens_per_second), left);
+    fprintf(stderr, "  loss %.3f%s  %s tok/s%s", p->step.loss, val,
+            cli_count(speed, p->tokens_per_second), left);
     if (!v->drawn) return;
     view_sparkline(v, spark, sizeof spark);
     fprintf(stderr, "  %s", spark);
 }
 
-/* A terminal gets a line that is redrawn at most ten times a second, a file a plain line now and then. */
+/* A terminal gets a line that is redrawn ten times a second, a file a plain line now and then. */
 static void view_progress(view *v, const onebit_progress *p) {
     int last = p->max_steps && p->step.step >= p->max_steps;
     if (v->first_step < 0) v->first_step = p->step.step - 1;
@@ -137,46 +144,62 @@ static int on_progress(void *user, const onebit_progress *p) {
     view *v = (view *)user;
     char line[128];
     if (p->kind == 's') v->last_step = p->step.step;
-    if (!v->c->quiet) switch (p->kind) {
-        case 's': view_progress(v, p); break;
-        case 'v':
-            v->val_loss = p->val_loss;
-            snprintf(line, sizeof line, "step %d  validation %.4f nats/token", p->step.step, p->val_loss);
-            view_note(v, line, "");
-            break;
-        case 'c': if (!v->c->live) break;
-            snprintf(line, sizeof line, "step %d  checkpoint saved", p->step.step);
-            view_note(v, line, "");
-            break;
-        case 'w': view_note(v, v->c->color ? "\033[33mwarning:\033[0m " : "warning: ", p->note); break;
-        case 'q': view_note(v, "codes: ", p->note); break;
-        default: view_note(v, "", p->note); break;
+    if (v->c->quiet) return cli_interrupts != 0;
+    switch (p->kind) {
+    case 's':
+        view_progress(v, p);
+        break;
+    case 'v':
+        v->val_loss = p->val_loss;
+        snprintf(line, sizeof line, "step %d  validation %.4f nats/token", p->step.step,
+                 p->val_loss);
+        if (p->bits_per_byte > 0)
+            snprintf(line + strlen(line), 64, ", %.4f bits/byte", p->bits_per_byte);
+        view_note(v, line, "");
+        break;
+    case 'w':
+        view_note(v, v->c->color ? "\033[33mwarning:\033[0m " : "warning: ", p->note);
+        break;
+    case 'q': /* a line for each layer: for those who ask */
+        if (!cli_count_given(v->c, ONEBIT_TABLE_TRAIN, "debug_every")) break;
+        snprintf(line, sizeof line, "step %d  codes of ", p->step.step);
+        view_note(v, line, p->note);
+        break;
+    case 'b':
+        view_note(v, "", p->note);
+        break;
+    default: /* checkpoints are routine; the end has its own summary */
+        break;
     }
     return cli_interrupts != 0;
 }
 
 /* ---- settings ---- */
 
-/* Bytes of text behind a path, for the automatic shape; a .tokens file counts four bytes a token. */
+/* Bytes of text behind a path, for the automatic shape; a token of a .tokens file counts four. */
 static size_t text_bytes(const char *path, const onebit_env *env) {
     onebit_dataset *tokens = NULL;
     char *text = NULL;
     size_t n = strlen(path), bytes = 0;
     if (n > 7 && !strcmp(path + n - 7, ".tokens")) {
-        if (onebit_dataset_open(&tokens, path, NULL, env) != ONEBIT_OK) exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+        if (onebit_dataset_open(&tokens, path, NULL, env) != ONEBIT_OK)
+            exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
         onebit_dataset_tokens(tokens, &bytes);
         onebit_dataset_free(tokens);
         return bytes * 4;
     }
-    if (onebit_text_load(&text, &bytes, path, 0, env) != ONEBIT_OK) exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+    if (onebit_text_load(&text, &bytes, path, 0, env) != ONEBIT_OK)
+        exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
     onebit_text_free(text, env);
     return bytes;
 }
 
 static void read_config(const char *path, onebit_config *config) {
     cli_text text = {NULL, 0, 0};
-    if (!cli_read_file(path, &text)) exit(cli_fail("cannot read %s: %s (see --config)", path, strerror(errno)));
-    if (onebit_config_parse(config, text.p, text.n) != ONEBIT_OK) exit(cli_fail("%s: %s", path, onebit_error_text()));
+    if (!cli_read_file(path, &text))
+        exit(cli_fail("cannot read %s: %s (see --config)", path, strerror(errno)));
+    if (onebit_config_parse(config, text.p, text.n) != ONEBIT_OK)
+        exit(cli_fail("%s: %s", path, onebit_error_text()));
     free(text.p);
 }
 
@@ -196,7 +219,8 @@ static onebit_config read_shape(const cli *c, const onebit_train_job *job) {
     const char *preset = cli_get(c, "preset"), *file = cli_get(c, "config");
     int own = job->tokenizer || (job->tokenizer_kind && strcmp(job->tokenizer_kind, "bpe"));
     if (!file || preset) {
-        if (onebit_config_preset(&config, preset ? preset : "auto", text_bytes(job->data_dir, job->env)) != ONEBIT_OK)
+        if (onebit_config_preset(&config, preset ? preset : "auto",
+                                 text_bytes(job->data_dir, job->env)) != ONEBIT_OK)
             cli_usage("--preset: %s", onebit_error_text());
         if (own) config.vocab_size = 0; /* the tokenizer says */
     }
@@ -224,6 +248,15 @@ static onebit_train_job read_job(const cli *c, const onebit_env *env) {
     return job;
 }
 
+/* A resumed run has its shape, its tokenizer and, when no training flag is given, its settings from
+   the checkpoint. */
+static void read_resume(const cli *c, onebit_train_job *job) {
+    if (cli_has(c, "dry-run")) cli_usage("--dry-run is for a new run: leave out --resume");
+    if (!cli_count_given(c, ONEBIT_TABLE_TRAIN, NULL)) job->options = NULL;
+    else if (!c->quiet)
+        fputs("resuming: shape from the checkpoint, training settings from the flags\n", stderr);
+}
+
 /* ---- dry run ---- */
 
 /* The vocabulary that training would use, without training a BPE. */
@@ -239,8 +272,9 @@ static int vocabulary(const onebit_train_job *job, const onebit_config *config) 
     else {
         status = onebit_text_load(&text, &bytes, job->data_dir, 0, job->env);
         if (status == ONEBIT_OK)
-            status = onebit_tokenizer_train(&tokenizer, strcmp(kind, "char") ? ONEBIT_TOKENIZER_BYTE : ONEBIT_TOKENIZER_CHAR,
-                                            text, bytes, 0, job->env);
+            status = onebit_tokenizer_train(
+                &tokenizer, strcmp(kind, "char") ? ONEBIT_TOKENIZER_BYTE : ONEBIT_TOKENIZER_CHAR,
+                text, bytes, 0, job->env);
         onebit_text_free(text, job->env);
     }
     if (status != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
@@ -268,19 +302,24 @@ static int dry_run(const cli *c, const onebit_train_job *job) {
         puts("}");
         return 0;
     }
-    printf("shape       %d blocks, width %d, FFN %d, %d heads (%d key/value), context %d, vocabulary %d\n", config.num_layers,
-           config.hidden_size, config.intermediate_size, config.num_heads, config.num_key_value_heads, config.max_seq_len,
-           config.vocab_size);
+    printf("shape       %d blocks, width %d, FFN %d, %d heads (%d key/value), context %d, "
+           "vocabulary %d\n",
+           config.num_layers, config.hidden_size, config.intermediate_size, config.num_heads,
+           config.num_key_value_heads, config.max_seq_len, config.vocab_size);
     printf("parameters  %s\n", cli_count(a, parameters));
-    printf("memory      %s to train (batch %d x %d tokens; less: --batch-size, --seq-len, --hidden-size)\n", cli_size(b, bytes),
-           job->options->batch_size, job->options->seq_len ? job->options->seq_len : config.max_seq_len);
+    printf("memory      %s to train (batch %d x %d tokens; less: --batch-size, --seq-len, "
+           "--hidden-size)\n",
+           cli_size(b, bytes), job->options->batch_size,
+           job->options->seq_len ? job->options->seq_len : config.max_seq_len);
     return 0;
 }
 
 /* ---- the end ---- */
 
 static void print_word(const char *word) {
-    int plain = word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=,:+@%")] == 0;
+    int plain =
+        word[strspn(
+            word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=,:+@%")] == 0;
     if (plain && *word) {
         fputs(word, stderr);
         return;
@@ -325,9 +364,9 @@ static void print_json(const onebit_train_result *r, const char *dir, const char
     cli_json_string(stdout, status, strlen(status));
     cli_json_int(stdout, "steps", r->steps);
     cli_json_real(stdout, "train_loss", r->train_loss);
-    cli_json_real(stdout, "val_loss", r->val_loss);
-    cli_json_real(stdout, "bits_per_byte", r->bits_per_byte);
-    cli_json_real(stdout, "perplexity", exp(r->val_loss));
+    cli_json_real(stdout, "val_loss", r->val_loss > 0 ? r->val_loss : NAN);
+    cli_json_real(stdout, "bits_per_byte", r->bits_per_byte > 0 ? r->bits_per_byte : NAN);
+    cli_json_real(stdout, "perplexity", r->val_loss > 0 ? exp(r->val_loss) : NAN);
     cli_json_real(stdout, "seconds", r->seconds);
     cli_json_int(stdout, "parameters", (double)r->parameters);
     cli_json_int(stdout, "model_bytes", (double)r->model_bytes);
@@ -338,20 +377,26 @@ static void print_json(const onebit_train_result *r, const char *dir, const char
 static void print_summary(const onebit_train_result *r, const char *dir, const char *program) {
     char a[32], b[32], c[32];
     fprintf(stderr, "\ntrained %d steps in %s\n", r->steps, cli_time(a, r->seconds));
-    fprintf(stderr, "model:  %s/model.1bit, %s, %s parameters\n", dir, cli_size(b, (double)r->model_bytes),
-            cli_count(c, (double)r->parameters));
-    fprintf(stderr, "loss:   %.4f nats/token in training, %.4f in validation (perplexity %.2f", r->train_loss, r->val_loss,
-            exp(r->val_loss));
-    if (r->bits_per_byte > 0) fprintf(stderr, ", %.4f bits per byte", r->bits_per_byte);
-    fprintf(stderr, ")\n");
+    fprintf(stderr, "model:  %s/model.1bit, %s, %s parameters\n", dir,
+            cli_size(b, (double)r->model_bytes), cli_count(c, (double)r->parameters));
+    if (r->train_loss > 0) fprintf(stderr, "loss:   %.4f nats/token in training\n", r->train_loss);
+    if (r->val_loss > 0) {
+        fprintf(stderr, "        %.4f nats/token in validation: perplexity %.2f", r->val_loss,
+                exp(r->val_loss));
+        if (r->bits_per_byte > 0) fprintf(stderr, ", %.4f bits per byte", r->bits_per_byte);
+        fputc('\n', stderr);
+    }
     print_chat(program, dir);
 }
 
 static const char *advice(onebit_status status) {
     switch (status) {
-    case ONEBIT_MEMORY: return "; try a smaller --batch-size, --seq-len or --hidden-size";
-    case ONEBIT_DIVERGED: return "; try a smaller --lr or a longer --lr-warmup-steps";
-    default: return "";
+    case ONEBIT_MEMORY:
+        return "; try a smaller --batch-size, --seq-len or --hidden-size";
+    case ONEBIT_DIVERGED:
+        return "; try a smaller --lr or a longer --lr-warmup-steps";
+    default:
+        return "";
     }
 }
 
@@ -369,18 +414,22 @@ int main(int argc, char **argv) {
     v.c = &c;
     v.stride = 1;
     v.first_step = -1;
+    cli_catch_interrupt();
     cli_apply(&c, ONEBIT_TABLE_TRAIN, &options);
-    config = read_shape(&c, &job);
-    job.config = &config;
     job.options = &options;
-    if (cli_has(&c, "dry-run")) return cli_finish(dry_run(&c, &job));
     job.on_progress = on_progress;
     job.user = &v;
-    cli_catch_interrupt();
+    if (job.resume) read_resume(&c, &job);
+    else {
+        config = read_shape(&c, &job);
+        job.config = &config;
+        if (cli_has(&c, "dry-run")) return cli_finish(dry_run(&c, &job));
+    }
     status = onebit_train(&job, &result);
     view_clear(&v);
     if (status == ONEBIT_CANCELLED) {
-        fprintf(stderr, "\nstopped at step %d; the checkpoint is in %s\n", v.last_step, job.output_dir);
+        fprintf(stderr, "\nstopped at step %d; the checkpoint is in %s\n", v.last_step,
+                job.output_dir);
         print_resume(argc, argv, cli_has(&c, "resume"));
         if (c.json) print_json(&result, job.output_dir, "interrupted");
         cli_finish(0);

@@ -58,8 +58,9 @@ static void base_test_half(void) {
 }
 
 static void base_test_numbers(void) {
-    static const uint64_t first[6] = {41943041u, 58720359u, 3588806011781223u, 3591011842654386u,
-                                      9228616714210784205u, 9973669472204895162u};
+    static const uint64_t first[6] = {
+        41943041u,           58720359u, 3588806011781223u, 3591011842654386u, 9228616714210784205u,
+        9973669472204895162u};
     onebit_rng rng;
     double sum = 0, squares = 0, fourth = 0;
     size_t n;
@@ -110,7 +111,8 @@ static void base_test_bytes(void) {
     for (i = 0; i < 400; i++) bytes[i] = (uint8_t)(i * 7 + 3);
     for (i = 0; i <= 300; i++) chain = ob_hash64(bytes, (size_t)i, chain);
     CHECK(chain == 0xE5BDDB50E77F54B7u);
-    CHECK(ob_hash64("", 0, 0) == 0xEF46DB3751D8E999u && ob_hash64(NULL, 0, 0) == 0xEF46DB3751D8E999u);
+    CHECK(ob_hash64("", 0, 0) == 0xEF46DB3751D8E999u &&
+          ob_hash64(NULL, 0, 0) == 0xEF46DB3751D8E999u);
     CHECK(ob_hash64("abc", 3, 0) == 0x44BC2CF5AD770999u);
     CHECK(ob_hash64("Nobody inspects the spammish repetition", 39, 0) == 0xFBCEA83C8A378BF1u);
     test_case("reader: bounded, and bad stays bad");
@@ -125,9 +127,11 @@ static void base_test_bytes(void) {
 }
 
 static void base_test_utf8(void) {
-    static const char *const bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80",
-                                      "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
-                                      "\xC3", "\xE2\x82", "\xF0\x9F\x98", "\xC3(", "\xFF"};
+    static const char *const bad[] = {
+        "\x80",         "\xC0\x80",         "\xC1\xBF",         "\xE0\x9F\xBF",
+        "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+        "\xC3",         "\xE2\x82",         "\xF0\x9F\x98",     "\xC3(",
+        "\xFF"};
     uint32_t code, back;
     unsigned wrong = 0;
     size_t i;
@@ -154,7 +158,7 @@ static void base_test_text(void) {
     test_case("errors: sentences, and the text is cut, never overrun");
     for (i = 0; i < ONEBIT_STATUS_COUNT; i++) CHECK(*onebit_status_text((onebit_status)i));
     CHECK(strcmp(onebit_status_text(ONEBIT_MEMORY), "out of memory") == 0);
-    CHECK(*onebit_status_text((onebit_status)999) && *onebit_status_text((onebit_status)-1));
+    CHECK(*onebit_status_text((onebit_status)15)); /* the last value that C++ lets the enum hold */
     memset(long_text, 'x', sizeof long_text);
     long_text[sizeof long_text - 1] = 0;
     CHECK(ob_fail(ONEBIT_IO, "a %s", long_text) == ONEBIT_IO && strlen(onebit_error_text()) == 511);
@@ -171,7 +175,8 @@ static void base_test_text(void) {
     ob_out_text(&out, "counted");
     CHECK(out.n == 7);
     onebit_version_text(long_text, sizeof long_text);
-    CHECK(strncmp(long_text, "onebit " ONEBIT_VERSION " (", 14) == 0 && strstr(long_text, "thread"));
+    CHECK(strncmp(long_text, "onebit " ONEBIT_VERSION " (", 14) == 0 &&
+          strstr(long_text, "thread"));
     onebit_version_text(small, sizeof small);
     CHECK(strcmp(small, "onebit ") == 0);
 }
@@ -278,8 +283,10 @@ static void base_test_parallel(void) {
     env.threads = 65;
     CHECK_FAILS(ob_env_check(&env), ONEBIT_USAGE, "1..64");
     env.threads = 2;
+#ifndef __cplusplus
     env.isa = (onebit_isa)77;
     CHECK_FAILS(ob_env_check(&env), ONEBIT_USAGE, "isa 77");
+#endif
     env.isa = ob_cpu_isa();
     CHECK_OK(ob_env_check(&env));
     if (ob_cpu_isa() < ONEBIT_ISA_AVX512) {
@@ -393,15 +400,30 @@ static const char base_sample[] =
     "\t\"yes\": true, \"no\": false, \"nested\": {\"k\": {\"k\": \"\"}}, \"zero\": -0 }\n";
 
 static void base_test_json(void) {
-    static const char *const good[] = {"0", "-0", "1e5", "1E+5", "0.5", "\"\"", "[]", "{}", " true ",
-                                       "\"\\/\\b\\f\\n\\r\\t\\\\\\\"\"", "\xEF\xBB\xBF[1]",
-                                       "{\"a\":1,\"a\":2}", "[[],[]]", "\"\\ud800\"", "1e-999"};
+    static const char *const good[] = {"0",
+                                       "-0",
+                                       "1e5",
+                                       "1E+5",
+                                       "0.5",
+                                       "\"\"",
+                                       "[]",
+                                       "{}",
+                                       " true ",
+                                       "\"\\/\\b\\f\\n\\r\\t\\\\\\\"\"",
+                                       "\xEF\xBB\xBF[1]",
+                                       "{\"a\":1,\"a\":2}",
+                                       "[[],[]]",
+                                       "\"\\ud800\"",
+                                       "1e-999"};
     static const char *const bad[] = {
-        "", " ", "01", "-", "+1", "1.", ".5", "1e", "1e+", "1e999", "-1e999", "0x10", "NaN", "Infinity",
-        "-Infinity", "truE", "tru", "nul", "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"",
-        "\"\\", "\"a\nb\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1}", "{", "{\"a\"", "{\"a\":",
-        "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{a:1}", "{1:1}", "{\"a\" 1}", "{\"a\":1]",
-        "[]]", "1 2", "[] []", "/*c*/1", "'a'", "\xEF\xBB", "{\"a\":}", "[1,,2]", "{\"a\"::1}", "]"};
+        "",          " ",           "01",         "-",        "+1",     "1.",     ".5",
+        "1e",        "1e+",         "1e999",      "-1e999",   "0x10",   "NaN",    "Infinity",
+        "-Infinity", "truE",        "tru",        "nul",      "\"",     "\"\\\"", "\"\\x\"",
+        "\"\\u12\"", "\"\\u12g4\"", "\"\\",       "\"a\nb\"", "[",      "[1",     "[1,",
+        "[1,]",      "[,1]",        "[1 2]",      "[1}",      "{",      "{\"a\"", "{\"a\":",
+        "{\"a\":1",  "{\"a\":1,",   "{\"a\":1,}", "{,}",      "{a:1}",  "{1:1}",  "{\"a\" 1}",
+        "{\"a\":1]", "[]]",         "1 2",        "[] []",    "/*c*/1", "'a'",    "\xEF\xBB",
+        "{\"a\":}",  "[1,,2]",      "{\"a\"::1}", "]"};
     size_t i, n, rejected = 0;
     char *bomb;
     const char *both = "[{\"a\":";
@@ -458,7 +480,8 @@ static void base_test_json_walk(void) {
             }
         } else if (ob_slice_is(key, "yes")) CHECK(ob_json_bool(&j) == 1);
         else if (ob_slice_is(key, "no")) CHECK(ob_json_bool(&j) == 0);
-        else if (ob_slice_is(key, "nested")) CHECK(ob_slice_is(ob_json_raw(&j), "{\"k\": {\"k\": \"\"}}"));
+        else if (ob_slice_is(key, "nested"))
+            CHECK(ob_slice_is(ob_json_raw(&j), "{\"k\": {\"k\": \"\"}}"));
         else CHECK(ob_slice_is(key, "zero") && 1 / ob_json_number(&j) < 0);
     }
     CHECK_OK(ob_json_end(&j));
@@ -466,7 +489,10 @@ static void base_test_json_walk(void) {
     test_case("json: strings decode, lone surrogates become U+FFFD, too long is an error");
     j = ob_json_on("\"\\ud800x\\udc00\\ud83d\\u0041\\u0000.\"", 34, NULL);
     CHECK(ob_json_string(&j, text, sizeof text) == 13);
-    CHECK(memcmp(text, "\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD" "A\0.", 14) == 0);
+    CHECK(memcmp(text,
+                 "\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD"
+                 "A\0.",
+                 14) == 0);
     j = ob_json_on("\"12345\"", 7, "f");
     CHECK(ob_json_string(&j, NULL, 0) == 5 && j.status == ONEBIT_OK);
     j = ob_json_on("\"12345\"", 7, "f");
@@ -494,11 +520,24 @@ static int64_t base_json_int(const char *text, int *ok) {
 
 static void base_test_json_numbers(void) {
     static const char *const hard[] = {
-        "2.2250738585072011e-308", "1.7976931348623157e308", "4.9e-324", "2.4703282292062327e-324",
-        "2.4703282292062328e-324", "9007199254740993", "9007199254740992.999999999999999999999999",
-        "0.1", "123456789012345678901234567890e-20", "1e22", "1e23", "8.98846567431158e307", "5e-324",
-        "0.000000000000000000000000000000000000000000000000000000000000001e63", "3.14159265358979323846",
-        "1e-400", "0e999999999999999999999", "100000000000000000000000000000000000000000e-40"};
+        "2.2250738585072011e-308",
+        "1.7976931348623157e308",
+        "4.9e-324",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "9007199254740993",
+        "9007199254740992.999999999999999999999999",
+        "0.1",
+        "123456789012345678901234567890e-20",
+        "1e22",
+        "1e23",
+        "8.98846567431158e307",
+        "5e-324",
+        "0.000000000000000000000000000000000000000000000000000000000000001e63",
+        "3.14159265358979323846",
+        "1e-400",
+        "0e999999999999999999999",
+        "100000000000000000000000000000000000000000e-40"};
     char text[64];
     onebit_rng rng;
     ob_slice s;
@@ -507,7 +546,8 @@ static void base_test_json_numbers(void) {
     test_case("json: numbers are rounded correctly");
     for (i = 0; i < (int)(sizeof hard / sizeof *hard); i++) {
         s.p = hard[i], s.n = strlen(hard[i]);
-        test_check(ob_number_parse(s, &v) && v == strtod(hard[i], NULL), hard[i], __FILE__, __LINE__);
+        test_check(ob_number_parse(s, &v) && v == strtod(hard[i], NULL), hard[i], __FILE__,
+                   __LINE__);
     }
     s.p = "1.7976931348623159e308", s.n = 22;
     CHECK(!ob_number_parse(s, &v));

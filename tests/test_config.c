@@ -1,4 +1,5 @@
-/* test_config.c - floor 4: settings from the field tables. Included by run.c behind the implementation. */
+/* test_config.c - floor 4: settings from the field tables. Included by run.c behind the
+ * implementation. */
 
 static onebit_status config_parse(onebit_config *c, const char *json) {
     *c = onebit_config_default();
@@ -41,14 +42,15 @@ static void config_test_tables(void) {
         onebit_config fresh = onebit_config_default();
         CHECK(memcmp(&c, &fresh, sizeof c) == 0);
     }
-    CHECK_FAILS(onebit_field((onebit_table)9, 0, &info), ONEBIT_USAGE, "table 9");
+    CHECK_FAILS(onebit_field((onebit_table)3, 0, &info), ONEBIT_USAGE, "table 3");
     onebit_field(ONEBIT_TABLE_MODEL, 10, &info);
     CHECK(strcmp(info.name, "activation") == 0 && strcmp(info.default_text, "silu") == 0);
     onebit_field(ONEBIT_TABLE_TRAIN, 5, &info);
     CHECK(strcmp(info.default_text, "muon") == 0);
 }
 
-/* Every option of every CHOICE has a terminated text: its name sets it and is what info would show. */
+/* Every option of every CHOICE has a terminated text: its name sets it and is what info would
+   show. */
 static void config_test_choices(void) {
     int table, i, option, count;
     onebit_config c = onebit_config_default();
@@ -92,7 +94,8 @@ static void config_test_set(void) {
     CHECK(t.max_steps == 1000);
     test_case("config: wrong values are refused with bounds, and change nothing");
     before = c;
-    CHECK_FAILS(config_set(&c, "hidden_size", "4"), ONEBIT_CONFIG, "hidden_size is 4, expected 8..65536");
+    CHECK_FAILS(config_set(&c, "hidden_size", "4"), ONEBIT_CONFIG,
+                "hidden_size is 4, expected 8..65536");
     CHECK_FAILS(config_set(&c, "hidden_size", "8.5"), ONEBIT_CONFIG, "whole number");
     CHECK_FAILS(config_set(&c, "hidden_size", ""), ONEBIT_CONFIG, "expected a number");
     CHECK_FAILS(config_set(&c, "hidden_size", "12x"), ONEBIT_CONFIG, "expected a number");
@@ -118,10 +121,12 @@ static void config_test_set(void) {
     CHECK_FAILS(config_set(&c, "hiden_size", "8"), ONEBIT_CONFIG, "did you mean 'hidden_size'");
     CHECK_FAILS(config_set(&c, "num-layer", "8"), ONEBIT_CONFIG, "did you mean 'num_layers'");
     CHECK_FAILS(config_set(&c, "layer_bitmap", "8"), ONEBIT_CONFIG, "did you mean 'layer_bit_map'");
-    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_TRAIN, &t, "max_step", "8"), ONEBIT_CONFIG, "'max_steps'");
+    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_TRAIN, &t, "max_step", "8"), ONEBIT_CONFIG,
+                "'max_steps'");
     CHECK_FAILS(config_set(&c, "qwertyuiop", "8"), ONEBIT_CONFIG, "unknown setting 'qwertyuiop'");
     CHECK(!strstr(onebit_error_text(), "mean"));
-    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_TRAIN, &t, "layer_bit_map", "f16"), ONEBIT_CONFIG, "unknown");
+    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_TRAIN, &t, "layer_bit_map", "f16"), ONEBIT_CONFIG,
+                "unknown");
     {
         char name[600];
         memset(name, 'n', 599);
@@ -138,7 +143,7 @@ static void config_test_map(void) {
         CHECK(onebit_mode_parse(onebit_mode_name((onebit_mode)mode)) == mode);
     CHECK(onebit_mode_parse("eightbit") == ONEBIT_8BIT && onebit_mode_parse("8bit") == ONEBIT_8BIT);
     CHECK(onebit_mode_parse("Ternary") == -1 && onebit_mode_parse(NULL) == -1);
-    CHECK(strcmp(onebit_mode_name((onebit_mode)50), "unknown") == 0);
+    CHECK(strcmp(onebit_mode_name((onebit_mode)7), "unknown") == 0);
     test_case("config: layer_bit_map from one mode, a list, JSON");
     c.num_layers = 3;
     CHECK_OK(config_set(&c, "layer-bit-map", "binary"));
@@ -155,14 +160,18 @@ static void config_test_map(void) {
     CHECK_OK(config_set(&c, "embedding", "ternary"));
     CHECK(c.embedding_mode == ONEBIT_TERNARY && c.head_mode == ONEBIT_F16);
     test_case("config: a map that does not fit is refused with both numbers, nothing changes");
-    CHECK_FAILS(config_set(&c, "layer_bit_map", "f16,f16"), ONEBIT_CONFIG, "2 entries, but num_layers is 3");
-    CHECK_FAILS(config_set(&c, "layer_bit_map", "[]"), ONEBIT_CONFIG, "0 entries, but num_layers is 3");
+    CHECK_FAILS(config_set(&c, "layer_bit_map", "f16,f16"), ONEBIT_CONFIG,
+                "2 entries, but num_layers is 3");
+    CHECK_FAILS(config_set(&c, "layer_bit_map", "[]"), ONEBIT_CONFIG,
+                "0 entries, but num_layers is 3");
     CHECK_FAILS(config_set(&c, "layer_bit_map", "f16,,f16"), ONEBIT_CONFIG, "''");
     CHECK_FAILS(config_set(&c, "layer_bit_map", ""), ONEBIT_CONFIG, "expected f32");
-    CHECK_FAILS(config_set(&c, "layer_bit_map", "ternaryternaryternary"), ONEBIT_CONFIG, "expected");
-    CHECK_FAILS(config_set(&c, "layer_bit_map", "{\"embedding\": \"f32\", \"x\": 1}"), ONEBIT_CONFIG,
-                "no 'x'");
-    CHECK_FAILS(config_set(&c, "layer_bit_map", "[\"f16\", \"f16\", 3]"), ONEBIT_FORMAT, "a string");
+    CHECK_FAILS(config_set(&c, "layer_bit_map", "ternaryternaryternary"), ONEBIT_CONFIG,
+                "expected");
+    CHECK_FAILS(config_set(&c, "layer_bit_map", "{\"embedding\": \"f32\", \"x\": 1}"),
+                ONEBIT_CONFIG, "no 'x'");
+    CHECK_FAILS(config_set(&c, "layer_bit_map", "[\"f16\", \"f16\", 3]"), ONEBIT_FORMAT,
+                "a string");
     CHECK_FAILS(config_set(&c, "layer_bit_map", "[\"f16\", \"f16\", \"u\"]"), ONEBIT_CONFIG,
                 "layer_modes[2] is 'u'");
     CHECK(c.embedding_mode == ONEBIT_TERNARY && c.layer_modes[0] == ONEBIT_F32);
@@ -177,9 +186,10 @@ static void config_test_map(void) {
 static void config_test_parse(void) {
     onebit_config c;
     test_case("config.json: fields, nulls, choices and escapes");
-    CHECK_OK(config_parse(&c, "{\"hidden_size\": 64, \"num_layers\": 2, \"arenas_initial\": null,"
-                              "\"use_swiglu\": false, \"layer_norm_eps\": 1E-6, \"layer_bit_map\": null,"
-                              "\"activation\": \"relu2\", \"chat_template\": \"a\\n\\u00e9\"}"));
+    CHECK_OK(
+        config_parse(&c, "{\"hidden_size\": 64, \"num_layers\": 2, \"arenas_initial\": null,"
+                         "\"use_swiglu\": false, \"layer_norm_eps\": 1E-6, \"layer_bit_map\": null,"
+                         "\"activation\": \"relu2\", \"chat_template\": \"a\\n\\u00e9\"}"));
     CHECK(c.hidden_size == 64 && c.num_layers == 2 && c.arenas_initial == 0 && !c.use_swiglu);
     CHECK(c.layer_norm_eps == 1e-6 && c.activation == 1);
     CHECK(strcmp(c.chat_template, "a\n\xC3\xA9") == 0);
@@ -208,8 +218,9 @@ static void config_test_parse(void) {
     CHECK_FAILS(config_parse(&c, "[1]"), ONEBIT_FORMAT, "expected an object");
     CHECK_FAILS(config_parse(&c, "{} x"), ONEBIT_FORMAT, "the end");
     CHECK_FAILS(config_parse(&c, ""), ONEBIT_FORMAT, "the text ends");
-    CHECK_FAILS(config_parse(&c, "{\"num_layers\": 16, \"layer_bit_map\": {\"layer_modes\": [\"f16\"]}}"),
-                ONEBIT_CONFIG, "1 entries, but num_layers is 16");
+    CHECK_FAILS(
+        config_parse(&c, "{\"num_layers\": 16, \"layer_bit_map\": {\"layer_modes\": [\"f16\"]}}"),
+        ONEBIT_CONFIG, "1 entries, but num_layers is 16");
     CHECK_FAILS(config_parse(&c, "{\"layer_bit_map\": 7}"), ONEBIT_FORMAT, "expected an object");
     CHECK(c.num_layers == 6 && c.hidden_size == 256);
     CHECK_FAILS(onebit_config_parse(NULL, "{}", 2), ONEBIT_USAGE, "NULL");
@@ -280,7 +291,8 @@ static void config_test_check(void) {
     CHECK(c.head_mode == ONEBIT_BINARY);
     test_case("config check: what does not fit is named");
     CHECK_FAILS(config_check_with("num_heads", "7"), ONEBIT_CONFIG, "a multiple of num_heads 7");
-    CHECK_FAILS(config_check_with("num_key_value_heads", "3"), ONEBIT_CONFIG, "a divisor of num_heads 8");
+    CHECK_FAILS(config_check_with("num_key_value_heads", "3"), ONEBIT_CONFIG,
+                "a divisor of num_heads 8");
     CHECK_FAILS(config_check_with("head_dim", "33"), ONEBIT_CONFIG, "even");
     CHECK_FAILS(config_check_with("hidden_size", "264"), ONEBIT_CONFIG, "head_dim is 33");
     CHECK_FAILS(config_check_with("activation_bits", "4"), ONEBIT_CONFIG, "activation_bits is 4");
@@ -317,7 +329,8 @@ static void config_test_check(void) {
 
 static void config_test_presets(void) {
     static const char *const names[] = {"nano", "tiny", "mini", "small", "base", "medium"};
-    static const size_t sizes[] = {1, 199999, 200000, 3999999, 4000000, 40000000, 400000000, SIZE_MAX};
+    static const size_t sizes[] = {1,       199999,   200000,    3999999,
+                                   4000000, 40000000, 400000000, SIZE_MAX};
     static const int widths[] = {128, 128, 192, 192, 256, 384, 512, 512};
     onebit_config c, again;
     size_t i, last = 0, n;

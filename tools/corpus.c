@@ -49,43 +49,35 @@
 
 /* ---------------------------------------------------------------------------------------- the words */
 
-enum { OB_NAMES = 24, OB_PLACES = 16, OB_ITEMS = 32, OB_COLOURS = 8, OB_ROLES = 12, OB_REASONS = 24, OB_PRICES = 8 };
+enum { OB_NAMES = 20, OB_PLACES = 12, OB_ITEMS = 20, OB_COLOURS = 6, OB_ROLES = 8, OB_REASONS = 12, OB_PRICES = 8 };
 enum { OB_PERSON, OB_PLACE, OB_ITEM, OB_COLOUR, OB_ROLE, OB_REASON, OB_PRICE, OB_CATEGORIES };
 
 static const int ob_category_size[OB_CATEGORIES] = {
     OB_NAMES, OB_PLACES, OB_ITEMS, OB_COLOURS, OB_ROLES, OB_REASONS, OB_PRICES
 };
 
-enum { OB_FIRST_HE = 12 }; /* names from here on are "he" */
+enum { OB_FIRST_HE = 10 }; /* names from here on are "he" */
 static const char *const ob_names[OB_NAMES] = {
-    "Mira", "Anna", "Elsa", "Greta", "Nora", "Rosa", "Ida", "Vera", "Lena", "Hanna", "Sofia", "Clara",
-    "Tom", "Finn", "Hugo", "Lars", "Bran", "Otto", "Jory", "Piet", "Karl", "Emil", "Ned", "Ben"
+    "Mira", "Anna", "Elsa", "Greta", "Nora", "Rosa", "Ida", "Vera", "Lena", "Clara",
+    "Tom", "Finn", "Hugo", "Lars", "Bran", "Otto", "Jory", "Piet", "Karl", "Ned"
 };
-enum { OB_FIRST_IN = 12 }; /* places from here on take "in", the others "at" */
+enum { OB_FIRST_IN = 8 }; /* places from here on take "in", the others "at" */
 static const char *const ob_places[OB_PLACES] = {
-    "tavern", "gate", "market", "mill", "river", "bridge", "well", "harbour",
-    "chapel", "bakery", "farm", "lake", "forest", "garden", "barn", "tower"
+    "tavern", "gate", "market", "mill", "river", "bridge", "well", "harbour", "forest", "garden", "barn", "tower"
 };
 /* All begin with a consonant, as do the words that stand before them: "a" is always right. */
 static const char *const ob_items[OB_ITEMS] = {
     "lantern", "key", "rope", "basket", "drum", "flute", "hat", "cloak", "ring", "book", "bell", "candle",
-    "kite", "cup", "scarf", "bag", "jug", "mirror", "letter", "pot", "spoon", "blanket", "doll", "whistle",
-    "map", "ball", "box", "brush", "fiddle", "ladder", "comb", "purse"
+    "kite", "cup", "scarf", "bag", "jug", "mirror", "letter", "map"
 };
-static const char *const ob_colours[OB_COLOURS] = {
-    "red", "blue", "green", "yellow", "white", "black", "brown", "grey"
-};
+static const char *const ob_colours[OB_COLOURS] = { "red", "blue", "green", "yellow", "white", "black" };
 static const char *const ob_roles[OB_ROLES] = {
-    "baker", "miller", "smith", "farmer", "fisher", "weaver", "hunter", "piper", "tailor", "potter", "sailor",
-    "painter"
+    "baker", "miller", "smith", "farmer", "fisher", "weaver", "hunter", "piper"
 };
 /* Behind a "t" or a "T". */
 static const char *const ob_reasons[OB_REASONS] = {
     "o rest", "o dance", "o meet a friend", "o hear the news", "o look for a cat", "o help a neighbour",
-    "o watch the birds", "o sing a song", "o eat lunch", "o play a game", "o tell a joke", "o hide from the wind",
-    "o find some peace", "o visit a cousin", "o pick flowers", "o look at the stars", "o drink some water",
-    "o think", "o count the sheep", "o tell a secret", "o feed the ducks", "o look for work", "o buy some eggs",
-    "o sell some fish"
+    "o watch the birds", "o sing a song", "o eat lunch", "o play a game", "o tell a joke", "o hide from the wind"
 };
 static const char *const ob_prices[OB_PRICES] = {
     "two", "three", "four", "five", "six", "seven", "eight", "nine"
@@ -375,10 +367,10 @@ enum { OB_PAST, OB_PRESENT, OB_TOLD }; /* told: past, without "Then" */
 /* " a small red lantern" */
 static int ob_new_item(ob_gen *g, int holder)
 {
-    static const char *const sizes[8] = { "small", "big", "fine", "heavy", "pretty", "new", "strange", "broken" };
+    static const char *const sizes[4] = { "small", "big", "fine", "new" };
     int k = g->items++;
     ob_say(g, " a");
-    if (ob_chance(g, 35)) ob_say(g, " %s", OB_ONE_OF(g, sizes));
+    if (ob_chance(g, 20)) ob_say(g, " %s", OB_ONE_OF(g, sizes));
     g->colour[k] = ob_chance(g, 60) ? ob_any(g, OB_COLOURS) : -1;
     if (g->colour[k] >= 0) ob_say(g, " %c", g->colour[k]);
     g->item[k] = ob_fresh(g, g->seen[OB_ITEM], OB_ITEMS);
@@ -393,10 +385,8 @@ static void ob_introduce(ob_gen *g, int voice)
 {
     static const char *const past[5] = { "was", "sat", "stood", "waited", "rested" };
     static const char *const now[5] = { "is", "sits", "stands", "waits", "rests" };
-    static const char *const busy[12] = {
-        "singing", "humming", "laughing", "half asleep", "eating an apple", "drinking tea", "talking to a cat",
-        "watching the clouds", "telling a story", "chopping wood", "looking for a coin", "whistling softly"
-    };
+    static const char *const busy[6] = { "singing", "laughing", "half asleep", "eating bread", "drinking tea",
+                                         "talking to a cat" };
     const char *has = voice == OB_PAST ? "had" : "has";
     int x = g->people++, form, weight[5] = { 2, 2, 1, 1, 1 };
     g->person[x] = ob_fresh(g, g->seen[OB_PERSON], OB_NAMES);
@@ -421,7 +411,7 @@ static void ob_introduce(ob_gen *g, int voice)
     if (form == 2) ob_say(g, " and %s", has);
     if (form == 3) ob_say(g, ". %s %s", g->person[x] < OB_FIRST_HE ? "She" : "He", has);
     if (form >= 1 && form <= 3) ob_new_item(g, x);
-    if (form == 0 && ob_chance(g, 50)) ob_say(g, ", %s", OB_ONE_OF(g, busy));
+    if (form == 0 && ob_chance(g, 30)) ob_say(g, ", %s", OB_ONE_OF(g, busy));
     ob_say(g, ".");
     g->subject = -1;
 }
@@ -449,8 +439,8 @@ enum { OB_FACT_NAME = 1 << 29 };
 /* " walked to " */
 static void ob_go(ob_gen *g, int voice)
 {
-    static const char *const past[6] = { "went", "walked", "ran", "hurried", "marched", "wandered" };
-    static const char *const now[6] = { "goes", "walks", "runs", "hurries", "marches", "wanders" };
+    static const char *const past[4] = { "went", "walked", "ran", "hurried" };
+    static const char *const now[4] = { "goes", "walks", "runs", "hurries" };
     ob_say(g, " %s to ", voice == OB_PRESENT ? OB_ONE_OF(g, now) : OB_ONE_OF(g, past));
 }
 
@@ -467,24 +457,19 @@ static void ob_move(ob_gen *g, int voice, int x)
     g->place[x] = e->place;
 }
 
-/* Forms 0 and 1 "gave/handed the key to Tom" need him at the same place, the others move the giver:
-   2 "brought the key to Tom at the mill", 3 "went to the mill and gave the key to Tom". */
+/* "gave Tom the key" when they are at the same place, else "went to the mill and gave Tom the key". In every
+   sentence the holder of a thing is the last name before it: one rule finds him. */
 static void ob_give(ob_gen *g, int voice, int x, const int *mine)
 {
-    static const char *const past[4] = { "gave", "handed", "brought", "gave" };
-    static const char *const now[4] = { "gives", "hands", "brings", "gives" };
-    int y, k, near = 0, far = 0, form, weight[4], to[OB_MAX_PEOPLE];
+    static const char *const past[3] = { "gave", "handed", "passed" };
+    static const char *const now[3] = { "gives", "hands", "passes" };
+    int y, k, weight[2] = { 0, 0 }, far, to[OB_MAX_PEOPLE];
     ob_event *e = ob_log(g, OB_GAVE, x);
-    for (y = 0; y < g->people; y++) {
-        near += y != x && g->place[y] == g->place[x];
-        far += g->place[y] != g->place[x];
-    }
-    weight[0] = weight[1] = near ? 2 : 0;
-    weight[2] = far ? 2 : 0;
-    weight[3] = far ? 3 : 0;
-    form = ob_pick(g, weight, 4);
-    for (y = 0; y < g->people; y++) to[y] = y != x && (form < 2) == (g->place[y] == g->place[x]);
-    if (form == 3) { /* where is written before to whom: two may stand at the same place */
+    for (y = 0; y < g->people; y++)
+        if (y != x) weight[g->place[y] != g->place[x]]++;
+    far = ob_pick(g, weight, 2);
+    for (y = 0; y < g->people; y++) to[y] = y != x && far == (g->place[y] != g->place[x]);
+    if (far) { /* where is written before to whom: two may stand at the same place */
         int at[OB_PLACES] = { 0 };
         for (y = 0; y < g->people; y++) at[g->place[y]] += to[y];
         ob_go(g, voice);
@@ -492,15 +477,11 @@ static void ob_give(ob_gen *g, int voice, int x, const int *mine)
         ob_say(g, "%p and", e->place);
         for (y = 0; y < g->people; y++) to[y] = to[y] && g->place[y] == e->place;
     }
-    ob_say(g, " %s", voice == OB_PRESENT ? now[form] : past[form]);
-    k = ob_pick(g, mine, g->items);
-    ob_say(g, " %i to", g->item[k]);
+    ob_say(g, " %s", voice == OB_PRESENT ? OB_ONE_OF(g, now) : OB_ONE_OF(g, past));
     y = ob_pick(g, to, g->people);
     ob_say(g, " %n", g->person[y]);
-    if (form == 2) {
-        e->place = g->place[y];
-        ob_say(g, " %l", e->place);
-    }
+    k = ob_pick(g, mine, g->items);
+    ob_say(g, " %i", g->item[k]);
     g->place[x] = g->place[y];
     g->holder[k] = y;
     e->item = k;
@@ -553,12 +534,9 @@ static void ob_take(ob_gen *g, int voice, int x)
 /* One thing happens to one person; what can happen depends on the state. */
 static void ob_happen(ob_gen *g, int voice)
 {
-    static const char *const past[8] = { "", "Then ", "Soon ", "Later ", "After a while, ", "At last, ",
-                                         "Before long, ", "A little later, " };
-    static const char *const now[8] = { "", "Then ", "Now ", "Soon ", "After a while, ", "At last, ",
-                                        "Before long, ", "A little later, " };
-    static const char *const ways[8] = { "quietly", "quickly", "slowly", "happily", "proudly", "gladly", "bravely",
-                                         "carefully" };
+    static const char *const past[6] = { "", "Then ", "Soon ", "Later ", "After a while, ", "At last, " };
+    static const char *const now[6] = { "", "Then ", "Now ", "Soon ", "After a while, ", "At last, " };
+    static const char *const ways[4] = { "quietly", "quickly", "slowly", "happily" };
     const char *opening = "";
     int x, k, held = 0, lying = 0, weight[OB_EVENTS], mine[OB_MAX_ITEMS], type;
     const ob_event *e;
@@ -580,7 +558,7 @@ static void ob_happen(ob_gen *g, int voice)
     weight[OB_LEFT] = held ? 1 : 0;
     weight[OB_TOOK] = lying ? 3 : 0;
     type = ob_pick(g, weight, OB_EVENTS);
-    if (voice != OB_TOLD && type != OB_FOUND && ob_chance(g, 25)) ob_say(g, " %s", OB_ONE_OF(g, ways));
+    if (voice != OB_TOLD && type != OB_FOUND && ob_chance(g, 12)) ob_say(g, " %s", OB_ONE_OF(g, ways));
     if (type == OB_MOVED) ob_move(g, voice, x);
     else if (type == OB_GAVE) ob_give(g, voice, x, mine);
     else if (type == OB_FOUND) ob_find(g, voice, x);
@@ -704,8 +682,8 @@ static void ob_ask(ob_gen *g, const ob_question *q)
     case OB_WHAT_HAS: ob_say(g, "What does %n have", q->a); break;
     case OB_WHERE_ITEM: ob_say(g, "Where is %i", q->a); break;
     case OB_WHY: ob_say(g, "Why did %n go to %p", q->a, q->b); break;
-    case OB_WHAT_GAVE: ob_say(g, "What did %n give to %n", q->a, q->b); break;
-    case OB_WHO_GAVE: ob_say(g, "Who gave %i to %n", q->a, q->b); break;
+    case OB_WHAT_GAVE: ob_say(g, "What did %n give %n", q->a, q->b); break;
+    case OB_WHO_GAVE: ob_say(g, "Who gave %n %i", q->b, q->a); break;
     case OB_COLOUR_OF: ob_say(g, "What colour is %i", q->a); break;
     case OB_WHO_ROLE: ob_say(g, "Who is the %r", q->a); break;
     case OB_WHERE_FOUND: ob_say(g, "Where did %n find %i", q->a, q->b); break;
@@ -806,65 +784,64 @@ static int ob_question_and_answer(ob_gen *g, int about, const char *before, cons
 
 static void ob_opening(ob_gen *g)
 {
-    static const char *const weather[12] = { "cold", "warm", "quiet", "windy", "rainy", "foggy",
-                                             "cloudy", "bright", "lovely", "wet", "dry", "still" };
-    static const char *const seasons[5] = { "", " spring", " summer", " autumn", " winter" };
-    static const char *const time[4] = { " morning", " day", " evening", " night" };
-    static const char *const village[8] = { "happy", "quiet", "little", "busy", "merry", "pretty", "proud", "sleepy" };
-    static const char *const where[4] = { "", " by the sea", " in the hills", " far away" };
-    static const int weight[3] = { 1, 1, 2 };
-    switch (ob_pick(g, weight, 3)) {
-    case 0: return;
-    case 1:
-        ob_say(g, "Once there was a %s village", OB_ONE_OF(g, village));
-        ob_say(g, "%s.", OB_ONE_OF(g, where));
-        break;
-    default:
-        ob_say(g, "It was a %s", OB_ONE_OF(g, weather));
-        ob_say(g, "%s", OB_ONE_OF(g, seasons));
-        ob_say(g, "%s.", OB_ONE_OF(g, time));
-        break;
+    static const char *const weather[6] = { "cold", "warm", "quiet", "windy", "rainy", "foggy" };
+    static const char *const time[4] = { "morning", "day", "evening", "night" };
+    static const char *const village[4] = { "happy", "quiet", "little", "busy" };
+    if (ob_chance(g, 30)) {
+        ob_say(g, "Once there was a %s village. ", OB_ONE_OF(g, village));
+        return;
     }
-    ob_say(g, " ");
+    ob_say(g, "It was a %s", OB_ONE_OF(g, weather));
+    ob_say(g, " %s. ", OB_ONE_OF(g, time));
 }
 
 /* " A little goat slept." */
 static void ob_mood(ob_gen *g, int voice)
 {
-    static const char *const adjectives[8] = { "little", "big", "fat", "shy", "hungry", "young", "wild", "funny" };
-    static const char *const animals[12] = { "dog", "cat", "fox", "goat", "duck", "mouse", "hen", "pig",
-                                             "horse", "bird", "sheep", "bee" };
-    static const char *const past[10] = { "slept", "sang", "watched", "danced", "came by", "laughed",
-                                          "made a noise", "ate some grass", "was afraid", "wanted to play" };
-    static const char *const now[10] = { "sleeps", "sings", "watches", "dances", "comes by", "laughs",
-                                         "makes a noise", "eats some grass", "is afraid", "wants to play" };
+    static const char *const adjectives[4] = { "little", "big", "hungry", "young" };
+    static const char *const animals[6] = { "dog", "cat", "fox", "goat", "duck", "horse" };
+    static const char *const past[6] = { "slept", "sang", "watched", "danced", "came by", "laughed" };
+    static const char *const now[6] = { "sleeps", "sings", "watches", "dances", "comes by", "laughs" };
     ob_say(g, " A %s", OB_ONE_OF(g, adjectives));
     ob_say(g, " %s", OB_ONE_OF(g, animals));
     ob_say(g, " %s.", voice == OB_PAST ? OB_ONE_OF(g, past) : OB_ONE_OF(g, now));
     g->subject = -1;
 }
 
-static void ob_story(ob_gen *g)
+static void ob_ask_some(ob_gen *g, int least, int most)
 {
     int k;
+    for (k = 0; k < most && g->length < OB_SOFT_LIMIT && ob_can_ask(g, OB_ABOUT_STATE); k++) {
+        if (k >= least && !ob_chance(g, 50)) break;
+        ob_question_and_answer(g, OB_ABOUT_STATE, "\nQ: ", "\nA:", 0);
+    }
+}
+
+/* Half of the stories are interrupted by questions. */
+static void ob_story(ob_gen *g)
+{
+    int k, asked = 0;
     ob_opening(g);
     ob_introduce(g, OB_PAST);
     ob_say(g, " ");
     ob_introduce(g, OB_PAST);
-    if (ob_chance(g, 45)) {
+    if (ob_chance(g, 40)) {
         ob_say(g, " ");
         ob_introduce(g, OB_PAST);
     }
-    for (k = 0; k < 4; k++) {
-        if (k >= 2 && !ob_chance(g, 60)) break;
-        if (ob_chance(g, 30)) ob_mood(g, OB_PAST);
-        ob_say(g, " ");
+    for (k = 0; k < 3; k++) {
+        if (k > 0 && !ob_chance(g, 65)) break;
+        if (!asked && ob_chance(g, 40)) {
+            asked = 1;
+            ob_ask_some(g, 1, 2);
+            ob_say(g, "\n");
+        } else {
+            if (ob_chance(g, 10)) ob_mood(g, OB_PAST);
+            ob_say(g, " ");
+        }
         ob_happen(g, OB_PAST);
     }
-    for (k = 0; k < 4 && g->length < OB_SOFT_LIMIT && ob_can_ask(g, OB_ABOUT_STATE); k++) {
-        if (k == 3 && !ob_chance(g, 60)) break;
-        ob_question_and_answer(g, OB_ABOUT_STATE, "\nQ: ", "\nA:", 0);
-    }
+    ob_ask_some(g, 3, 5);
 }
 
 /* ------------------------------------------------------------------------------------ a conversation */
@@ -1094,7 +1071,7 @@ static void ob_turn(ob_gen *g)
     int weight[OB_TURNS], priced = 0, k, can_ask;
     for (k = 0; k < OB_GOODS; k++) priced += g->price[k] >= 0;
     can_ask = ob_can_ask(g, g->people ? OB_ABOUT_ALL : OB_ABOUT_TALK);
-    weight[OB_T_QUESTION] = can_ask ? 12 : 0;
+    weight[OB_T_QUESTION] = can_ask ? 15 : 0;
     weight[OB_T_TELL] = g->people < 2 || g->events < OB_MAX_EVENTS ? 3 : 0;
     weight[OB_T_QUIZ] = g->people && ob_can_ask(g, OB_ABOUT_STATE) ? 1 : 0;
     weight[OB_T_ORDER] = g->speaker != OB_GUARD && priced < 4 ? 3 : 0;

@@ -1,0 +1,298 @@
+/* test_flow.c - .1bit files against hostile bytes, and the two flows: train and generate. */
+
+/* A text with some structure, long enough for a few windows. */
+static char *flow_text(size_t *bytes) {
+    static const char *const who[] = {"The cat", "A dog", "My owl", "One fox"};
+    static const char *const what[] = {" sat on the mat.", " ran to the mill.", " saw the sea."};
+    onebit_rng rng;
+    char *text = (char *)malloc(60000);
+    size_t n = 0;
+    onebit_rng_seed(&rng, 7);
+    while (n < 40000) {
+        uint64_t a = ob_rng_next(&rng);
+        n += (size_t)sprintf(text + n, "%s%s%s", who[a % 4], what[(a >> 8) % 3],
+                             (a >> 16) % 8 ? " " : "\n<|endoftext|>\n");
+    }
+    *bytes = n;
+    return text;
+}
+
+/* A small trained-for-one-step model as a .1bit image; free it. */
+static uint8_t *flow_image(size_t *bytes) {
+    onebit_config c = onebit_config_default();
+    onebit_train_options o = onebit_train_options_default();
+    onebit_tokenizer *words = NULL;
+    onebit_trainer *t = NULL;
+    uint8_t *image;
+    CHECK_OK(onebit_tokenizer_train(&words, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
+    c.vocab_size = onebit_tokenizer_vocab_size(words);
+    c.hidden_size = 16, c.num_layers = 1, c.num_heads = 2, c.intermediate_size = 24;
+    c.max_seq_len = 16, c.embedding_mode = ONEBIT_8BIT, o.batch_size = 1;
+    CHECK_OK(onebit_trainer_create(&t, &c, &o, NULL));
+    *bytes = onebit_trainer_pack(t, words, NULL, 0);
+    image = (uint8_t *)malloc(*bytes);
+    CHECK(onebit_trainer_pack(t, words, image, *bytes) == *bytes);
+    onebit_trainer_free(t);
+    onebit_tokenizer_free(words);
+    return image;
+}
+
+/* Opens bytes that may be damaged; a model that opens anyway must run. */
+static int flow_try(const uint8_t *image, size_t bytes) {
+    onebit_model *m = NULL;
+    onebit_session *s = NULL;
+    int32_t ids[3] = {1, 2, 3};
+    uint8_t *copy = (uint8_t *)malloc(bytes + 1); /* so that a sanitizer sees a read past the end */
+    int opened;
+    memcpy(copy, image, bytes);
+    opened = onebit_model_open_memory(&m, copy, bytes, NULL) == ONEBIT_OK;
+    if (opened && onebit_session_create(&s, m, NULL, NULL) == ONEBIT_OK)
+        opened = onebit_session_eval(s, ids, 3, NULL) == ONEBIT_OK;
+    onebit_session_free(s);
+    onebit_model_free(m);
+    free(copy);
+    return opened;
+}
+
+/* Writes the checksum that the bytes should have, so that the checks behind it are reached. */
+static void flow_reseal(uint8_t *image, size_t bytes) {
+    ob_put64(image + 16, ob_hash64(image + 24, bytes - 24, 0));
+}
+
+static void flow_test_hostile(void) {
+    size_t bytes, i, records;
+    uint8_t *image, *bad;
+    int bit;
+    test_case("files: a .1bit file cut off anywhere is refused");
+    image = flow_image(&bytes);
+    bad = (uint8_t *)malloc(bytes + 64);
+    CHECK(flow_try(image, bytes));
+    for (i = 0; i < bytes; i += i < 4096 ? 1 : 61) CHECK(!flow_try(image, i));
+    memcpy(bad, image, bytes);
+    memset(bad + bytes, 0, 64);
+    CHECK(!flow_try(bad, bytes + 64));
+
+    test_case("files: any damaged byte of a .1bit file is noticed");
+    for (i = 0; i < bytes; i += i < 2048 ? 1 : 37) {
+        bad[i] = (uint8_t)(bad[i] ^ 0x40);
+        CHECK(!flow_try(bad, bytes));
+        bad[i] = image[i];
+    }
+
+    test_case("files: a head and table that lie, under a right checksum, never crash");
+    records = OB_HEAD_BYTES + 16u * OB_RECORD_BYTES;
+    for (i = 24; i < records && i < bytes; i++)
+        for (bit = 0; bit < 8; bit += 1 + (i > 512) * 3) {
+            bad[i] = (uint8_t)(image[i] ^ (1 << bit));
+            flow_reseal(bad, bytes);
+            flow_try(bad, bytes);
+            bad[i] = image[i];
+        }
+    for (i = 24; i + 8 <= records; i += 4) {
+        memset(bad + i, 0xff, 8);
+        flow_reseal(bad, bytes);
+        CHECK(!flow_try(bad, bytes) || i >= OB_HEAD_BYTES);
+        memcpy(bad + i, image + i, 8);
+    }
+    free(bad);
+    free(image);
+}
+
+/* Packing twice gives the same bytes; the memory may stand anywhere. */
+static void flow_test_image(void) {
+    size_t a, b, i;
+    uint8_t *one, *two, *moved;
+    onebit_model *m = NULL;
+    onebit_tensor_info info;
+    test_case("files: packing is deterministic, and an unaligned image opens");
+    one = flow_image(&a), two = flow_image(&b);
+    CHECK(a == b && memcmp(one, two, a) == 0);
+    moved = (uint8_t *)malloc(a + 64);
+    memcpy(moved + 3, one, a);
+    CHECK_OK(onebit_model_open_memory(&m, moved + 3, a, NULL));
+    for (i = 0; onebit_model_tensor(m, (int)i, &info) == ONEBIT_OK; i++)
+        CHECK(info.rows > 0 && info.cols > 0 && info.bytes > 0);
+    CHECK(i == 11);
+    onebit_model_free(m);
+    free(one);
+    free(two);
+    free(moved);
+}
+
+/* ---- The flows ---- */
+
+static char flow_dir[256];
+
+static const char *flow_path(const char *name) {
+    static char path[512];
+    snprintf(path, sizeof path, "%s/%s", flow_dir, name);
+    return path;
+}
+
+/* Counts progress by kind; stops the run at a step when asked to. */
+typedef struct flow_watch {
+    int count[256], stop_at;
+} flow_watch;
+
+static int flow_progress(void *user, const onebit_progress *p) {
+    flow_watch *w = (flow_watch *)user;
+    w->count[p->kind & 255]++;
+    return w->stop_at > 0 && p->kind == 's' && p->step.step >= w->stop_at;
+}
+
+static void flow_job(onebit_train_job *job, onebit_config *c, onebit_train_options *o,
+                     flow_watch *w, const char *out) {
+    *c = onebit_config_default();
+    *o = onebit_train_options_default();
+    c->vocab_size = 300, c->hidden_size = 32, c->num_layers = 2, c->num_heads = 2;
+    c->intermediate_size = 48, c->max_seq_len = 32;
+    o->max_steps = 24, o->batch_size = 4, o->eval_every = 8, o->save_every = 12, o->log_every = 4;
+    o->lr_warmup_steps = 4, o->eval_batches = 2, o->debug_every = 12;
+    memset(w, 0, sizeof *w);
+    *job = onebit_train_job_default();
+    job->data_dir = flow_path("text.txt");
+    job->config = c, job->options = o, job->output_dir = out;
+    job->on_progress = flow_progress, job->user = w;
+}
+
+static int flow_same_file(const char *a, const char *b) {
+    ob_map one, two;
+    int same = 0;
+    if (ob_map_open(&one, a) != ONEBIT_OK) return 0;
+    if (ob_map_open(&two, b) == ONEBIT_OK) {
+        same = one.bytes == two.bytes && memcmp(one.data, two.data, one.bytes) == 0;
+        ob_map_close(&two);
+    }
+    ob_map_close(&one);
+    return same;
+}
+
+static void flow_test_train(void) {
+    static const char *const files[] = {"model.1bit",  "model.safetensors",      "config.json",
+                                        "tokenizer.json", "checkpoint.safetensors", "metrics.csv",
+                                        "loss.svg"};
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    onebit_train_result result;
+    flow_watch w;
+    char text_path[300], whole[300], halves[300], file[512], other[512];
+    size_t bytes, i;
+    char *text = flow_text(&bytes);
+    snprintf(text_path, sizeof text_path, "%s", flow_path("text.txt"));
+    snprintf(whole, sizeof whole, "%s", flow_path("whole"));
+    snprintf(halves, sizeof halves, "%s", flow_path("halves"));
+    test_case("flow: onebit_train writes a model that has learnt, and every file it promises");
+    CHECK_OK(ob_make_directory(flow_dir));
+    CHECK_OK(ob_file_write(text_path, text, bytes));
+    flow_job(&job, &c, &o, &w, whole);
+    job.data_dir = text_path;
+    if (!CHECK_OK(onebit_train(&job, &result))) return;
+    CHECK(result.steps == 24 && result.val_loss > 0 && result.val_loss < 5.0);
+    CHECK(result.bits_per_byte > 0 && result.model_bytes > 1000);
+    for (i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(file, sizeof file, "%s/%s", whole, files[i]);
+        CHECK(ob_file_exists(file));
+    }
+    CHECK(w.count['s'] == 24 && w.count['v'] == 3 && w.count['c'] == 2 && w.count['q'] == 4);
+    CHECK(w.count['b'] == 1 && w.count['e'] == 1 && w.count['w'] == 0);
+
+    test_case("flow: a run that is stopped and resumed ends with the same bytes");
+    flow_job(&job, &c, &o, &w, halves);
+    job.data_dir = text_path, w.stop_at = 9;
+    CHECK(onebit_train(&job, NULL) == ONEBIT_CANCELLED);
+    snprintf(file, sizeof file, "%s/model.1bit", halves);
+    CHECK(!ob_file_exists(file));
+    w.stop_at = 0, job.resume = halves;
+    CHECK_OK(onebit_train(&job, NULL));
+    snprintf(other, sizeof other, "%s/model.1bit", whole);
+    CHECK(flow_same_file(file, other));
+    snprintf(file, sizeof file, "%s/checkpoint.safetensors", halves);
+    snprintf(other, sizeof other, "%s/checkpoint.safetensors", whole);
+    CHECK(flow_same_file(file, other));
+
+    test_case("flow: a job without data or with a bad setting says so");
+    job = onebit_train_job_default();
+    CHECK_FAILS(onebit_train(&job, NULL), ONEBIT_USAGE, "--data-dir");
+    flow_job(&job, &c, &o, &w, whole);
+    job.data_dir = "/no/such/place";
+    CHECK(onebit_train(&job, NULL) != ONEBIT_OK);
+    CHECK(strstr(onebit_error_text(), "/no/such/place") != NULL);
+    free(text);
+}
+
+typedef struct flow_catch {
+    char text[4096];
+    size_t n;
+    int calls, stop_after;
+} flow_catch;
+
+static int flow_take(void *user, const char *text, size_t n) {
+    flow_catch *c = (flow_catch *)user;
+    if (c->n + n < sizeof c->text) memcpy(c->text + c->n, text, n), c->n += n;
+    c->text[c->n] = 0;
+    return ++c->calls == c->stop_after;
+}
+
+static void flow_test_generate(void) {
+    static const char *const stops[] = {"mat", " ran to", NULL};
+    onebit_model *m = NULL;
+    onebit_session *s = NULL;
+    onebit_session_options so = onebit_session_options_default();
+    onebit_generate_options o = onebit_generate_options_default();
+    onebit_generation g;
+    flow_catch a, b;
+    int i;
+    test_case("flow: generation is reproducible by its seed");
+    if (!CHECK_OK(onebit_model_open(&m, flow_path("whole/model.1bit"), NULL))) return;
+    o.sample.max_tokens = 20, o.sample.seed = 3;
+    for (i = 0; i < 2; i++) {
+        flow_catch *c = i ? &b : &a;
+        memset(c, 0, sizeof *c);
+        CHECK_OK(onebit_session_create(&s, m, NULL, NULL));
+        CHECK_OK(onebit_generate(s, "The cat", &o, flow_take, c, &g));
+        onebit_session_free(s);
+    }
+    CHECK(a.n > 0 && strcmp(a.text, b.text) == 0);
+
+    test_case("flow: stop strings end the text and are not shown");
+    so.slide = 1;
+    o.stop = stops, o.sample.max_tokens = 400;
+    for (i = 0; i < 8; i++) {
+        memset(&a, 0, sizeof a);
+        o.sample.seed = i;
+        CHECK_OK(onebit_session_create(&s, m, &so, NULL));
+        CHECK_OK(onebit_generate(s, "The cat", &o, flow_take, &a, &g));
+        CHECK(!strstr(a.text, "mat") && !strstr(a.text, " ran to"));
+        CHECK(strcmp(g.stopped, "context") != 0);
+        onebit_session_free(s);
+    }
+
+    test_case("flow: a full context ends the text, or slides when asked to; a callback stops it");
+    o.stop = NULL;
+    so.slide = 0;
+    o.sample.max_tokens = 200, o.sample.temperature = 1.5;
+    for (i = 0; i < 2; i++) {
+        so.slide = i;
+        CHECK_OK(onebit_session_create(&s, m, &so, NULL));
+        CHECK_OK(onebit_generate(s, "My owl saw the sea. A dog", &o, NULL, NULL, &g));
+        CHECK(strcmp(g.stopped, "end") == 0 || strcmp(g.stopped, i ? "length" : "context") == 0);
+        onebit_session_free(s);
+    }
+    memset(&a, 0, sizeof a);
+    a.stop_after = 2;
+    CHECK_OK(onebit_session_create(&s, m, &so, NULL));
+    CHECK_OK(onebit_generate(s, "One fox", &o, flow_take, &a, &g));
+    CHECK(strcmp(g.stopped, "caller") == 0 && a.calls == 2);
+    CHECK_FAILS(onebit_generate(s, NULL, &o, NULL, NULL, NULL), ONEBIT_USAGE, "NULL");
+    onebit_session_free(s);
+    onebit_model_free(m);
+}
+
+static void test_flow(void) {
+    snprintf(flow_dir, sizeof flow_dir, "build/test-flow-%ld", ob_process());
+    flow_test_hostile();
+    flow_test_image();
+    flow_test_train();
+    flow_test_generate();
+}

@@ -1,0 +1,940 @@
+/* test_tokenizer.c - floor 5: training, encoding, decoding, tokenizer.json, the packed form. */
+
+/* What the small tokenizers of these tests learn from. */
+static const char tok_text[] =
+    "The keeper of the lighthouse kept a lamp, and the lamp kept the keeper awake. \"Who keeps "
+    "whom?\" "
+    "the keeper's daughter asked; they'll never know, she thought, and I don't either.\n\n"
+    "In 1927 there were 27 ships, 127 storms and 1 lighthouse.   The storms broke 12 ships.\n"
+    "\tCaf\xC3\xA9, na\xC3\xAFve, \xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E, \xF0\x9F\x98\x80!\n"
+    "<|endoftext|>The lamp and the lighthouse are the keeper's: we're only the storms, we've said.";
+
+/* What they are asked to encode; not all of it was seen. */
+static const char tok_ask[] =
+    "The storm's keeper kept 1927 lamps   and there's a lighthouse\xE2\x80\xA6 don't\n\n we'LL  "
+    "see: "
+    "na\xC3\xAFve \xE6\x97\xA5\xE6\x9C\xAC \xF0\x9F\x98\x80<|endoftext|>the end ";
+
+static onebit_tokenizer *tok_train(onebit_tokenizer_kind kind, const char *text, size_t n,
+                                   int vocab) {
+    onebit_tokenizer *t = NULL;
+    CHECK_OK(onebit_tokenizer_train(&t, kind, text, n, vocab, NULL));
+    return t;
+}
+
+/* The kind's tokenizer of tok_text: 300 tokens for BPE. */
+static onebit_tokenizer *tok_small(onebit_tokenizer_kind kind) {
+    return tok_train(kind, tok_text, sizeof tok_text - 1, 300);
+}
+
+/* A whole file, terminated; NULL when it is not there. */
+static char *tok_read(const char *name, size_t *n) {
+    const char *path = test_data(name);
+    FILE *f = path ? fopen(path, "rb") : NULL;
+    char *p = NULL;
+    long size;
+    if (!f) return NULL;
+    fseek(f, 0, SEEK_END);
+    size = ftell(f);
+    rewind(f);
+    if (size >= 0) p = (char *)malloc((size_t)size + 1);
+    if (p) {
+        *n = fread(p, 1, (size_t)size, f);
+        p[*n] = 0;
+    }
+    fclose(f);
+    return p;
+}
+
+/* Encodes and decodes text: 1 when it comes back whole. */
+static int tok_round_trip(const onebit_tokenizer *t, const char *text, size_t n, int special) {
+    int32_t *ids = (int32_t *)malloc((n + 1) * sizeof *ids);
+    char *back = (char *)malloc(n + 1);
+    size_t count = 0, i;
+    int same = onebit_tokenizer_encode(t, ids, n, &count, text, n, special) == ONEBIT_OK;
+    for (i = 0; same && i < count; i++)
+        same = ids[i] >= 0 && ids[i] < onebit_tokenizer_vocab_size(t);
+    same = same && onebit_tokenizer_decode(t, back, n + 1, ids, count, 1) == n;
+    same = same && memcmp(back, text, n) == 0 && back[n] == 0;
+    free(ids);
+    free(back);
+    return same;
+}
+
+/* 1 when text encodes to just these ids. */
+static int tok_gives(const onebit_tokenizer *t, const char *text, size_t n, const int32_t *want,
+                     size_t wanted) {
+    int32_t *ids = (int32_t *)malloc((n + 1) * sizeof *ids);
+    size_t count = 0;
+    int same = onebit_tokenizer_encode(t, ids, n, &count, text, n, 1) == ONEBIT_OK;
+    same = same && count == wanted && memcmp(ids, want, wanted * sizeof *ids) == 0;
+    free(ids);
+    return same;
+}
+
+/* A written tokenizer.json; the caller frees it. */
+static char *tok_json(const onebit_tokenizer *t, size_t *n) {
+    char *json;
+    *n = onebit_tokenizer_write(t, NULL, 0);
+    json = (char *)malloc(*n + 1);
+    CHECK(onebit_tokenizer_write(t, json, *n + 1) == *n);
+    CHECK(strlen(json) == *n);
+    return json;
+}
+
+/* 1 when both have the same pieces, merges and end. */
+static int tok_same(const onebit_tokenizer *a, const onebit_tokenizer *b) {
+    return a->kind == b->kind && a->vocab == b->vocab && a->merges == b->merges &&
+           a->end == b->end && a->unknown == b->unknown && a->added == b->added &&
+           !memcmp(a->at, b->at, ((size_t)a->vocab + 1) * sizeof *a->at) &&
+           !memcmp(a->text, b->text, a->at[a->vocab]) &&
+           !memcmp(a->role, b->role, (size_t)a->vocab) &&
+           !memcmp(a->byte_id, b->byte_id, sizeof a->byte_id) &&
+           !memcmp(a->merge, b->merge, (size_t)a->merges * 3 * sizeof *a->merge);
+}
+
+/* ---- golden ids: computed by Hugging Face's tokenizers 0.23.3 from the json that we write ---- */
+
+static const int32_t tok_bpe_ids[] = {
+    277, 285, 109, 295, 275, 262, 298, 270, 57,  276, 290, 115, 32,  32,  273, 259, 282,
+    295, 260, 291, 226, 128, 166, 292, 111, 110, 39,  116, 10,  10,  271, 101, 39,  76,
+    76,  32,  261, 101, 101, 58,  293, 97,  195, 175, 118, 101, 32,  230, 151, 165, 230,
+    156, 172, 32,  240, 159, 152, 128, 299, 116, 256, 32,  101, 272, 32};
+static const int32_t tok_byte_ids[] = {
+    84,  104, 101, 32,  115, 116, 111, 114, 109, 39,  115, 32,  107, 101, 101, 112, 101, 114, 32,
+    107, 101, 112, 116, 32,  49,  57,  50,  55,  32,  108, 97,  109, 112, 115, 32,  32,  32,  97,
+    110, 100, 32,  116, 104, 101, 114, 101, 39,  115, 32,  97,  32,  108, 105, 103, 104, 116, 104,
+    111, 117, 115, 101, 226, 128, 166, 32,  100, 111, 110, 39,  116, 10,  10,  32,  119, 101, 39,
+    76,  76,  32,  32,  115, 101, 101, 58,  32,  110, 97,  195, 175, 118, 101, 32,  230, 151, 165,
+    230, 156, 172, 32,  240, 159, 152, 128, 256, 116, 104, 101, 32,  101, 110, 100, 32};
+static const int32_t tok_char_ids[] = {
+    17, 25, 22, 2,  34, 35, 31, 33, 29, 5,  34, 2,  27, 22, 22, 32, 22, 33, 2,  27, 22,
+    32, 35, 2,  8,  11, 9,  10, 2,  28, 19, 29, 32, 34, 2,  2,  2,  19, 30, 21, 2,  35,
+    25, 22, 33, 22, 5,  34, 2,  19, 2,  28, 26, 24, 25, 35, 25, 31, 36, 34, 22, 14, 2,
+    21, 31, 30, 5,  35, 1,  1,  2,  38, 22, 5,  14, 14, 2,  2,  34, 22, 22, 12, 2,  30,
+    19, 41, 37, 22, 2,  42, 43, 2,  45, 46, 35, 25, 22, 2,  22, 30, 21, 2};
+
+static void tok_golden(void) {
+    onebit_tokenizer *t;
+    test_case("tokenizer: BPE gives the ids that Hugging Face's library gives");
+    t = tok_small(ONEBIT_TOKENIZER_BPE);
+    CHECK(onebit_tokenizer_vocab_size(t) == 300 && onebit_tokenizer_end(t) == 299);
+    CHECK(tok_gives(t, tok_ask, sizeof tok_ask - 1, tok_bpe_ids, sizeof tok_bpe_ids / 4));
+    onebit_tokenizer_free(t);
+    test_case("tokenizer: BYTE gives the ids that Hugging Face's library gives");
+    t = tok_small(ONEBIT_TOKENIZER_BYTE);
+    CHECK(onebit_tokenizer_vocab_size(t) == 257 && onebit_tokenizer_end(t) == 256);
+    CHECK(tok_gives(t, tok_ask, sizeof tok_ask - 1, tok_byte_ids, sizeof tok_byte_ids / 4));
+    onebit_tokenizer_free(t);
+    test_case("tokenizer: CHAR gives the ids that Hugging Face's library gives");
+    t = tok_small(ONEBIT_TOKENIZER_CHAR);
+    CHECK(tok_gives(t, tok_ask, sizeof tok_ask - 1, tok_char_ids, sizeof tok_char_ids / 4));
+    onebit_tokenizer_free(t);
+}
+
+/* ---- a slow learner and a slow encoder that say what is right ---- */
+
+/* Words of a text as lists of ids, one cell per byte; -1 ends a word. */
+typedef struct tok_slow {
+    int32_t *id;
+    size_t n;
+} tok_slow;
+
+static void tok_slow_lay(tok_slow *s, const char *text, size_t n) {
+    ob_classes k;
+    size_t at = 0;
+    ob_classes_fill(&k);
+    s->id = (int32_t *)malloc((2 * n + 1) * sizeof *s->id);
+    s->n = 0;
+    while (at < n) {
+        size_t stop = at + ob_word_length(&k, text + at, n - at);
+        while (at < stop) s->id[s->n++] = (unsigned char)text[at++];
+        s->id[s->n++] = -1;
+    }
+}
+
+/* Replaces left, right by made, from the left. */
+static void tok_slow_merge(tok_slow *s, int32_t left, int32_t right, int32_t made) {
+    size_t i, to = 0;
+    for (i = 0; i < s->n; i++) {
+        int hit = s->id[i] == left && i + 1 < s->n && s->id[i + 1] == right;
+        s->id[to++] = hit ? made : s->id[i];
+        i += (size_t)hit;
+    }
+    s->n = to;
+}
+
+/* The pair with the highest count (at least 2), the smaller ids on a tie. */
+static int tok_slow_best(const tok_slow *s, int vocab, int32_t *left, int32_t *right) {
+    int *count = (int *)calloc((size_t)vocab * (size_t)vocab, sizeof *count);
+    int best = 1;
+    size_t i;
+    int a, b;
+    for (i = 0; i + 1 < s->n; i++)
+        if (s->id[i] >= 0 && s->id[i + 1] >= 0) count[s->id[i] * vocab + s->id[i + 1]]++;
+    for (a = 0; a < vocab; a++)
+        for (b = 0; b < vocab; b++)
+            if (count[a * vocab + b] > best) best = count[a * vocab + b], *left = a, *right = b;
+    free(count);
+    return best > 1;
+}
+
+static void tok_check_learner(const char *text, size_t n, int vocab) {
+    onebit_tokenizer *t = tok_train(ONEBIT_TOKENIZER_BPE, text, n, vocab);
+    tok_slow s;
+    int i, same = 1;
+    tok_slow_lay(&s, text, n);
+    for (i = 0; t && i < t->merges && same; i++) {
+        const int32_t *m = t->merge + (size_t)i * 3;
+        int32_t left = -1, right = -1;
+        same = tok_slow_best(&s, 256 + i, &left, &right) && m[0] == left && m[1] == right &&
+               m[2] == 256 + i;
+        tok_slow_merge(&s, m[0], m[1], m[2]);
+    }
+    CHECK(same);
+    free(s.id);
+    onebit_tokenizer_free(t);
+}
+
+/* Small texts over few letters, where ties, "aaa" and long repeats are the rule. */
+static void tok_learner(void) {
+    onebit_rng r;
+    char text[400];
+    int round;
+    size_t i;
+    test_case("tokenizer: learning merges as a plain count of pairs would");
+    onebit_rng_seed(&r, 7);
+    for (round = 0; round < 40; round++) {
+        size_t n = 1 + (size_t)ob_rng_below(&r, sizeof text - 1);
+        for (i = 0; i < n; i++) text[i] = "ab c"[ob_rng_below(&r, round & 1 ? 2 : 4)];
+        tok_check_learner(text, n, 257 + round);
+    }
+    for (i = 0; i < 300; i++) text[i] = 'a';
+    tok_check_learner(text, 300, 280);
+    tok_check_learner(tok_text, 300, 330);
+}
+
+static void tok_learn_rules(void) {
+    onebit_tokenizer *a, *b, *c;
+    size_t n, i;
+    int id;
+    test_case("tokenizer: learning is deterministic and stops when no pair occurs twice");
+    a = tok_small(ONEBIT_TOKENIZER_BPE);
+    b = tok_small(ONEBIT_TOKENIZER_BPE);
+    CHECK(tok_same(a, b));
+    onebit_tokenizer_free(b);
+    c = tok_train(ONEBIT_TOKENIZER_BPE, "abc abc", 7, 1000);
+    CHECK(onebit_tokenizer_vocab_size(c) < 262);
+    onebit_tokenizer_free(c);
+    c = tok_train(ONEBIT_TOKENIZER_BPE, "", 0, 1000);
+    CHECK(onebit_tokenizer_vocab_size(c) == 257 && onebit_tokenizer_end(c) == 256);
+    onebit_tokenizer_free(c);
+    test_case("tokenizer: ids are the bytes, then merges inside words, then <|endoftext|>");
+    for (id = 0; id < 256; id++) {
+        const char *p = onebit_tokenizer_piece(a, id, &n);
+        CHECK(n == 1 && (unsigned char)*p == id);
+    }
+    for (id = 256; id < 299; id++) {
+        const char *p = onebit_tokenizer_piece(a, id, &n);
+        CHECK(n > 1);
+        for (i = 1; i < n; i++) CHECK(p[i] != ' ' || p[i - 1] == ' ');
+        CHECK(memchr(p, '|', n) == NULL); /* the marker in the text was not learned */
+    }
+    CHECK(onebit_tokenizer_piece(a, 299, &n) && n == 13);
+    CHECK(onebit_tokenizer_piece(a, 300, &n) == NULL && n == 0);
+    CHECK(onebit_tokenizer_piece(a, -1, &n) == NULL);
+    onebit_tokenizer_free(a);
+}
+
+/* ---- encoding and decoding ---- */
+
+/* Ids of one word by the rule itself: again and again the lowest rank, from the left. */
+static size_t tok_slow_encode(const onebit_tokenizer *t, int32_t *s, const char *p, size_t n) {
+    size_t i, best;
+    for (i = 0; i < n; i++) s[i] = t->byte_id[(unsigned char)p[i]];
+    for (;;) {
+        uint32_t rank = OB_NO_RANK;
+        int32_t made, id = -1;
+        for (i = best = 0; i + 1 < n; i++) {
+            uint32_t r = ob_rank(t, s[i], s[i + 1], &made);
+            if (r < rank) rank = r, best = i, id = made;
+        }
+        if (rank == OB_NO_RANK) return n;
+        s[best] = id;
+        for (i = best + 1; i + 1 < n; i++) s[i] = s[i + 1];
+        n--;
+    }
+}
+
+static void tok_long_words(void) {
+    enum { most = 500 };
+    onebit_tokenizer *t;
+    onebit_rng r;
+    char text[4000], word[most];
+    int32_t want[most];
+    int round;
+    size_t i;
+    test_case("tokenizer: long words merge as short ones do");
+    onebit_rng_seed(&r, 3);
+    for (i = 0; i < sizeof text; i++) text[i] = "aabc"[ob_rng_below(&r, 4)];
+    t = tok_train(ONEBIT_TOKENIZER_BPE, text, sizeof text, 400);
+    for (round = 0; t && round < 200; round++) {
+        size_t n = 1 + (size_t)ob_rng_below(&r, most), count;
+        for (i = 0; i < n; i++) word[i] = round % 5 ? "aabc"[ob_rng_below(&r, 4)] : 'a';
+        count = tok_slow_encode(t, want, word, n);
+        CHECK(tok_gives(t, word, n, want, count));
+    }
+    onebit_tokenizer_free(t);
+}
+
+static void tok_random_bytes(void) {
+    onebit_tokenizer *bpe = tok_small(ONEBIT_TOKENIZER_BPE),
+                     *byte = tok_small(ONEBIT_TOKENIZER_BYTE);
+    onebit_rng r;
+    char text[600];
+    int round;
+    size_t i;
+    test_case("tokenizer: any bytes come back, special tokens included");
+    onebit_rng_seed(&r, 1);
+    for (round = 0; round < 300; round++) {
+        size_t n = (size_t)ob_rng_below(&r, sizeof text);
+        for (i = 0; i < n; i++) {
+            uint64_t v = ob_rng_next(&r);
+            text[i] =
+                round % 3 ? (char)(unsigned char)(v >> 56) : " \n\tkeep's19<|\xC3\xA9"[v % 16];
+        }
+        CHECK(tok_round_trip(bpe, text, n, round & 1));
+        CHECK(tok_round_trip(byte, text, n, round & 1));
+    }
+    CHECK(tok_round_trip(bpe, tok_ask, sizeof tok_ask - 1, 1));
+    CHECK(tok_round_trip(bpe, tok_ask, sizeof tok_ask - 1, 0));
+    CHECK(tok_round_trip(bpe, "", 0, 0));
+    onebit_tokenizer_free(bpe);
+    onebit_tokenizer_free(byte);
+}
+
+/* Long runs that make one word, or none, of everything. */
+static void tok_hostile_text(void) {
+    static const char *const units[] = {
+        "a", " ", "\xF0\x9F\x98\x80", "\xFF", "<", "<|endoftext|", "\n", "<|endoftext|>", "'s"};
+    onebit_tokenizer *t = tok_small(ONEBIT_TOKENIZER_BPE);
+    char *text = (char *)malloc(200000);
+    size_t i, k;
+    test_case("tokenizer: 200 kB of one thing come back");
+    for (k = 0; k < sizeof units / sizeof *units; k++) {
+        size_t n = strlen(units[k]);
+        for (i = 0; i < 200000; i++) text[i] = units[k][i % n];
+        CHECK(tok_round_trip(t, text, 200000, 1));
+    }
+    free(text);
+    onebit_tokenizer_free(t);
+}
+
+static void tok_special(void) {
+    static const char text[] = "a<|endoftext|>b";
+    onebit_tokenizer *t = tok_small(ONEBIT_TOKENIZER_BPE);
+    int32_t ids[20];
+    char out[40];
+    size_t n, all;
+    test_case("tokenizer: written special tokens count only when asked for");
+    CHECK_OK(onebit_tokenizer_encode(t, ids, 20, &n, text, sizeof text - 1, 1));
+    CHECK(n == 3 && ids[0] == 'a' && ids[1] == 299 && ids[2] == 'b');
+    CHECK(onebit_tokenizer_decode(t, out, sizeof out, ids, n, 0) == 2 && !strcmp(out, "ab"));
+    CHECK(onebit_tokenizer_decode(t, out, sizeof out, ids, n, 1) == 15 && !strcmp(out, text));
+    CHECK_OK(onebit_tokenizer_encode(t, ids, 20, &all, text, sizeof text - 1, 0));
+    CHECK(all > 3 && onebit_tokenizer_decode(t, out, sizeof out, ids, all, 0) == 15);
+    test_case("tokenizer: what does not fit is counted and not written");
+    ids[1] = -7;
+    CHECK_FAILS(onebit_tokenizer_encode(t, ids, 1, &n, text, sizeof text - 1, 1), ONEBIT_LIMIT,
+                "3 ids");
+    CHECK(n == 3 && ids[0] == 'a' && ids[1] == -7);
+    CHECK(onebit_tokenizer_encode(t, NULL, 0, &n, text, sizeof text - 1, 1) == ONEBIT_LIMIT &&
+          n == 3);
+    CHECK_OK(onebit_tokenizer_encode(t, NULL, 0, &n, NULL, 0, 1));
+    ids[0] = 'k', ids[1] = 300, ids[2] = -1, ids[3] = 'x';
+    CHECK(onebit_tokenizer_decode(t, out, 2, ids, 4, 1) == 2 && !strcmp(out, "k"));
+    CHECK(onebit_tokenizer_decode(t, NULL, 0, ids, 4, 1) == 2);
+    onebit_tokenizer_free(t);
+}
+
+static void tok_chars(void) {
+    static const char text[] = "caf\xC3\xA9 \xF0\x9F\x98\x80<|endoftext|>?";
+    onebit_tokenizer *t = tok_train(ONEBIT_TOKENIZER_CHAR, text, sizeof text - 1, 0);
+    int32_t ids[8];
+    size_t n;
+    test_case("tokenizer: CHAR has a token per code point, in their order");
+    CHECK(onebit_tokenizer_vocab_size(t) == 8 && onebit_tokenizer_end(t) == 7);
+    CHECK_OK(onebit_tokenizer_encode(t, ids, 8, &n, "\xC3\xA9zf\xFF", 5, 0));
+    CHECK(n == 4 && ids[0] == 5 && ids[1] == 1 && ids[2] == 4 && ids[3] == 1);
+    CHECK(tok_round_trip(t, text, sizeof text - 1, 1));
+    onebit_tokenizer_free(t);
+    t = tok_train(ONEBIT_TOKENIZER_CHAR, "ab", 2, 0);
+    CHECK_OK(onebit_tokenizer_encode(t, ids, 8, &n, "axb<", 4, 0));
+    CHECK(n == 2 && ids[0] == 0 && ids[1] == 1);
+    onebit_tokenizer_free(t);
+    t = tok_train(ONEBIT_TOKENIZER_CHAR, "", 0, 0);
+    CHECK(onebit_tokenizer_vocab_size(t) == 1 && onebit_tokenizer_end(t) == 0);
+    onebit_tokenizer_free(t);
+}
+
+/* ---- streaming ---- */
+
+/* All of the bytes with U+FFFD for each that is not UTF-8. */
+static size_t tok_lossy(char *out, const char *p, size_t n) {
+    size_t at = 0, made = 0;
+    while (at < n) {
+        uint32_t code;
+        at += ob_utf8_decode(p + at, n - at, &code);
+        made += ob_utf8_encode(code, out + made);
+    }
+    return made;
+}
+
+static void tok_stream(void) {
+    onebit_tokenizer *t = tok_small(ONEBIT_TOKENIZER_BYTE);
+    onebit_rng r;
+    char text[200], want[600], got[900], piece[512];
+    int round;
+    size_t i, made, n;
+    test_case("tokenizer: streamed pieces are whole characters and join to the lossy text");
+    onebit_rng_seed(&r, 5);
+    for (round = 0; round < 2000; round++) {
+        onebit_utf8 state;
+        memset(&state, 0, sizeof state);
+        for (i = 0; i < sizeof text; i++) {
+            static const char some[] =
+                "a\xC3\xA9\xE6\x97\xA5\xF0\x9F\x98\x80\xED\xA0\xF4\x90\xE0\xC0";
+            text[i] = some[ob_rng_below(&r, sizeof some - 1)];
+        }
+        for (made = 0, i = 0; i <= sizeof text; i++) {
+            int id = i < sizeof text ? (unsigned char)text[i] : -1;
+            n = onebit_tokenizer_stream(t, &state, id, piece, sizeof piece);
+            CHECK(ob_is_utf8(piece, n) && piece[n] == 0);
+            memcpy(got + made, piece, n);
+            made += n;
+        }
+        n = tok_lossy(want, text, sizeof text);
+        if (!CHECK(n == made && memcmp(want, got, n) == 0)) break;
+    }
+    onebit_tokenizer_free(t);
+}
+
+static void tok_stream_edges(void) {
+    onebit_tokenizer *t = tok_small(ONEBIT_TOKENIZER_BYTE), *c;
+    onebit_utf8 state;
+    char out[8];
+    test_case("tokenizer: a character comes with its last byte; special tokens give nothing");
+    memset(&state, 0, sizeof state);
+    CHECK(onebit_tokenizer_stream(t, &state, 0xE6, out, sizeof out) == 0 && out[0] == 0);
+    CHECK(onebit_tokenizer_stream(t, &state, 0x97, out, sizeof out) == 0);
+    CHECK(onebit_tokenizer_stream(t, &state, 256, out, sizeof out) == 0);
+    CHECK(onebit_tokenizer_stream(t, &state, 0xA5, out, sizeof out) == 3);
+    CHECK(!strcmp(out, "\xE6\x97\xA5") && state.count == 0);
+    CHECK(onebit_tokenizer_stream(t, &state, 0xE6, out, sizeof out) == 0);
+    CHECK(onebit_tokenizer_stream(t, &state, -1, out, sizeof out) == 3);
+    CHECK(!strcmp(out, "\xEF\xBF\xBD"));
+    test_case("tokenizer: a place too small cuts between characters");
+    CHECK(onebit_tokenizer_stream(t, &state, 0xFF, out, 3) == 0 && out[0] == 0);
+    CHECK(onebit_tokenizer_stream(t, &state, 0xFF, out, 4) == 3);
+    CHECK(onebit_tokenizer_stream(t, &state, 'a', out, 1) == 0 && out[0] == 0);
+    CHECK(onebit_tokenizer_stream(t, &state, 'a', out, 0) == 0);
+    state.count = 99;
+    CHECK(onebit_tokenizer_stream(t, &state, 'a', out, sizeof out) == 1);
+    c = tok_train(ONEBIT_TOKENIZER_BPE, "a\xC3\xA9z a\xC3\xA9z", 9, 300);
+    memset(&state, 0, sizeof state);
+    CHECK(onebit_tokenizer_stream(c, &state, onebit_tokenizer_vocab_size(c) - 2, out, 4) <= 3);
+    onebit_tokenizer_free(c);
+    onebit_tokenizer_free(t);
+}
+
+/* ---- tokenizer.json ---- */
+
+static void tok_json_round_trip(void) {
+    int kind;
+    test_case("tokenizer: tokenizer.json reads back as what was written");
+    for (kind = 0; kind <= ONEBIT_TOKENIZER_CHAR; kind++) {
+        onebit_tokenizer *a = tok_small((onebit_tokenizer_kind)kind), *b = NULL;
+        size_t n;
+        char *json = tok_json(a, &n), part[20];
+        CHECK_OK(onebit_tokenizer_parse(&b, json, n, NULL));
+        CHECK(b && tok_same(a, b));
+        CHECK(onebit_tokenizer_write(a, part, sizeof part) == n && !memcmp(part, json, 19));
+        free(json);
+        onebit_tokenizer_free(a);
+        onebit_tokenizer_free(b);
+    }
+}
+
+/* A tokenizer.json with parts of one's choice. Ids 0 a, 1 b, 2 c, 3 ab, 4 abc. */
+static char *tok_hf(char *out, const char *head, const char *model, const char *vocab,
+                    const char *merges) {
+    sprintf(out,
+            "{%s\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+            "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{%s\"vocab\":{%s},\"merges\":[%s]}}",
+            head, model, vocab, merges);
+    return out;
+}
+
+#define TOK_VOCAB  "\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"abc\":4"
+#define TOK_MERGES "\"a b\",\"ab c\""
+#define TOK_ADDED(id, text, more)                                                                  \
+    "\"added_tokens\":[{\"id\":" id ",\"content\":\"" text "\"" more "}],"
+
+static void tok_json_forms(void) {
+    static const int32_t want[] = {4, 4, 2}; /* what a dropped byte parted merges */
+    onebit_tokenizer *t = NULL;
+    char json[2000];
+    int32_t ids[8];
+    size_t n;
+    test_case("tokenizer: merges as strings and as arrays; unlisted bytes are dropped");
+    tok_hf(json, "", "", TOK_VOCAB, TOK_MERGES);
+    CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL));
+    CHECK(t && tok_gives(t, "abcXabYcc", 9, want, 3) && onebit_tokenizer_end(t) == -1);
+    onebit_tokenizer_free(t);
+    tok_hf(json, "", "\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,\"fuse_unk\":false,",
+           "\"abc\":4,\"c\":2,\"ab\":3,\"\\u0061\":0,\"b\":1", "[\"a\",\"b\"],[\"ab\",\"c\"]");
+    CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL));
+    CHECK(t && tok_gives(t, "abcXabYcc", 9, want, 3));
+    onebit_tokenizer_free(t);
+    test_case("tokenizer: added tokens, the longest first; plain ones always count");
+    tok_hf(json,
+           "\"added_tokens\":[{\"id\":5,\"content\":\"ab\\u00e9\",\"special\":false},"
+           "{\"id\":6,\"content\":\"<a>\",\"special\":true},"
+           "{\"id\":7,\"content\":\"<a>b\",\"special\":true,\"lstrip\":false}],",
+           "", TOK_VOCAB, TOK_MERGES);
+    CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL));
+    CHECK_OK(onebit_tokenizer_encode(t, ids, 8, &n, "<a>bab\xC3\xA9<a>a", 12, 1));
+    CHECK(n == 4 && ids[0] == 7 && ids[1] == 5 && ids[2] == 6 && ids[3] == 0);
+    CHECK_OK(onebit_tokenizer_encode(t, ids, 8, &n, "<a>bab\xC3\xA9<a>a", 12, 0));
+    CHECK(n == 5 && ids[0] == 0 && ids[1] == 1 && ids[2] == 5 && ids[3] == 0 && ids[4] == 0);
+    onebit_tokenizer_free(t);
+}
+
+/* Every refusal names what it refuses. */
+static void tok_json_refusals(void) {
+    static const struct {
+        const char *head, *model, *vocab, *merges;
+        onebit_status status;
+        const char *words;
+    } rows[] = {
+        {"\"normalizer\":{\"type\":\"NFC\"},", "", "\"a\":0", "", ONEBIT_UNSUPPORTED, "NFC"},
+        {"\"pre_tokenizer\":{\"type\":\"Metaspace\"},", "", "", "", ONEBIT_UNSUPPORTED, NULL},
+        {"\"post_processor\":{\"type\":\"TemplateProcessing\"},", "", "\"a\":0", "",
+         ONEBIT_UNSUPPORTED, "TemplateProcessing"},
+        {"\"sauce\":1,", "", "\"a\":0", "", ONEBIT_UNSUPPORTED, "sauce"},
+        {"", "\"type\":\"Unigram\",", "\"a\":0", "", ONEBIT_UNSUPPORTED, "Unigram"},
+        {"", "\"type\":\"WordPiece\",", "\"a\":0", "", ONEBIT_UNSUPPORTED, "WordPiece"},
+        {"", "\"byte_fallback\":true,", "\"a\":0", "", ONEBIT_UNSUPPORTED, "byte_fallback"},
+        {"", "\"ignore_merges\":true,", "\"a\":0", "", ONEBIT_UNSUPPORTED, "ignore_merges"},
+        {"", "\"dropout\":0.1,", "\"a\":0", "", ONEBIT_UNSUPPORTED, "dropout"},
+        {"", "\"end_of_word_suffix\":\"</w>\",", "\"a\":0", "", ONEBIT_UNSUPPORTED,
+         "end_of_word_suffix"},
+        {"", "\"unk_token\":\"<unk>\",", "\"a\":0", "", ONEBIT_UNSUPPORTED, "<unk>"},
+        {TOK_ADDED("1", "x", ",\"lstrip\":true"), "", "\"a\":0", "", ONEBIT_UNSUPPORTED, "lstrip"},
+        {TOK_ADDED("0", "x", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "another text"},
+        {TOK_ADDED("1", "a", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "is also"},
+        {TOK_ADDED("1", "", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "empty"},
+        {TOK_ADDED("\"1\"", "x", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "number"},
+        {"\"added_tokens\":[{\"id\":1}],", "", "\"a\":0", "", ONEBIT_FORMAT, "content"},
+        {"\"added_tokens\":7,", "", "\"a\":0", "", ONEBIT_FORMAT, "array"},
+        {"", "", "\"a\":0,\"b\":0", "", ONEBIT_FORMAT, "id 0 twice"},
+        {"", "", "\"a\":0,\"a\":1", "", ONEBIT_FORMAT, "is also"},
+        {"", "", "\"a\":0,\"b\":2", "", ONEBIT_UNSUPPORTED, "id 2"},
+        {"", "", "\"a\":0,\"b\":-1", "", ONEBIT_UNSUPPORTED, "id -1"},
+        {"", "", "\"a\":0,\"b\":99999999999", "", ONEBIT_UNSUPPORTED, "99999999999"},
+        {"", "", "\"a\":0,\"b\":1.5", "", ONEBIT_FORMAT, "whole number"},
+        {"", "", "\"a\":0,\"b\":\"1\"", "", ONEBIT_FORMAT, "number"},
+        {"", "", "\"a\":0,\"\":1", "", ONEBIT_FORMAT, "empty"},
+        {"", "", "\"a\":0,\"b c\":1", "", ONEBIT_UNSUPPORTED, "alphabet"},
+        {"", "", "\"a\":0,\"\xE6\x97\xA5\":1", "", ONEBIT_UNSUPPORTED, "alphabet"},
+        {"", "", "", "", ONEBIT_UNSUPPORTED, "0 tokens"},
+        {"", "", TOK_VOCAB, "\"a c\"", ONEBIT_FORMAT, "lacks"},
+        {"", "", TOK_VOCAB, "\"a x\"", ONEBIT_FORMAT, "lacks"},
+        {"", "", TOK_VOCAB, "\"ab\"", ONEBIT_FORMAT, "left right"},
+        {"", "", TOK_VOCAB, "\"a \"", ONEBIT_FORMAT, "lacks"},
+        {"", "", TOK_VOCAB, "\"a b\",\"a b\"", ONEBIT_FORMAT, "twice"},
+        {"", "", TOK_VOCAB, "\"a b c\"", ONEBIT_FORMAT, "alphabet"},
+        {"", "", TOK_VOCAB, "[\"a\"]", ONEBIT_FORMAT, "1 parts"},
+        {"", "", TOK_VOCAB, "[\"a\",\"b\",\"c\"]", ONEBIT_FORMAT, "3 parts"},
+        {"", "", TOK_VOCAB, "[\"a\",1]", ONEBIT_FORMAT, "string"},
+        {"", "", TOK_VOCAB, "{}", ONEBIT_FORMAT, "string"},
+    };
+    char json[2000];
+    size_t i;
+    test_case("tokenizer: what is not understood is refused by its name");
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        onebit_tokenizer *t = NULL;
+        if (!rows[i].words) continue;
+        tok_hf(json, rows[i].head, rows[i].model, rows[i].vocab, rows[i].merges);
+        CHECK_FAILS(onebit_tokenizer_parse(&t, json, strlen(json), NULL), rows[i].status,
+                    rows[i].words);
+        CHECK(t == NULL);
+        onebit_tokenizer_free(t);
+    }
+}
+
+/* Stages that stand where tok_hf writes its own. */
+static void tok_json_stages(void) {
+    static const struct {
+        const char *pre, *decoder, *model, *words;
+    } rows[] = {
+        {"{\"type\":\"Metaspace\"}", "null", "", "Metaspace"},
+        {"{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\"}]}", "null", "",
+         "Sequence"},
+        {"{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", "null", "", "add_prefix_space"},
+        {"{\"type\":\"ByteLevel\"}", "null", "", "decoder"},
+        {"{\"type\":\"ByteLevel\"}", "{\"type\":\"WordPiece\"}", "", "WordPiece"},
+        {"null", "{\"type\":\"Metaspace\"}", "", "Metaspace"},
+        {"null", "{\"type\":\"Fuse\"}", "\"unk_token\":\"a\",", "unk_token"},
+        {"null", "{\"type\":\"Fuse\"}", "\"unk_token\":\"?\",", "unk_token"},
+    };
+    onebit_tokenizer *t = NULL;
+    char json[500];
+    size_t i;
+    test_case("tokenizer: other pre-tokenizers and decoders are refused by their name");
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        sprintf(
+            json,
+            "{\"pre_tokenizer\":%s,\"decoder\":%s,\"model\":{%s\"vocab\":{\"a\":0},\"merges\":[]}}",
+            rows[i].pre, rows[i].decoder, rows[i].model);
+        CHECK_FAILS(onebit_tokenizer_parse(&t, json, strlen(json), NULL), ONEBIT_UNSUPPORTED,
+                    rows[i].words);
+    }
+    CHECK(onebit_tokenizer_parse(&t, "[]", 2, NULL) == ONEBIT_FORMAT);
+    CHECK(onebit_tokenizer_parse(&t, "{}", 2, NULL) == ONEBIT_FORMAT);
+    CHECK(onebit_tokenizer_parse(&t, "{\"model\":{\"vocab\":{}}}", 22, NULL) == ONEBIT_FORMAT);
+    CHECK(onebit_tokenizer_parse(&t, "{\"model\":{\"vocab\":[[\"a\",1]]}}", 30, NULL) ==
+          ONEBIT_UNSUPPORTED);
+}
+
+/* Encodes and decodes with a tokenizer that hostile bytes made. */
+static void tok_use(onebit_tokenizer *t) {
+    int32_t ids[300];
+    char out[40];
+    size_t n;
+    onebit_utf8 state;
+    if (!t) return;
+    memset(&state, 0, sizeof state);
+    onebit_tokenizer_encode(t, ids, 300, &n, tok_ask, sizeof tok_ask - 1, 1);
+    onebit_tokenizer_decode(t, out, sizeof out, ids, n < 300 ? n : 300, 1);
+    onebit_tokenizer_stream(t, &state, onebit_tokenizer_end(t), out, sizeof out);
+    onebit_tokenizer_write(t, out, sizeof out);
+    ob_tokenizer_pack(t, NULL, 0);
+    onebit_tokenizer_free(t);
+}
+
+/* Reads a copy of data in a block of just that size, so that a sanitizer sees every byte too many.
+ */
+static void tok_try(const char *data, size_t n, int packed) {
+    onebit_tokenizer *t = NULL;
+    char *copy = (char *)malloc(n ? n : 1);
+    onebit_status status;
+    memcpy(copy, data, n);
+    if (packed) status = ob_tokenizer_unpack(&t, (const uint8_t *)copy, n, NULL);
+    else status = onebit_tokenizer_parse(&t, copy, n, NULL);
+    CHECK((status == ONEBIT_OK) == (t != NULL));
+    tok_use(t);
+    free(copy);
+}
+
+static void tok_json_hostile(void) {
+    char json[2000];
+    size_t n, i;
+    int bit;
+    test_case("tokenizer: a cut or damaged tokenizer.json never does harm");
+    tok_hf(json, TOK_ADDED("5", "<e>", ",\"special\":true"), "\"type\":\"BPE\",", TOK_VOCAB,
+           "\"a b\",[\"ab\",\"c\"]");
+    n = strlen(json);
+    for (i = 0; i < n; i++) {
+        onebit_tokenizer *t = NULL;
+        CHECK(onebit_tokenizer_parse(&t, json, i, NULL) != ONEBIT_OK && t == NULL);
+        tok_try(json, i, 0);
+        for (bit = 0; bit < 8; bit++) {
+            json[i] = (char)(json[i] ^ (1 << bit));
+            tok_try(json, n, 0);
+            json[i] = (char)(json[i] ^ (1 << bit));
+        }
+    }
+}
+
+/* ---- the packed form ---- */
+
+static char *tok_packed(const onebit_tokenizer *t, size_t *n) {
+    char *p;
+    *n = ob_tokenizer_pack(t, NULL, 0);
+    p = (char *)malloc(*n);
+    CHECK(ob_tokenizer_pack(t, (uint8_t *)p, *n - 1) == *n);
+    CHECK(ob_tokenizer_pack(t, (uint8_t *)p, *n) == *n);
+    return p;
+}
+
+/* Packs, unpacks, compares, and packs again. */
+static void tok_check_packed(const onebit_tokenizer *t, size_t most) {
+    onebit_tokenizer *u = NULL;
+    size_t n, m;
+    char *p = tok_packed(t, &n), *q;
+    CHECK(n <= most);
+    CHECK_OK(ob_tokenizer_unpack(&u, (const uint8_t *)p, n, NULL));
+    if (u) {
+        CHECK(tok_same(t, u));
+        q = tok_packed(u, &m);
+        CHECK(m == n && !memcmp(p, q, n));
+        free(q);
+    }
+    onebit_tokenizer_free(u);
+    free(p);
+}
+
+static void tok_pack(void) {
+    onebit_tokenizer *t = NULL;
+    char *text, json[2000];
+    onebit_rng r;
+    size_t i;
+    int kind;
+    test_case("tokenizer: the packed form reads back, small");
+    for (kind = 0; kind <= ONEBIT_TOKENIZER_CHAR; kind++) {
+        t = tok_small((onebit_tokenizer_kind)kind);
+        tok_check_packed(t, kind == ONEBIT_TOKENIZER_BYTE ? 60 : 700);
+        onebit_tokenizer_free(t);
+    }
+    text = (char *)malloc(100000);
+    onebit_rng_seed(&r, 9);
+    for (i = 0; i < 100000; i++) text[i] = " etaoinshr"[ob_rng_below(&r, 10)];
+    t = tok_train(ONEBIT_TOKENIZER_BPE, text, 100000, 1024);
+    CHECK(onebit_tokenizer_vocab_size(t) == 1024);
+    tok_check_packed(t, 4500);
+    onebit_tokenizer_free(t);
+    memset(text, 'a', 100000); /* pieces of up to 50 kB: too long to be derived */
+    t = tok_train(ONEBIT_TOKENIZER_BPE, text, 100000, 1024);
+    tok_check_packed(t, 250000);
+    onebit_tokenizer_free(t);
+    free(text);
+    test_case("tokenizer: the packed form of any order of ids and merges");
+    tok_hf(json, TOK_ADDED("1", "<x>", ""), "",
+           "\"abc\":0,\"c\":2,\"bc\":3,\"a\":4,\"b\":5,\"zz\":6,\"ab\":7",
+           "\"ab c\",\"b c\",\"a bc\",\"a b\"");
+    t = NULL;
+    CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL));
+    if (t) tok_check_packed(t, 1000);
+    onebit_tokenizer_free(t);
+}
+
+static void tok_pack_hostile(void) {
+    int kind, v;
+    size_t n, i;
+    test_case("tokenizer: cut or damaged packed forms never do harm");
+    for (kind = 0; kind <= ONEBIT_TOKENIZER_CHAR; kind++) {
+        onebit_tokenizer *t = tok_train((onebit_tokenizer_kind)kind, tok_text, 90, 270), *u;
+        char *p = tok_packed(t, &n);
+        for (i = 0; i < n; i++) {
+            char was = p[i];
+            u = NULL;
+            CHECK(ob_tokenizer_unpack(&u, (const uint8_t *)p, i, NULL) != ONEBIT_OK && u == NULL);
+            tok_try(p, i, 1);
+            for (v = 0; v < 256; v += i < 32 ? 1 : 15) {
+                p[i] = (char)(was ^ v);
+                tok_try(p, n, 1);
+            }
+            p[i] = was;
+        }
+        free(p);
+        onebit_tokenizer_free(t);
+    }
+}
+
+/* ---- memory ---- */
+
+/* An allocator that fails after so many blocks, and counts what is out. */
+typedef struct tok_memory {
+    int left, out;
+} tok_memory;
+
+static void *tok_alloc(void *user, size_t bytes) {
+    tok_memory *m = (tok_memory *)user;
+    void *p = m->left-- > 0 ? malloc(bytes) : NULL;
+    m->out += p != NULL;
+    return p;
+}
+
+static void tok_release(void *user, void *block) {
+    ((tok_memory *)user)->out -= block != NULL;
+    free(block);
+}
+
+/* Trains, packs, parses and encodes with so many blocks: the status of the first that fails. */
+static onebit_status tok_with_memory(tok_memory *m, int kind, const char *json, size_t n) {
+    onebit_env env = onebit_env_default();
+    onebit_tokenizer *t = NULL, *u = NULL, *v = NULL;
+    onebit_status status;
+    uint8_t packed[4000];
+    size_t count;
+    env.user = m;
+    env.alloc = tok_alloc;
+    env.release = tok_release;
+    status = onebit_tokenizer_train(&t, (onebit_tokenizer_kind)kind, tok_text, sizeof tok_text - 1,
+                                    300, &env);
+    if (status == ONEBIT_OK) status = onebit_tokenizer_parse(&u, json, n, &env);
+    if (status == ONEBIT_OK) {
+        count = ob_tokenizer_pack(t, packed, sizeof packed);
+        status = ob_tokenizer_unpack(&v, packed, count, &env);
+    }
+    if (status == ONEBIT_OK && kind == ONEBIT_TOKENIZER_BPE) {
+        char word[100];
+        int32_t ids[100];
+        memset(word, 'k', sizeof word);
+        status = onebit_tokenizer_encode(t, ids, 100, &count, word, sizeof word, 0);
+    }
+    onebit_tokenizer_free(t);
+    onebit_tokenizer_free(u);
+    onebit_tokenizer_free(v);
+    return status;
+}
+
+static void tok_out_of_memory(void) {
+    int kind, blocks;
+    test_case("tokenizer: out of memory at any place is an error without a leak");
+    for (kind = 0; kind <= ONEBIT_TOKENIZER_CHAR; kind++) {
+        onebit_tokenizer *t = tok_small((onebit_tokenizer_kind)kind);
+        onebit_status status = ONEBIT_MEMORY;
+        size_t n;
+        char *json = tok_json(t, &n);
+        for (blocks = 0; blocks < 100 && status != ONEBIT_OK; blocks++) {
+            tok_memory m;
+            m.left = blocks;
+            m.out = 0;
+            status = tok_with_memory(&m, kind, json, n);
+            CHECK(m.out == 0);
+            CHECK(status == ONEBIT_OK || status == ONEBIT_MEMORY);
+        }
+        CHECK(status == ONEBIT_OK && blocks > 3);
+        free(json);
+        onebit_tokenizer_free(t);
+    }
+}
+
+static void tok_usage(void) {
+    onebit_tokenizer *t = NULL;
+    size_t n = 5;
+    int32_t id;
+    test_case("tokenizer: wrong use is an error, NULL is harmless");
+    CHECK_FAILS(onebit_tokenizer_train(NULL, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL), ONEBIT_USAGE,
+                "out");
+    CHECK_FAILS(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, NULL, 3, 300, NULL), ONEBIT_USAGE,
+                "text");
+    CHECK_FAILS(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, "a", 1, 256, NULL), ONEBIT_CONFIG,
+                "256");
+    CHECK_FAILS(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, "a", 1, (1 << 20) + 1, NULL),
+                ONEBIT_CONFIG, "vocab_size");
+    CHECK_FAILS(onebit_tokenizer_train(&t, (onebit_tokenizer_kind)3, "a", 1, 300, NULL),
+                ONEBIT_USAGE, "3");
+    CHECK_FAILS(onebit_tokenizer_parse(&t, NULL, 0, NULL), ONEBIT_USAGE, "json");
+    CHECK_FAILS(onebit_tokenizer_open(&t, "no/such/file.json", NULL), ONEBIT_IO,
+                "no/such/file.json");
+    CHECK_FAILS(onebit_tokenizer_encode(NULL, &id, 1, &n, "a", 1, 0), ONEBIT_USAGE, "tokenizer");
+    CHECK(n == 0 && t == NULL);
+    CHECK(onebit_tokenizer_vocab_size(NULL) == 0 && onebit_tokenizer_end(NULL) == -1);
+    CHECK(onebit_tokenizer_piece(NULL, 0, NULL) == NULL);
+    CHECK(onebit_tokenizer_write(NULL, NULL, 0) == 0);
+    CHECK(onebit_tokenizer_decode(NULL, NULL, 0, NULL, 3, 0) == 0);
+    CHECK(onebit_tokenizer_stream(NULL, NULL, 0, NULL, 0) == 0);
+    onebit_tokenizer_free(NULL);
+}
+
+/* ---- files that others made ---- */
+
+/* One line of the vectors: {"text": t, ..., key: [ids]}. 1 = equal, 0 = not, -1 = no such key. */
+static int tok_vector(const onebit_tokenizer *t, const char *line, size_t n, const char *key) {
+    ob_json j = ob_json_on(line, n, "vectors");
+    char *text = (char *)malloc(n + 1);
+    int32_t *want = (int32_t *)malloc((n + 1) * sizeof *want);
+    size_t length = 0, wanted = 0;
+    int found = -1;
+    ob_slice name;
+    for (ob_json_object(&j); ob_json_key(&j, &name);) {
+        if (ob_slice_is(name, "text")) length = ob_json_string(&j, text, n + 1);
+        else if (ob_slice_is(name, key))
+            for (found = 1, ob_json_array(&j); ob_json_item(&j);)
+                want[wanted++] = (int32_t)ob_json_int(&j);
+        else ob_json_skip(&j);
+    }
+    /* JavaScript, whose libraries made the vectors, counts U+FEFF as white space; Unicode does not.
+     */
+    text[length] = 0;
+    if (strstr(text, "\xEF\xBB\xBF")) found = -1;
+    if (found == 1)
+        found = j.status == ONEBIT_OK && tok_gives(t, text, length, want, wanted) &&
+                tok_round_trip(t, text, length, 1) && tok_round_trip(t, text, length, 0);
+    free(text);
+    free(want);
+    return found;
+}
+
+static void tok_vectors(const char *file, const char *key, const char *name) {
+    onebit_tokenizer *t = NULL;
+    size_t n = 0, at = 0, lines = 0, wrong = 0;
+    char *all;
+    const char *path;
+    test_case(name);
+    all = tok_read("tokenizers/vectors-dev.jsonl", &n);
+    path = test_data(file);
+    if (!all || !path) {
+        free(all);
+        test_skip("no shared data");
+        return;
+    }
+    CHECK_OK(onebit_tokenizer_open(&t, path, NULL));
+    while (t && at < n) {
+        const char *end = (const char *)memchr(all + at, '\n', n - at);
+        size_t length = end ? (size_t)(end - all) - at : n - at;
+        int same = tok_vector(t, all + at, length, key);
+        lines += same >= 0;
+        wrong += same == 0;
+        at += length + 1;
+    }
+    CHECK(lines > 400 && wrong == 0);
+    if (t) tok_check_packed(t, 250000);
+    onebit_tokenizer_free(t);
+    free(all);
+}
+
+static void tok_foreign(void) {
+    static const char *const files[] = {"tokenizers/llama3-tokenizer.json",
+                                        "tokenizers/llama2-tokenizer.json"};
+    size_t i;
+    test_case("tokenizer: Llama's files are refused, not misread");
+    for (i = 0; i < 2; i++) {
+        onebit_tokenizer *t = NULL;
+        const char *path = test_data(files[i]);
+        if (!path) {
+            test_skip("no shared data");
+            return;
+        }
+        CHECK_FAILS(onebit_tokenizer_open(&t, path, NULL), ONEBIT_UNSUPPORTED, "not supported");
+    }
+}
+
+static void test_tokenizer(void) {
+    tok_golden();
+    tok_learner();
+    tok_learn_rules();
+    tok_long_words();
+    tok_random_bytes();
+    tok_hostile_text();
+    tok_special();
+    tok_chars();
+    tok_stream();
+    tok_stream_edges();
+    tok_json_round_trip();
+    tok_json_forms();
+    tok_json_refusals();
+    tok_json_stages();
+    tok_json_hostile();
+    tok_pack();
+    tok_pack_hostile();
+    tok_out_of_memory();
+    tok_usage();
+    tok_vectors("tokenizers/gpt2-tokenizer.json", "gpt2", "tokenizer: GPT-2's ids on the vectors");
+    tok_vectors("tokenizers/small-bytelevel-bpe-tokenizer.json", "small",
+                "tokenizer: a small trained tokenizer's ids on the vectors");
+    tok_foreign();
+}
