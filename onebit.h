@@ -1,46 +1,50 @@
-/* onebit.h - 1-bit language models in one C header: train, export, run. SPDX-License-Identifier:
-   MIT
+/* onebit.h - 1-bit language models in one C header: train, export, run. SPDX-License-Identifier: MIT
 
-   Do this in ONE C or C++ file:          #define ONEBIT_IMPLEMENTATION
-                                          #include "onebit.h"
+   Do this in ONE C or C++ file:       #define ONEBIT_IMPLEMENTATION
+                                       #include "onebit.h"
    and plain #include "onebit.h" wherever else you use it. Link with -lm; add -fopenmp for threads.
 
-   Talk to a model:                       onebit_model *model; onebit_session *session;
-                                          onebit_model_open(&model, "demo.1bit", NULL);
-                                          onebit_session_create(&session, model, NULL, NULL);
-                                          onebit_generate(session, "Once upon a time", NULL, print,
-   NULL); Train one on your own text:            onebit_train_job job = onebit_train_job_default();
-                                          job.data_dir = "my/texts"; job.output_dir = "out";
-                                          onebit_train(&job, NULL);
+   Talk to a model:                    onebit_model *model;
+                                       onebit_session *session;
+                                       onebit_model_open(&model, "demo.1bit", NULL);
+                                       onebit_session_create(&session, model, NULL, NULL);
+                                       onebit_generate(session, "Mira", NULL, print, NULL, NULL);
+   Train one on your own text:         onebit_train_job job = onebit_train_job_default();
+                                       job.data_dir = "my/texts";
+                                       job.output_dir = "out";
+                                       onebit_train(&job, NULL);
 
    CONTENTS (search for the tag)
-     >>manual     flow, letters, memory, errors, threads, flags
+     >>manual     flow, letters, memory, errors, threads, numerics, flags
      >>api        everything public, in the order of the floors
-     >>base  >>system  >>json  >>config  >>tokenizer  >>dataset  >>format  >>kernels  >>ops  >>model
-     >>optim  >>files  >>session  >>sample  >>search  >>flow      the implementation, floor by floor
+     >>base  >>system  >>json  >>config  >>tokenizer  >>dataset  >>format  >>kernels  >>ops
+     >>model  >>optim  >>files  >>session  >>sample  >>flow      the implementation, floor by floor
 
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
    (but the thread-local error text). */
 
-/* =================================================================================================
+/* ===============================================================================================
    >>manual
 
    FLOW      text -> onebit_tokenizer -> onebit_dataset -> onebit_trainer -> file.1bit
              file.1bit -> onebit_model (immutable, shared) -> onebit_session (one per conversation).
-   LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads, d
-   head_dim, F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x is dx. MEMORY
-   every object takes its memory once, at create/open, as one block; onebit_*_bytes tells how much
-   beforehand. Nothing allocates afterwards. *_free accepts NULL and half-built objects. ERRORS
-   functions return onebit_status; onebit_error_text() says what, where and what was expected, per
-   thread. Nothing is printed, nothing exits. THREADS   onebit_model and onebit_tokenizer are
-   immutable and may be shared by threads; every other object belongs to one thread at a time. Work
-   inside a call is split by onebit_env.parallel (OpenMP when compiled with it, else serial).
-   Threads split outputs, never sums: the result is the same bit for bit for any number of threads.
+   LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads,
+             d head_dim, F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x: dx.
+   MEMORY    every object takes its memory once, at create/open, as one block; onebit_*_bytes tells
+             how much beforehand. Evaluation, training steps and sampling allocate nothing; calls
+             that take text, files or report work say so. *_free accepts NULL and half-built things.
+   ERRORS    functions return onebit_status; onebit_error_text() says what, where and what was
+             expected, per thread. Nothing is printed, nothing exits.
+   THREADS   onebit_model and onebit_tokenizer are immutable and may be shared by threads; every
+             other object belongs to one thread at a time. Work inside a call is split by
+             onebit_env.parallel (OpenMP when compiled with it, else serial). Threads split outputs,
+             never sums: the result is the same bit for bit for any number of threads.
    NUMERICS  the trained forward, the exported forward, prefill and decode are the same function of
-   the weights: same integers, same order of float sums, no fused multiply-add in between. FLAGS
-   ONEBIT_STATIC    all functions static (private copy per translation unit) ONEBIT_API       your
-   own linkage attribute ONEBIT_NO_FILES  no stdio, no mmap: models come from memory ONEBIT_NO_SIMD
-   only the portable kernels are compiled
+             the weights: same integers, same order of float sums, no fused multiply-add between.
+   FLAGS     ONEBIT_STATIC    all functions static (a private copy per translation unit)
+             ONEBIT_API       your own linkage attribute
+             ONEBIT_NO_FILES  no file is ever opened: models and tokenizers come from memory
+             ONEBIT_NO_SIMD   only the portable kernels are compiled
    ============================================================================================== */
 #ifndef ONEBIT_H
 #define ONEBIT_H
@@ -134,7 +138,7 @@ typedef struct onebit_env {
 ONEBIT_API onebit_env onebit_env_default(void);
 
 /* Name of an instruction set ("scalar", "avx2", "avx512"); AUTO gives the one this processor would
- * use. */
+   use. */
 ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
 
 /* -------------------------------------------------------------------------------------------------
@@ -238,7 +242,7 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
 #define ONEBIT_FIELD(kind, name, value, low, high, help) ONEBIT_FIELD_##kind(name)
 
 /* How a matrix is stored and computed. In JSON: "f32", "f16", "8bit" (or "eightbit"), "ternary",
- * "binary". */
+   "binary". */
 typedef enum onebit_mode {
     ONEBIT_F32,     /* float32 weights, float activations: the twin to compare with */
     ONEBIT_F16,     /* float16 weights, float activations */
@@ -292,10 +296,9 @@ ONEBIT_API onebit_status onebit_field(onebit_table table, int index, onebit_fiel
 
 /* Sets one field of a table's struct (onebit_config, onebit_train_options or onebit_sample_options)
    from text. The name may use '-' for '_'. The model table also takes "layer_bit_map": a mode for
-   all blocks
-   ("ternary"), a comma-separated list, or JSON; "embedding" and "lm_head": a mode. An unknown name
-   or a value out of range is ONEBIT_CONFIG with a text that names the field, the bounds and, for a
-   typo, the nearest name. */
+   all blocks ("ternary"), a comma-separated list, or JSON; "embedding" and "lm_head": a mode. An
+   unknown name or a value out of range is ONEBIT_CONFIG with a text that names the field, the
+   bounds and, for a typo, the nearest name. */
 ONEBIT_API onebit_status onebit_field_set(onebit_table table, void *object, const char *name,
                                           const char *value);
 
@@ -342,8 +345,7 @@ typedef enum onebit_tokenizer_kind {
 /* Learns a tokenizer from text. vocab_size counts special tokens too (BPE: at least 257; ignored
    for BYTE and CHAR). Deterministic: ties go to the pair with the smaller ids. <|endoftext|> in the
    text is skipped. text may be NULL for BYTE. Code points that a CHAR tokenizer has not seen encode
-   as the byte
-   '?' or, if that is unknown too, are dropped. */
+   as the byte '?' or, if that is unknown too, are dropped. */
 ONEBIT_API onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_kind kind,
                                                 const char *text, size_t bytes, int vocab_size,
                                                 const onebit_env *env);
@@ -517,7 +519,7 @@ typedef struct onebit_parameter {
 } onebit_parameter;
 
 /* Codes of one quantized tensor: shares of -1, 0, +1 and the share that changed since the last
- * call. */
+   call. */
 typedef struct onebit_code_report {
     char name[96];
     double minus, zero, plus, flipped;
@@ -541,8 +543,8 @@ ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, cons
                                                    const int32_t *targets, double *loss);
 
 /* Clips, takes one optimizer step with the gradients added up since the last, and clears them. A
-   loss or gradient that is not finite is ONEBIT_DIVERGED: nothing is changed. report may be NULL.
- */
+   loss or gradient that is not finite is ONEBIT_DIVERGED: the weights stay, the gradients are
+   dropped. report may be NULL. */
 ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer, onebit_step_report *report);
 
 /* Mean loss of inputs/targets [B, T], B <= batch_size, T <= seq_len, without gradients, always with
@@ -552,13 +554,13 @@ ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const 
                                                  double *loss);
 
 /* Mean loss and scored tokens of a whole token stream in windows of seq_len (no window is scored
- * twice). */
+   twice). */
 ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids,
                                               size_t count, int max_windows, double *loss,
                                               size_t *scored);
 
 /* Logits [B, T, V] of the last accumulate or evaluate; valid until the next. Only the last ones are
- * kept. */
+   kept. */
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer);
 
 /* Parameter number index, in model order; ONEBIT_USAGE past the last. */
@@ -678,7 +680,7 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
 typedef int (*onebit_text_fn)(void *user, const char *text, size_t bytes);
 
 /* What a generation did. stopped: "end" (end token), "stop" (stop string), "length", "context",
- * "caller". */
+   "caller". */
 typedef struct onebit_generation {
     int prompt_tokens, tokens;
     double prompt_seconds, seconds;
@@ -708,9 +710,8 @@ ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *id
                                       size_t from, double *nats, size_t *scored);
 
 /* Progress of onebit_train: after each update (kind 's'), validation ('v'), checkpoint ('c'),
-   warning
-   ('w', in note), code report ('q', in note), start ('b', a summary in note) and end ('e', a
-   summary). */
+   warning ('w', in note), code report ('q', in note), start ('b', a summary in note) and end ('e',
+   a summary). */
 typedef struct onebit_progress {
     int kind;
     onebit_step_report step;
@@ -972,7 +973,7 @@ static double ob_rng_double(onebit_rng *r) {
 }
 
 /* [0, n), unbiased: draws below 2^64 mod n are thrown away. n = 0 gives 0. */
-static uint64_t ob_rng_below(onebit_rng *r, uint64_t n) {
+OB_INLINE uint64_t ob_rng_below(onebit_rng *r, uint64_t n) {
     uint64_t floor, x;
     if (n == 0) return 0;
     floor = (0 - n) % n;
@@ -1087,22 +1088,22 @@ static const uint8_t *ob_read_bytes(ob_reader *r, size_t n) {
 }
 
 /* Values in file order; 0 past the end. */
-static uint8_t ob_read8(ob_reader *r) {
+OB_INLINE uint8_t ob_read8(ob_reader *r) {
     const uint8_t *p = ob_read_bytes(r, 1);
     return p ? *p : (uint8_t)0;
 }
 
-static uint16_t ob_read16(ob_reader *r) {
+OB_INLINE uint16_t ob_read16(ob_reader *r) {
     const uint8_t *p = ob_read_bytes(r, 2);
     return p ? ob_get16(p) : (uint16_t)0;
 }
 
-static uint32_t ob_read32(ob_reader *r) {
+OB_INLINE uint32_t ob_read32(ob_reader *r) {
     const uint8_t *p = ob_read_bytes(r, 4);
     return p ? ob_get32(p) : 0;
 }
 
-static uint64_t ob_read64(ob_reader *r) {
+OB_INLINE uint64_t ob_read64(ob_reader *r) {
     const uint8_t *p = ob_read_bytes(r, 8);
     return p ? ob_get64(p) : 0;
 }
@@ -1475,7 +1476,7 @@ typedef struct ob_buffer {
 } ob_buffer;
 
 /* Empty, without memory yet; env may be NULL. */
-static ob_buffer ob_buffer_new(const onebit_env *env) {
+OB_INLINE ob_buffer ob_buffer_new(const onebit_env *env) {
     ob_buffer b;
     memset(&b, 0, sizeof b);
     b.env = ob_env_or_default(env);
@@ -1483,7 +1484,7 @@ static ob_buffer ob_buffer_new(const onebit_env *env) {
 }
 
 /* Gives the text back; the buffer may be used again. */
-static void ob_buffer_free(ob_buffer *b) {
+OB_INLINE void ob_buffer_free(ob_buffer *b) {
     ob_release(&b->env, b->p);
     b->p = NULL;
     b->n = b->capacity = 0;
@@ -1547,21 +1548,16 @@ static double ob_seconds(void) {
 #endif
 }
 
-/* directory/name into out; either may hold separators. */
-static onebit_status ob_path_join(char *out, size_t size, const char *directory, const char *name) {
-    size_t n = strlen(directory);
-    const char *slash = n && directory[n - 1] != '/' ? "/" : "";
-    int length = snprintf(out, size, "%s%s%s", directory, slash, name);
-    if (length < 0 || (size_t)length >= size)
-        return ob_fail(ONEBIT_IO, "path too long: %.80s/%.80s", directory, name);
-    return ONEBIT_OK;
-}
-
-#ifndef ONEBIT_NO_FILES
-
+#ifdef ONEBIT_NO_FILES
+#define OB_FOPEN(path, how) NULL
+#define OB_NO_SUCH_FILE "built with ONEBIT_NO_FILES: open it from memory"
+#else
+#define OB_FOPEN(path, how) fopen(path, how)
+#define OB_NO_SUCH_FILE "no such file"
+#endif
 #define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
-/* ---- what the two systems do differently: map, sync, rename, kind, make, list ---- */
+/* ---- what systems do differently: map, sync, rename, kind, make, list ---- */
 
 /* A file's bytes, read-only. how: 0 = nothing to give back, 1 = mapped, 2 = read into memory. */
 typedef struct ob_map {
@@ -1576,7 +1572,20 @@ typedef enum ob_found { OB_FOUND_NOTHING, OB_FOUND_FILE, OB_FOUND_DIRECTORY } ob
 /* Receives the names in one directory, in any order. */
 typedef void (*ob_name_fn)(void *user, const char *name);
 
-#ifdef _WIN32
+#if defined(ONEBIT_NO_FILES) /* a system without files: every one is absent, none can be made */
+
+static ob_found ob_path_find(const char *path) { return (void)path, OB_FOUND_NOTHING; }
+static int ob_make_one(const char *path) { return (void)path, 0; }
+static int ob_replace(const char *from, const char *to) { return (void)from, (void)to, 0; }
+static long ob_process(void) { return 0; }
+static int ob_sync_path(const char *path) { return (void)path, 0; }
+static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
+    return (void)path, (void)fn, (void)user, 0;
+}
+static int ob_map_bytes(ob_map *out, const char *path) { return (void)out, (void)path, 0; }
+static void ob_map_close(ob_map *map) { memset(map, 0, sizeof *map); }
+
+#elif defined(_WIN32)
 
 static ob_found ob_path_find(const char *path) {
     DWORD a = GetFileAttributesA(path);
@@ -1702,6 +1711,16 @@ static void ob_map_close(ob_map *map) {
 
 /* ---- files ---- */
 
+/* directory/name into out; either may hold separators. */
+static onebit_status ob_path_join(char *out, size_t size, const char *directory, const char *name) {
+    size_t n = strlen(directory);
+    const char *slash = n && directory[n - 1] != '/' ? "/" : "";
+    int length = snprintf(out, size, "%s%s%s", directory, slash, name);
+    if (length < 0 || (size_t)length >= size)
+        return ob_fail(ONEBIT_IO, "path too long: %.80s/%.80s", directory, name);
+    return ONEBIT_OK;
+}
+
 /* What stands at a path; links are followed. */
 static int ob_is_directory(const char *path) { return ob_path_find(path) == OB_FOUND_DIRECTORY; }
 static int ob_file_exists(const char *path) { return ob_path_find(path) == OB_FOUND_FILE; }
@@ -1714,7 +1733,7 @@ static onebit_status ob_map_open(ob_map *out, const char *path) {
     return ob_fail(ONEBIT_IO, "%.200s: %s", path,
                    ob_is_directory(path)  ? "is a directory, expected a file"
                    : ob_file_exists(path) ? "cannot be read"
-                                          : "no such file");
+                                          : OB_NO_SUCH_FILE);
 }
 
 /* Writes beside the path under a temporary name; commit puts it in place in one step, so that
@@ -1731,7 +1750,7 @@ static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
     snprintf(s->path, sizeof s->path, "%s", path);
     snprintf(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
-    s->file = fopen(s->temporary, "wb");
+    s->file = OB_FOPEN(s->temporary, "wb");
     if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: cannot be written", path);
     return ONEBIT_OK;
 }
@@ -1743,7 +1762,7 @@ static void ob_sink_write(ob_sink *s, const void *data, size_t bytes) {
 }
 
 /* Drops what was written; harmless after a commit and on a zeroed sink. */
-static void ob_sink_abort(ob_sink *s) {
+OB_INLINE void ob_sink_abort(ob_sink *s) {
     if (!s->file) return;
     fclose((FILE *)s->file);
     s->file = NULL;
@@ -1888,8 +1907,6 @@ static onebit_status ob_list_directory(const onebit_env *env, const char *path, 
     ob_buffer_free(&walk.level);
     return status;
 }
-
-#endif /* ONEBIT_NO_FILES */
 
 /* =================================================================================================
    3 >>json   pull reader (strict RFC 8259, hostile text, no recursion) and the pieces of a writer.
@@ -3082,12 +3099,12 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
    uses: base system json                                        used by: dataset files session flow
    ============================================================================================== */
 
-#define OB_END_TEXT "<|endoftext|>"
-#define OB_VOCAB_MAX (1 << 20)   /* ids; the same bound as vocab_size */
-#define OB_MERGES_MAX (1 << 24)  /* several merges may give one token, so more than ids */
-#define OB_SHORT_WORD 64         /* symbols up to which a plain scan beats a heap */
+#define OB_END_TEXT    "<|endoftext|>"
+#define OB_VOCAB_MAX   (1 << 20) /* ids; the same bound as vocab_size */
+#define OB_MERGES_MAX  (1 << 24) /* several merges may give one token, so more than ids */
+#define OB_SHORT_WORD  64        /* symbols up to which a plain scan beats a heap */
 #define OB_DERIVED_MAX 256       /* bytes of a piece that the packed form leaves out */
-#define OB_NO_RANK 0xFFFFFFFFu
+#define OB_NO_RANK     0xFFFFFFFFu
 
 /* Which characters are letters (L*) and numbers (N*), Unicode 14.0.0, by tools/unicode_ranges.py:
    lengths of the runs outside, inside, outside and so on, in base 26; upper-case letters go on, a
@@ -3159,6 +3176,7 @@ static int ob_is_space(uint32_t c) {
            c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
+/* Class of a code point. Private use and unassigned code points are OTHER. */
 static int ob_class_of(const ob_classes *k, uint32_t code) {
     if (code == OB_UTF8_BAD) return OB_CHAR_OTHER;
     if (ob_is_space(code)) return OB_CHAR_SPACE;
@@ -3166,6 +3184,7 @@ static int ob_class_of(const ob_classes *k, uint32_t code) {
     return ob_runs_hold(k->numbers, OB_NUMBER_EDGES, code) ? OB_CHAR_NUMBER : OB_CHAR_OTHER;
 }
 
+/* Unfolds both tables, and notes the classes of ASCII, which is most of any text. */
 static void ob_classes_fill(ob_classes *k) {
     uint32_t c;
     ob_runs_unfold(k->letters, OB_LETTER_RUNS);
@@ -3198,8 +3217,8 @@ static size_t ob_contraction(const char *p, size_t n) {
     return p[1] == 'l' && p[2] == 'l' ? 3 : 0;
 }
 
-/* White space at p: all of it at the end of the text, else all but its last character, which goes with
-   what follows, unless it is the only one. */
+/* White space at p: all of it at the end of the text, else all but its last character, which goes
+   with what follows, unless it is the only one. */
 static size_t ob_space_word(const ob_classes *k, const char *p, size_t n) {
     size_t at = 0, last = 0, used;
     while (at < n && ob_class_at(k, p + at, n - at, &used) == OB_CHAR_SPACE) {
@@ -3290,17 +3309,17 @@ typedef struct ob_pair {
 struct onebit_tokenizer {
     onebit_env env;
     int kind, vocab, end, merges, added;
-    int unknown;           /* CHAR: id of '?', or -1 */
-    int shift;             /* 64 - log2 of the table's slots */
-    size_t mask;           /* slots - 1 */
-    char *text;            /* all pieces, joined */
-    uint32_t *at;          /* [vocab + 1] where each begins */
-    uint8_t *role;         /* [vocab] OB_TOKEN_ bits */
-    int32_t *merge;        /* [merges][3] left, right, result; the row is the rank */
-    ob_pair *table;        /* [mask + 1] */
-    int32_t *sorted;       /* [added] added tokens by their text */
-    int32_t byte_id[256];  /* -1: none, then the byte is dropped */
-    uint8_t first[256];    /* OR of the roles of added tokens that begin with this byte */
+    int unknown;          /* CHAR: id of '?', or -1 */
+    int shift;            /* 64 - log2 of the table's slots */
+    size_t mask;          /* slots - 1 */
+    char *text;           /* all pieces, joined */
+    uint32_t *at;         /* [vocab + 1] where each begins */
+    uint8_t *role;        /* [vocab] OB_TOKEN_ bits */
+    int32_t *merge;       /* [merges][3] left, right, result; the row is the rank */
+    ob_pair *table;       /* [mask + 1] */
+    int32_t *sorted;      /* [added] added tokens by their text */
+    int32_t byte_id[256]; /* -1: none, then the byte is dropped */
+    uint8_t first[256];   /* OR of the roles of added tokens that begin with this byte */
     ob_classes classes;
 };
 
@@ -3308,13 +3327,13 @@ struct onebit_tokenizer {
 typedef struct ob_draft {
     onebit_env env;
     int kind, end, vocab, merges;
-    size_t capacity;  /* ids */
-    ob_slice *piece;  /* [capacity]; p NULL = not given yet */
-    uint8_t *role;    /* [capacity] */
-    int32_t *merge;   /* [merges][3] */
-    uint32_t *known;  /* [mask + 1] id + 1 by hash of the text; 0 = free */
+    size_t capacity; /* ids */
+    ob_slice *piece; /* [capacity]; p NULL = not given yet */
+    uint8_t *role;   /* [capacity] */
+    int32_t *merge;  /* [merges][3] */
+    uint32_t *known; /* [mask + 1] id + 1 by hash of the text; 0 = free */
     size_t mask;
-    char *pool;       /* room for text */
+    char *pool; /* room for text */
     size_t used;
     void *block;
 } ob_draft;
@@ -3326,6 +3345,7 @@ static size_t ob_power_of_two(size_t n) {
     return p;
 }
 
+/* The pieces of a draft's block; with c->base NULL only their sum is counted. */
 static void ob_draft_carve(ob_draft *d, ob_carve *c, size_t merges, size_t pool) {
     d->piece = (ob_slice *)ob_take(c, d->capacity * sizeof *d->piece);
     d->role = (uint8_t *)ob_take(c, d->capacity);
@@ -3342,8 +3362,9 @@ static onebit_status ob_draft_take(ob_draft *d, const onebit_env *env, size_t vo
     d->env = *env;
     d->end = -1;
     if (vocab == 0 || vocab > OB_VOCAB_MAX || merges > OB_MERGES_MAX || pool > SIZE_MAX / 2)
-        return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: %.0f tokens and %.0f merges; at most %d and %d",
-                       (double)vocab, (double)merges, OB_VOCAB_MAX, OB_MERGES_MAX);
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "tokenizer: %.0f tokens and %.0f merges; at most %d and %d", (double)vocab,
+                       (double)merges, OB_VOCAB_MAX, OB_MERGES_MAX);
     d->capacity = vocab;
     d->mask = ob_power_of_two(vocab * 2) - 1;
     ob_draft_carve(d, &count, merges, pool + 1);
@@ -3374,7 +3395,8 @@ static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t
                        (double)id, (int)d->capacity, (int)d->capacity - 1);
     if (d->piece[id].p) return ob_fail(ONEBIT_FORMAT, "tokenizer: id %d twice", (int)id);
     slot = ob_draft_slot(d, p, n);
-    if (*slot) return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is also %d", (int)id, (int)*slot - 1);
+    if (*slot)
+        return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is also %d", (int)id, (int)*slot - 1);
     d->piece[id].p = p;
     d->piece[id].n = n;
     d->role[id] = (uint8_t)role;
@@ -3408,6 +3430,7 @@ static ob_pair *ob_pair_slot(const onebit_tokenizer *t, uint64_t key) {
     return &t->table[i];
 }
 
+/* Both ids of a pair in one number. */
 static uint64_t ob_pair_key(int32_t left, int32_t right) {
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
@@ -3489,7 +3512,8 @@ static onebit_status ob_tokenizer_enter_merges(onebit_tokenizer *t) {
         const int32_t *m = t->merge + (size_t)i * 3;
         ob_pair *slot = ob_pair_slot(t, ob_pair_key(m[0], m[1]));
         int part, known = 1;
-        if (slot->id >= 0) return ob_fail(ONEBIT_FORMAT, "tokenizer: merge %d stands there twice", i);
+        if (slot->id >= 0)
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: merge %d stands there twice", i);
         slot->key = ob_pair_key(m[0], m[1]);
         slot->rank = (uint32_t)i;
         slot->id = m[2];
@@ -3503,6 +3527,7 @@ static onebit_status ob_tokenizer_enter_merges(onebit_tokenizer *t) {
     return ONEBIT_OK;
 }
 
+/* The pieces of the object's block, after the struct itself; text is the bytes of all pieces. */
 static void ob_tokenizer_carve(onebit_tokenizer *t, ob_carve *c, size_t text) {
     t->text = (char *)ob_take(c, text + 1);
     t->at = (uint32_t *)ob_take(c, ((size_t)t->vocab + 1) * sizeof *t->at);
@@ -3605,6 +3630,7 @@ typedef struct ob_ids {
     size_t capacity, n;
 } ob_ids;
 
+/* Gives one id out; -1 (a byte or character without a token) is dropped. */
 static void ob_ids_add(ob_ids *o, int32_t id) {
     if (id < 0) return;
     if (o->n < o->capacity) o->p[o->n] = id;
@@ -3618,8 +3644,8 @@ static uint32_t ob_rank(const onebit_tokenizer *t, int32_t left, int32_t right, 
     return slot->id >= 0 ? slot->rank : OB_NO_RANK;
 }
 
-/* Merges the n <= OB_SHORT_WORD ids of a word in place, the lowest rank first, the leftmost of equals;
-   returns how many remain. */
+/* Merges the n <= OB_SHORT_WORD ids of a word in place, the lowest rank first, the leftmost of
+   equals; returns how many remain. */
 static int ob_merge_short(const onebit_tokenizer *t, int32_t *s, int n) {
     uint32_t rank[OB_SHORT_WORD];
     int32_t made[OB_SHORT_WORD];
@@ -3666,7 +3692,8 @@ static onebit_status ob_work_reserve(const onebit_tokenizer *t, ob_work *w, size
     w->block = w->capacity < SIZE_MAX / each ? ob_alloc(&t->env, w->capacity * each + 128) : NULL;
     if (!w->block) {
         w->capacity = 0;
-        return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory to encode a word of %.0f bytes", (double)n);
+        return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory to encode a word of %.0f bytes",
+                       (double)n);
     }
     carve.base = (uint8_t *)w->block;
     w->heap = (uint64_t *)ob_take(&carve, 2 * w->capacity * sizeof *w->heap);
@@ -3674,8 +3701,8 @@ static onebit_status ob_work_reserve(const onebit_tokenizer *t, ob_work *w, size
     return ONEBIT_OK;
 }
 
-/* Moves the entry at i down to its place (smallest on top). Four children share a cache line or two,
-   which halves the misses of a heap that outgrows the cache. */
+/* Moves the entry at i down to its place (smallest on top). Four children share a cache line or
+   two, which halves the misses of a heap that outgrows the cache. */
 static void ob_work_sift(ob_work *w, size_t i) {
     uint64_t moved = w->heap[i];
     for (;;) {
@@ -3690,6 +3717,7 @@ static void ob_work_sift(ob_work *w, size_t i) {
     w->heap[i] = moved;
 }
 
+/* Adds an entry, moved up to its place. The room is reserved. */
 static void ob_work_push(ob_work *w, uint64_t entry) {
     size_t i = w->heaped++;
     while (i > 0 && w->heap[(i - 1) / 4] > entry) {
@@ -3765,8 +3793,8 @@ static onebit_status ob_encode_word(const onebit_tokenizer *t, ob_ids *o, ob_wor
 }
 
 /* Text without added tokens. */
-static onebit_status ob_encode_plain(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
-                                     size_t n) {
+static onebit_status ob_encode_plain(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
+                                     const char *p, size_t n) {
     size_t at = 0;
     while (at < n) {
         size_t used = 1;
@@ -3836,8 +3864,9 @@ static size_t ob_added_next(const onebit_tokenizer *t, const char *p, size_t n, 
     return n;
 }
 
-static onebit_status ob_encode_all(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *text,
-                                   size_t bytes, int special) {
+/* Added tokens first, the text between them by the kind's own rule. */
+static onebit_status ob_encode_all(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
+                                   const char *text, size_t bytes, int special) {
     size_t at = 0;
     while (at < bytes) {
         int32_t id;
@@ -3852,8 +3881,8 @@ static onebit_status ob_encode_all(const onebit_tokenizer *t, ob_ids *o, ob_work
 }
 
 onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t *ids,
-                                                 size_t capacity, size_t *count, const char *text,
-                                                 size_t bytes, int special) {
+                                      size_t capacity, size_t *count, const char *text,
+                                      size_t bytes, int special) {
     ob_ids o;
     ob_work w;
     onebit_status status;
@@ -3911,8 +3940,8 @@ static void ob_stream_add(ob_out *o, const void *p, size_t n) {
     else memcpy(o->p + o->n, p, n), o->n += n;
 }
 
-/* Takes what is decided out of the held bytes: whole characters, and U+FFFD for each byte that can no
-   longer become one (with flush: for all that is left). */
+/* Takes what is decided out of the held bytes: whole characters, and U+FFFD for each byte that can
+   no longer become one (with flush: for all that is left). */
 static void ob_stream_drain(onebit_utf8 *s, ob_out *o, int flush) {
     while (s->count > 0) {
         int i, used = ob_utf8_promise(s->held, s->count);
@@ -3926,7 +3955,7 @@ static void ob_stream_drain(onebit_utf8 *s, ob_out *o, int flush) {
 
 /* Special tokens give nothing, as in onebit_tokenizer_decode with special 0. */
 size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *state, int id,
-                                          char *out, size_t size) {
+                               char *out, size_t size) {
     ob_out o = ob_out_on(out, size);
     ob_slice s = {NULL, 0};
     size_t i;
@@ -3959,6 +3988,7 @@ typedef struct ob_words {
     size_t mask, used, bytes; /* bytes of all distinct words */
 } ob_words;
 
+/* Slot of a word: the one that holds it, or the free one where it belongs. */
 static ob_word *ob_word_slot(const ob_words *w, const char *p, size_t n, uint64_t hash) {
     size_t i = (size_t)hash & w->mask;
     for (; w->slot[i].p; i = (i + 1) & w->mask)
@@ -3971,7 +4001,8 @@ static int ob_words_grow(ob_words *w) {
     ob_words old = *w;
     size_t i, slots = old.slot ? (old.mask + 1) * 2 : 4096;
     w->slot = slots < SIZE_MAX / sizeof *w->slot
-                  ? (ob_word *)ob_alloc(&w->env, slots * sizeof *w->slot) : NULL;
+                  ? (ob_word *)ob_alloc(&w->env, slots * sizeof *w->slot)
+                  : NULL;
     if (!w->slot) {
         w->slot = old.slot;
         return 0;
@@ -4033,8 +4064,9 @@ typedef struct ob_bid {
     int32_t couple;
 } ob_bid;
 
-/* The learner. The distinct words lie one after another with a wall before and after each; a position
-   is a byte of them. A symbol lives at its first byte; the last byte knows where it begins. */
+/* The learner. The distinct words lie one after another with a wall before and after each; a
+   position is a byte of them. A symbol lives at its first byte; the last byte knows where it
+   begins. */
 typedef struct ob_learner {
     onebit_env env;
     int32_t places;                /* positions */
@@ -4056,6 +4088,7 @@ typedef struct ob_learner {
 
 #define OB_WALL (-1)
 
+/* The arrays of the learner's block. */
 static void ob_learner_carve(ob_learner *l, ob_carve *c, size_t words) {
     size_t n = (size_t)l->places;
     l->byte = (char *)ob_take(c, n);
@@ -4099,7 +4132,8 @@ static int ob_couple_room(ob_learner *l) {
     if (l->couples < l->couple_capacity) return 1;
     if (want > 0x3FFFFFFF) l->failed = 1;
     if (l->failed) return 0;
-    couple = (ob_couple *)ob_learner_grow(l, l->couple, had * sizeof *couple, want * sizeof *couple);
+    couple =
+        (ob_couple *)ob_learner_grow(l, l->couple, had * sizeof *couple, want * sizeof *couple);
     if (!couple) return 0;
     l->couple = couple;
     slot = (int32_t *)ob_learner_grow(l, l->slot, 0, want * 2 * sizeof *slot);
@@ -4148,13 +4182,14 @@ static void ob_couple_drop(ob_learner *l, int32_t p) {
     l->home[p] = -1;
 }
 
-/* 1 when a is merged before b: the higher count, then the smaller left id, then the smaller right. */
+/* 1 when a is merged before b: the higher count, then the smaller left, then the smaller right. */
 static int ob_bid_wins(const ob_learner *l, ob_bid a, ob_bid b) {
     const ob_couple *x = &l->couple[a.couple], *y = &l->couple[b.couple];
     if (a.count != b.count) return a.count > b.count;
     return x->left != y->left ? x->left < y->left : x->right < y->right;
 }
 
+/* Restores the heap below i (the winner on top). */
 static void ob_bid_sift(ob_learner *l, size_t i) {
     ob_bid moved = l->bid[i];
     for (;;) {
@@ -4187,8 +4222,8 @@ static void ob_bid_push(ob_learner *l, int32_t k) {
     l->bid[i] = bid;
 }
 
-/* The couple with the highest count, out of the heap; -1 when none is left. Counts of queued couples
-   only go down, so a stale entry is queued again with what it is worth now. */
+/* The couple with the highest count, out of the heap; -1 when none is left. Counts of queued
+   couples only go down, so a stale entry is queued again with what it is worth now. */
 static int32_t ob_bid_best(ob_learner *l) {
     while (l->bids && !l->failed) {
         ob_bid top = l->bid[0];
@@ -4222,6 +4257,7 @@ static void ob_learner_lay(ob_learner *l, const ob_words *w) {
     }
 }
 
+/* Takes the memory for the counted words, lays them out and queues every couple. */
 static onebit_status ob_learner_take(ob_learner *l, const ob_words *w) {
     ob_carve count = {NULL, 0}, carve = {NULL, 0};
     int32_t k;
@@ -4233,7 +4269,8 @@ static onebit_status ob_learner_take(ob_learner *l, const ob_words *w) {
     ob_learner_carve(l, &count, w->used);
     l->block = ob_alloc(&l->env, count.used);
     if (!l->block)
-        return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %.0f distinct words", (double)w->used);
+        return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %.0f distinct words",
+                       (double)w->used);
     carve.base = (uint8_t *)l->block;
     ob_learner_carve(l, &carve, w->used);
     ob_learner_lay(l, w);
@@ -4248,8 +4285,8 @@ static void ob_learner_free(ob_learner *l) {
     ob_release(&l->env, l->block);
 }
 
-/* Puts id in place of couple k everywhere. Lists are ascending, so "aaa" becomes "aa" "a", as encoding
-   does it. a and b are the lengths of its two pieces. */
+/* Puts id in place of couple k everywhere. Lists are ascending, so "aaa" becomes "aa" "a", as
+   encoding does it. a and b are the lengths of its two pieces. */
 static void ob_learner_replace(ob_learner *l, int32_t k, int32_t id, int32_t a, int32_t b) {
     int32_t p;
     while ((p = l->couple[k].first) >= 0 && !l->failed) {
@@ -4305,7 +4342,8 @@ static onebit_status ob_draft_finish(ob_draft *d, onebit_tokenizer **out) {
 }
 
 /* Learns from counted words. */
-static onebit_status ob_learn_words(onebit_tokenizer **out, const ob_words *w, ob_draft *d, int vocab) {
+static onebit_status ob_learn_words(onebit_tokenizer **out, const ob_words *w, ob_draft *d,
+                                    int vocab) {
     ob_learner l;
     onebit_status status = ob_learner_take(&l, w);
     if (status == ONEBIT_OK) status = ob_draft_bytes(d);
@@ -4315,6 +4353,7 @@ static onebit_status ob_learn_words(onebit_tokenizer **out, const ob_words *w, o
     return status;
 }
 
+/* BPE: words are counted, then merged; nothing of the text is kept. */
 static onebit_status ob_learn_bpe(onebit_tokenizer **out, const char *text, size_t bytes, int vocab,
                                   const onebit_env *env) {
     ob_words w;
@@ -4334,6 +4373,7 @@ static onebit_status ob_learn_bpe(onebit_tokenizer **out, const char *text, size
     return status;
 }
 
+/* BYTE: nothing to learn. */
 static onebit_status ob_learn_byte(onebit_tokenizer **out, const onebit_env *env) {
     ob_draft d;
     onebit_status status;
@@ -4397,11 +4437,15 @@ onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_ki
         return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_train: text is NULL");
     if (!text) text = "";
     switch (kind) {
-    case ONEBIT_TOKENIZER_BPE: return ob_learn_bpe(out, text, bytes, vocab_size, &e);
-    case ONEBIT_TOKENIZER_BYTE: return ob_learn_byte(out, &e);
-    case ONEBIT_TOKENIZER_CHAR: return ob_learn_char(out, text, bytes, &e);
+    case ONEBIT_TOKENIZER_BPE:
+        return ob_learn_bpe(out, text, bytes, vocab_size, &e);
+    case ONEBIT_TOKENIZER_BYTE:
+        return ob_learn_byte(out, &e);
+    case ONEBIT_TOKENIZER_CHAR:
+        return ob_learn_char(out, text, bytes, &e);
     }
-    return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_train: there is no tokenizer kind %d", (int)kind);
+    return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_train: there is no tokenizer kind %d",
+                   (int)kind);
 }
 
 /* ---- tokenizer.json in: the part of Hugging Face's format that GPT-2 uses, and our own ---- */
@@ -4436,10 +4480,11 @@ static void ob_hf_text(ob_json *j, char *out, size_t size) {
 /* Refuses a construct by its name. */
 static onebit_status ob_hf_refuse(const ob_json *j, const char *where, ob_slice name) {
     return ob_fail(ONEBIT_UNSUPPORTED,
-                   "%.120s: %s \"%.*s\" is not supported (byte-level BPE of the GPT-2 kind is)", j->what,
-                   where, name.n < 80 ? (int)name.n : 80, name.p);
+                   "%.120s: %s \"%.*s\" is not supported (byte-level BPE of the GPT-2 kind is)",
+                   j->what, where, name.n < 80 ? (int)name.n : 80, name.p);
 }
 
+/* The same for a name of our own. */
 static onebit_status ob_hf_refuse_text(const ob_json *j, const char *where, const char *name) {
     ob_slice s;
     s.p = name;
@@ -4457,6 +4502,7 @@ static onebit_status ob_hf_off(ob_json *j, const char *where, ob_slice key) {
     return ob_hf_refuse(j, where, key);
 }
 
+/* Reads a stage; what we do not ask of it is passed over. null leaves the type empty. */
 static onebit_status ob_hf_stage(ob_json *j, ob_stage *s) {
     ob_slice key;
     memset(s, 0, sizeof *s);
@@ -4491,12 +4537,14 @@ static void ob_hf_count_vocab(ob_json *j, ob_hf *h) {
     }
 }
 
+/* Counts the merges, and finds the longest as written: the room that decoding one needs. */
 static void ob_hf_count_merges(ob_json *j, ob_hf *h) {
     h->merges = *j;
     h->has_merges = 1;
     for (ob_json_array(j); ob_json_item(j); h->merge_count++) ob_hf_longest(h, ob_json_raw(j).n);
 }
 
+/* Counts added tokens; the length of their JSON is more than that of their texts. */
 static void ob_hf_count_added(ob_json *j, ob_hf *h) {
     h->added = *j;
     h->has_added = 1;
@@ -4611,8 +4659,8 @@ static onebit_status ob_hf_token(ob_json *j, ob_draft *d, ob_slice key) {
     return ob_draft_put(d, id, s.p, s.n, byte ? OB_TOKEN_BYTE : 0);
 }
 
-/* Decodes the two parts of a merge, written "a b" or ["a", "b"], one after the other into room;
-   *split is where the second begins. */
+/* Decodes the two parts of a merge, written "a b" or ["a", "b"], one after the other into room; the
+   second begins at *split. */
 static size_t ob_hf_parts(ob_json *j, char *room, size_t size, size_t *split) {
     size_t n;
     if (ob_json_peek(j) == '[') {
@@ -4653,7 +4701,8 @@ static onebit_status ob_hf_merge(ob_json *j, ob_draft *d, char *room, size_t siz
 
 /* The added token that ends texts: by the names that are in use. */
 static int ob_draft_end(const ob_draft *d) {
-    static const char *const names[] = {OB_END_TEXT, "</s>", "<|end_of_text|>", "<|im_end|>", "<eos>"};
+    static const char *const names[] = {OB_END_TEXT, "</s>", "<|end_of_text|>", "<|im_end|>",
+                                        "<eos>"};
     size_t i;
     for (i = 0; i < sizeof names / sizeof *names; i++) {
         uint32_t id = *ob_draft_slot(d, names[i], strlen(names[i]));
@@ -4679,7 +4728,8 @@ static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
 }
 
 /* unk_token must say what we do: '?' for code points when there is one; bytes are never unknown. */
-static onebit_status ob_hf_check_unknown(const ob_json *j, const ob_hf *h, const onebit_tokenizer *t) {
+static onebit_status ob_hf_check_unknown(const ob_json *j, const ob_hf *h,
+                                         const onebit_tokenizer *t) {
     int i, lacks = 0;
     for (i = 0; i < 256; i++) lacks |= t->byte_id[i] < 0;
     if (t->kind == ONEBIT_TOKENIZER_CHAR ? (h->unknown[0] != 0) != (t->unknown >= 0)
@@ -4692,8 +4742,8 @@ static onebit_status ob_hf_check_unknown(const ob_json *j, const ob_hf *h, const
 static onebit_status ob_hf_make(onebit_tokenizer **out, const ob_json *j, ob_hf *h, int kind,
                                 const onebit_env *env) {
     ob_draft d;
-    onebit_status status = ob_draft_take(&d, env, h->tokens, h->merge_count,
-                                         h->tokens_bytes + h->longest + 2);
+    onebit_status status =
+        ob_draft_take(&d, env, h->tokens, h->merge_count, h->tokens_bytes + h->longest + 2);
     if (status == ONEBIT_OK) {
         d.kind = kind;
         d.used = h->longest + 1; /* the pool begins with the room for a merge */
@@ -4725,22 +4775,23 @@ static onebit_status ob_tokenizer_parse(onebit_tokenizer **out, const char *json
 
 onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes,
                                      const onebit_env *env) {
-    if (!out || !json) return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_parse: out and json are needed");
+    if (!out || !json)
+        return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_parse: out and json are needed");
     return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", env);
 }
 
-#ifndef ONEBIT_NO_FILES
-onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path, const onebit_env *env) {
+onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
+                                    const onebit_env *env) {
     ob_map map;
     onebit_status status;
-    if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_open: out and path are needed");
+    if (!out || !path)
+        return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_open: out and path are needed");
     *out = NULL;
     OB_TRY(ob_map_open(&map, path));
     status = ob_tokenizer_parse(out, (const char *)map.data, map.bytes, path, env);
     ob_map_close(&map);
     return status;
 }
-#endif
 
 /* ---- tokenizer.json out ---- */
 
@@ -4767,6 +4818,7 @@ static void ob_out_token(ob_out *o, const onebit_tokenizer *t, int32_t id) {
     ob_out_add(o, "\"", 1);
 }
 
+/* "added_tokens", in the order of their ids. */
 static void ob_out_added(ob_out *o, const onebit_tokenizer *t) {
     int id, some = 0;
     ob_out_text(o, "\"added_tokens\":[");
@@ -4782,14 +4834,15 @@ static void ob_out_added(ob_out *o, const onebit_tokenizer *t) {
     ob_out_text(o, "],\n");
 }
 
-/* The stages: byte-level with or without the pre-tokenizer's expression; none for code points, which
-   make one word of the text whose initial symbols are its characters. */
+/* The stages: byte-level with or without the pre-tokenizer's expression; none for code points,
+   which make one word of the text whose initial symbols are its characters. */
 static void ob_out_stages(ob_out *o, const onebit_tokenizer *t) {
     int bytes = t->kind != ONEBIT_TOKENIZER_CHAR;
     ob_out_text(o, "\"normalizer\":null,\n\"pre_tokenizer\":");
     if (bytes)
-        ob_out_format(o, "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
-                         "\"trim_offsets\":true,\"use_regex\":%s}",
+        ob_out_format(o,
+                      "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+                      "\"trim_offsets\":true,\"use_regex\":%s}",
                       t->kind == ONEBIT_TOKENIZER_BPE ? "true" : "false");
     else ob_out_text(o, "null");
     ob_out_text(o, ",\n\"post_processor\":null,\n\"decoder\":");
@@ -4798,12 +4851,14 @@ static void ob_out_stages(ob_out *o, const onebit_tokenizer *t) {
                          : "{\"type\":\"Fuse\"},\n");
 }
 
+/* "model" up to its merges. '?' stands for unknown characters when there is one. */
 static void ob_out_vocab(ob_out *o, const onebit_tokenizer *t) {
     int id;
-    ob_out_format(o, "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":%s,"
-                     "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,"
-                     "\"fuse_unk\":false,\"byte_fallback\":false,\"ignore_merges\":false,\n"
-                     "\"vocab\":{",
+    ob_out_format(o,
+                  "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":%s,"
+                  "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,"
+                  "\"fuse_unk\":false,\"byte_fallback\":false,\"ignore_merges\":false,\n"
+                  "\"vocab\":{",
                   t->unknown >= 0 ? "\"?\"" : "null");
     for (id = 0; id < t->vocab; id++) {
         ob_out_text(o, id ? ",\n" : "\n");
@@ -4855,8 +4910,7 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
    text is that of the first merge whose parts are known by then; such texts have at most
    OB_DERIVED_MAX bytes, which bounds what a small file can unfold to. */
 
-#define OB_PACK_HEADER 32
-#define OB_PACK_PLAIN 1
+#define OB_PACK_PLAIN   1
 #define OB_PACK_IMPLIED 2
 
 /* 1 when the packed form must hold the text of id. */
@@ -4894,6 +4948,7 @@ static void ob_pack_32(ob_packer *o, uint32_t v) {
     ob_pack_add(o, b, 4);
 }
 
+/* One id in the width that the vocabulary needs. */
 static void ob_pack_id(ob_packer *o, const onebit_tokenizer *t, int32_t id) {
     uint8_t b[4];
     ob_put32(b, (uint32_t)id);
@@ -4907,6 +4962,7 @@ static void ob_pack_roles(ob_packer *o, const onebit_tokenizer *t, int mask, int
         if ((t->role[id] & mask) == bits) ob_pack_id(o, t, id);
 }
 
+/* The eight numbers in front. */
 static void ob_pack_header(ob_packer *o, const onebit_tokenizer *t, int flags) {
     uint32_t special = 0, stored = 0;
     int32_t id;
@@ -4924,6 +4980,7 @@ static void ob_pack_header(ob_packer *o, const onebit_tokenizer *t, int flags) {
     ob_pack_32(o, stored);
 }
 
+/* The whole form, as laid out above. */
 static void ob_pack_all(ob_packer *o, const onebit_tokenizer *t) {
     const int added = OB_TOKEN_ADDED | OB_TOKEN_SPECIAL;
     int flags = ob_pack_flags(t), i;
@@ -5060,10 +5117,11 @@ static onebit_status ob_unpack_texts(ob_unpack *u) {
         d->piece[id].p = (const char *)p;
         d->piece[id].n = n;
     }
-    return u->r.bad || u->r.at != u->r.n ? ob_unpack_bad("it does not end where it should") : ONEBIT_OK;
+    return u->r.bad || u->r.at != u->r.n ? ob_unpack_bad("it does not end where it should")
+                                         : ONEBIT_OK;
 }
 
-/* Gives implied results their ids, and derived texts their length; *total is the sum of the latter. */
+/* Gives implied results their ids, and derived texts their length, whose sum is *total. */
 static onebit_status ob_unpack_lengths(ob_unpack *u, size_t *total) {
     ob_slice *piece = u->d.piece;
     uint32_t i, id = 0;
@@ -5116,6 +5174,7 @@ static onebit_status ob_unpack_check(const ob_unpack *u) {
     return ONEBIT_OK;
 }
 
+/* All steps in the order of the layout. */
 static onebit_status ob_unpack_read(ob_unpack *u) {
     size_t total;
     OB_TRY(ob_unpack_header(u));
@@ -5348,8 +5407,6 @@ ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset) {
 ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position position) {
     if (dataset) dataset->at = position;
 }
-
-#ifndef ONEBIT_NO_FILES
 
 /* ---- from files to documents ---- */
 
@@ -5801,26 +5858,22 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
     return ob_sink_commit(&sink);
 }
 
-#endif /* ONEBIT_NO_FILES */
-
 /* =================================================================================================
    7 >>format   how matrices are stored: quantise, pack, unpack, bytes of each layout.
    uses: base                                               used by: kernels ops model files session
-   =================================================================================================
- */
+   ============================================================================================== */
 
 /* Every matrix format holds 16 rows interleaved, so that one sequential stream feeds 16 outputs:
    rows are padded to 16, columns to the group below, blocks of 16 rows follow each other.
 
      f32x16   per column: 16 floats, one per row
      f16x16   per column: 16 halves
-     q8x16    per 4 columns k..k+3:  64 bytes; byte 4*row + j          = int8 code of column k + j
-     t2x16    per 16 columns k..:    64 bytes; byte 4*row + j, bits 2p = code + 1 of column k + 4p +
-   j b1x16    per 32 columns k..:    64 bytes; byte 4*row + j, bit p   = (code > 0) of column k + 4p
-   + j
+     q8x16    per 4 columns k..:   64 bytes; byte 4*row + j          = int8 code of column k + j
+     t2x16    per 16 columns k..:  64 bytes; byte 4*row + j, bits 2p: code + 1 of column k + 4p + j
+     b1x16    per 32 columns k..:  64 bytes; byte 4*row + j, bit p: code > 0 of column k + 4p + j
 
-   Padding holds the code 0 (t2: bits 01, b1: bit 0 against inputs that are padded with zeros). Seen
-   as little-endian words, word `row` of a 64-byte group holds that row's columns, which is what the
+   Padding holds the code 0 (t2: bits 01, b1: bit 0 against inputs padded with zeros). Seen as
+   little-endian words, word `row` of a 64-byte group holds that row's columns, which is what the
    unpacker uses. plain: row-major float32, for norm gains. */
 typedef enum ob_format {
     OB_PLAIN,
@@ -5868,8 +5921,7 @@ static uint64_t ob_format_bytes(ob_format format, int rows, int cols) {
     return (uint64_t)((rows + 15) / 16) * ob_block_bytes(format, cols);
 }
 
-/* ---- Quantisers: latent weights to codes, code * scale approximates the weight
- * -------------------- */
+/* ---- Quantisers: latent weights to codes, code * scale approximates the weight --------------- */
 
 /* Round half to even for |x| < 2^22, without a library call, so that it vectorises. */
 OB_BODY float ob_round(float x) {
@@ -5907,7 +5959,7 @@ typedef struct ob_quantizer {
 } ob_quantizer;
 
 /* Sum and maximum of |w| over a row, latents clamped. 16 lanes in a fixed order, whatever the
- * machine. */
+   machine. */
 OB_BODY void ob_magnitude_body(const float *w, int n, float clamp, float *sum, float *largest) {
     float lane[16], peak[16], total = 0.0f, most = 0.0f;
     int i, j;
@@ -5971,8 +6023,7 @@ OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quanti
     }
 }
 
-/* ---- Packing
- * ---------------------------------------------------------------------------------------- */
+/* ---- Packing --------------------------------------------------------------------------------- */
 
 /* Position and shift of a code inside a block of 16 rows. */
 static void ob_code_place(ob_format format, int row, int col, size_t *at, int *shift) {
@@ -6010,8 +6061,7 @@ static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
     memset(data, format == OB_T2X16 ? 0x55 : 0, (size_t)ob_format_bytes(format, rows, cols));
 }
 
-/* ---- Unpacking
- * -------------------------------------------------------------------------------------- */
+/* ---- Unpacking ------------------------------------------------------------------------------- */
 
 /* The 16 little-endian words of a 64-byte group. */
 OB_BODY void ob_group_words(uint32_t words[16], const uint8_t *group) {
@@ -6081,8 +6131,7 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
 /* =================================================================================================
    8 >>kernels   the inner loops, once per instruction set, and the chooser.
    uses: base system format                                               used by: ops optim
-   =================================================================================================
- */
+   ============================================================================================== */
 
 /* A loop is written once as an inline body; OB_VARIANTS compiles it for each instruction set. Sums
    run in 16 lanes that are folded in one fixed order and nothing is contracted to fused
@@ -6140,8 +6189,7 @@ OB_BODY float ob_exp(float x) {
     return p * r;
 }
 
-/* ---- Matrix tile
- * ------------------------------------------------------------------------------------ */
+/* ---- Matrix tile ----------------------------------------------------------------------------- */
 
 /* c[m][nr] = (add ? c : 0) + a[m][k] * panel[k][nr]; a has strides rs (row) and cs (column), ldc is
    the stride of c. Each output is one chain of sums over k, whatever m is. fused allows
@@ -6211,8 +6259,7 @@ OB_TILE(ob_tile_avx2, OB_TARGET_AVX2, ob_tile16_avx2, 6, 2)
 OB_TILE(ob_tile_avx512, OB_TARGET_AVX512, ob_tile32_avx512, 12, 4)
 #endif
 
-/* ---- Panels: the right operand of a tile
- * ------------------------------------------------------------ */
+/* ---- Panels: the right operand of a tile ----------------------------------------------------- */
 
 /* panel[i * nr + j] = b[(from + i) * rs + j * cs] for j < n, zero up to nr. */
 OB_BODY void ob_panel_body(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k,
@@ -6240,8 +6287,7 @@ OB_VARIANTS(ob_panel,
 OB_VARIANTS(ob_unpack, (float *out, int stride, const uint8_t *block, int format, int from, int n),
             (out, stride, block, format, from, n))
 
-/* ---- Rows
- * ------------------------------------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* Int8 codes of a token: scale = max(max|x|, 1e-5) / 127, code = round(x / scale). BitNet b1.58. */
 OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
@@ -6468,8 +6514,7 @@ OB_VARIANTS(ob_quantize, (float *out, const float *w, int n, const ob_quantizer 
 OB_VARIANTS(ob_magnitude, (const float *w, int n, float clamp, float *sum, float *largest),
             (w, n, clamp, sum, largest))
 
-/* ---- The table
- * -------------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 typedef struct ob_kernels {
     int nr; /* columns of a tile's panel */
@@ -6528,8 +6573,7 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
 /* =================================================================================================
    9 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
    uses: base system format kernels                           used by: model optim session
-   =================================================================================================
- */
+   ============================================================================================== */
 
 /* Sums over the inputs of a linear layer run in blocks of this many columns: sum of block sums,
    each block one chain. Small enough that 8-bit products stay exact in float (1024 * 127 * 127 <
@@ -6589,8 +6633,7 @@ typedef struct ob_weight {
 
 static const float ob_one = 1.0f;
 
-/* ---- Matrix product
- * --------------------------------------------------------------------------------- */
+/* ---- Matrix product -------------------------------------------------------------------------- */
 
 /* c[M, N] = (add ? c : 0) + a[M, K] b[K, N]; then, when w_scale is given, row n of the product is
    multiplied by a_scale[m] * w_scale[n * step]. b is a strided array, or a packed weight
@@ -6697,8 +6740,7 @@ static void ob_product(const ob_exec *x, float *c, const float *a, ptrdiff_t a_r
     ob_gemm(x, &g);
 }
 
-/* ---- Linear:  y[n] = scale_w * scale_x[n] * (Wq . xq[n]),  n tokens
- * --------------------------------- */
+/* ---- Linear:  y[n] = scale_w * scale_x[n] * (Wq . xq[n]),  n tokens -------------------------- */
 
 static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, const float *xs,
                                   const ob_weight *w, int n) {
@@ -6739,9 +6781,9 @@ static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const f
     ob_run(x, ob_scale_piece, &s, rows, (double)rows * d);
 }
 
-/* Straight-through gradient: quantisers count as the identity, scales as constants.
-   dx (+)= (dy * scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may
-   be NULL; dw may be NULL. */
+/* Straight-through gradient: quantisers count as the identity, scales as constants. dx (+)= (dy *
+   scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may be NULL; dw may
+   be NULL. */
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                    const float *xq, const float *xs, const ob_weight *w, float *tmp,
                                    float ste, int n, int add) {
@@ -6756,8 +6798,7 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
     }
 }
 
-/* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1
- * ------------------- */
+/* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1 ------------ */
 
 typedef struct ob_rows_job {
     ob_job job;
@@ -6792,8 +6833,7 @@ static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, const 
     ob_run(x, ob_quantize_piece, &q, rows, (double)rows * d * 2);
 }
 
-/* ---- Embedding:  x[n] = W[ids[n]]
- * ------------------------------------------------------------------- */
+/* ---- Embedding:  x[n] = W[ids[n]] ------------------------------------------------------------ */
 
 static void ob_embed_piece(void *arg, int piece) {
     ob_rows_job *e = (ob_rows_job *)arg;
@@ -6836,8 +6876,7 @@ static void ob_cpu_embed_backward(const ob_exec *x, float *dw, const int32_t *id
     ob_run(x, ob_embed_grad_piece, &e, d, (double)rows * d);
 }
 
-/* ---- RMSNorm:  y = x * rstd * g,  rstd = 1 / sqrt(mean x^2 + eps)   (Zhang & Sennrich 2019)
- * --------- */
+/* ---- RMSNorm:  y = x * rstd * g,  rstd = 1 / sqrt(mean x^2 + eps)   (Zhang & Sennrich 2019) -- */
 
 static void ob_norm_piece(void *arg, int piece) {
     ob_rows_job *n = (ob_rows_job *)arg;
@@ -6897,8 +6936,7 @@ static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, cons
     ob_run(x, ob_norm_grad_piece, &n, rows, (double)rows * d * 4);
 }
 
-/* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021)
- * ------------- */
+/* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021) ------ */
 
 typedef struct ob_rope_job {
     ob_job job;
@@ -6945,8 +6983,7 @@ static void ob_rope_table(float *table, int T, int d, double theta, int use) {
         }
 }
 
-/* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads
- * ---------------- */
+/* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads --------- */
 
 /* One batch of sequences. Keys are kept as columns, kT [B][K][d][cap], values as rows, v
    [B][cap][K][d] (cap = room per sequence): the layout of the session's cache and of training
@@ -7057,8 +7094,7 @@ static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, i
                        (size_t)d * 4);
 }
 
-/* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL
- * ------------------------------ */
+/* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ----------------------- */
 
 typedef struct ob_act_job {
     ob_job job;
@@ -7098,8 +7134,7 @@ static void ob_cpu_act_backward(const ob_exec *x, float *dgate, float *dup, cons
     ob_run(x, ob_act_piece, &a, rows, (double)rows * d * 14);
 }
 
-/* ---- Residual:  out = x + r * y  (out may be x)
- * ----------------------------------------------------- */
+/* ---- Residual:  out = x + r * y  (out may be x) ---------------------------------------------- */
 
 static void ob_residual_piece(void *arg, int piece) {
     ob_rows_job *a = (ob_rows_job *)arg;
@@ -7120,8 +7155,7 @@ static void ob_cpu_residual(const ob_exec *x, float *out, const float *in, const
     ob_run(x, ob_residual_piece, &a, rows, (double)rows * d);
 }
 
-/* ---- Softcap, and softmax cross-entropy
- * ------------------------------------------------------------- */
+/* ---- Softcap, and softmax cross-entropy ------------------------------------------------------ */
 
 /* logits = c * tanh(logits / c), with tanh from the same exponential as everything else. */
 static void ob_cpu_softcap(const ob_exec *x, float *logits, float cap, size_t n) {
@@ -7175,8 +7209,7 @@ static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, cons
     ob_run(x, ob_loss_piece, &l, rows, (double)rows * V * 8);
 }
 
-/* ---- Weight quantiser:  latents to dense codes and scales
- * ------------------------------------------- */
+/* ---- Weight quantiser:  latents to dense codes and scales ------------------------------------ */
 
 typedef struct ob_weights_job {
     ob_job job;
@@ -7222,8 +7255,7 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
     ob_run(x, ob_weights_piece, &q, rows, (double)rows * cols * 2);
 }
 
-/* ---- The backend: one row per op
- * --------------------------------------------------------------------- */
+/* ---- The backend: one row per op ------------------------------------------------------------- */
 
 /* Another device fills the same rows in the same order. All pointers are its own memory; ops return
    nothing and never allocate. */
@@ -7277,8 +7309,7 @@ static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int
 /* =================================================================================================
    10 >>model   the tensors of a model, and its forward and backward pass as lists of ops.
    uses: base system config format ops                         used by: optim files session
-   =================================================================================================
- */
+   ============================================================================================== */
 
 /* Dimensions, by the letters of the manual. */
 typedef struct ob_dims {
@@ -7293,8 +7324,7 @@ static ob_dims ob_dims_of(const onebit_config *c) {
     return m;
 }
 
-/* ---- The tensor table
- * ------------------------------------------------------------------------------- */
+/* ---- The tensor table ------------------------------------------------------------------------ */
 
 typedef enum ob_role { OB_ROLE_GAIN, OB_ROLE_LINEAR, OB_ROLE_EMBEDDING, OB_ROLE_HEAD } ob_role;
 
@@ -7409,11 +7439,10 @@ static const ob_weight *ob_head(const ob_view *v) {
     return ob_block(v, 0, v->config->tie_word_embeddings ? OB_EMBED : OB_HEAD);
 }
 
-/* ---- Activations
- * ------------------------------------------------------------------------------------ */
+/* ---- Activations ----------------------------------------------------------------------------- */
 
 /* What one block computes; training keeps one set per layer for the backward pass, a session has
- * one. */
+   one. */
 typedef struct ob_acts {
     float *x, *x2;                /* [N][D] residual stream before attention, before FFN */
     float *rstd1, *rstd2;         /* [N] */
@@ -7480,8 +7509,7 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
     p->fq = ob_floats(c, N, D), p->f_s = ob_floats(c, N, 1);
 }
 
-/* ---- Forward
- * ---------------------------------------------------------------------------------------- */
+/* ---- Forward --------------------------------------------------------------------------------- */
 
 static float ob_residual_factor(const onebit_config *c) {
     return c->use_residual_scaling ? 0.70710678f : 1.0f;
@@ -7590,8 +7618,7 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
         x->ops->softcap(x, logits, (float)c->logit_softcap, (size_t)n * (size_t)c->vocab_size);
 }
 
-/* ---- Backward
- * --------------------------------------------------------------------------------------- */
+/* ---- Backward -------------------------------------------------------------------------------- */
 
 /* Where gradients go: one float array per slot (NULL = none there), and the straight-through factor
    of each matrix. */
@@ -7720,8 +7747,7 @@ static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *l
 /* =================================================================================================
    11 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
    uses: base system config format kernels ops model           used by: files flow
-   =================================================================================================
- */
+   ============================================================================================== */
 
 /* One trainable tensor and all that belongs to it. Arrays are [rows][cols]; NULL where not needed.
  */
@@ -7760,8 +7786,7 @@ struct onebit_trainer {
     double loss_sum, tokens_seen;
 };
 
-/* ---- Memory
- * ----------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
     return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
@@ -7866,8 +7891,7 @@ ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
     return c.used;
 }
 
-/* ---- Start
- * ------------------------------------------------------------------------------------------ */
+/* ---- Start ----------------------------------------------------------------------------------- */
 
 /* Weights ~ N(0, 0.02); matrices that write into the residual stream ~ N(0, 0.02 / sqrt(2 L)), as
    in GPT-2; gains 1. With the small embedding the first loss is ln V. */
@@ -7936,8 +7960,7 @@ ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
     ob_release(&env, trainer);
 }
 
-/* ---- Schedules
- * -------------------------------------------------------------------------------------- */
+/* ---- Schedules ------------------------------------------------------------------------------- */
 
 /* Learning rate at update s (from 0) as a share of the peak: warm-up, then the chosen shape down to
    lr_min_ratio at max_steps. */
@@ -8012,8 +8035,7 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
     t->stage = stage;
 }
 
-/* ---- One micro-batch
- * -------------------------------------------------------------------------------- */
+/* ---- One micro-batch ------------------------------------------------------------------------- */
 
 static onebit_status ob_check_ids(const int32_t *ids, size_t n, int low, int vocab,
                                   const char *what) {
@@ -8106,8 +8128,7 @@ ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, cons
     return ONEBIT_OK;
 }
 
-/* ---- One update
- * ------------------------------------------------------------------------------------- */
+/* ---- One update ------------------------------------------------------------------------------ */
 
 typedef struct ob_update_job {
     ob_job job;
@@ -8217,7 +8238,7 @@ static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) 
         }
 }
 
-/* Steps every tensor, clips latents, clears gradients. */
+/* Steps every tensor and clips latents. */
 static void ob_trainer_step_all(onebit_trainer *t, double share, float clip) {
     float bound = (float)t->config.latent_clip_max_training;
     int i;
@@ -8229,8 +8250,16 @@ static void ob_trainer_step_all(onebit_trainer *t, double share, float clip) {
         else ob_adamw_step(t, p, t->options.lr * share, clip);
         for (j = 0; bound > 0 && p->info.kind == OB_ROLE_LINEAR && j < p->size; j++)
             p->value[j] = ob_clampf(p->value[j], -bound, bound);
-        memset(p->grad, 0, p->size * sizeof(float));
     }
+}
+
+/* Forgets the gradients that were added up. */
+static void ob_trainer_clear(onebit_trainer *t) {
+    int i;
+    for (i = 0; i < t->count; i++)
+        memset(t->params[i].grad, 0, t->params[i].size * sizeof(float));
+    t->micro = 0;
+    t->loss_sum = 0.0;
 }
 
 ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
@@ -8243,18 +8272,19 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
     clip = 1.0 / t->micro;
     loss = t->loss_sum * clip;
     norm = ob_gradient_norm(t) * clip;
-    if (!(norm < 1e30) || !(loss < 1e30))
+    if (!(norm < 1e30) || !(loss < 1e30)) {
+        ob_trainer_clear(t);
         return ob_fail(ONEBIT_DIVERGED,
                        "loss %g, gradient norm %g at step %d: lower --lr or --muon-lr", loss, norm,
                        t->steps + 1);
+    }
     share = ob_schedule(&t->options, t->steps);
     if (t->options.grad_clip_max_norm > 0 && norm > t->options.grad_clip_max_norm)
         clip *= t->options.grad_clip_max_norm / norm;
     ob_trainer_step_all(t, share, (float)clip);
     t->steps++;
     t->stage = OB_STALE;
-    t->micro = 0;
-    t->loss_sum = 0.0;
+    ob_trainer_clear(t);
     if (!report) return ONEBIT_OK;
     report->step = t->steps;
     report->loss = loss;
@@ -8264,8 +8294,7 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
     return ONEBIT_OK;
 }
 
-/* ---- Evaluation and access
- * -------------------------------------------------------------------------- */
+/* ---- Evaluation and access ------------------------------------------------------------------- */
 
 ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs,
                                                  const int32_t *targets, int B, int T,
@@ -8369,8 +8398,7 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 /* =================================================================================================
    12 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
    uses: base system json config tokenizer format model optim   used by: session flow
-   =================================================================================================
- */
+   ============================================================================================== */
 
 /* The .1bit file, version 2. Little-endian; every section starts at a multiple of 64.
 
@@ -8382,13 +8410,13 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
      28   4  u32 flags = 0
      32   8  u64 offset of the config:    JSON text          40  8  u64 its bytes
      48   8  u64 offset of the tokenizer: see >>tokenizer    56  8  u64 its bytes (0 = no tokenizer)
-     64      n records of 128 bytes:
+     64      n records of 128 bytes (formats: see >>format):
                0   64  name, zero-terminated and zero-filled
                64   4  u32 format: 0 plain f32, 1 f32x16, 2 f16x16, 3 q8x16, 4 t2x16, 5 b1x16
-   (>>format) 68   4  u32 rows        72  4  u32 cols        76  4  u32 number of scales (0, 1 or
-   rows) 80   8  u64 offset of the f32 scales            88  8  u64 offset of the data 96   8  u64
-   bytes of the data                  104 24  zero then config, tokenizer, and for each tensor its
-   scales and its data.
+               68   4  u32 rows        72  4  u32 cols        76  4  u32 scales: 0, 1 or rows
+               80   8  u64 offset of the f32 scales            88  8  u64 offset of the data
+               96   8  u64 bytes of the data                  104 24  zero
+     then config, tokenizer, and for each tensor its scales and its data.
 
    Tensors stand in model order (embedding, blocks, final norm, head) and are exactly those that the
    config asks for. A reader maps the file and computes in place. */
@@ -8396,8 +8424,7 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 #define OB_HEAD_BYTES   64
 #define OB_RECORD_BYTES 128
 
-/* ---- Writing
- * ---------------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* Where everything goes; counted first, written second. */
 typedef struct ob_image {
@@ -8478,8 +8505,7 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
     return (size_t)m.at;
 }
 
-/* ---- Opening
- * ---------------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 struct onebit_model {
     onebit_env env;
@@ -8490,9 +8516,7 @@ struct onebit_model {
     size_t bytes;
     uint64_t checksum;
     int count;
-#ifndef ONEBIT_NO_FILES
     ob_map map;
-#endif
     uint8_t *copy; /* of an image that was not aligned */
 };
 
@@ -8608,9 +8632,7 @@ static onebit_status ob_open_image(onebit_model **out, onebit_model *head) {
 static void ob_model_drop(onebit_model *m) {
     onebit_tokenizer_free(m->tokenizer);
     ob_release(&m->env, m->copy);
-#ifndef ONEBIT_NO_FILES
     ob_map_close(&m->map);
-#endif
 }
 
 ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data,
@@ -8637,11 +8659,6 @@ ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void
 
 ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
                                            const onebit_env *env) {
-#ifdef ONEBIT_NO_FILES
-    (void)path, (void)env;
-    if (out) *out = NULL;
-    return ob_fail(ONEBIT_UNSUPPORTED, "built with ONEBIT_NO_FILES: use onebit_model_open_memory");
-#else
     onebit_model head;
     onebit_status status;
     if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_model_open: NULL argument");
@@ -8657,7 +8674,6 @@ ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
         ob_model_drop(&head);
     }
     return status;
-#endif
 }
 
 ONEBIT_API void onebit_model_free(onebit_model *model) {
@@ -8691,11 +8707,9 @@ ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int inde
     return ONEBIT_OK;
 }
 
-/* ---- safetensors: u64 header length, a JSON header, then the tensors' bytes (little-endian) ---- */
+/* ---- safetensors: u64 header length, a JSON header, then the tensors' bytes (little-endian) -- */
 /* Source: the format section of the safetensors README. Everything is checked before a byte is
    used: the tensors must cover the data exactly, without holes and without overlap. */
-
-#ifndef ONEBIT_NO_FILES
 
 #define OB_ST_HEADER_MAX 100000000u /* the limit of the reference implementation */
 #define OB_ST_RANK_MAX   4
@@ -8948,7 +8962,7 @@ static onebit_status ob_st_read(ob_st_file *out, const uint8_t *p, size_t bytes,
 }
 
 /* From memory, which must stay valid and unchanged until ob_st_close. */
-static onebit_status ob_st_parse(ob_st_file *out, const void *data, size_t bytes,
+OB_INLINE onebit_status ob_st_parse(ob_st_file *out, const void *data, size_t bytes,
                                  const onebit_env *env) {
     onebit_status status;
     memset(out, 0, sizeof *out);
@@ -9093,17 +9107,12 @@ static onebit_status ob_st_write(const char *path, const ob_st_item *items, int 
     return ob_sink_commit(&sink);
 }
 
-#endif /* ONEBIT_NO_FILES */
 
-
-/* ---- Checkpoints
- * ------------------------------------------------------------------------------------ */
+/* ---- Checkpoints ----------------------------------------------------------------------------- */
 
 /* One safetensors file: the latents under their Hugging Face names, optimizer state as
    optimizer.first.NAME and optimizer.second.NAME, codes.NAME (for the flip rate), and everything
    else as text in the metadata. One file, so that replacing it is atomic. */
-
-#ifndef ONEBIT_NO_FILES
 
 /* Text of any length that belongs to an object: measured, then written. */
 typedef size_t (*ob_text_writer)(const void *object, char *out, size_t size);
@@ -9327,13 +9336,11 @@ ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
     ob_release(&trainer->env, image);
     return status;
 }
-#endif
 
 /* =================================================================================================
    13 >>session   a conversation on a model: KV cache, prefill, decode, rewind, save and restore.
    uses: base system format kernels ops model files               used by: sample flow
-   =================================================================================================
- */
+   ============================================================================================== */
 
 struct onebit_session {
     onebit_env env;
@@ -9457,8 +9464,7 @@ ONEBIT_API const onebit_model *onebit_session_model(const onebit_session *sessio
     return session ? session->model : NULL;
 }
 
-/* ---- Evaluation
- * ------------------------------------------------------------------------------------- */
+/* ---- Evaluation ------------------------------------------------------------------------------ */
 
 /* Makes room for count tokens: keeps the first keep_first and the later half of the rest, which is
    evaluated again because positions move. */
@@ -9517,7 +9523,7 @@ static void ob_session_finish(onebit_session *s, float *rows) {
 }
 
 /* One layer, and what comes before the first or after the last. Returns the tokens that were
- * finished. */
+   finished. */
 static int ob_session_layer(onebit_session *s, float *rows) {
     int done = 0, l;
     if (s->chunk == 0) ob_session_begin(s);
@@ -9584,8 +9590,7 @@ ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int leng
     return ONEBIT_OK;
 }
 
-/* ---- Save and restore
- * ------------------------------------------------------------------------------- */
+/* ---- Save and restore ------------------------------------------------------------------------ */
 
 /* State: u64 "OBSTATE1", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304;
    tokens [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d]. */
@@ -9884,7 +9889,7 @@ static void ob_plot_hold(double v, double *lo, double *hi) {
 /* The smoothed loss: a running mean whose window is a tenth of the points so far, 1 to n / 40 of
    them, so that the steep beginning is not smeared. Carries on over gaps. */
 static double ob_plot_smooth(double *mean, double v, size_t i, size_t n) {
-    double most = (double)(n / 40 + 1), window = (double)i / 10.0 + 1.0;
+    double most = (double)(n / 20 + 1), window = (double)i / 10.0 + 1.0;
     if (!ob_is_number(v)) return v;
     if (window > most) window = most;
     if (!ob_is_number(*mean)) *mean = v;
@@ -10046,13 +10051,27 @@ static void ob_svg_axes(const ob_plot *p) {
                      (int)((OB_PLOT_TOP + OB_PLOT_BOTTOM) / 2));
 }
 
-/* A dashed reference line with its label at the right end, above it. */
-static void ob_svg_reference(const ob_plot *p, const char *label, double value) {
-    double py = ob_plot_y(p, value);
-    ob_svg_stroke(p->out, "ref", OB_PLOT_LEFT, py, OB_PLOT_RIGHT, py);
-    ob_svg_label(p->out, "note end", OB_PLOT_RIGHT - 4, py - 5);
-    ob_svg_text(p->out, label);
+/* Place of a label beside reference line k: above it, or below where the curve comes to lie on it
+   from above; further left when it would hide the label of an earlier line. */
+static void ob_svg_reference_label(const ob_plot *p, const char *const *labels,
+                                   const double *values, int k, double last) {
+    double py = ob_plot_y(p, values[k]), px = OB_PLOT_RIGHT - 4;
+    int i;
+    for (i = 0; i < k; i++)
+        if (ob_is_number(values[i]) && fabs(ob_plot_y(p, values[i]) - py) < 26.0) px -= 200.0;
+    if (px < OB_PLOT_LEFT + 150.0) px = OB_PLOT_LEFT + 150.0;
+    py += values[k] <= last && py + 16.0 < OB_PLOT_BOTTOM ? 14.0 : -5.0;
+    ob_svg_label(p->out, "note end", px, py);
+    ob_svg_text(p->out, labels[k]);
     ob_buffer_text(p->out, "</text>\n");
+}
+
+/* Where a curve ends: its last smoothed value, or not a number. */
+static double ob_plot_last(const double *y, size_t n) {
+    double mean = NAN;
+    size_t i;
+    for (i = 0; i < n; i++) (void)ob_plot_smooth(&mean, y[i], i, n);
+    return mean;
 }
 
 /* One entry of the legend: a sample of the line and its name; gives the place of the next. */
@@ -10071,7 +10090,8 @@ static void ob_svg_open(ob_buffer *out, const char *title) {
              "height=\"440\" role=\"img\" font-family=\"system-ui,sans-serif\" "
              "font-size=\"12\">\n<style>\n"
              ".page{fill:#fcfcfa}.title{fill:#1c1e21;font-size:16px;font-weight:600}\n"
-             ".tick{fill:#555b64}.note{fill:#8a4b08;font-size:11px}\n"
+             ".tick{fill:#555b64}.note{fill:#8a4b08;font-size:11px;"
+             "stroke:#fcfcfa;stroke-width:3;paint-order:stroke;stroke-linejoin:round}\n"
              ".end{text-anchor:end}.mid{text-anchor:middle}\n"
              "path{fill:none;stroke-linejoin:round}.grid{stroke:#e3e4e0}.axis{stroke:#8c9199}\n"
              ".raw{stroke:#2f6fb5;stroke-opacity:.28}.train{stroke:#2f6fb5;stroke-width:2}\n"
@@ -10080,7 +10100,8 @@ static void ob_svg_open(ob_buffer *out, const char *title) {
     ob_buffer_text(
         out,
         "@media (prefers-color-scheme:dark){.page{fill:#17191c}.title{fill:#eceef0}\n"
-        ".tick{fill:#a7adb5}.note{fill:#e3a857}.grid{stroke:#2b2f34}.axis{stroke:#6b7178}\n"
+        ".tick{fill:#a7adb5}.note{fill:#e3a857;stroke:#17191c}.grid{stroke:#2b2f34}.axis{stroke:#"
+        "6b7178}\n"
         ".raw{stroke:#6ea8e6}.train{stroke:#6ea8e6}.val{stroke:#f0808d}.dot{fill:#f0808d}}\n"
         "</style>\n<clipPath id=\"area\"><rect x=\"62\" y=\"56\" width=\"718\" height=\"336\"/>"
         "</clipPath>\n<rect class=\"page\" width=\"800\" height=\"440\" rx=\"6\"/>\n");
@@ -10104,24 +10125,29 @@ static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, c
     if (train) px = ob_svg_legend(&p, px, "train", "training (smoothed)");
     if (val) px = ob_svg_legend(&p, px, "val", "validation");
     if (lines > 0) (void)ob_svg_legend(&p, px, "ref", "reference");
-    for (k = 0; k < lines; k++)
-        if (ob_is_number(lines_value[k])) ob_svg_reference(&p, lines_label[k], lines_value[k]);
+    for (k = 0; k < lines; k++) {
+        double py = ob_is_number(lines_value[k]) ? ob_plot_y(&p, lines_value[k]) : -1.0;
+        if (py >= 0.0) ob_svg_stroke(out, "ref", OB_PLOT_LEFT, py, OB_PLOT_RIGHT, py);
+    }
     ob_buffer_text(out, "<g clip-path=\"url(#area)\">\n");
     if (train) ob_svg_line(&p, "raw", x, train, n, 0, 0);
     if (train) ob_svg_line(&p, "train", x, train, n, 1, 0);
     if (val) ob_svg_line(&p, "val", x, val, n, 0, 1);
     if (val) ob_svg_dots(&p, x, val, n);
-    ob_buffer_text(out, "</g>\n</svg>\n");
+    ob_buffer_text(out, "</g>\n");
+    for (k = 0; k < lines; k++) /* on top of the curves, with a halo of the page's colour */
+        if (ob_is_number(lines_value[k]))
+            ob_svg_reference_label(&p, lines_label, lines_value, k,
+                                   train ? ob_plot_last(train, n) : NAN);
+    ob_buffer_text(out, "</svg>\n");
 }
 
 /* =================================================================================================
    16 >>flow   the two things people come for: generate text, train a model.
    uses: public calls of the floors above                                    used by: your program
-   =================================================================================================
- */
+   ============================================================================================== */
 
-/* ---- Generate
- * --------------------------------------------------------------------------------------- */
+/* ---- Generate -------------------------------------------------------------------------------- */
 
 ONEBIT_API onebit_generate_options onebit_generate_options_default(void) {
     onebit_generate_options o;
@@ -10281,8 +10307,7 @@ ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *pr
     return status;
 }
 
-/* ---- Score
- * ------------------------------------------------------------------------------------------ */
+/* ---- Score ----------------------------------------------------------------------------------- */
 
 /* -ln p of id under a row of logits. */
 static double ob_nats(const float *logits, int V, int32_t id) {
@@ -10324,10 +10349,7 @@ ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *id
     return status;
 }
 
-/* ---- Train
- * ------------------------------------------------------------------------------------------ */
-
-#ifndef ONEBIT_NO_FILES
+/* ---- Train ----------------------------------------------------------------------------------- */
 
 ONEBIT_API onebit_train_job onebit_train_job_default(void) {
     onebit_train_job job;
@@ -10816,7 +10838,6 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
     ob_run_close(&r);
     return status;
 }
-#endif /* ONEBIT_NO_FILES */
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC pop_options

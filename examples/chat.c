@@ -57,20 +57,28 @@ typedef struct chat {
     onebit_generate_options options;
     cli_template turn;
     const char *stop[3];
-    char next_turn[ONEBIT_TEXT_MAX + 1];
+    char next_turn[ONEBIT_TEXT_MAX + 1], sign[ONEBIT_TEXT_MAX + 16];
     cli_text talk, pending, answer;
-    int has_template, terminal, shown;
+    int has_template, terminal, shown, slid;
 } chat;
 
 /* ---- one answer ---- */
 
-static void note(const chat *t, const char *text) {
+/* Side remarks are for people. */
+static void dim(const chat *t, const char *text) {
     if (t->c->quiet || !t->terminal) return;
-    fprintf(stderr, "%s(%s)%s\n", t->c->color ? "\033[2m" : "", text, t->c->color ? "\033[0m" : "");
+    fprintf(stderr, t->c->color ? "\033[2m%s\033[0m\n" : "%s\n", text);
 }
 
-static void tell_slide(const chat *t) {
-    note(t, "the context was full: the oldest part is forgotten (see --context)");
+static void note(const chat *t, const char *text) {
+    char line[160];
+    snprintf(line, sizeof line, "(%s)", text);
+    dim(t, line);
+}
+
+/* Said once: from now on it is the rule. */
+static void tell_slide(chat *t) {
+    if (!t->slid++) note(t, "the context is full: the oldest part is forgotten; see --context");
 }
 
 /* Streams the answer. The first space is the template's, not the answer's. */
@@ -195,8 +203,8 @@ static int ask(chat *t, const char *line) {
     memset(&report, 0, sizeof report);
     cli_clear(&t->answer);
     t->shown = 0;
-    print_label(t);
     status = put_turn(t, line);
+    if (status == ONEBIT_OK) print_label(t);
     begin = onebit_session_length(t->session);
     if (status == ONEBIT_OK)
         status = onebit_generate(t->session, "", &t->options, on_text, t, &report);
@@ -216,6 +224,7 @@ static void reset(chat *t) {
     onebit_session_rewind(t->session, 0);
     cli_clear(&t->pending);
     cli_clear(&t->talk);
+    t->slid = 0;
     if (!scene) return;
     cli_add_text(&t->pending, scene);
     cli_add_text(&t->pending, "\n");
@@ -295,18 +304,22 @@ static int command(chat *t, const char *line) {
 
 /* ---- the loop ---- */
 
-static void print_sign(const chat *t) {
-    const char *sign = t->has_template && *t->turn.before ? t->turn.before : "> ";
-    fprintf(stderr, "%s%s%s", t->c->color ? "\033[1m" : "", sign, t->c->color ? "\033[0m" : "");
-    fflush(stderr);
+/* The sign of the prompt is the template's, so that the talk looks as the model knows it. */
+static void set_sign(chat *t) {
+    const char *text = t->has_template && *t->turn.before ? t->turn.before : "> ";
+    snprintf(t->sign, sizeof t->sign, t->c->color ? "\033[1m%s\033[0m" : "%s", text);
+    cli_sign = t->sign;
 }
 
-/* Reads a line at the prompt; 0 = the end. An interrupted read is tried again. */
+/* Reads a line at the prompt; 0 = the end. A read that Ctrl-C broke off is tried again. */
 static int read_line(chat *t, cli_text *line) {
     int got;
     cli_waiting = t->terminal;
+    if (t->terminal) {
+        fputs(t->sign, stderr);
+        fflush(stderr);
+    }
     do {
-        if (t->terminal) print_sign(t);
         errno = 0;
         got = cli_read_line(stdin, line);
         if (!got) clearerr(stdin);
@@ -360,13 +373,14 @@ static int count_scene(const chat *t) {
     return (int)n + (onebit_tokenizer_end(t->tokenizer) >= 0);
 }
 
-static void print_banner(const chat *t, const onebit_model *model) {
+static void print_banner(const chat *t, const onebit_model *model, int context) {
     const onebit_config *config = onebit_model_config(model);
-    char a[32];
-    if (t->c->quiet || !t->terminal) return;
-    fprintf(stderr, "%s%s parameters, context %d tokens. /help lists commands, Ctrl-D leaves.%s\n",
-            t->c->color ? "\033[2m" : "", cli_count(a, (double)onebit_config_parameters(config)),
-            config->max_seq_len, t->c->color ? "\033[0m" : "");
+    char a[32], text[160];
+    snprintf(text, sizeof text,
+             "%s parameters, context %d tokens. /help lists commands, Ctrl-D leaves.",
+             cli_count(a, (double)onebit_config_parameters(config)),
+             context ? context : config->max_seq_len);
+    dim(t, text);
 }
 
 int main(int argc, char **argv) {
@@ -389,11 +403,12 @@ int main(int argc, char **argv) {
     t.has_template = cli_read_template(model, &t.turn);
     how.keep_first = count_scene(&t);
     set_stops(&t);
+    set_sign(&t);
     if (onebit_session_create(&t.session, model, &how, &env) != ONEBIT_OK)
         return cli_fail("%s (see --context, --system)", onebit_error_text());
     reset(&t);
     cli_catch_interrupt();
-    print_banner(&t, model);
+    print_banner(&t, model, how.context);
     if (cli_get(&c, "load")) code = load(&t, cli_get(&c, "load"));
     if (!code) code = prompt ? ask(&t, prompt) : converse(&t);
     if (prompt && cli_interrupts) code = 130;

@@ -281,6 +281,7 @@ CLI void cli_json_ids(FILE *f, const int32_t *ids, size_t n) {
 /* Ctrl-C so far. The program looks at it between two pieces of work; the third one ends it at once,
    and so does the second while the program waits at a prompt. */
 static volatile sig_atomic_t cli_interrupts, cli_waiting;
+static const char *cli_sign = ""; /* what stands at the prompt, to be written again */
 
 CLI void cli_on_interrupt(int sig) {
     signal(sig, cli_on_interrupt);
@@ -289,7 +290,7 @@ CLI void cli_on_interrupt(int sig) {
 #ifndef _WIN32
     if (cli_waiting) {
         static const char note[] = "\n(Ctrl-C again or Ctrl-D leaves)\n";
-        if (write(2, note, sizeof note - 1) < 0) return;
+        if (write(2, note, sizeof note - 1) > 0 && write(2, cli_sign, strlen(cli_sign)) < 0) return;
     }
 #endif
 }

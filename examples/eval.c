@@ -39,7 +39,7 @@ static const cli_row rows[] = {
 static const cli_spec spec = {
     "onebit-eval",
     "how good is a 1-bit language model?",
-    "onebit-eval --model FILE.1bit (--data | --pairs | --questions | --ids) PATH [flags]",
+    "onebit-eval --model FILE (--data|--pairs|--questions|--ids) PATH [flags]",
     "examples:\n"
     "  onebit-eval --model demo.1bit --data valid.txt\n"
     "  onebit-eval --model demo.1bit --pairs pairs.jsonl --verbose\n"

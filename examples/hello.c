@@ -5,18 +5,18 @@
 #include "../onebit.h"
 #include <stdio.h>
 
-static int print(void *user, const char *text, size_t bytes) {
-    (void)user;
-    return fwrite(text, 1, bytes, stdout) != bytes || fflush(stdout);
+static int print(void *file, const char *text, size_t bytes) {
+    return fwrite(text, 1, bytes, (FILE *)file) != bytes || fflush((FILE *)file);
 }
 
 int main(int argc, char **argv) {
+    const char *prompt = argc > 2 ? argv[2] : "Hello";
     onebit_model *model = NULL;
     onebit_session *session = NULL;
     onebit_status status = onebit_model_open(&model, argc > 1 ? argv[1] : "demo.1bit", NULL);
     if (status == ONEBIT_OK) status = onebit_session_create(&session, model, NULL, NULL);
-    if (status == ONEBIT_OK)
-        status = onebit_generate(session, argc > 2 ? argv[2] : "Hello", NULL, print, NULL, NULL);
+    if (status == ONEBIT_OK) printf("%s", prompt);
+    if (status == ONEBIT_OK) status = onebit_generate(session, prompt, NULL, print, stdout, NULL);
     if (status != ONEBIT_OK) fprintf(stderr, "hello: %s\n", onebit_error_text());
     else puts("");
     onebit_session_free(session);

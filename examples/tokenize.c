@@ -28,10 +28,10 @@ static const cli_row rows[] = {
 static const cli_spec spec = {
     "onebit-tokenize",
     "text to token ids and back; trains tokenizers",
-    "onebit-tokenize --tokenizer FILE (--text TEXT | --data-dir PATH --output FILE | ...)",
+    "onebit-tokenize --tokenizer FILE (--text TEXT | --data-dir PATH) [flags]",
     "examples:\n"
-    "  onebit-tokenize --train --vocab-size 2048 --data-dir my/texts --output tokenizer.json\n"
-    "  onebit-tokenize --tokenizer tokenizer.json --data-dir my/texts --output my.tokens\n"
+    "  onebit-tokenize --train --data-dir my/texts --output tokenizer.json\n"
+    "  onebit-tokenize --tokenizer tokenizer.json --data-dir texts --output my.tokens\n"
     "  onebit-tokenize --model demo.1bit --text \"Hello\"\n"
     "  onebit-tokenize --model demo.1bit --decode \"15 7 201\"\n",
     "tokenizer model data-dir output text decode jsonl train vocab-size tokenizer-kind ",

@@ -48,9 +48,9 @@ static const cli_spec spec = {
 
 /* ---- what is shown while it runs ---- */
 
-enum { SPARKS = 24 };
+enum { SPARKS = 24, COLUMNS = 79 };
 
-/* loss[0..sparks): means of `stride` steps each; when the row is full, neighbours are joined. */
+/* loss[0..sparks): logarithms of the means of stride steps each; when full, neighbours are joined. */
 typedef struct view {
     const cli *c;
     double loss[SPARKS], part, val_loss, printed;
@@ -67,26 +67,26 @@ static void view_push(view *v, double loss) {
         v->stride *= 2;
         return;
     }
-    v->loss[v->sparks++] = v->part / v->in_part;
+    v->loss[v->sparks++] = log(v->part / v->in_part + 1e-9);
     v->part = 0;
     v->in_part = 0;
 }
 
-static void view_sparkline(const view *v, char *out, size_t size) {
+/* The last losses, at most room of them, as blocks; by their logarithm, so that the first steps do
+   not flatten the rest. */
+static void view_sparkline(const view *v, int room) {
     static const char *const block[] = {"\u2581", "\u2582", "\u2583", "\u2584",
                                         "\u2585", "\u2586", "\u2587", "\u2588"};
     static const char *const ascii[] = {"_", ".", "-", "~", "=", "+", "*", "#"};
     double low = 1e30, high = -1e30;
-    size_t n = 0;
-    int i;
-    for (i = 0; i < v->sparks; i++) {
+    int i, from = v->sparks > room ? v->sparks - room : 0;
+    for (i = from; i < v->sparks; i++) {
         if (v->loss[i] < low) low = v->loss[i];
         if (v->loss[i] > high) high = v->loss[i];
     }
-    *out = 0;
-    for (i = 0; i < v->sparks && n + 4 < size; i++) {
+    for (i = from; i < v->sparks && room > 0; i++) {
         int level = high > low ? (int)((v->loss[i] - low) / (high - low) * 7.99) : 0;
-        n += (size_t)snprintf(out + n, size - n, "%s", (v->c->utf8 ? block : ascii)[level]);
+        fputs((v->c->utf8 ? block : ascii)[level], stderr);
     }
 }
 
@@ -97,21 +97,21 @@ static void view_clear(view *v) {
 
 /* "step 120/2000  loss 2.345  val 2.401  12.3k tok/s  1m20s left". */
 static void view_step(view *v, const onebit_progress *p) {
-    char spark[SPARKS * 4 + 1], speed[32], left[32] = "", val[32] = "";
-    int done = p->step.step - v->first_step;
+    char line[160], total[16] = "", val[32] = "", speed[32], time[32];
+    int done = p->step.step - v->first_step, width;
+    if (p->max_steps) snprintf(total, sizeof total, "/%d", p->max_steps);
     if (v->val_loss > 0) snprintf(val, sizeof val, "  val %.3f", v->val_loss);
+    cli_count(speed, p->tokens_per_second);
+    width = snprintf(line, sizeof line, "step %d%s  loss %.3f%s  %s tok/s", p->step.step, total,
+                     p->step.loss, val, speed);
     if (p->max_steps && done > 0) {
-        char time[32];
         cli_time(time, p->seconds / done * (p->max_steps - p->step.step));
-        snprintf(left, sizeof left, "  %.16s left", time);
+        width += snprintf(line + width, 40, "  %s left", time);
     }
-    fprintf(stderr, "step %d", p->step.step);
-    if (p->max_steps) fprintf(stderr, "/%d", p->max_steps);
-    fprintf(stderr, "  loss %.3f%s  %s tok/s%s", p->step.loss, val,
-            cli_count(speed, p->tokens_per_second), left);
+    fputs(line, stderr);
     if (!v->drawn) return;
-    view_sparkline(v, spark, sizeof spark);
-    fprintf(stderr, "  %s", spark);
+    fputs("  ", stderr);
+    view_sparkline(v, COLUMNS - 2 - width);
 }
 
 /* A terminal gets a line that is redrawn ten times a second, a file a plain line now and then. */

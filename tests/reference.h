@@ -31,7 +31,8 @@ typedef struct ref_model {
     size_t tape_room, tape_at;
     int recording;
     double margin;
-    double *logits; /* [B, T, V] of the last ref_loss */
+    double keep, soft; /* blocks in training: W_eff = keep Q(W) + soft W; ref_open sets 1, 0 */
+    double *logits;    /* [B, T, V] of the last ref_loss */
 } ref_model;
 
 static double *ref_array(size_t n) {
@@ -128,10 +129,20 @@ static void ref_quantize(ref_model *m, const ref_tensor *t, const double *w, dou
     }
 }
 
+/* Blends concern matrices of blocks with integer codes. */
+static int ref_blends(const ref_tensor *t) {
+    return strstr(t->name, "_proj") && t->mode >= ONEBIT_8BIT;
+}
+
+/* Slope of the effective weight in its latent. */
+static double ref_slant(const ref_model *m, const ref_tensor *t) {
+    return ref_blends(t) ? m->keep + m->soft : 1;
+}
+
 /* Sets one latent; the quantizer's shift stays what it was at the base point. */
 static void ref_poke(ref_model *m, ref_tensor *t, size_t index, double w) {
     t->latent[index] = w;
-    t->used[index] = ref_clamped(m, t, w) + t->shift[index];
+    t->used[index] = ref_slant(m, t) * ref_clamped(m, t, w) + t->shift[index];
 }
 
 /* Mode of a tensor from its name and the config alone. */
@@ -158,7 +169,7 @@ static void ref_base(ref_model *m, onebit_trainer *trainer) {
         for (k = 0; k < n; k++) w[k] = ref_clamped(m, t, p.value[k]);
         ref_quantize(m, t, w, q);
         for (k = 0; k < n; k++) {
-            t->shift[k] = q[k] - w[k];
+            t->shift[k] = (ref_blends(t) ? m->keep : 1) * (q[k] - w[k]);
             ref_poke(m, t, k, p.value[k]);
         }
         free(w);
@@ -170,6 +181,7 @@ static void ref_open(ref_model *m, onebit_trainer *trainer) {
     onebit_parameter p;
     memset(m, 0, sizeof *m);
     m->config = *onebit_trainer_config(trainer);
+    m->keep = 1;
     while (onebit_trainer_parameter(trainer, m->count, &p) == ONEBIT_OK) m->count++;
     m->tensors = (ref_tensor *)calloc((size_t)m->count + 1, sizeof *m->tensors);
     m->count = 0;

@@ -13,6 +13,9 @@
 /* Cases that may skip because they need files that are not in this repository. When those files are
    there, a skip of such a case is a failure like any other. */
 static const char *const test_needs_data[] = {
+    "tokenizer: GPT-2's ids on the vectors",
+    "tokenizer: a small trained tokenizer's ids on the vectors",
+    "tokenizer: Llama's files are refused, not misread",
     NULL,
 };
 
@@ -52,6 +55,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_sample.c"
 #include "test_model.c"
 #include "test_golden.c"
+#include "test_flow.c"
 #if defined(__has_include)
 #if __has_include("test_session.c")
 #include "test_session.c"
@@ -73,6 +77,7 @@ static const test_floor test_floors[] = {
     {"sample", test_sample},
     {"model", test_model},
     {"golden", test_golden},
+    {"flow", test_flow},
 #ifdef TEST_HAS_SESSION
     {"session", test_session},
 #endif

@@ -57,9 +57,8 @@ static int test_check(int ok, const char *text, const char *file, int line) {
 
 /* The call must fail with this status and leave an error text that holds the words. */
 #define CHECK_FAILS(call, wanted, words)                                                           \
-    (test_check((call) == (wanted), #call " should be " #wanted, __FILE__, __LINE__) &&            \
-     test_check(strstr(onebit_error_text(), (words)) != NULL, onebit_error_text(), __FILE__,       \
-                __LINE__))
+    test_check((call) == (wanted) && strstr(onebit_error_text(), (words)) != NULL,                 \
+               #call " should be " #wanted " and mention " #words, __FILE__, __LINE__)
 
 /* Directory of the shared data, or NULL when this checkout stands alone. */
 static const char *test_data(const char *name) {

@@ -841,6 +841,21 @@ static void model_check_restore(const onebit_model *model, const int32_t *ids, i
                           (size_t)((T - cut) * MODEL_VOCAB) * sizeof *logits));
         }
         CHECK(onebit_session_restore(to, state, bytes - 1) != ONEBIT_OK);
+        CHECK_OK(onebit_session_feed(from, ids + cut, (size_t)(T - cut))); /* now in mid-chunk */
+        CHECK(onebit_session_step(from, 1) == ONEBIT_AGAIN);
+        bytes = onebit_session_save(from, NULL, 0);
+        state = (char *)realloc(state, bytes);
+        CHECK(onebit_session_save(from, state, bytes) == bytes);
+        CHECK_OK(onebit_session_rewind(to, 0));
+        CHECK_OK(onebit_session_feed(to, ids, 9));
+        CHECK(onebit_session_step(to, 2) == ONEBIT_AGAIN);
+        CHECK_OK(onebit_session_restore(to, state, bytes));
+        CHECK_OK(onebit_session_step(from, 0));
+        CHECK_OK(onebit_session_step(to, 0));
+        CHECK(!memcmp(onebit_session_logits(to), wanted + (T - 1) * MODEL_VOCAB,
+                      MODEL_VOCAB * sizeof(float)));
+        CHECK(!memcmp(onebit_session_logits(from), wanted + (T - 1) * MODEL_VOCAB,
+                      MODEL_VOCAB * sizeof(float)));
         free(state);
     }
     onebit_session_free(from);
@@ -980,6 +995,51 @@ static void model_test_blend(void) {
         }
     }
     model_close(&r);
+}
+
+/* The weights that training sees at update s: W_eff = a Q(W) + (1 - a + c) W with a from 0 to 1
+   over anneal_fraction of the run and the Arenas coefficient c from its start to 0; in the float
+   start W. */
+static void model_check_blend(const char *settings, const char *training, int steps) {
+    model_rig r;
+    ref_model ref;
+    int s;
+    if (model_open(&r, settings, training, 2, 6, NULL)) {
+        const onebit_config *c = &r.config;
+        double span = c->anneal_fraction * r.options.max_steps;
+        double start = r.options.float_fraction * r.options.max_steps;
+        ref_open(&ref, r.trainer);
+        for (s = 0; s < steps; s++) {
+            double arenas = c->arenas_initial * (1 - (double)s / c->arenas_anneal_steps);
+            ref.keep = span > 0 && s < span ? s / span : 1;
+            ref.soft = 1 - ref.keep + (arenas > 0 ? arenas : 0);
+            ref.config.activation_bits = s < start ? 0 : c->activation_bits;
+            if (s < start) ref.keep = 0, ref.soft = 1;
+            ref_base(&ref, r.trainer);
+            model_check_forward(&r, &ref);
+            if (s % 3 == 0) model_check_gradient(&r, &ref);
+            CHECK_OK(onebit_trainer_update(r.trainer, NULL));
+        }
+        ref_close(&ref);
+    }
+    model_close(&r);
+}
+
+static void model_test_blend_values(void) {
+    static const char *const train = "max_steps=12 lr_warmup_steps=0";
+    static const char *const floating = "max_steps=12 lr_warmup_steps=0 float_fraction=0.3";
+    static const char *const all =
+        "num_layers=4 layer_bit_map=ternary,binary,8bit,f16 activation_bits=0";
+    char text[240];
+    test_case("model: annealing, Arenas and the float start blend as stated");
+    snprintf(text, sizeof text, "%s anneal_fraction=0.5", all);
+    model_check_blend(text, train, 8);
+    snprintf(text, sizeof text, "%s arenas_initial=0.4 arenas_anneal_steps=5", all);
+    model_check_blend(text, train, 7);
+    snprintf(text, sizeof text, "%s arenas_initial=0.4 arenas_anneal_steps=5 anneal_fraction=0.25",
+             all);
+    model_check_blend(text, floating, 7);
+    model_check_blend("layer_bit_map=ternary embedding=f32", floating, 4);
 }
 
 static void model_test_diverged(void) {
@@ -1331,6 +1391,7 @@ static void test_model(void) {
     model_test_score();
     model_test_resume();
     model_test_blend();
+    model_test_blend_values();
     model_test_diverged();
     model_test_settings();
     model_test_json();

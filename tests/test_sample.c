@@ -1,6 +1,7 @@
 /* test_sample.c - the samplers against their definitions in double, and against hostile logits. */
 
-enum { SAMPLE_VOCAB = 40, SAMPLE_DRAWS = 20000 };
+#define SAMPLE_VOCAB 40
+#define SAMPLE_DRAWS 20000
 
 /* All rules off, temperature 1. */
 static onebit_sample_options sample_plain(void) {

@@ -518,7 +518,6 @@ static void tok_json_refusals(void) {
         const char *words;
     } rows[] = {
         {"\"normalizer\":{\"type\":\"NFC\"},", "", "\"a\":0", "", ONEBIT_UNSUPPORTED, "NFC"},
-        {"\"pre_tokenizer\":{\"type\":\"Metaspace\"},", "", "", "", ONEBIT_UNSUPPORTED, NULL},
         {"\"post_processor\":{\"type\":\"TemplateProcessing\"},", "", "\"a\":0", "",
          ONEBIT_UNSUPPORTED, "TemplateProcessing"},
         {"\"sauce\":1,", "", "\"a\":0", "", ONEBIT_UNSUPPORTED, "sauce"},
@@ -564,7 +563,6 @@ static void tok_json_refusals(void) {
     test_case("tokenizer: what is not understood is refused by its name");
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {
         onebit_tokenizer *t = NULL;
-        if (!rows[i].words) continue;
         tok_hf(json, rows[i].head, rows[i].model, rows[i].vocab, rows[i].merges);
         CHECK_FAILS(onebit_tokenizer_parse(&t, json, strlen(json), NULL), rows[i].status,
                     rows[i].words);
@@ -623,8 +621,7 @@ static void tok_use(onebit_tokenizer *t) {
     onebit_tokenizer_free(t);
 }
 
-/* Reads a copy of data in a block of just that size, so that a sanitizer sees every byte too many.
- */
+/* Reads a copy in a block of just that size, so that a sanitizer sees every byte too many. */
 static void tok_try(const char *data, size_t n, int packed) {
     onebit_tokenizer *t = NULL;
     char *copy = (char *)malloc(n ? n : 1);

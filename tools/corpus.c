@@ -812,15 +812,15 @@ static void ob_ask_some(ob_gen *g, int least, int most)
 {
     int k;
     for (k = 0; k < most && g->length < OB_SOFT_LIMIT && ob_can_ask(g, OB_ABOUT_STATE); k++) {
-        if (k >= least && !ob_chance(g, 50)) break;
+        if (k >= least && !ob_chance(g, 60)) break;
         ob_question_and_answer(g, OB_ABOUT_STATE, "\nQ: ", "\nA:", 0);
     }
 }
 
-/* Half of the stories are interrupted by questions. */
+/* Questions come after the people are introduced, between events and at the end. */
 static void ob_story(ob_gen *g)
 {
-    int k, asked = 0;
+    int k;
     ob_opening(g);
     ob_introduce(g, OB_PAST);
     ob_say(g, " ");
@@ -830,10 +830,9 @@ static void ob_story(ob_gen *g)
         ob_introduce(g, OB_PAST);
     }
     for (k = 0; k < 3; k++) {
-        if (k > 0 && !ob_chance(g, 65)) break;
-        if (!asked && ob_chance(g, 40)) {
-            asked = 1;
-            ob_ask_some(g, 1, 2);
+        if (k > 0 && !ob_chance(g, 60)) break;
+        if (ob_chance(g, k < 2 ? 50 : 0)) {
+            ob_ask_some(g, 1, 3);
             ob_say(g, "\n");
         } else {
             if (ob_chance(g, 10)) ob_mood(g, OB_PAST);
@@ -841,7 +840,7 @@ static void ob_story(ob_gen *g)
         }
         ob_happen(g, OB_PAST);
     }
-    ob_ask_some(g, 3, 5);
+    ob_ask_some(g, 3, 6);
 }
 
 /* ------------------------------------------------------------------------------------ a conversation */
@@ -1071,7 +1070,7 @@ static void ob_turn(ob_gen *g)
     int weight[OB_TURNS], priced = 0, k, can_ask;
     for (k = 0; k < OB_GOODS; k++) priced += g->price[k] >= 0;
     can_ask = ob_can_ask(g, g->people ? OB_ABOUT_ALL : OB_ABOUT_TALK);
-    weight[OB_T_QUESTION] = can_ask ? 15 : 0;
+    weight[OB_T_QUESTION] = can_ask ? 24 : 0;
     weight[OB_T_TELL] = g->people < 2 || g->events < OB_MAX_EVENTS ? 3 : 0;
     weight[OB_T_QUIZ] = g->people && ob_can_ask(g, OB_ABOUT_STATE) ? 1 : 0;
     weight[OB_T_ORDER] = g->speaker != OB_GUARD && priced < 4 ? 3 : 0;

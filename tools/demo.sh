@@ -42,10 +42,9 @@ heading '1  A small world: stories and conversations, each with questions about 
 "$build/onebit-corpus" --seed 1 --bytes "$TRAIN_BYTES" --output "$work/train.txt" || stop 'no corpus'
 "$build/onebit-corpus" --seed 2 --held-out --bytes "$TEST_BYTES" --stats --output "$work/test.txt" \
     2>"$work/test.stats" || stop 'no held-out text' "$work/test.stats"
-"$build/onebit-corpus" --seed 3 --held-out --documents "$TEST_DOCUMENTS" --format qa --stats \
-    --output "$work/questions.jsonl" 2>"$work/questions.stats" || stop 'no questions' "$work/questions.stats"
-entropy=$(sed -n 's/^entropy.* = \([0-9.]*\) bits per byte.*/\1/p' "$work/test.stats")
-chance=$(sed -n 's/^by chance *\([0-9.]*\) %.*/\1/p' "$work/questions.stats")
+"$build/onebit-corpus" --seed 3 --held-out --documents "$TEST_DOCUMENTS" --format qa \
+    --output "$work/questions.jsonl" || stop 'no questions'
+entropy_bits=$(sed -n 's/^entropy *\([0-9.]*\) bits.*/\1/p' "$work/test.stats")
 sed '/^<|endoftext|>/,$d' "$work/test.txt" | indented
 printf '\n%s of training text, %s of held-out text, %d held-out questions.\n' \
     "$(size_of "$work/train.txt")" "$(size_of "$work/test.txt")" "$(($(wc -l <"$work/questions.jsonl")))"
@@ -79,17 +78,22 @@ printf '  %s steps in %d s        \n' "$TWIN_STEPS" "$float_seconds"
 
 heading '4  Both are measured on what they have not seen'
 for which in ternary float; do
-    "$build/onebit-eval" --model "$work/$which/model.1bit" --text "$work/test.txt" --json \
+    "$build/onebit-eval" --model "$work/$which/model.1bit" --data "$work/test.txt" --json \
         >"$work/$which.text.json" 2>"$work/$which.log" || stop 'onebit-eval failed' "$work/$which.log"
     "$build/onebit-eval" --model "$work/$which/model.1bit" --questions "$work/questions.jsonl" --json \
         >"$work/$which.questions.json" 2>"$work/$which.log" || stop 'onebit-eval failed' "$work/$which.log"
 done
 row() { printf '  %-28s %12s %12s   %s\n' "$1" "$2" "$3" "$4"; }
 row '' 'ternary' 'float32' ''
-row 'held-out text, bits per byte' "$(figure "$work/ternary.text.json" bits_per_byte)" \
-    "$(figure "$work/float.text.json" bits_per_byte)" "best possible: $entropy"
-row 'held-out questions right' "$(percent "$(figure "$work/ternary.questions.json" accuracy)")" \
-    "$(percent "$(figure "$work/float.questions.json" accuracy)")" "by guessing: $chance %"
+# The corpus knows how many bits of choice its text holds; no model can need fewer.
+best=$(awk -v bits="$entropy_bits" -v bytes="$(figure "$work/ternary.text.json" bytes)" \
+    'BEGIN { printf "%.4f", bits / bytes }')
+bits() { awk -v x="$(figure "$work/$1.text.json" bits_per_byte)" 'BEGIN { printf "%.4f", x }'; }
+share() { percent "$(figure "$work/$1.questions.json" "$2")"; }
+row 'held-out text, bits per byte' "$(bits ternary)" "$(bits float)" "best possible $best"
+row 'held-out questions answered' "$(share ternary greedy_accuracy)" "$(share float greedy_accuracy)" ''
+row 'right among the candidates' "$(share ternary choice_accuracy)" "$(share float choice_accuracy)" \
+    "by chance $(share ternary chance)"
 row 'file' "$(size_of "$work/ternary/model.1bit")" "$(size_of "$work/float/model.1bit")" ''
 row 'training' "$ternary_seconds s" "$float_seconds s" ''
 
