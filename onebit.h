@@ -1,4 +1,5 @@
-/* onebit.h - 1-bit language models in one C header: train, export, run. SPDX-License-Identifier: MIT
+/* onebit.h - 1-bit language models in one C header: train, export, run.
+   SPDX-License-Identifier: MIT
 
    Do this in ONE C or C++ file:       #define ONEBIT_IMPLEMENTATION
                                        #include "onebit.h"
@@ -6608,11 +6609,17 @@ typedef struct ob_job {
     int n, pieces;
 } ob_job;
 
+/* Operations below which one thread is faster: waking another takes some microseconds when it is
+   idle, and a whole time slice when the machine is busy. */
+#ifndef OB_WORTH_SHARING /* the tests lower it, so that small models are split too */
+#define OB_WORTH_SHARING 200000.0
+#endif
+
 /* Runs body on the pieces of n things that cost about `cost` operations together; small work stays
    on this thread, because waking another takes longer. The job starts with an ob_job. */
 static void ob_run(const ob_exec *x, onebit_body body, void *job, int n, double cost) {
     ob_job *head = (ob_job *)job;
-    int pieces = cost < 40000.0 ? 1 : x->env.threads;
+    int pieces = cost < OB_WORTH_SHARING ? 1 : x->env.threads;
     if (pieces > n) pieces = n > 0 ? n : 1;
     head->x = x;
     head->n = n;
@@ -9172,8 +9179,11 @@ static int ob_checkpoint_items(const onebit_trainer *t, ob_st_item *items, char 
     for (i = 0; everything && i < t->count; i++) {
         const ob_param *p = t->params + i;
         ob_checkpoint_item(items + n, names[n], "optimizer.first.", p, p->first, 4), n++;
-        if (p->second)
-            ob_checkpoint_item(items + n, names[n], "optimizer.second.", p, p->second, 4), n++;
+        if (!p->second) continue;
+        ob_checkpoint_item(items + n, names[n], "optimizer.second.", p, p->second, 4), n++;
+    }
+    for (i = 0; everything && i < t->count; i++) { /* bytes last: floats stay aligned in the file */
+        const ob_param *p = t->params + i;
         if (p->seen) ob_checkpoint_item(items + n, names[n], "codes.", p, p->seen, 1), n++;
     }
     return n;

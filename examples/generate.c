@@ -111,11 +111,10 @@ static void print_ids(onebit_session *session) {
 }
 
 static void print_speed(const onebit_generation *g) {
-    char a[32], b[32];
+    char a[32];
     fprintf(stderr, "[%d tokens of prompt, %d generated, %s tok/s, ended by: %s]\n",
             g->prompt_tokens, g->tokens, cli_count(a, g->seconds > 0 ? g->tokens / g->seconds : 0),
             g->stopped ? g->stopped : "-");
-    (void)b;
 }
 
 /* One text; each sample starts from an empty session. */

@@ -6,6 +6,10 @@
 build=${1:-build}
 bad=$build/lint-bad
 mkdir -p "$bad" || exit 1
+if [ ! -x "$build/lint" ]; then
+    printf 'FAIL %s/lint is missing: make lint builds it\n0 passed, 1 failed, 0 skipped\n' "$build"
+    exit 1
+fi
 
 # One header with every fault: the small ones from lint_bad.h, the bulky ones made here.
 {

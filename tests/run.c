@@ -4,6 +4,7 @@
    ./test-run             all floors           ./test-run tokenizer     only that one
    Run it from the top directory of the repository, where the data files are looked for. */
 #define ONEBIT_IMPLEMENTATION
+#define OB_WORTH_SHARING 2000.0 /* operations: small test models are split among threads too */
 #include "../onebit.h"
 
 #include "test.h"
