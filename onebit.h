@@ -598,6 +598,12 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
                                              const onebit_train_options *options,
                                              const onebit_env *env);
 
+/* Reads config and options (each may be NULL) of such a file, or of the one in a directory, without
+   creating a trainer: to change some options and resume with the others as they were. */
+ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
+                                                    onebit_train_options *options,
+                                                    const char *path, const onebit_env *env);
+
 /* -------------------------------------------------------------------------------------------------
    >>api: session
    ---------------------------------------------------------------------------------------------- */
@@ -7934,32 +7940,6 @@ static void ob_trainer_connect(onebit_trainer *t) {
     t->pass.x = &t->exec;
 }
 
-ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebit_config *config,
-                                               const onebit_train_options *options,
-                                               const onebit_env *env) {
-    onebit_trainer settled, *t;
-    ob_carve c;
-    size_t bytes;
-    if (!out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_create: out is NULL");
-    *out = NULL;
-    OB_TRY(ob_trainer_settle(&settled, config, options, env));
-    bytes = onebit_trainer_bytes(config, options, env);
-    memset(&c, 0, sizeof c);
-    c.base = (uint8_t *)ob_alloc(&settled.env, bytes);
-    if (!c.base)
-        return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB; try a smaller --batch-size (now %d)",
-                       (double)bytes / 1e6, settled.B);
-    t = (onebit_trainer *)ob_take(&c, sizeof *t);
-    *t = settled;
-    ob_trainer_layout(t, &c);
-    ob_trainer_connect(t);
-    ob_trainer_draw(t);
-    ob_rope_table((float *)(uintptr_t)t->pass.rope, t->T, t->config.head_dim, t->config.rope_theta,
-                  t->config.use_rope);
-    *out = t;
-    return ONEBIT_OK;
-}
-
 ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
     onebit_env env;
     if (!trainer) return;
@@ -8040,6 +8020,45 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
                                      p->info.rows, p->info.cols);
     }
     t->stage = stage;
+}
+
+/* Takes the codes of the first weights as those of the last report, so that flips count from here. */
+static void ob_trainer_remember(onebit_trainer *t) {
+    size_t j;
+    int i;
+    ob_trainer_quantize(t, OB_DEPLOYED);
+    for (i = 0; i < t->count; i++) {
+        ob_param *p = t->params + i;
+        if (p->info.mode < ONEBIT_TERNARY) continue;
+        for (j = 0; j < p->size; j++) p->seen[j] = (int8_t)p->codes[j];
+    }
+}
+
+ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebit_config *config,
+                                               const onebit_train_options *options,
+                                               const onebit_env *env) {
+    onebit_trainer settled, *t;
+    ob_carve c;
+    size_t bytes;
+    if (!out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_create: out is NULL");
+    *out = NULL;
+    OB_TRY(ob_trainer_settle(&settled, config, options, env));
+    bytes = onebit_trainer_bytes(config, options, env);
+    memset(&c, 0, sizeof c);
+    c.base = (uint8_t *)ob_alloc(&settled.env, bytes);
+    if (!c.base)
+        return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB; try a smaller --batch-size (now %d)",
+                       (double)bytes / 1e6, settled.B);
+    t = (onebit_trainer *)ob_take(&c, sizeof *t);
+    *t = settled;
+    ob_trainer_layout(t, &c);
+    ob_trainer_connect(t);
+    ob_trainer_draw(t);
+    ob_trainer_remember(t);
+    ob_rope_table((float *)(uintptr_t)t->pass.rope, t->T, t->config.head_dim, t->config.rope_theta,
+                  t->config.use_rope);
+    *out = t;
+    return ONEBIT_OK;
 }
 
 /* ---- One micro-batch ------------------------------------------------------------------------- */
@@ -8263,8 +8282,7 @@ static void ob_trainer_step_all(onebit_trainer *t, double share, float clip) {
 /* Forgets the gradients that were added up. */
 static void ob_trainer_clear(onebit_trainer *t) {
     int i;
-    for (i = 0; i < t->count; i++)
-        memset(t->params[i].grad, 0, t->params[i].size * sizeof(float));
+    for (i = 0; i < t->count; i++) memset(t->params[i].grad, 0, t->params[i].size * sizeof(float));
     t->micro = 0;
     t->loss_sum = 0.0;
 }
@@ -9329,6 +9347,37 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
     for (i = 0; i < 4; i++) ob_release(&own, texts[i]);
     ob_st_close(&f);
     return status;
+}
+
+/* The checkpoint that a path names: a file, or the one in a directory. */
+static onebit_status ob_checkpoint_path(char *out, size_t size, const char *name) {
+    if (ob_is_directory(name)) return ob_path_join(out, size, name, "checkpoint.safetensors");
+    return ob_path_join(out, size, "", name);
+}
+
+ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
+                                                    onebit_train_options *options, const char *path,
+                                                    const onebit_env *env) {
+    char file[OB_PATH_MAX];
+    ob_st_file f;
+    onebit_config c;
+    onebit_train_options o;
+    char *texts[2];
+    onebit_status status = ONEBIT_MEMORY;
+    onebit_env own = ob_env_or_default(env);
+    if (!path) return ob_fail(ONEBIT_USAGE, "onebit_checkpoint_settings: path is NULL");
+    OB_TRY(ob_checkpoint_path(file, sizeof file, path));
+    OB_TRY(ob_st_open(&f, file, &own));
+    texts[0] = ob_checkpoint_text(&f, "config", path);
+    texts[1] = ob_checkpoint_text(&f, "options", path);
+    if (texts[0] && texts[1]) status = ob_checkpoint_settings(texts[0], texts[1], &c, &o);
+    ob_release(&own, texts[0]);
+    ob_release(&own, texts[1]);
+    ob_st_close(&f);
+    if (status != ONEBIT_OK) return ob_fail(status, "%.200s: %s", path, onebit_error_text());
+    if (config) *config = c;
+    if (options) *options = o;
+    return ONEBIT_OK;
 }
 
 ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
@@ -10504,23 +10553,18 @@ static void ob_run_steps(ob_run_state *r) {
     if (o->max_steps == 0 || steps < o->max_steps) o->max_steps = steps < 1 ? 1 : (int)steps;
 }
 
-/* The checkpoint that --resume names: a file, or a directory that holds one. */
-static onebit_status ob_resume_path(char *out, size_t size, const char *name) {
-    if (ob_is_directory(name)) return ob_path_join(out, size, name, "checkpoint.safetensors");
-    snprintf(out, size, "%s", name);
-    return ONEBIT_OK;
-}
-
 /* Trainer, tokenizer and position from a checkpoint. */
 static onebit_status ob_run_resume(ob_run_state *r) {
     char path[OB_PATH_MAX];
     onebit_position p;
-    OB_TRY(ob_resume_path(path, sizeof path, r->job->resume));
+    OB_TRY(ob_checkpoint_path(path, sizeof path, r->job->resume));
     OB_TRY(onebit_trainer_load(&r->trainer, &r->tokenizer, &p, path, r->job->options, &r->env));
     if (!r->tokenizer) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokenizer", path);
     r->config = *onebit_trainer_config(r->trainer);
     r->options = r->trainer->options;
     OB_TRY(ob_run_data(r));
+    ob_run_steps(r);
+    r->trainer->options.max_steps = r->options.max_steps;
     onebit_dataset_seek(r->data, p);
     return ONEBIT_OK;
 }
@@ -10654,23 +10698,36 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
     ob_tell(r, 'w', step, note);
 }
 
-/* Shares of the codes over all quantized tensors, and how many flipped since the last report. */
+/* Tells the shares of the codes of one layer, from the sums over its n matrices. */
+static void ob_run_tell_codes(ob_run_state *r, const onebit_step_report *step, int layer,
+                              const onebit_code_report *sum, double n) {
+    char note[128];
+    snprintf(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%",
+             layer, 100 * sum->minus / n, 100 * sum->zero / n, 100 * sum->plus / n,
+             100 * sum->flipped / n);
+    ob_tell(r, 'q', step, note);
+}
+
+/* Shares of the codes of each layer, and how many flipped since the last report. Reading a tensor's
+   report starts its next count of flips, so each is read once; tensors come layer by layer. */
 static void ob_run_codes(ob_run_state *r, const onebit_step_report *step) {
-    char note[512];
-    int i, layer;
-    for (layer = 0; layer < r->config.num_layers; layer++) {
-        double minus = 0, zero = 0, plus = 0, flipped = 0, n = 0;
-        char prefix[32];
-        onebit_code_report c;
-        snprintf(prefix, sizeof prefix, "layers.%d.", layer);
-        for (i = 0; onebit_trainer_codes(r->trainer, i, &c) == ONEBIT_OK; i++)
-            if (strstr(c.name, prefix))
-                minus += c.minus, zero += c.zero, plus += c.plus, flipped += c.flipped, n++;
-        if (n == 0) continue;
-        snprintf(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%",
-                 layer, 100 * minus / n, 100 * zero / n, 100 * plus / n, 100 * flipped / n);
-        ob_tell(r, 'q', step, note);
+    onebit_code_report sum, one;
+    const ob_param *p;
+    double n = 0;
+    int i, layer = -1;
+    memset(&sum, 0, sizeof sum);
+    for (i = 0; (p = ob_coded_param(r->trainer, i)) != NULL; i++) {
+        if (p->info.kind != OB_ROLE_LINEAR) continue;
+        if (p->info.layer != layer) {
+            if (n > 0) ob_run_tell_codes(r, step, layer, &sum, n);
+            memset(&sum, 0, sizeof sum);
+            layer = p->info.layer, n = 0;
+        }
+        if (onebit_trainer_codes(r->trainer, i, &one) != ONEBIT_OK) return;
+        sum.minus += one.minus, sum.zero += one.zero, sum.plus += one.plus;
+        sum.flipped += one.flipped, n++;
     }
+    if (n > 0) ob_run_tell_codes(r, step, layer, &sum, n);
 }
 
 /* Speed over the last stretch of at least half a second. */

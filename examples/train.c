@@ -248,13 +248,12 @@ static onebit_train_job read_job(const cli *c, const onebit_env *env) {
     return job;
 }
 
-/* A resumed run has its shape, its tokenizer and, when no training flag is given, its settings from
-   the checkpoint. */
-static void read_resume(const cli *c, onebit_train_job *job) {
+/* A resumed run has shape, tokenizer and settings from the checkpoint; flags change single settings. */
+static void read_resume(const cli *c, onebit_train_job *job, onebit_train_options *options) {
     if (cli_has(c, "dry-run")) cli_usage("--dry-run is for a new run: leave out --resume");
-    if (!cli_count_given(c, ONEBIT_TABLE_TRAIN, NULL)) job->options = NULL;
-    else if (!c->quiet)
-        fputs("resuming: shape from the checkpoint, training settings from the flags\n", stderr);
+    if (onebit_checkpoint_settings(NULL, options, job->resume, job->env) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    cli_apply(c, ONEBIT_TABLE_TRAIN, options);
 }
 
 /* ---- dry run ---- */
@@ -419,7 +418,7 @@ int main(int argc, char **argv) {
     job.options = &options;
     job.on_progress = on_progress;
     job.user = &v;
-    if (job.resume) read_resume(&c, &job);
+    if (job.resume) read_resume(&c, &job, &options);
     else {
         config = read_shape(&c, &job);
         job.config = &config;
