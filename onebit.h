@@ -782,12 +782,16 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
 #include <stdlib.h>
 #include <string.h>
 
+/* Lets the compiler check the arguments of our printf-like functions against their formats; text
+   and first count parameters from 1. */
 #if defined(__GNUC__) && !defined(_WIN32) /* MinGW's printf checks follow another libc */
 #define OB_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define OB_PRINTF(text, first)
 #endif
 
+/* C11 and C++11 spell thread-local storage in their own ways, C99 has none: the compilers' own
+   word. */
 #if defined(__cplusplus)
 #define OB_THREAD_LOCAL thread_local
 #elif defined(_MSC_VER)
@@ -796,14 +800,19 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
 #define OB_THREAD_LOCAL __thread
 #endif
 
+/* Small hot functions, and those that some build may leave unused: inline ones give no warning
+   then. */
 #define OB_INLINE static inline
 
-/* ---- errors ---- */
+/* ---- errors ----
+   A function that fails sets the text once, where the cause is known, and returns the status; its
+   callers pass the status up unchanged. Nothing else is global, so threads never share an error. */
 
 /* The one mutable variable of the library: what went wrong last in this thread. */
 static OB_THREAD_LOCAL char ob_error[512];
 
-/* The table's second column; an unknown number gets a sentence too. */
+/* The table's second column; an unknown number gets a sentence too, because a status may come from
+   another version of the library or from a cast. */
 const char *onebit_status_text(onebit_status status) {
 #define OB_SENTENCE(name, sentence) sentence,
     static const char *const sentences[] = {ONEBIT_ERRORS(OB_SENTENCE) "unknown status"};
@@ -812,6 +821,7 @@ const char *onebit_status_text(onebit_status status) {
     return sentences[at >= 0 && at < ONEBIT_STATUS_COUNT ? at : ONEBIT_STATUS_COUNT];
 }
 
+/* Never NULL: empty before the first failure. A later success does not clear it. */
 const char *onebit_error_text(void) { return ob_error; }
 
 /* Sets this thread's error text and returns the code, so that callers write "return
@@ -828,14 +838,18 @@ OB_PRINTF(2, 3) static onebit_status ob_fail(onebit_status code, const char *for
     return code;
 }
 
-/* Leaves the function with the status of a failed call. */
+/* Leaves the function with the status of a failed call. Only for functions that own nothing yet:
+   whoever holds memory tests the status and gives it back first. */
 #define OB_TRY(expression)                                                                         \
     do {                                                                                           \
         onebit_status ob_try_status = (expression);                                                \
         if (ob_try_status != ONEBIT_OK) return ob_try_status;                                      \
     } while (0)
 
-/* ---- checked sizes: 1 = ok, 0 = overflow (then *out is SIZE_MAX, which nothing allocates) ---- */
+/* ---- checked sizes: 1 = ok, 0 = overflow (then *out is SIZE_MAX, which nothing allocates) ----
+   Sizes from files are multiplied and added through these, so that a hostile shape cannot wrap
+   round to a small block. Each step of a chain is tested: a later factor of 0 or 1 would fit
+   again. */
 
 /* *out = a * b. */
 static int ob_mul(size_t a, size_t b, size_t *out) {
@@ -851,7 +865,7 @@ static int ob_add(size_t a, size_t b, size_t *out) {
     return fits;
 }
 
-/* Next multiple at or above n; saturates at SIZE_MAX. */
+/* Next multiple at or above n; saturates at SIZE_MAX. multiple > 0 need not be a power of two. */
 static size_t ob_round_up(size_t n, size_t multiple) {
     size_t rest = n % multiple;
     if (rest == 0) return n;
@@ -860,7 +874,9 @@ static size_t ob_round_up(size_t n, size_t multiple) {
 
 /* ---- little-endian, unaligned; compilers turn these into single loads and stores ---- */
 
-/* Loads: p needs no alignment. Written with shifts, so they mean the same on every machine. */
+/* Loads: p needs no alignment. Written with shifts, so they mean the same on every machine. The
+   wider ones cast before they shift: a promoted byte is an int, whose sign bit must not be
+   reached. */
 OB_INLINE uint16_t ob_get16(const void *p) {
     const uint8_t *b = (const uint8_t *)p;
     return (uint16_t)(b[0] | b[1] << 8);
@@ -899,6 +915,7 @@ OB_INLINE uint32_t ob_float_bits(float f) {
     return bits;
 }
 
+/* The way back; every pattern is allowed, signalling NaN included. */
 OB_INLINE float ob_bits_float(uint32_t bits) {
     float f;
     memcpy(&f, &bits, sizeof f);
@@ -909,7 +926,9 @@ OB_INLINE float ob_bits_float(uint32_t bits) {
 OB_INLINE float ob_getf32(const void *p) { return ob_bits_float(ob_get32(p)); }
 OB_INLINE void ob_putf32(void *p, float v) { ob_put32(p, ob_float_bits(v)); }
 
-/* ---- IEEE 754 half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ---- */
+/* ---- IEEE 754 half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ----
+   Written with integers, so that the scalar twin agrees bit for bit with the F16C instructions that
+   the wide kernels use. */
 
 /* Exact; a NaN keeps its payload and becomes quiet, as the F16C instruction does. */
 OB_INLINE float ob_f16_to_f32(uint16_t h) {
@@ -924,7 +943,9 @@ OB_INLINE float ob_f16_to_f32(uint16_t h) {
     return sign ? -tiny : tiny;
 }
 
-/* Nearest, ties to even; beyond 65519.99 becomes infinity. */
+/* Nearest, ties to even; beyond 65519.99 becomes infinity. That is the default rounding of IEEE
+   754, and what F16C does with rounding mode 0. NaN keeps the upper ten bits of its payload and
+   becomes quiet. */
 OB_INLINE uint16_t ob_f32_to_f16(float f) {
     uint32_t bits = ob_float_bits(f), sign = bits >> 16 & 0x8000u, rest = bits & 0x7FFFFFu, half,
              cut;
@@ -947,8 +968,11 @@ OB_INLINE uint16_t ob_f32_to_f16(float f) {
     return (uint16_t)(sign | half);
 }
 
-/* ---- random numbers: xoshiro256++ 1.0 (Blackman and Vigna), seeded by splitmix64 ---- */
+/* ---- random numbers: xoshiro256++ 1.0 (Blackman and Vigna), seeded by splitmix64 ----
+   Chosen because its 32 bytes of state fit a checkpoint, it needs no table, and it gives the same
+   numbers on every machine: one seed is one training run. Not for secrets. */
 
+/* k in 1..63: a shift by 64 is undefined. Compilers make it one rotate instruction. */
 OB_INLINE uint64_t ob_rotl64(uint64_t x, int k) { return x << k | x >> (64 - k); }
 
 /* Four steps of splitmix64 (Steele, Lea and Flood): no seed gives the forbidden all-zero state. */
@@ -974,12 +998,14 @@ static uint64_t ob_rng_next(onebit_rng *r) {
     return result;
 }
 
-/* [0, 1): the upper 53 bits. */
+/* [0, 1): the upper 53 bits, as many as a double's fraction holds, so every step of 2^-53 is
+   equally likely and no rounding can give 1. */
 static double ob_rng_double(onebit_rng *r) {
     return (double)(ob_rng_next(r) >> 11) * (1.0 / 9007199254740992.0);
 }
 
-/* [0, n), unbiased: draws below 2^64 mod n are thrown away. n = 0 gives 0. */
+/* [0, n), unbiased: draws below 2^64 mod n are thrown away. n = 0 gives 0. What stays is a multiple
+   of n numbers long; a draw is rejected with a chance below n / 2^64. */
 OB_INLINE uint64_t ob_rng_below(onebit_rng *r, uint64_t n) {
     uint64_t floor, x;
     if (n == 0) return 0;
@@ -989,8 +1015,9 @@ OB_INLINE uint64_t ob_rng_below(onebit_rng *r, uint64_t n) {
     return x % n;
 }
 
-/* Standard normal by Marsaglia's polar method; the twin value is dropped to keep the state plain.
-   */
+/* Standard normal by Marsaglia's polar method (1964); the twin value is dropped to keep the state
+   plain. The loop runs 1.27 times on average (4 / pi); q = 0 is refused because of the
+   logarithm. */
 static float ob_rng_normal(onebit_rng *r) {
     double u, v, q;
     do {
@@ -1001,21 +1028,23 @@ static float ob_rng_normal(onebit_rng *r) {
     return (float)(u * sqrt(-2 * log(q) / q));
 }
 
-/* ---- checksum: XXH64 (Y. Collet, xxHash specification 0.1.1) ---- */
+/* ---- checksum: XXH64 (Y. Collet, xxHash specification 0.1.1) ----
+   One function for files (is the data whole?) and for hash tables (which slot?). */
 
-/* The specification's five primes. */
+/* The specification's five primes. The algorithm needs them odd and with evenly mixed bits. */
 #define OB_XXH1 0x9E3779B185EBCA87u
 #define OB_XXH2 0xC2B2AE3D27D4EB4Fu
 #define OB_XXH3 0x165667B19E3779F9u
 #define OB_XXH4 0x85EBCA77C2B2AE63u
 #define OB_XXH5 0x27D4EB2F165667C5u
 
-/* One lane takes one 64-bit word. */
+/* One lane takes one 64-bit word: the specification's "round". */
 OB_INLINE uint64_t ob_hash_round(uint64_t lane, uint64_t input) {
     return ob_rotl64(lane + input * OB_XXH2, 31) * OB_XXH1;
 }
 
-/* Folds the last 0..31 bytes in and mixes. */
+/* Folds the last 0..31 bytes in and mixes, so that every input bit reaches every output bit: the
+   specification's steps 5 and 6. The caller has added the total length to h. */
 static uint64_t ob_hash_tail(uint64_t h, const uint8_t *p, size_t n) {
     for (; n >= 8; n -= 8, p += 8)
         h = ob_rotl64(h ^ ob_hash_round(0, ob_get64(p)), 27) * OB_XXH1 + OB_XXH4;
@@ -1053,10 +1082,11 @@ static uint64_t ob_hash64(const void *data, size_t bytes, uint64_t seed) {
 
 /* ---- slices and the bounded reader ---- */
 
-/* Text that lives elsewhere, not terminated. */
+/* Text that lives elsewhere, not terminated: it is valid as long as what it points into. Files and
+   JSON are read this way without a copy. */
 typedef struct ob_slice {
-    const char *p;
-    size_t n;
+    const char *p; /* not owned */
+    size_t n;      /* bytes */
 } ob_slice;
 
 /* 1 when the slice is exactly this terminated text. */
@@ -1065,11 +1095,12 @@ static int ob_slice_is(ob_slice s, const char *text) {
 }
 
 /* Reads little-endian values from bytes that may be hostile: past the end everything is 0 and bad
-   stays set, so that one check after many reads suffices. */
+   stays set, so that one check after many reads suffices. No count that was read is trusted before
+   bad was looked at. */
 typedef struct ob_reader {
     const uint8_t *p;
-    size_t n, at;
-    int bad;
+    size_t n, at; /* bytes in all, bytes read; at <= n always */
+    int bad;      /* sticky: a read went past the end */
 } ob_reader;
 
 /* Starts reading at p[0]; p is not copied. */
@@ -1082,7 +1113,8 @@ static ob_reader ob_reader_on(const void *p, size_t n) {
     return r;
 }
 
-/* The next n bytes in place; NULL and bad when there are fewer. */
+/* The next n bytes in place; NULL and bad when there are fewer. They belong to whoever owns what is
+   read. The comparison subtracts, so a huge n cannot wrap round. */
 static const uint8_t *ob_read_bytes(ob_reader *r, size_t n) {
     const uint8_t *p;
     if (r->bad || n > r->n - r->at) {
@@ -1117,10 +1149,11 @@ OB_INLINE uint64_t ob_read64(ob_reader *r) {
 
 /* ---- UTF-8 (RFC 3629) ---- */
 
-#define OB_UTF8_BAD 0xFFFFFFFFu
+#define OB_UTF8_BAD 0xFFFFFFFFu /* no code point: they end at 0x10FFFF */
 
 /* One code point from p[n]: bytes used. Overlong forms, surrogates, values above U+10FFFF and cut
-   sequences give code OB_UTF8_BAD and use one byte. n = 0 uses none. */
+   sequences give code OB_UTF8_BAD and use one byte. n = 0 uses none. Using one byte of a bad
+   sequence finds the next good character soonest. */
 static size_t ob_utf8_decode(const char *p, size_t n, uint32_t *code) {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
     const uint8_t *b = (const uint8_t *)p;
@@ -1144,7 +1177,8 @@ static size_t ob_utf8_decode(const char *p, size_t n, uint32_t *code) {
     return length;
 }
 
-/* Bytes of one code point into out: 1..4. What is no code point is written as U+FFFD. */
+/* Bytes of one code point into out: 1..4. What is no code point is written as U+FFFD. Surrogates
+   are no code points of UTF-8 (RFC 3629, section 3). */
 static size_t ob_utf8_encode(uint32_t code, char out[4]) {
     size_t length, i;
     if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = 0xFFFD;
@@ -1158,7 +1192,9 @@ static size_t ob_utf8_encode(uint32_t code, char out[4]) {
     return length;
 }
 
-/* ---- a writer into a fixed place, counting what is needed as snprintf does ---- */
+/* ---- a writer into a fixed place, counting what is needed as snprintf does ----
+   The same code measures a text (size 0) and writes it, so a caller may ask first and then take
+   just the memory that it needs. It never fails: a place that is too small shows as n >= size. */
 
 typedef struct ob_out {
     char *p;     /* may be NULL when size is 0 */
@@ -1176,7 +1212,8 @@ static ob_out ob_out_on(char *p, size_t size) {
     return out;
 }
 
-/* What fits is written and always terminated. */
+/* What fits is written and always terminated. A multi-byte character may be cut at the end; n tells
+   the caller that there was more. */
 static void ob_out_add(ob_out *out, const void *data, size_t bytes) {
     size_t room = out->n < out->size ? out->size - out->n - 1 : 0;
     size_t take = bytes < room ? bytes : room;
@@ -1204,6 +1241,8 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
    uses: base                                                            used by: every floor above
    ============================================================================================== */
 
+/* The headers of the system. What they may define in the user's file is kept small: no min and max,
+   no sockets; and without files nothing of POSIX but the clock is needed. */
 #ifdef _WIN32
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
@@ -1231,6 +1270,9 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 #include <omp.h>
 #endif
 
+/* Wide kernels on x86 are compiled through function attributes, not compiler flags: one binary runs
+   on every x86-64 and picks its kernels at run time. Compilers may keep to 256-bit vectors for
+   AVX-512 targets unless told otherwise, hence the preferred width. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(ONEBIT_NO_SIMD)
 #define OB_X86 1
 #include <cpuid.h>
@@ -1248,7 +1290,7 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 #endif
 
 /* A loop body that is compiled into each instruction set's variant, and a loop whose count is a
-   constant there. */
+   constant there. always_inline carries the caller's instruction set into the body. */
 #if defined(__clang__)
 #define OB_BODY   static inline __attribute__((always_inline))
 #define OB_UNROLL _Pragma("clang loop unroll(full)")
@@ -1260,6 +1302,7 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 #define OB_UNROLL
 #endif
 
+/* C99's restrict is no word of C++; the compilers take this spelling in both. */
 #if defined(__GNUC__) || defined(_MSC_VER)
 #define OB_RESTRICT __restrict
 #else
@@ -1276,11 +1319,14 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
 #pragma GCC optimize("fp-contract=off")
 #endif
 
-/* ---- environment ---- */
+/* ---- environment ----
+   All that the library asks of its host: memory and a parallel loop, through hooks that a game or
+   an engine may replace, and the choice of kernels. Every object keeps a filled copy of its
+   environment, so the caller's struct may go away. */
 
-#define OB_MAX_THREADS 64
+#define OB_MAX_THREADS 64 /* more would be a slip of the keyboard */
 
-/* The default hooks: malloc and free. */
+/* The default hooks: malloc and free. They need no alignment beyond malloc's; see ob_alloc. */
 static void *ob_default_alloc(void *user, size_t bytes) {
     (void)user;
     return malloc(bytes);
@@ -1291,7 +1337,9 @@ static void ob_default_release(void *user, void *block) {
     free(block);
 }
 
-/* The number of threads comes in through user (see ob_parallel); 0 = one per piece. */
+/* The number of threads comes in through user (see ob_parallel); 0 = one per piece. With OpenMP
+   piece i always goes to thread i mod threads; results do not depend on that, since pieces never
+   share an output. */
 static void ob_default_parallel(void *user, onebit_body body, void *arg, int n) {
     int i;
 #ifdef _OPENMP
@@ -1304,7 +1352,8 @@ static void ob_default_parallel(void *user, onebit_body body, void *arg, int n) 
     for (i = 0; i < n; i++) body(arg, i);
 }
 
-/* All that OpenMP would use (it heeds OMP_NUM_THREADS), at most 64; 1 without it. */
+/* All that OpenMP would use (it heeds OMP_NUM_THREADS), at most 64; 1 without it. Asked once per
+   environment, never in a loop. */
 static int ob_default_threads(void) {
 #ifdef _OPENMP
     int n = omp_get_max_threads();
@@ -1314,7 +1363,8 @@ static int ob_default_threads(void) {
 #endif
 }
 
-/* Never fails; the fields are for the caller to change. */
+/* Never fails; the fields are for the caller to change. Costs nothing but the question for
+   threads. */
 onebit_env onebit_env_default(void) {
     onebit_env env;
     env.user = NULL;
@@ -1327,7 +1377,7 @@ onebit_env onebit_env_default(void) {
 }
 
 /* A copy with the gaps filled. alloc and release go together: one without the other is no
-   allocator. */
+   allocator. env NULL gives the default, so every public function may take NULL. */
 static onebit_env ob_env_or_default(const onebit_env *env) {
     onebit_env filled = onebit_env_default();
     if (!env) return filled;
@@ -1343,7 +1393,9 @@ static onebit_env ob_env_or_default(const onebit_env *env) {
 }
 
 #ifdef OB_X86
-/* Register sets that the system saves on a task switch (XCR0): 6 = AVX, 0xE6 = AVX-512. */
+/* Register sets that the system saves on a task switch (XCR0): 6 = AVX, 0xE6 = AVX-512. Bits by
+   Intel's manual, volume 1, chapter 13: 1 = XMM, 2 = YMM, 5..7 = mask and ZMM registers. A
+   processor may have a set that its system does not save. Call only where OSXSAVE is set. */
 static unsigned ob_cpu_saved(void) {
     unsigned low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -1354,7 +1406,8 @@ static unsigned ob_cpu_saved(void) {
 
 /* The best kernel set of this processor, from CPUID: leaf 1 ECX has FMA 12, OSXSAVE 27, F16C 29;
    leaf 7 EBX has AVX2 5, AVX512F 16, DQ 17, BW 30, VL 31. The compilers' builtins are not used:
-   clang 14 does not know F16C, and not every runtime library has their tables. */
+   clang 14 does not know F16C, and not every runtime library has their tables. Sets step up as a
+   whole: AVX2 with FMA and F16C, then AVX-512 with BW, DQ and VL. */
 static onebit_isa ob_cpu_isa(void) {
 #ifdef OB_X86
     const unsigned first = 1u << 12 | 1u << 27 | 1u << 29, wide = 3u << 16 | 3u << 30;
@@ -1369,7 +1422,8 @@ static onebit_isa ob_cpu_isa(void) {
 #endif
 }
 
-/* Names for messages, options and --version. */
+/* Names for messages, options and --version. AUTO is answered with what it stands for on this
+   processor. */
 const char *onebit_isa_name(onebit_isa isa) {
     if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
     return isa == ONEBIT_ISA_AVX512   ? "avx512"
@@ -1379,7 +1433,8 @@ const char *onebit_isa_name(onebit_isa isa) {
 }
 
 /* For every create and open: the number of threads in range, the instruction set here. Sets are
-   ordered, each has all of those before it. */
+   ordered, each has all of those before it. Asking for a set that is missing is an error and no
+   silent fallback, because tests and timings name a set to be sure of it. */
 static onebit_status ob_env_check(const onebit_env *env) {
     if (env->threads < 1 || env->threads > OB_MAX_THREADS)
         return ob_fail(ONEBIT_USAGE, "threads is %d, expected 1..%d", env->threads, OB_MAX_THREADS);
@@ -1391,7 +1446,8 @@ static onebit_status ob_env_check(const onebit_env *env) {
     return ONEBIT_OK;
 }
 
-/* Name and version of the compiler. */
+/* Name and version of the compiler, as bug reports need them. clang comes first: it also defines
+   __GNUC__. */
 static void ob_out_compiler(ob_out *out) {
 #if defined(__clang__)
     ob_out_format(out, "clang %d.%d", __clang_major__, __clang_minor__);
@@ -1404,7 +1460,8 @@ static void ob_out_compiler(ob_out *out) {
 #endif
 }
 
-/* "onebit 0.1.0 (gcc 12.2, avx512, 2 threads, OpenMP)" */
+/* "onebit 0.1.0 (gcc 12.2, avx512, 2 threads, OpenMP)" Cut when size is smaller, always terminated
+   when size is not 0. */
 void onebit_version_text(char *text, size_t size) {
     ob_out out = ob_out_on(text, size);
     int threads = ob_default_threads();
@@ -1418,7 +1475,8 @@ void onebit_version_text(char *text, size_t size) {
     ob_out_text(&out, ")");
 }
 
-/* body(arg, i) for i in [0, n). Our own hook is told the number of threads in place of a user. */
+/* body(arg, i) for i in [0, n), each once, all done on return. Our own hook is told the number of
+   threads in place of a user. One piece or one thread runs right here, at no cost. */
 static void ob_parallel(const onebit_env *env, onebit_body body, void *arg, int n) {
     int i;
     if (n <= 1 || env->threads == 1) {
@@ -1430,12 +1488,16 @@ static void ob_parallel(const onebit_env *env, onebit_body body, void *arg, int 
     }
 }
 
-/* ---- memory ---- */
+/* ---- memory ----
+   Objects take one block each: ob_carve lays it out, ob_alloc gets it, ob_release gives it back.
+   Everything is aligned for the widest vector load and starts as zeros, so that padding in files
+   and unused tails of rows have one value on every run. */
 
 #define OB_ALIGN 64 /* a cache line, and the widest vector */
 
-/* Zeroed, 64-byte aligned; NULL for 0 bytes, too many, or when there is no memory. What alloc
-   gave is remembered in front of the block. */
+/* Zeroed, 64-byte aligned; NULL for 0 bytes, too many, or when there is no memory. What alloc gave
+   is remembered in front of the block. So the release hook gets just that pointer, and needs no
+   size. The bound of half the address space keeps later sums of sizes from wrapping round. */
 static void *ob_alloc(const onebit_env *env, size_t bytes) {
     const size_t extra = OB_ALIGN + sizeof(void *);
     uint8_t *raw, *block;
@@ -1449,7 +1511,7 @@ static void *ob_alloc(const onebit_env *env, size_t bytes) {
     return block;
 }
 
-/* Gives back what ob_alloc gave, with the same env; NULL is fine. */
+/* Gives back what ob_alloc gave, with the same env; NULL is fine, as with free. */
 static void ob_release(const onebit_env *env, void *block) {
     void *raw;
     if (!block) return;
@@ -1460,11 +1522,12 @@ static void ob_release(const onebit_env *env, void *block) {
 /* Cuts one block into aligned pieces. With base NULL it only counts: the same code that lays an
    object out tells its size first. */
 typedef struct ob_carve {
-    uint8_t *base;
-    size_t used; /* SIZE_MAX = overflow */
+    uint8_t *base; /* 64-byte aligned, or NULL = only count */
+    size_t used;   /* SIZE_MAX = overflow */
 } ob_carve;
 
-/* The next piece, 64-byte aligned like the base; NULL when counting or after an overflow. */
+/* The next piece, 64-byte aligned like the base; NULL when counting or after an overflow. bytes 0
+   is fine. Overflow is sticky, and ob_alloc refuses SIZE_MAX: callers check once. */
 static void *ob_take(ob_carve *c, size_t bytes) {
     size_t at = ob_round_up(c->used, OB_ALIGN);
     if (!ob_add(at, bytes, &c->used) || at == SIZE_MAX) {
@@ -1474,12 +1537,13 @@ static void *ob_take(ob_carve *c, size_t bytes) {
     return c->base ? c->base + at : NULL;
 }
 
-/* Growing text, terminated at p[n] once something was added. */
+/* Growing text, terminated at p[n] once something was added. For text whose length is not known
+   beforehand; callers that know it use ob_out. */
 typedef struct ob_buffer {
-    onebit_env env;
+    onebit_env env; /* whose hooks hold p */
     char *p;
-    size_t n, capacity;
-    int failed; /* sticky: memory ran out, and what came after is lost */
+    size_t n, capacity; /* bytes; n < capacity once there is memory */
+    int failed;         /* sticky: memory ran out, and what came after is lost */
 } ob_buffer;
 
 /* Empty, without memory yet; env may be NULL. */
@@ -1497,7 +1561,8 @@ OB_INLINE void ob_buffer_free(ob_buffer *b) {
     b->n = b->capacity = 0;
 }
 
-/* Adds bytes; the capacity doubles, so n bytes cost O(n) copies in all. */
+/* Adds bytes; the capacity doubles, so n bytes cost O(n) copies in all. data must not lie in the
+   buffer: growing moves it (the hooks have no realloc). */
 static void ob_buffer_add(ob_buffer *b, const void *data, size_t bytes) {
     size_t need;
     if (b->failed) return;
@@ -1525,7 +1590,8 @@ static void ob_buffer_text(ob_buffer *b, const char *terminated) {
     ob_buffer_add(b, terminated, strlen(terminated));
 }
 
-/* Adds as printf writes, at most 511 bytes per call; the rest is cut. */
+/* Adds as printf writes, at most 511 bytes per call; the rest is cut. As with ob_out_format, no %g
+   and %f. */
 OB_PRINTF(2, 3) static void ob_buffer_format(ob_buffer *b, const char *format, ...) {
     char text[512];
     va_list list;
@@ -1537,7 +1603,8 @@ OB_PRINTF(2, 3) static void ob_buffer_format(ob_buffer *b, const char *format, .
 
 /* ---- clock ---- */
 
-/* Seconds since some moment. Where -std=c99 hides the monotonic clock, the time of day serves. */
+/* Seconds since some moment. Where -std=c99 hides the monotonic clock, the time of day serves. Only
+   differences mean something: progress lines and time budgets use it, results never do. */
 static double ob_seconds(void) {
 #if defined(_WIN32)
     LARGE_INTEGER now, rate;
@@ -1555,6 +1622,7 @@ static double ob_seconds(void) {
 #endif
 }
 
+/* The switch for systems without a file system: stdio's fopen is never called. */
 #ifdef ONEBIT_NO_FILES
 #define OB_FOPEN(path, how) NULL
 #define OB_NO_SUCH_FILE "built with ONEBIT_NO_FILES: open it from memory"
@@ -1564,23 +1632,29 @@ static double ob_seconds(void) {
 #endif
 #define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
-/* ---- what systems do differently: map, sync, rename, kind, make, list ---- */
+/* ---- what systems do differently: map, sync, rename, kind, make, list ----
+   Eight small functions, written three times (none, Windows, POSIX); everything below is written
+   once on top of them. They return 1 = done, 0 = failed and set no error text: the callers know
+   what the path was for. */
 
-/* A file's bytes, read-only. how: 0 = nothing to give back, 1 = mapped, 2 = read into memory. */
+/* A file's bytes, read-only. how: 0 = nothing to give back, 1 = mapped, 2 = read into memory. Bytes
+   of a mapped file are valid until the close, from any thread. */
 typedef struct ob_map {
-    const uint8_t *data;
+    const uint8_t *data; /* never NULL while open */
     size_t bytes;
-    void *handle;
+    void *handle; /* what closing gives back */
     int how;
 } ob_map;
 
+/* Anything that exists and is no directory counts as a file, devices and pipes included. */
 typedef enum ob_found { OB_FOUND_NOTHING, OB_FOUND_FILE, OB_FOUND_DIRECTORY } ob_found;
 
-/* Receives the names in one directory, in any order. */
+/* Receives the names in one directory, in any order. A name is only valid during the call. */
 typedef void (*ob_name_fn)(void *user, const char *name);
 
 #if defined(ONEBIT_NO_FILES) /* a system without files: every one is absent, none can be made */
 
+/* Each keeps the meaning of its twin below; what needs a file then ends in OB_NO_SUCH_FILE. */
 static ob_found ob_path_find(const char *path) { return (void)path, OB_FOUND_NOTHING; }
 static int ob_make_one(const char *path) { return (void)path, 0; }
 static int ob_replace(const char *from, const char *to) { return (void)from, (void)to, 0; }
@@ -1595,6 +1669,7 @@ static void ob_map_close(ob_map *map) { memset(map, 0, sizeof *map); }
 #elif defined(_WIN32)
 
 static ob_found ob_path_find(const char *path) {
+    /* the A functions take the process's code page; since Windows 10 1903 that may be UTF-8 */
     DWORD a = GetFileAttributesA(path);
     if (a == INVALID_FILE_ATTRIBUTES) return OB_FOUND_NOTHING;
     return a & FILE_ATTRIBUTE_DIRECTORY ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
@@ -1603,15 +1678,19 @@ static ob_found ob_path_find(const char *path) {
 static int ob_make_one(const char *path) { return _mkdir(path) == 0; }
 static long ob_process(void) { return (long)GetCurrentProcessId(); }
 
+/* Opened anew by name, like the POSIX version; a directory cannot be opened so and counts as
+   failed, which its caller passes over. */
 static int ob_sync_path(const char *path) {
     int ok, file = _open(path, _O_RDWR | _O_BINARY);
     if (file < 0) return 0;
+    /* needs a descriptor that may write, hence _O_RDWR above */
     ok = _commit(file) == 0;
     _close(file);
     return ok;
 }
 
 static int ob_replace(const char *from, const char *to) {
+    /* rename of the C library fails on Windows when the target exists */
     return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0;
 }
 
@@ -1623,12 +1702,14 @@ static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
     search = FindFirstFileA(pattern, &found);
     if (search == INVALID_HANDLE_VALUE) return 0;
     do {
+        /* links and junctions are left out: they can loop */
         if (!(found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)) fn(user, found.cFileName);
     } while (FindNextFileA(search, &found));
     FindClose(search);
     return 1;
 }
 
+/* Offsets are 64 bits: long is 32 on Windows, and models pass 2 GiB. */
 static int ob_map_bytes(ob_map *out, const char *path) {
     FILE *file = fopen(path, "rb");
     long long size = -1;
@@ -1643,6 +1724,7 @@ static int ob_map_bytes(ob_map *out, const char *path) {
         free(out->handle);
         return 0;
     }
+    /* read whole, since a mapped file could not be replaced on Windows while a model is open */
     out->how = size ? 2 : 0;
     out->data = size ? (const uint8_t *)out->handle : (const uint8_t *)"";
     out->bytes = (size_t)size;
@@ -1662,6 +1744,8 @@ static ob_found ob_path_find(const char *path) {
     return S_ISDIR(st.st_mode) ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
 }
 
+/* 0777 less the user's umask, as mkdir and every tool do it. rename replaces in one step: POSIX
+   demands that. */
 static int ob_make_one(const char *path) { return mkdir(path, 0777) == 0; }
 static int ob_replace(const char *from, const char *to) { return rename(from, to) == 0; }
 static long ob_process(void) { return (long)getpid(); }
@@ -1670,6 +1754,7 @@ static long ob_process(void) { return (long)getpid(); }
    Some file systems cannot sync a directory; that is no failure of the write. */
 static int ob_sync_path(const char *path) {
 #ifndef __cplusplus
+    /* a block-level declaration, so the user's file does not see it */
     extern int fsync(int); /* glibc hides it in -std=c99 */
 #endif
     int ok, file = open(path, O_RDONLY);
@@ -1688,17 +1773,21 @@ static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
     return 1;
 }
 
+/* The descriptor is closed at once: the mapping keeps the file by itself. */
 static int ob_map_bytes(ob_map *out, const char *path) {
     struct stat st;
     int ok = 0, file = open(path, O_RDONLY);
     if (file < 0) return 0;
     if (fstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 &&
+        /* a directory or a pipe cannot be mapped; 32-bit systems have files beyond size_t */
         (uintmax_t)st.st_size <= SIZE_MAX / 2) {
         out->bytes = (size_t)st.st_size;
         out->data = (const uint8_t *)"";
         ok = 1;
     }
     if (ok && out->bytes) {
+        /* private and read-only: pages are shared by every process that runs the same model, and
+           our own writers replace files by rename, so nobody cuts this one under our feet */
         void *p = mmap(NULL, out->bytes, PROT_READ, MAP_PRIVATE, file, 0);
         ok = p != MAP_FAILED;
         out->handle = p;
@@ -1716,9 +1805,13 @@ static void ob_map_close(ob_map *map) {
 
 #endif
 
-/* ---- files ---- */
+/* ---- files ----
+   Reading maps whole files. Writing goes through a sink: bytes go to a temporary file beside the
+   target, and only the commit makes them visible. Paths are bytes as the caller gave them; errors
+   repeat them, cut so that the cause still fits. */
 
-/* directory/name into out; either may hold separators. */
+/* directory/name into out; either may hold separators. ONEBIT_IO when it does not fit: a cut path
+   would name another file. An empty directory gives the name alone. */
 static onebit_status ob_path_join(char *out, size_t size, const char *directory, const char *name) {
     size_t n = strlen(directory);
     const char *slash = n && directory[n - 1] != '/' ? "/" : "";
@@ -1732,7 +1825,9 @@ static onebit_status ob_path_join(char *out, size_t size, const char *directory,
 static int ob_is_directory(const char *path) { return ob_path_find(path) == OB_FOUND_DIRECTORY; }
 static int ob_file_exists(const char *path) { return ob_path_find(path) == OB_FOUND_FILE; }
 
-/* An empty file gives data that is not NULL, and 0 bytes. */
+/* An empty file gives data that is not NULL, and 0 bytes. ONEBIT_IO says which of the usual causes
+   it was. Close with ob_map_close on success only; a failed open leaves a zeroed map, which is safe
+   to close too. */
 static onebit_status ob_map_open(ob_map *out, const char *path) {
     memset(out, 0, sizeof *out);
     if (ob_map_bytes(out, path)) return ONEBIT_OK;
@@ -1744,14 +1839,17 @@ static onebit_status ob_map_open(ob_map *out, const char *path) {
 }
 
 /* Writes beside the path under a temporary name; commit puts it in place in one step, so that
-   readers and a crash see the old file or the new one, never a part. */
+   readers and a crash see the old file or the new one, never a part. The data is synced before the
+   rename: file systems may bring the new name to the disk before the content, and a power cut would
+   then leave an empty file where a good one was. */
 typedef struct ob_sink {
-    void *file;
+    void *file; /* FILE; NULL = not open */
     char path[OB_PATH_MAX], temporary[OB_PATH_MAX + 32];
-    int failed;
+    int failed; /* sticky: some write did not succeed */
 } ob_sink;
 
-/* The process id in the temporary name keeps two programs that write one path apart. */
+/* The process id in the temporary name keeps two programs that write one path apart. It lies in the
+   target's directory, because rename does not cross file systems. */
 static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     memset(s, 0, sizeof *s);
     if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
@@ -1762,13 +1860,15 @@ static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     return ONEBIT_OK;
 }
 
-/* Adds bytes; a failure shows at the commit. */
+/* Adds bytes; a failure (disk full) is remembered and shows at the commit, so that writers of many
+   pieces stay free of checks. */
 static void ob_sink_write(ob_sink *s, const void *data, size_t bytes) {
     if (!s->file || s->failed || bytes == 0) return;
     if (fwrite(data, 1, bytes, (FILE *)s->file) != bytes) s->failed = 1;
 }
 
-/* Drops what was written; harmless after a commit and on a zeroed sink. */
+/* Drops what was written; harmless after a commit and on a zeroed sink. For writers whose data
+   fails half way: the target stays as it was. */
 OB_INLINE void ob_sink_abort(ob_sink *s) {
     if (!s->file) return;
     fclose((FILE *)s->file);
@@ -1776,15 +1876,17 @@ OB_INLINE void ob_sink_abort(ob_sink *s) {
     remove(s->temporary);
 }
 
-/* Brings the directory entry to the disk too; s->path is cut to the directory. */
+/* Brings the directory entry to the disk too, without which a rename may be lost in a power cut;
+   s->path is cut to the directory. Best effort: the file is whole either way. */
 static void ob_sink_sync_directory(ob_sink *s) {
     char *slash = strrchr(s->path, '/');
     if (slash) slash[slash == s->path] = 0; /* "/name" lives in "/" */
     (void)ob_sync_path(slash ? s->path : ".");
 }
 
-/* Closes, syncs and puts the file in place; on failure the old file stays and nothing else is
-   left. */
+/* Closes, syncs and puts the file in place; on failure the old file stays and nothing else is left.
+   The order is the point: close (flushes stdio), sync the data, rename, sync the directory. Costs
+   the disk's latency, so it is for checkpoints and models, not for logs. */
 static onebit_status ob_sink_commit(ob_sink *s) {
     FILE *file = (FILE *)s->file;
     if (!file) return ob_fail(ONEBIT_IO, "%.200s: was not opened for writing", s->path);
@@ -1799,7 +1901,7 @@ static onebit_status ob_sink_commit(ob_sink *s) {
     return ONEBIT_OK;
 }
 
-/* All of a file in one call, atomically. */
+/* All of a file in one call, atomically. ONEBIT_IO leaves the old file. */
 static onebit_status ob_file_write(const char *path, const void *data, size_t bytes) {
     ob_sink sink;
     OB_TRY(ob_sink_open(&sink, path));
@@ -1809,7 +1911,8 @@ static onebit_status ob_file_write(const char *path, const void *data, size_t by
 
 /* ---- directories ---- */
 
-/* With parents, as mkdir -p; an existing directory is fine. */
+/* With parents, as mkdir -p; an existing directory is fine. A part that cannot be made is passed
+   over: it may be a drive or a root that only looks absent, and the last check decides. */
 static onebit_status ob_make_directory(const char *path) {
     char part[OB_PATH_MAX];
     size_t i, n = strlen(path);
@@ -1828,25 +1931,29 @@ static onebit_status ob_make_directory(const char *path) {
 #define OB_MAX_NESTING 16 /* directories below the named one; also ends a loop of links */
 
 /* A walk through a directory: names of one level come back as text, terminated one after another.
-   */
+   All levels share one path and one stack of names, so a step down costs a few words of the stack
+   and no copy of the path. */
 typedef struct ob_walk {
-    ob_buffer found; /* paths of files */
-    ob_buffer level; /* names of the directories being walked, deepest last */
-    size_t count;
-    char path[OB_PATH_MAX];
-    int too_long;
+    ob_buffer found;        /* paths of files */
+    ob_buffer level;        /* names of the directories being walked, deepest last */
+    size_t count;           /* files found */
+    char path[OB_PATH_MAX]; /* where the walk stands */
+    int too_long;           /* a path did not fit: the list would have a gap */
 } ob_walk;
 
-/* Keeps names that are not hidden ("." and ".." are). */
+/* Keeps names that are not hidden ("." and ".." are). Hidden ones are tools' own data (.git,
+   .cache), never a user's texts. */
 static void ob_walk_name(void *user, const char *name) {
     if (name[0] != '.') ob_buffer_add((ob_buffer *)user, name, strlen(name) + 1);
 }
 
-/* Collects the files under walk->path. Recursion ends at OB_MAX_NESTING. */
+/* Collects the files under walk->path, which is as before on return. Recursion ends at
+   OB_MAX_NESTING. A directory that cannot be read counts as empty. */
 static void ob_walk_level(ob_walk *walk, int depth) {
     size_t length = strlen(walk->path), start = walk->level.n, at = start;
     if (!ob_each_name(walk->path, ob_walk_name, &walk->level)) return;
     while (!walk->level.failed && at < walk->level.n) {
+        /* not used after the recursion below: the buffer moves when it grows */
         const char *name = walk->level.p + at;
         size_t n = strlen(name);
         at += n + 1;
@@ -1867,12 +1974,14 @@ static void ob_walk_level(ob_walk *walk, int depth) {
     if (walk->level.p) walk->level.n = start;
 }
 
-/* Byte order, the same under every locale. */
+/* Byte order, the same under every locale. The order of a directory on disk is chance; data sets
+   must not depend on it. */
 static int ob_compare_names(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* One block: the sorted pointers, then the text that they point to. */
+/* One block: the sorted pointers, then the text that they point to. One release gives all back. The
+   extra byte makes a block for 0 files too. */
 static onebit_status ob_walk_gather(const ob_walk *walk, const onebit_env *env, char ***names) {
     size_t i, table, bytes;
     char *text;
@@ -1891,7 +2000,9 @@ static onebit_status ob_walk_gather(const ob_walk *walk, const onebit_env *env, 
 }
 
 /* All files below a directory, by full path, in byte order; hidden names are left out, links are
-   followed. *names is one block for ob_release; it is given for 0 files too. */
+   followed. *names is one block for ob_release; it is given for 0 files too. ONEBIT_IO when the
+   directory is missing or a path below it does not fit, ONEBIT_MEMORY when the list does not. Costs
+   one question to the system per name. */
 static onebit_status ob_list_directory(const onebit_env *env, const char *path, char ***names,
                                        size_t *count) {
     ob_walk walk;
@@ -1920,19 +2031,23 @@ static onebit_status ob_list_directory(const onebit_env *env, const char *path, 
    uses: base                                                used by: config tokenizer dataset files
    ============================================================================================== */
 
-#define OB_JSON_DEPTH 64
+#define OB_JSON_DEPTH 64 /* levels; ob_json_skip has one bit for each */
 
-/* Where a reader stands. Errors are sticky: after one, everything reads as 0, empty or ended. */
+/* Where a reader stands. The text is walked once, in place, and never copied: the caller asks for
+   what it expects next (pull), so no tree and no memory is needed. Errors are sticky: after one,
+   everything reads as 0, empty or ended, and loops end by themselves; check status once at the end.
+   A copy of the struct is a bookmark to read from again. */
 typedef struct ob_json {
-    const char *start, *p, *end;
-    const char *what; /* file name for messages */
-    onebit_status status;
-    int depth;
+    const char *start, *p, *end; /* the text, the next byte, behind the text */
+    const char *what;            /* file name for messages */
+    onebit_status status;        /* ONEBIT_OK or ONEBIT_FORMAT */
+    int depth;                   /* containers entered and not yet ended */
     int fresh; /* a container was just entered: its first member has no comma before it */
 } ob_json;
 
 /* Starts at text[n], which is not copied. NULL reads as empty; a byte order mark is stepped over.
-   */
+   RFC 8259 lets a parser ignore the mark, and editors on Windows write it. what must outlive the
+   reader. */
 static ob_json ob_json_on(const char *text, size_t n, const char *what) {
     ob_json j;
     if (!text) text = "", n = 0;
@@ -1945,7 +2060,8 @@ static ob_json ob_json_on(const char *text, size_t n, const char *what) {
     return j;
 }
 
-/* Fails with "what:line:column: message"; the first error wins. Counts lines only now. */
+/* Fails with "what:line:column: message"; the first error wins. Counts lines only now. Columns are
+   bytes from 1. A reading without errors pays nothing for them. */
 OB_PRINTF(2, 3) static void ob_json_error(ob_json *j, const char *format, ...) {
     char text[300];
     size_t line = 1, column = 1;
@@ -1963,14 +2079,16 @@ OB_PRINTF(2, 3) static void ob_json_error(ob_json *j, const char *format, ...) {
                         (unsigned long)column, text);
 }
 
-/* The four characters that JSON calls white space. */
+/* The four characters that JSON calls white space. RFC 8259, section 2: no comments, no other
+   Unicode spaces. */
 static void ob_json_space(ob_json *j) {
     while (j->p < j->end && (*j->p == ' ' || *j->p == '\n' || *j->p == '\r' || *j->p == '\t'))
         j->p++;
 }
 
 /* Kind of the value that comes: '{' '[' '"' '0' 't' 'n'; 0 at the end or after an error; any other
-   character that stands there is given as it is. */
+   character that stands there is given as it is. true and false are one kind, every number is
+   another. Nothing is consumed but white space. */
 static int ob_json_peek(ob_json *j) {
     char c;
     if (j->status != ONEBIT_OK) return 0;
@@ -1981,7 +2099,8 @@ static int ob_json_peek(ob_json *j) {
     return c == 'f' ? 't' : (uint8_t)c;
 }
 
-/* Fails because something else was expected here. */
+/* Fails because something else was expected here, and shows what stands there: a character when it
+   prints, else its byte value. */
 static void ob_json_expected(ob_json *j, const char *expected) {
     int c = ob_json_peek(j);
     if (c == 0) ob_json_error(j, "expected %s, the text ends", expected);
@@ -1989,7 +2108,8 @@ static void ob_json_expected(ob_json *j, const char *expected) {
     else ob_json_error(j, "expected %s, found byte %d", expected, c);
 }
 
-/* Steps over one character after white space: 1 = it was there. */
+/* Steps over one character after white space: 1 = it was there. Otherwise nothing moves and no
+   error is set: it is also a question. */
 static int ob_json_take(ob_json *j, char c) {
     if (j->status != ONEBIT_OK) return 0;
     ob_json_space(j);
@@ -1998,7 +2118,8 @@ static int ob_json_take(ob_json *j, char c) {
     return 1;
 }
 
-/* Goes one level down. Depth is counted only to be limited: whoever walks knows where it is. */
+/* Goes one level down. Depth is counted only to be limited: whoever walks knows where it is. The
+   limit keeps a file of a million brackets from being anything but an error. */
 static void ob_json_enter(ob_json *j, char open, const char *expected) {
     if (!ob_json_take(j, open)) {
         ob_json_expected(j, expected);
@@ -2009,12 +2130,13 @@ static void ob_json_enter(ob_json *j, char open, const char *expected) {
     j->fresh = 1;
 }
 
-/* Enter a container; then ask ob_json_key or ob_json_item until 0, and read each value in
-   between. */
+/* Enter a container; then ask ob_json_key or ob_json_item until 0, and read or skip each value in
+   between: for (ob_json_array(&j); ob_json_item(&j);) sum += ob_json_number(&j); */
 static void ob_json_object(ob_json *j) { ob_json_enter(j, '{', "an object"); }
 static void ob_json_array(ob_json *j) { ob_json_enter(j, '[', "an array"); }
 
-/* The comma or the end of a container: 1 = a member follows. */
+/* The comma or the end of a container: 1 = a member follows. RFC 8259 has no trailing comma and
+   none in front; fresh tells the first member from the others. */
 static int ob_json_more(ob_json *j, char close) {
     if (j->status != ONEBIT_OK) return 0;
     if (ob_json_take(j, close)) {
@@ -2030,7 +2152,8 @@ static int ob_json_more(ob_json *j, char close) {
     return 1;
 }
 
-/* 1 = positioned at the next item, 0 = the array ended. */
+/* 1 = positioned at the next item, 0 = the array ended or an error came. The check here refuses
+   "[1,]", where a comma promised one more item. */
 static int ob_json_item(ob_json *j) {
     if (!ob_json_more(j, ']')) return 0;
     if (ob_json_peek(j) == 0 || *j->p == ']') ob_json_expected(j, "a value");
@@ -2044,7 +2167,7 @@ static int ob_hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Value of four hexadecimal digits at p, or -1. */
+/* Value of four hexadecimal digits at p, or -1. Both cases of letters, as RFC 8259 allows. */
 static long ob_hex4(const char *p, const char *end) {
     long v = 0;
     int i;
@@ -2057,14 +2180,18 @@ static long ob_hex4(const char *p, const char *end) {
     return v;
 }
 
-/* Length of the escape at p (at its backslash), 0 when it is none. */
+/* Length of the escape at p (at its backslash), 0 when it is none. RFC 8259, section 7, has nine:
+   eight characters and \u with four digits. p[1] is tested because strchr also finds the
+   terminator. */
 static size_t ob_json_escape_length(const char *p, const char *end) {
     if (end - p < 2 || *p != '\\') return 0;
     if (p[1] == 'u') return ob_hex4(p + 2, end) < 0 ? 0 : 6;
     return p[1] && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
 }
 
-/* The inside of the quotes, as written; control characters and escapes are checked. */
+/* The inside of the quotes, as written; control characters and escapes are checked. Section 7
+   again: bytes below 32 must be escaped; DEL and bytes that are not UTF-8 pass, the decoder is the
+   one to judge those. Empty after an error. No copy: the slice points into the text. */
 static ob_slice ob_json_raw_string(ob_json *j) {
     ob_slice s = {"", 0};
     const char *from;
@@ -2089,7 +2216,8 @@ static ob_slice ob_json_raw_string(ob_json *j) {
 }
 
 /* Code point of the escape at p, with its low surrogate when one follows; *used is its length. A
-   lone surrogate gives U+FFFD. */
+   lone surrogate gives U+FFFD. That is what Unicode advises for text that cannot be represented; an
+   error would refuse vocabularies that exist. The escape is known to be valid. */
 static uint32_t ob_json_escape(const char *p, const char *end, size_t *used) {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     const char *at;
@@ -2107,8 +2235,9 @@ static uint32_t ob_json_escape(const char *p, const char *end, size_t *used) {
     return (uint32_t)(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
 }
 
-/* Decodes the inside of a string; length needed, as snprintf. A backslash that is no escape
-   stays. */
+/* Decodes the inside of a string; length needed, as snprintf. A backslash that is no escape stays.
+   The result is never longer than what was written: six bytes of \u make at most three, twelve make
+   four. So raw.n + 1 bytes always suffice, and a pool can be sized from the raw text. */
 static size_t ob_json_unescape(ob_slice raw, char *out, size_t size) {
     const char *p = raw.p, *end = raw.p + raw.n;
     ob_out text = ob_out_on(out, size);
@@ -2127,8 +2256,9 @@ static size_t ob_json_unescape(ob_slice raw, char *out, size_t size) {
     return text.n;
 }
 
-/* A string, decoded and terminated; its length. One that does not fit is an error unless size is
-   0. */
+/* A string, decoded and terminated; its length. One that does not fit is an error unless size is 0.
+   Cutting silently would turn one name into another. out may be NULL with size 0: only the
+   length. */
 static size_t ob_json_string(ob_json *j, char *out, size_t size) {
     ob_slice raw = ob_json_raw_string(j);
     size_t n = ob_json_unescape(raw, out, size);
@@ -2141,7 +2271,9 @@ static size_t ob_json_string(ob_json *j, char *out, size_t size) {
     return n;
 }
 
-/* 1 = the next member's key (as written), positioned at its value; 0 = the object ended. */
+/* 1 = the next member's key (as written), positioned at its value; 0 = the object ended. An empty
+   object has no key; "{,}" and "{"a":}" are refused. Keys stay escaped: our names need no escapes,
+   so a key that uses one is simply unknown. */
 static int ob_json_key(ob_json *j, ob_slice *key) {
     key->p = "";
     key->n = 0;
@@ -2156,13 +2288,19 @@ static int ob_json_key(ob_json *j, ob_slice *key) {
     return j->status == ONEBIT_OK;
 }
 
-/* ---- numbers, independent of the locale ---- */
+/* ---- numbers, independent of the locale ----
+   strtod obeys the locale's decimal point, which another part of the program may have changed, so
+   the scan collects plain digits and a power of ten. Most numbers in real files are short: they are
+   finished with one exact multiplication or division. Only the rest needs strtod's long arithmetic,
+   which then sees no decimal point at all. */
 
 #define OB_DIGITS 800 /* more than the 767 that can decide a rounding of a double */
 
 /* digits * 10^exponent, correctly rounded. Small cases are exact in double arithmetic (Clinger);
    the rest goes through strtod as "123e-45", which no locale can misread. digits has room for 16
-   more. */
+   more. Exact means: up to 15 digits are below 2^53, powers of ten up to 10^22 are doubles, so the
+   single operation is the only rounding. Digits have no leading zero, so with 10^401 any of them is
+   infinite, and 800 of them times 10^-2001 is nothing. */
 static double ob_decimal(char *digits, size_t n, int64_t exponent) {
     double v = 0;
     size_t i;
@@ -2179,9 +2317,10 @@ static double ob_decimal(char *digits, size_t n, int64_t exponent) {
     return strtod(digits, NULL);
 }
 
-/* Reads a JSON number at *p, moves *p behind it: 1 = ok. Values beyond double come out as
-   infinity. Leading zeros are dropped, the point only moves the exponent, and digits beyond the
-   buffer could not change the result except through the exponent. */
+/* Reads a JSON number at *p (RFC 8259, section 6), moves *p behind it: 1 = ok; 0 leaves *p. Values
+   beyond double come out as infinity. Leading zeros are dropped and the point only moves the
+   exponent. Digits beyond the buffer count through the exponent alone: they could matter only after
+   800 digits that are exactly half way between two doubles. */
 static int ob_number_scan(const char **p, const char *end, double *out) {
     char digits[OB_DIGITS + 16];
     const char *s = *p;
@@ -2190,6 +2329,7 @@ static int ob_number_scan(const char **p, const char *end, double *out) {
     int minus = s < end && *s == '-', dot = 0, down;
     s += minus;
     if (s == end || *s < '0' || *s > '9') return 0;
+    /* "01" is no JSON number: it would be octal elsewhere */
     if (*s == '0' && end - s > 1 && s[1] >= '0' && s[1] <= '9') return 0;
     for (; s < end && ((*s >= '0' && *s <= '9') || (*s == '.' && !dot)); s++) {
         if (*s == '.') {
@@ -2208,6 +2348,7 @@ static int ob_number_scan(const char **p, const char *end, double *out) {
         if (s < end && (*s == '-' || *s == '+')) s++;
         if (s == end || *s < '0' || *s > '9') return 0;
         for (; s < end && *s >= '0' && *s <= '9'; s++)
+            /* enough to be infinite or 0, and safe from overflow */
             if (written < (int64_t)1 << 40) written = written * 10 + (*s - '0');
         exponent += down ? -written : written;
     }
@@ -2217,14 +2358,17 @@ static int ob_number_scan(const char **p, const char *end, double *out) {
     return 1;
 }
 
-/* All of the text is one number that a double can hold: 1 = ok. */
+/* All of the text is one number that a double can hold: 1 = ok. For settings from a command line,
+   where "12abc" or "1e999" must not pass. */
 static int ob_number_parse(ob_slice text, double *out) {
     const char *p = text.p;
     return ob_number_scan(&p, text.p + text.n, out) && p == text.p + text.n &&
            fabs(*out) <= DBL_MAX;
 }
 
-/* A number that double can hold; one that is too large is an error, one too small is 0. */
+/* A number that double can hold; one that is too large is an error, one too small is 0. Infinity in
+   a settings file is a typing error, never a wish. The reader stays at the number then, so the
+   message points at it. */
 static double ob_json_number(ob_json *j) {
     double v = 0;
     const char *p;
@@ -2241,7 +2385,8 @@ static double ob_json_number(ob_json *j) {
 }
 
 /* A whole number of 64 bits, exactly; 3.0 and 1e3 are whole too while double holds them exactly.
-   */
+   The digits are read a second time as an integer, because a double has only 53 bits and seeds and
+   offsets have 64. JavaScript programs write 3.0 for 3. Anything else is an error. */
 static int64_t ob_json_int(ob_json *j) {
     const char *from, *p;
     uint64_t v = 0, limit;
@@ -2263,7 +2408,8 @@ static int64_t ob_json_int(ob_json *j) {
     return 0;
 }
 
-/* Steps over one of the three literal names; 1 = it was there. */
+/* Steps over one of the three literal names; 1 = it was there. What follows needs no check here:
+   "trueX" fails at the X, where a comma or an end is expected. */
 static int ob_json_word(ob_json *j, const char *word) {
     size_t n = strlen(word);
     if ((size_t)(j->end - j->p) < n || memcmp(j->p, word, n) != 0) return 0;
@@ -2271,7 +2417,7 @@ static int ob_json_word(ob_json *j, const char *word) {
     return 1;
 }
 
-/* true = 1, false = 0. */
+/* true = 1, false = 0; anything else is an error and 0. Numbers are not taken for truth values. */
 static int ob_json_bool(ob_json *j) {
     if (ob_json_peek(j) == 't') {
         if (ob_json_word(j, "true")) return 1;
@@ -2281,7 +2427,8 @@ static int ob_json_bool(ob_json *j) {
     return 0;
 }
 
-/* Steps over a value that holds no others. */
+/* Steps over a value that holds no others. It is checked as strictly as if it were wanted, so a
+   damaged file is found out even where we do not look. */
 static void ob_json_skip_plain(ob_json *j, int kind) {
     if (kind == '"') ob_json_raw_string(j);
     else if (kind == '0') ob_json_number(j);
@@ -2289,7 +2436,9 @@ static void ob_json_skip_plain(ob_json *j, int kind) {
     else if (kind != 'n' || !ob_json_word(j, "null")) ob_json_expected(j, "a value");
 }
 
-/* Steps over any value. One bit per level remembers objects, so nothing recurses. */
+/* Steps over any value. One bit per level remembers objects, so nothing recurses and hostile
+   nesting cannot exhaust the stack. Each turn reads one value; the inner loop then moves to the
+   next member, or closes containers until one has a member left. */
 static void ob_json_skip(ob_json *j) {
     uint64_t objects = 0;
     int level = 0; /* containers open in this value */
@@ -2313,7 +2462,8 @@ static void ob_json_skip(ob_json *j) {
     } while (level && j->status == ONEBIT_OK);
 }
 
-/* The text of any value, which is stepped over. */
+/* The text of any value, which is stepped over and known to be valid JSON. To be read later with a
+   reader of its own; empty after an error. */
 static ob_slice ob_json_raw(ob_json *j) {
     ob_slice s = {"", 0};
     const char *from;
@@ -2326,16 +2476,21 @@ static ob_slice ob_json_raw(ob_json *j) {
     return s;
 }
 
-/* Only white space may follow; the status of the whole reading. */
+/* Only white space may follow (a second value may not); the status of the whole reading. Every
+   complete text ends here. */
 static onebit_status ob_json_end(ob_json *j) {
     ob_json_space(j);
     if (j->status == ONEBIT_OK && j->p != j->end) ob_json_expected(j, "the end of the text");
     return j->status;
 }
 
-/* ---- writing ---- */
+/* ---- writing ----
+   There is no writer object: braces and commas are plain text, only strings and numbers need
+   care. */
 
-/* A quoted, escaped string; bytes that are not UTF-8 become U+FFFD. */
+/* A quoted, escaped string; bytes that are not UTF-8 become U+FFFD. So the output is always valid
+   JSON, whatever was in a token or a path. "/" and letters beyond ASCII stay as they are, for
+   people to read. */
 static void ob_out_json(ob_out *out, const char *text, size_t n) {
     static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
     ob_out_text(out, "\"");
@@ -2353,7 +2508,9 @@ static void ob_out_json(ob_out *out, const char *text, size_t n) {
     ob_out_text(out, "\"");
 }
 
-/* A number in the fewest digits that read back as the same double; JSON has no infinity: null. */
+/* A number in the fewest digits that read back as the same double; JSON has no infinity: null. 17
+   digits always suffice for a double, so the loop ends with a match; trying upwards gives 0.1 and
+   not 0.10000000000000001. Up to 17 conversions each: for settings and logs, not for weights. */
 static void ob_out_number(ob_out *out, double v) {
     char text[40], *to, *p;
     int digits;
@@ -2387,23 +2544,29 @@ static void ob_out_number(ob_out *out, double v) {
    uses: base json                     used by: tokenizer dataset ops model optim files session flow
    ============================================================================================== */
 
+/* How a field is stored and read. The names end the words of the X-macro tables in >>api. */
 typedef enum ob_field_kind {
-    OB_KIND_INT,
-    OB_KIND_REAL,
-    OB_KIND_BOOL,
-    OB_KIND_CHOICE,
-    OB_KIND_TEXT
+    OB_KIND_INT,    /* int, whole numbers */
+    OB_KIND_REAL,   /* double */
+    OB_KIND_BOOL,   /* int, 0 or 1 */
+    OB_KIND_CHOICE, /* int, index into the names in the help */
+    OB_KIND_TEXT    /* char [ONEBIT_TEXT_MAX], terminated */
 } ob_field_kind;
 
-/* One row of a table as data; at is the field's place in its struct. */
+/* One row of a table as data. The X-macros in >>api give each setting once: struct field, default,
+   bounds and help. Here the same rows become constants that code can walk, so that defaults, JSON,
+   checks, command lines and --help cannot disagree, and a new setting is one new line. value_text
+   is the default as the table spells it, text a TEXT's default, help one sentence. */
 typedef struct ob_field {
     ob_field_kind kind;
     const char *kind_name, *name, *value_text, *text, *help;
-    size_t at;
-    double value, low, high;
+    size_t at;               /* the field's place in its struct, bytes */
+    double value, low, high; /* default and inclusive bounds; a double holds every int */
 } ob_field;
 
-/* A row's default is a number but for TEXT: each kind picks its own column. */
+/* A row's default is a number but for TEXT: each kind picks its own column. The other column is a
+   constant that nothing reads; both must exist, because an initialiser cannot choose. OB_ROW then
+   pastes the kind into these names. */
 #define OB_NUMBER_INT(value)    (double)(value)
 #define OB_NUMBER_REAL(value)   (double)(value)
 #define OB_NUMBER_BOOL(value)   (double)(value)
@@ -2432,11 +2595,13 @@ typedef struct ob_field {
 #define OB_SAMPLE_ROW(kind, name, value, low, high, help)                                          \
     OB_ROW(onebit_sample_options, kind, name, value, low, high, help)
 
+/* The three tables, in the order of their rows in >>api; that order is also the order of output. */
 static const ob_field ob_model_fields[] = {ONEBIT_MODEL_FIELDS(OB_MODEL_ROW)};
 static const ob_field ob_train_fields[] = {ONEBIT_TRAIN_FIELDS(OB_TRAIN_ROW)};
 static const ob_field ob_sample_fields[] = {ONEBIT_SAMPLE_FIELDS(OB_SAMPLE_ROW)};
 
-/* The rows of a table and how many; NULL and 0 when there is no such table. */
+/* The rows of a table and how many; NULL and 0 when there is no such table. count is set in both
+   cases, so a loop over an unknown table ends at once. */
 static const ob_field *ob_fields_of(onebit_table table, int *count) {
     *count = 0;
     switch (table) {
@@ -2453,13 +2618,15 @@ static const ob_field *ob_fields_of(onebit_table table, int *count) {
     }
 }
 
-/* ---- a field's value as a number, and its place ---- */
+/* ---- a field's value as a number, and its place ----
+   Every kind but TEXT passes through one double: bounds, defaults and JSON need one code path only.
+   Each int is exact in a double, so nothing is lost on the way. */
 
 /* Where a struct holds this field. */
 static char *ob_field_place(const ob_field *f, void *object) { return (char *)object + f->at; }
 
 /* INT, BOOL and CHOICE are int, REAL is double; memcpy because the place is only known by offset.
-   */
+   TEXT has no number: do not ask. */
 static double ob_field_get(const ob_field *f, const void *object) {
     const char *p = (const char *)object + f->at;
     double real;
@@ -2472,7 +2639,8 @@ static double ob_field_get(const ob_field *f, const void *object) {
     return whole;
 }
 
-/* value is in range, so the conversion to int is exact. */
+/* value is in range, and whole for the int kinds, so the conversion is exact; beyond int it would
+   be undefined. ob_field_range comes first. */
 static void ob_field_put(const ob_field *f, void *object, double value) {
     if (f->kind == OB_KIND_REAL) memcpy(ob_field_place(f, object), &value, sizeof value);
     else {
@@ -2481,12 +2649,14 @@ static void ob_field_put(const ob_field *f, void *object, double value) {
     }
 }
 
-/* Fails for a number outside its row's bounds, and names both. NaN fits nowhere. */
+/* Fails for a number outside its row's bounds, and names both. NaN fits nowhere. The comparison is
+   written so that NaN fails it. Numbers are printed locale-free and short: 0.1, not 0.100000. */
 static onebit_status ob_field_range(const ob_field *f, double value) {
     char text[3][40];
     double numbers[3];
     int i;
     if (value >= f->low && value <= f->high) return ONEBIT_OK;
+    /* the value and both bounds go through one writer */
     numbers[0] = value, numbers[1] = f->low, numbers[2] = f->high;
     for (i = 0; i < 3; i++) {
         ob_out out = ob_out_on(text[i], sizeof text[i]);
@@ -2495,14 +2665,15 @@ static onebit_status ob_field_range(const ob_field *f, double value) {
     return ob_fail(ONEBIT_CONFIG, "%s is %s, expected %s..%s", f->name, text[0], text[1], text[2]);
 }
 
-/* Checks, then stores. */
+/* Checks, then stores: ONEBIT_CONFIG leaves the object as it was. */
 static onebit_status ob_field_assign(const ob_field *f, void *object, double value) {
     OB_TRY(ob_field_range(f, value));
     ob_field_put(f, object, value);
     return ONEBIT_OK;
 }
 
-/* Writes every default into a zeroed object. */
+/* Writes every default into a zeroed object. Texts need the zeros: only the characters and one
+   terminator are copied. */
 static void ob_fields_default(onebit_table table, void *object) {
     int i, n;
     const ob_field *rows = ob_fields_of(table, &n);
@@ -2512,9 +2683,11 @@ static void ob_fields_default(onebit_table table, void *object) {
     }
 }
 
-/* ---- choices: the help column starts with "a|b|c:" ---- */
+/* ---- choices: the help column starts with "a|b|c:" ----
+   So the order of the names in the help is their numbering: what a user reads is what code
+   parses. */
 
-/* Option number index of a CHOICE; empty past the last. */
+/* Option number index of a CHOICE; empty past the last. Not terminated: it points into the help. */
 static ob_slice ob_choice(const ob_field *f, int index) {
     ob_slice s = {f->help, 0};
     while (index > 0 && *s.p != ':') index -= *s.p++ == '|';
@@ -2522,7 +2695,8 @@ static ob_slice ob_choice(const ob_field *f, int index) {
     return s;
 }
 
-/* Index of a CHOICE by name; ONEBIT_CONFIG lists the names. */
+/* Index of a CHOICE by name; ONEBIT_CONFIG lists the names. The row's upper bound is the last
+   index. */
 static onebit_status ob_choice_assign(const ob_field *f, void *object, const char *name) {
     int i;
     for (i = 0; i <= (int)f->high; i++) {
@@ -2534,7 +2708,8 @@ static onebit_status ob_choice_assign(const ob_field *f, void *object, const cha
                    (int)strcspn(f->help, ":"), f->help);
 }
 
-/* ---- modes ---- */
+/* ---- modes ----
+   A mode says how one part of the model stores its weights: embedding, each block, head. */
 
 /* By number, because a byte of a damaged map need not be a value of the enum. */
 static const char *ob_mode_text(int mode) {
@@ -2542,9 +2717,10 @@ static const char *ob_mode_text(int mode) {
     return mode >= 0 && mode < ONEBIT_MODE_COUNT ? names[mode] : "unknown";
 }
 
+/* Never NULL. */
 const char *onebit_mode_name(onebit_mode mode) { return ob_mode_text((int)mode); }
 
-/* "eightbit" is how older config files write 8bit. */
+/* "eightbit" is how older config files write 8bit. -1 for NULL or an unknown name. */
 int onebit_mode_parse(const char *name) {
     int i;
     if (!name) return -1;
@@ -2554,7 +2730,8 @@ int onebit_mode_parse(const char *name) {
     return -1;
 }
 
-/* The mode that a name means, into one byte of a map. */
+/* The mode that a name means, into one byte of a map. where is the entry's name for the message;
+   ONEBIT_CONFIG leaves *mode. */
 static onebit_status ob_mode_assign(uint8_t *mode, const char *where, const char *name) {
     int parsed = onebit_mode_parse(name);
     if (parsed < 0)
@@ -2570,9 +2747,11 @@ static void ob_config_fill_modes(onebit_config *c) {
     memset(c->layer_modes, c->use_ternary ? ONEBIT_TERNARY : ONEBIT_BINARY, sizeof c->layer_modes);
 }
 
-/* ---- defaults ---- */
+/* ---- defaults ----
+   Filled from the rows; only what has no row (the map of modes) is set by hand. */
 
-/* Zeroed first: unused bytes are defined, so that settings may be compared with memcmp. */
+/* Zeroed first: unused bytes are defined, so that settings may be compared with memcmp. Embedding
+   and head keep f16: BitNet b1.58 (Ma et al. 2024) makes only the blocks ternary. */
 onebit_config onebit_config_default(void) {
     onebit_config c;
     memset(&c, 0, sizeof c);
@@ -2582,6 +2761,7 @@ onebit_config onebit_config_default(void) {
     return c;
 }
 
+/* Zeroed for the same reason; options are part of a checkpoint. */
 onebit_train_options onebit_train_options_default(void) {
     onebit_train_options o;
     memset(&o, 0, sizeof o);
@@ -2596,12 +2776,17 @@ onebit_sample_options onebit_sample_options_default(void) {
     return o;
 }
 
-/* Effective FFN activation: 0 SiLU, 1 squared ReLU, 2 ReLU. */
+/* Effective FFN activation: 0 SiLU, 1 squared ReLU, 2 ReLU. use_relu2 is the older switch, kept for
+   files that have it; it wins over the choice. */
 static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->activation; }
 
-/* ---- names ---- */
+/* ---- names ----
+   What programs need to build a command line or a form from the tables, and help for a mistyped
+   name. */
 
-/* A CHOICE's option as a terminated constant: the help holds it unterminated. */
+/* A CHOICE's option as a terminated constant: the help holds it unterminated. All options of all
+   tables stand here, so the answer needs no memory and no buffer; "?" would mean that a new one was
+   forgotten. */
 static const char *ob_choice_text(ob_slice option) {
     static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",
                                         "cosine", "linear", "none", "wsd"};
@@ -2611,7 +2796,8 @@ static const char *ob_choice_text(ob_slice option) {
     return "?";
 }
 
-/* A row as the caller sees it; every string is a constant. */
+/* A row as the caller sees it; every string is a constant. index counts from 0; ONEBIT_USAGE past
+   the last row, so a caller may loop until it fails. */
 onebit_status onebit_field(onebit_table table, int index, onebit_field_info *out) {
     int count;
     const ob_field *f = ob_fields_of(table, &count);
@@ -2634,7 +2820,8 @@ onebit_status onebit_field(onebit_table table, int index, onebit_field_info *out
 #define OB_NAME_MAX 64 /* longer than any setting's name */
 
 /* Edits that turn one word into another: insert, delete, replace (Levenshtein); words below 64
-   bytes. */
+   bytes. One row of the usual table is kept: row[j] is the distance between the first i letters of
+   a and the first j of b, diagonal the entry up and to the left. */
 static int ob_edit_distance(const char *a, const char *b) {
     int row[OB_NAME_MAX], i, j, n = (int)strlen(b);
     for (j = 0; j <= n; j++) row[j] = j;
@@ -2642,6 +2829,7 @@ static int ob_edit_distance(const char *a, const char *b) {
         int diagonal = row[0];
         row[0] = i;
         for (j = 1; j <= n; j++) {
+            /* replace (free when equal), delete, insert: the cheapest */
             int least = diagonal + (a[i - 1] != b[j - 1]);
             diagonal = row[j];
             if (row[j] + 1 < least) least = row[j] + 1;
@@ -2652,10 +2840,13 @@ static int ob_edit_distance(const char *a, const char *b) {
     return row[n];
 }
 
-/* Names that the model table takes besides its rows. */
+/* Names that the model table takes besides its rows. They belong to the map of modes, which is no
+   scalar field. */
 static const char *const ob_map_names[] = {"layer_bit_map", "embedding", "lm_head"};
 
-/* Fails for a name that no row has, with the nearest one when it looks like a typo. */
+/* Fails for a name that no row has, with the nearest one when it looks like a typo. Two edits are
+   allowed, one more for each six letters: further away a suggestion only confuses. A name too long
+   for the table of edits gets none. */
 static onebit_status ob_field_unknown(onebit_table table, const char *name) {
     int i, count, extra = table == ONEBIT_TABLE_MODEL ? 3 : 0, best = OB_NAME_MAX;
     const ob_field *rows = ob_fields_of(table, &count);
@@ -2665,12 +2856,14 @@ static onebit_status ob_field_unknown(onebit_table table, const char *name) {
         int distance = ob_edit_distance(name, candidate);
         if (distance < best) best = distance, nearest = candidate;
     }
+    /* a far name is no typo but another setting */
     if (nearest && best <= 2 + (int)strlen(name) / 6)
         return ob_fail(ONEBIT_CONFIG, "unknown setting '%.80s'; did you mean '%s'?", name, nearest);
     return ob_fail(ONEBIT_CONFIG, "unknown setting '%.80s'", name);
 }
 
-/* The row of a name; NULL when there is none. Linear: tables are short and read once. */
+/* The row of a name; NULL when there is none. Linear: tables are short and read once. Names are
+   exact: case matters. */
 static const ob_field *ob_field_find(onebit_table table, const char *name) {
     int i, count;
     const ob_field *rows = ob_fields_of(table, &count);
@@ -2679,10 +2872,14 @@ static const ob_field *ob_field_find(onebit_table table, const char *name) {
     return NULL;
 }
 
-/* ---- layer_bit_map ---- */
+/* ---- layer_bit_map ----
+   Which part is stored in which mode. On a command line it is a mode or a list with commas, in JSON
+   an object or the bare list. A list must have one entry per block: a shorter one is more often a
+   mistake than a wish. Lists end in ob_map_take. */
 
-/* Takes the modes that a list gives, once their number is right; blocks beyond follow
-   use_ternary. */
+/* Takes the modes that a list gives, once their number is right; blocks beyond follow use_ternary.
+   modes holds min(count, ONEBIT_MAX_LAYERS) entries; the callers count on so that the message can
+   tell the true number. */
 static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
     if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
         return ob_fail(ONEBIT_CONFIG, "layer_modes has %lu entries, but num_layers is %d",
@@ -2692,7 +2889,8 @@ static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t 
     return ONEBIT_OK;
 }
 
-/* A mode, or a list of modes with commas, for all blocks. */
+/* A mode, or a list of modes with commas, for all blocks. "ternary" or "8bit,ternary,ternary,8bit".
+   A name is cut at 15 bytes, more than any mode has. */
 static onebit_status ob_map_list(onebit_config *c, const char *text) {
     uint8_t modes[ONEBIT_MAX_LAYERS], mode = ONEBIT_TERNARY;
     size_t count = 0;
@@ -2712,7 +2910,7 @@ static onebit_status ob_map_list(onebit_config *c, const char *text) {
     }
 }
 
-/* A mode in quotes. */
+/* A mode in quotes. The reader's own error (not a string, too long) comes first. */
 static onebit_status ob_map_mode(ob_json *j, uint8_t *mode, const char *where) {
     char name[40];
     ob_json_string(j, name, sizeof name);
@@ -2720,7 +2918,7 @@ static onebit_status ob_map_mode(ob_json *j, uint8_t *mode, const char *where) {
     return ob_mode_assign(mode, where, name);
 }
 
-/* [mode, ...], one per block. */
+/* [mode, ...], one per block. num_layers must be final by then; see ob_fields_read. */
 static onebit_status ob_map_array(ob_json *j, onebit_config *c) {
     uint8_t modes[ONEBIT_MAX_LAYERS], mode = ONEBIT_TERNARY;
     char where[40];
@@ -2734,8 +2932,9 @@ static onebit_status ob_map_array(ob_json *j, onebit_config *c) {
     return ob_map_take(c, modes, count);
 }
 
-/* {"embedding": m, "layer_modes": [m, ...], "lm_head": m}; a head not named is like the
-   embedding. */
+/* {"embedding": m, "layer_modes": [m, ...], "lm_head": m}; a head not named is like the embedding.
+   What is absent or null keeps its mode. Unknown keys are errors, here as everywhere: a misspelt
+   one would silently train another model. */
 static onebit_status ob_map_object(ob_json *j, onebit_config *c) {
     ob_slice key;
     int head = 0, embedding = 0;
@@ -2757,7 +2956,8 @@ static onebit_status ob_map_object(ob_json *j, onebit_config *c) {
     return j->status;
 }
 
-/* layer_bit_map in JSON: an object, or the list alone. */
+/* layer_bit_map in JSON: an object, or the list alone. Nothing may follow it. what names the text
+   in messages. */
 static onebit_status ob_map_json(onebit_config *c, ob_slice text, const char *what) {
     ob_json j = ob_json_on(text.p, text.n, what);
     if (ob_json_peek(&j) == '[') OB_TRY(ob_map_array(&j, c));
@@ -2765,7 +2965,8 @@ static onebit_status ob_map_json(onebit_config *c, ob_slice text, const char *wh
     return ob_json_end(&j);
 }
 
-/* The three names beside the rows. The map is changed as a whole or not at all. */
+/* The three names beside the rows, from a command line. The map is changed as a whole or not at
+   all: half of a list would be a model that nobody asked for. */
 static onebit_status ob_map_set(onebit_config *c, const char *name, const char *value) {
     onebit_config copy = *c;
     ob_slice text;
@@ -2779,9 +2980,12 @@ static onebit_status ob_map_set(onebit_config *c, const char *name, const char *
     return ONEBIT_OK;
 }
 
-/* ---- setting one field from text ---- */
+/* ---- setting one field from text ----
+   The way of command lines: every flag is a row's name. The same bounds and names apply as in
+   JSON. */
 
-/* "true", "yes", "on", "1" and their opposites; -1 for anything else. */
+/* "true", "yes", "on", "1" and their opposites; -1 for anything else. Each no stands before its
+   yes, so the lowest bit of the index is the answer. */
 static int ob_bool_parse(const char *text) {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
     int i;
@@ -2790,7 +2994,8 @@ static int ob_bool_parse(const char *text) {
     return -1;
 }
 
-/* INT and REAL; ".5" is taken too, as people write it on a command line. */
+/* INT and REAL; ".5" is taken too, as people write it on a command line. The JSON scan is used, not
+   strtod: no hexadecimal, no "nan", no trailing letters, no locale. */
 static onebit_status ob_field_number(const ob_field *f, void *object, const char *value) {
     char text[64];
     ob_slice s;
@@ -2804,7 +3009,9 @@ static onebit_status ob_field_number(const ob_field *f, void *object, const char
     return ob_field_assign(f, object, number);
 }
 
-/* TEXT; escapes such as \n are decoded, as in JSON. */
+/* TEXT; escapes such as \n are decoded, as in JSON. A shell makes it hard to pass a line feed, and
+   stop texts need one. The rest of the field is zeroed, so equal settings are equal bytes.
+   ONEBIT_CONFIG when it does not fit. */
 static onebit_status ob_field_text(const ob_field *f, void *object, const char *value) {
     char text[ONEBIT_TEXT_MAX];
     ob_slice raw;
@@ -2820,7 +3027,7 @@ static onebit_status ob_field_text(const ob_field *f, void *object, const char *
     return ONEBIT_OK;
 }
 
-/* Each kind has its own way from text. */
+/* One setting from text, by its kind; ONEBIT_CONFIG names the setting and what was expected. */
 static onebit_status ob_field_from_text(const ob_field *f, void *object, const char *value) {
     int truth;
     switch (f->kind) {
@@ -2834,7 +3041,9 @@ static onebit_status ob_field_from_text(const ob_field *f, void *object, const c
     }
 }
 
-/* Dashes become underscores, the three map names go their own way, the rest by its row. */
+/* Dashes become underscores, the three map names go their own way, the rest by its row.
+   "--batch-size" and "batch_size" are one name. Only the map and use_ternary touch more than one
+   field: use_ternary resets the blocks, so a map must be given after it. */
 onebit_status onebit_field_set(onebit_table table, void *object, const char *name,
                                const char *value) {
     char plain[OB_NAME_MAX];
@@ -2855,9 +3064,12 @@ onebit_status onebit_field_set(onebit_table table, void *object, const char *nam
     return ONEBIT_OK;
 }
 
-/* ---- JSON ---- */
+/* ---- JSON ----
+   config.json and the settings inside other files. Reading is strict about names, kinds and bounds,
+   and writing gives every row, so that a file documents itself. */
 
-/* The value that a reader stands at, into one field. arenas_initial may be null: off. */
+/* The value that a reader stands at, into one field. arenas_initial may be null: off. Older files
+   have that. Kinds are strict: "8" in quotes is no number, 1 is no truth value. */
 static onebit_status ob_field_from_json(const ob_field *f, void *object, ob_json *j) {
     char text[ONEBIT_TEXT_MAX];
     double number;
@@ -2882,9 +3094,9 @@ static onebit_status ob_field_from_json(const ob_field *f, void *object, ob_json
     return ob_field_assign(f, object, number);
 }
 
-/* Reads an object of settings; object keeps what the text is silent about. The map is applied
-   last: it needs the final num_layers and wins over use_ternary. After an error the object is
-   half read. */
+/* Reads an object of settings; object keeps what the text is silent about. The map is applied last:
+   it needs the final num_layers and wins over use_ternary. After an error the object is half read.
+   Callers therefore read into a copy. A key given twice: the last one counts. */
 static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j) {
     ob_slice key, map = {NULL, 0};
     int body = 0;
@@ -2893,6 +3105,7 @@ static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j
         const ob_field *f;
         snprintf(name, sizeof name, "%.*s", key.n < 63 ? (int)key.n : 63, key.p);
         if (table == ONEBIT_TABLE_MODEL && strcmp(name, "layer_bit_map") == 0) {
+            /* only noted: num_layers may stand further down */
             int kind = ob_json_peek(j);
             map = ob_json_raw(j);
             if (kind == 'n') map.p = NULL;
@@ -2908,7 +3121,9 @@ static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j
     return map.p ? ob_map_json((onebit_config *)object, map, "layer_bit_map") : ONEBIT_OK;
 }
 
-/* Reads into a copy: after an error the caller's config is as it was. */
+/* Reads into a copy: after an error the caller's config is as it was. Fields that the text does not
+   name keep the caller's values. Not checked against one another yet: that is
+   onebit_config_check. */
 onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes) {
     onebit_config copy;
     ob_json j = ob_json_on(json, bytes, "config.json");
@@ -2920,7 +3135,9 @@ onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t b
     return ONEBIT_OK;
 }
 
-/* Writes the members of a table's object, one per line, without the braces around them. */
+/* Writes the members of a table's object, one per line, without the braces around them. Values are
+   written as they are, even out of range, so that a bad config can be looked at. Texts must be
+   terminated. */
 static void ob_fields_write(ob_out *out, onebit_table table, const void *object) {
     int i, count;
     const ob_field *f = ob_fields_of(table, &count);
@@ -2937,7 +3154,9 @@ static void ob_fields_write(ob_out *out, onebit_table table, const void *object)
     }
 }
 
-/* The rows in table order, then the map; reading it back gives the same config. */
+/* The rows in table order, then the map; reading it back gives the same config. Length needed
+   without terminator, as snprintf. The number of layers is bounded here because the config need not
+   have been checked. */
 size_t onebit_config_write(const onebit_config *config, char *out, size_t size) {
     ob_out text = ob_out_on(out, size);
     int i, layers = config->num_layers < ONEBIT_MAX_LAYERS ? config->num_layers : ONEBIT_MAX_LAYERS;
@@ -2952,9 +3171,12 @@ size_t onebit_config_write(const onebit_config *config, char *out, size_t size) 
     return text.n;
 }
 
-/* ---- checks ---- */
+/* ---- checks ----
+   A config that passed is safe to compute with: all sizes derived from it fit 64 bits, divisions
+   are exact, modes exist. So the floors above check nothing again. */
 
-/* Every field of an object within its bounds, texts terminated. */
+/* Every field of an object within its bounds, texts terminated. Structs may come from user code or
+   from damaged files. */
 static onebit_status ob_fields_check(onebit_table table, const void *object) {
     int i, count;
     const ob_field *f = ob_fields_of(table, &count);
@@ -2967,7 +3189,9 @@ static onebit_status ob_fields_check(onebit_table table, const void *object) {
     return ONEBIT_OK;
 }
 
-/* Heads, key/value heads and head width, derived where 0. */
+/* Heads, key/value heads and head width, derived where 0. Groups of num_heads / kv query heads
+   share one key/value head (grouped-query attention, Ainslie et al. 2023); head_dim is even because
+   rotary embeddings turn pairs of numbers. */
 static onebit_status ob_config_check_heads(onebit_config *c) {
     int kv = c->num_key_value_heads ? c->num_key_value_heads : c->num_heads, d = c->head_dim;
     if (c->num_heads % kv)
@@ -2990,13 +3214,15 @@ static onebit_status ob_config_check_heads(onebit_config *c) {
     return ONEBIT_OK;
 }
 
-/* Every mode exists; a tied head is stored as the embedding, so it has its mode. */
+/* Every mode exists; a tied head is stored as the embedding, so it has its mode. The modes beyond
+   num_layers are not looked at. */
 static onebit_status ob_config_check_modes(onebit_config *c) {
     int i;
     for (i = 0; i < c->num_layers; i++)
         if (c->layer_modes[i] >= ONEBIT_MODE_COUNT)
             return ob_fail(ONEBIT_CONFIG, "layer_modes[%d] is %d, which is no mode", i,
                            c->layer_modes[i]);
+    /* one matrix cannot have two modes */
     if (c->tie_word_embeddings) c->head_mode = c->embedding_mode;
     if (c->embedding_mode >= ONEBIT_MODE_COUNT || c->head_mode >= ONEBIT_MODE_COUNT)
         return ob_fail(ONEBIT_CONFIG, "the mode of embedding (%d) or lm_head (%d) is no mode",
@@ -3004,12 +3230,15 @@ static onebit_status ob_config_check_modes(onebit_config *c) {
     return ONEBIT_OK;
 }
 
-/* Numbers in a model whose fields are in range and whose heads are derived. At most 2^48 within
-   the bounds of the table, so 64 bits hold every product. */
+/* Numbers in a model whose fields are in range and whose heads are derived. At most 2^48 within the
+   bounds of the table, so 64 bits hold every product. Per block: q, k, v and output projections 2 D
+   (q + k), the FFN's two or three matrices, two norms of width D; then the embedding, the head
+   unless tied, and the last norm. */
 static uint64_t ob_config_count(const onebit_config *c) {
     uint64_t D = (uint64_t)c->hidden_size, F = (uint64_t)c->intermediate_size;
     uint64_t d = (uint64_t)c->head_dim, q = (uint64_t)c->num_heads * d;
     uint64_t k = (uint64_t)c->num_key_value_heads * d, embedding = (uint64_t)c->vocab_size * D;
+    /* letters as in the manual; k is the width of all keys, q of all queries */
     uint64_t block = 2 * D * (q + k) + (c->use_swiglu ? 3u : 2u) * D * F + 2 * D;
     if (c->use_qk_norm) block += 2 * d;
     if (c->use_sub_norm) block += q + F;
@@ -3017,7 +3246,8 @@ static uint64_t ob_config_count(const onebit_config *c) {
 }
 
 /* Works on a copy: a config that fails is as it was. 2^40 parameters bound every size that is
-   computed from a config that passed. */
+   computed from a config that passed. SIZE_MAX / 4: all of it as float must be addressable, which
+   matters on 32-bit systems. */
 onebit_status onebit_config_check(onebit_config *config) {
     onebit_config c;
     uint64_t numbers;
@@ -3026,6 +3256,7 @@ onebit_status onebit_config_check(onebit_config *config) {
     OB_TRY(ob_fields_check(ONEBIT_TABLE_MODEL, &c));
     if (!c.use_subln)
         return ob_fail(ONEBIT_UNSUPPORTED, "use_subln = false (LayerNorm) is not supported yet");
+    /* the row's bounds allow 0..8, the kernels know 8 and off */
     if (c.activation_bits != 0 && c.activation_bits != 8)
         return ob_fail(ONEBIT_CONFIG, "activation_bits is %d, expected 8 or 0", c.activation_bits);
     OB_TRY(ob_config_check_heads(&c));
@@ -3038,7 +3269,8 @@ onebit_status onebit_config_check(onebit_config *config) {
     return ONEBIT_OK;
 }
 
-/* 0 when the config does not pass the check. */
+/* Numbers that are learnt; 0 when the config does not pass the check. The caller's config is not
+   changed. */
 size_t onebit_config_parameters(const onebit_config *config) {
     onebit_config c;
     if (!config) return 0;
@@ -3046,8 +3278,11 @@ size_t onebit_config_parameters(const onebit_config *config) {
     return onebit_config_check(&c) == ONEBIT_OK ? (size_t)ob_config_count(&c) : 0;
 }
 
-/* ---- presets ---- */
+/* ---- presets ----
+   Sizes that work for a given amount of text, to start from. Small models keep the embedding in 8
+   bits, where it would otherwise be a large part of the file. */
 
+/* The fields of a config that change with size; the others keep their defaults. */
 typedef struct ob_preset {
     const char *name;
     int hidden, layers, heads, ffn, context, vocab;
@@ -3068,7 +3303,7 @@ static const ob_preset ob_presets[] = {
 #define OB_PRESETS (sizeof ob_presets / sizeof *ob_presets)
 
 /* The row of a name; NULL when there is none. For "auto" 0 bytes mean unknown: the usual small
-   text. */
+   text, "tiny". Larger texts take a larger model, because a small one stops learning from them. */
 static const ob_preset *ob_preset_find(const char *name, size_t text_bytes) {
     const ob_preset *p = ob_presets;
     size_t i;
@@ -3082,7 +3317,8 @@ static const ob_preset *ob_preset_find(const char *name, size_t text_bytes) {
     return NULL;
 }
 
-/* Derived fields stay 0, so that a caller may still change the width or the heads. */
+/* Derived fields stay 0, so that a caller may still change the width or the heads. text_bytes is
+   only read for "auto". ONEBIT_CONFIG lists the names. */
 onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t text_bytes) {
     const ob_preset *p;
     char text[160];
@@ -3106,16 +3342,17 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
    uses: base system json                                        used by: dataset files session flow
    ============================================================================================== */
 
-#define OB_END_TEXT    "<|endoftext|>"
-#define OB_VOCAB_MAX   (1 << 20) /* ids; the same bound as vocab_size */
-#define OB_MERGES_MAX  (1 << 24) /* several merges may give one token, so more than ids */
-#define OB_SHORT_WORD  64        /* symbols up to which a plain scan beats a heap */
-#define OB_DERIVED_MAX 256       /* bytes of a piece that the packed form leaves out */
-#define OB_NO_RANK     0xFFFFFFFFu
+#define OB_END_TEXT    "<|endoftext|>" /* GPT-2's name for the end of a document */
+#define OB_VOCAB_MAX   (1 << 20)       /* ids; the same bound as vocab_size */
+#define OB_MERGES_MAX  (1 << 24)       /* several merges may give one token, so more than ids */
+#define OB_SHORT_WORD  64              /* symbols up to which a plain scan beats a heap */
+#define OB_DERIVED_MAX 256             /* bytes of a piece that the packed form leaves out */
+#define OB_NO_RANK     0xFFFFFFFFu     /* no merge: behind every rank */
 
 /* Which characters are letters (L*) and numbers (N*), Unicode 14.0.0, by tools/unicode_ranges.py:
    lengths of the runs outside, inside, outside and so on, in base 26; upper-case letters go on, a
-   lower-case one ends the number. */
+   lower-case one ends the number. Text keeps 1564 edges in 3 kB of source and needs no file. A
+   newer Unicode would cut some words in another way, so it would change what tokenizers mean. */
 #define OB_LETTER_EDGES 1296
 static const char OB_LETTER_RUNS[] =
     "CnBagBaBvbkbebfxbBfbRqemofhbbbEzfbccebbgbbdbbbubDfbFjiGkbBmcbgBpCtBbeeBtBrBjcbDvbbpchckdcbqb"
@@ -3144,16 +3381,19 @@ static const char OB_NUMBER_RUNS[] =
     "fGckBqeEihFeBeEykCikFokhuJrkNekEokOkkDykDymQetDpkBDeBdItkCskUovBPbEhBAMrkDikFekbhBEsxBLZluEe"
     "zBQrByDNckQgkCFdjEykBElChbdbeCyBtbpBLanEDfk";
 
-/* What the pre-tokenizer tells apart. Bytes that are not UTF-8 are OTHER. */
+/* What the pre-tokenizer tells apart. Bytes that are not UTF-8 are OTHER, like punctuation: broken
+   text still encodes, and decodes to the same bytes. */
 enum { OB_CHAR_OTHER, OB_CHAR_LETTER, OB_CHAR_NUMBER, OB_CHAR_SPACE };
 
-/* The tables, unfolded: sorted code points where membership changes. */
+/* The tables, unfolded: sorted code points where membership changes. 6 kB in each tokenizer, filled
+   when it is made, because the library has no mutable globals. */
 typedef struct ob_classes {
     uint32_t letters[OB_LETTER_EDGES], numbers[OB_NUMBER_EDGES];
-    uint8_t ascii[128];
+    uint8_t ascii[128]; /* class of each, without a search */
 } ob_classes;
 
-/* Unfolds run lengths. */
+/* Unfolds run lengths into code points; edges has room for as many as the text has lower-case
+   letters. */
 static void ob_runs_unfold(uint32_t *edges, const char *runs) {
     uint32_t code = 0, run = 0;
     for (; *runs; runs++) {
@@ -3165,7 +3405,7 @@ static void ob_runs_unfold(uint32_t *edges, const char *runs) {
     }
 }
 
-/* 1 when code lies inside a run: the number of edges at or below it is odd. */
+/* 1 when code lies inside a run: the number of edges at or below it is odd. At most 11 steps. */
 static int ob_runs_hold(const uint32_t *edges, int count, uint32_t code) {
     int low = 0, high = count;
     while (low < high) {
@@ -3176,14 +3416,16 @@ static int ob_runs_hold(const uint32_t *edges, int count, uint32_t code) {
     return low & 1;
 }
 
-/* Unicode's White_Space. */
+/* Unicode's White_Space, which is what \s of the expression below means (PropList.txt; 25 of
+   them). */
 static int ob_is_space(uint32_t c) {
     if (c < 128) return c == 32 || (c >= 9 && c <= 13);
     return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
            c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-/* Class of a code point. Private use and unassigned code points are OTHER. */
+/* Class of a code point, by the tables alone. Private use, unassigned code points and combining
+   marks (M*) are OTHER, as in GPT-2's expression. */
 static int ob_class_of(const ob_classes *k, uint32_t code) {
     if (code == OB_UTF8_BAD) return OB_CHAR_OTHER;
     if (ob_is_space(code)) return OB_CHAR_SPACE;
@@ -3191,7 +3433,8 @@ static int ob_class_of(const ob_classes *k, uint32_t code) {
     return ob_runs_hold(k->numbers, OB_NUMBER_EDGES, code) ? OB_CHAR_NUMBER : OB_CHAR_OTHER;
 }
 
-/* Unfolds both tables, and notes the classes of ASCII, which is most of any text. */
+/* Unfolds both tables, and notes the classes of ASCII, which is most of any text. Costs
+   microseconds. */
 static void ob_classes_fill(ob_classes *k) {
     uint32_t c;
     ob_runs_unfold(k->letters, OB_LETTER_RUNS);
@@ -3199,7 +3442,8 @@ static void ob_classes_fill(ob_classes *k) {
     for (c = 0; c < 128; c++) k->ascii[c] = (uint8_t)ob_class_of(k, c);
 }
 
-/* Class of the character at p[0..n), n > 0; *used is its length in bytes. */
+/* Class of the character at p[0..n), n > 0; *used is its length in bytes. Branches on ASCII first:
+   this is called for every character of a corpus. */
 static int ob_class_at(const ob_classes *k, const char *p, size_t n, size_t *used) {
     uint32_t code;
     *used = 1;
@@ -3208,14 +3452,15 @@ static int ob_class_at(const ob_classes *k, const char *p, size_t n, size_t *use
     return ob_class_of(k, code);
 }
 
-/* Bytes from the start of p that are all of one class. */
+/* Bytes from the start of p that are all of one class: the "+" of the expression. */
 static size_t ob_class_run(const ob_classes *k, int wanted, const char *p, size_t n) {
     size_t at = 0, used;
     while (at < n && ob_class_at(k, p + at, n - at, &used) == wanted) at += used;
     return at;
 }
 
-/* Length of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 when there is none. */
+/* Length of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 when there is none. Lower
+   case and the ASCII apostrophe only, as GPT-2 has it: "DON'T" splits otherwise. */
 static size_t ob_contraction(const char *p, size_t n) {
     if (n < 2 || p[0] != '\'') return 0;
     if (p[1] == 's' || p[1] == 't' || p[1] == 'm' || p[1] == 'd') return 2;
@@ -3225,8 +3470,10 @@ static size_t ob_contraction(const char *p, size_t n) {
 }
 
 /* White space at p: all of it at the end of the text, else all but its last character, which goes
-   with what follows, unless it is the only one. */
+   with what follows, unless it is the only one. This is \s+(?!\S)|\s+ : an indented word keeps one
+   space, and the rest of the indent is a word of its own. */
 static size_t ob_space_word(const ob_classes *k, const char *p, size_t n) {
+    /* last: where the last character of the run so far begins */
     size_t at = 0, last = 0, used;
     while (at < n && ob_class_at(k, p + at, n - at, &used) == OB_CHAR_SPACE) {
         last = at;
@@ -3236,19 +3483,24 @@ static size_t ob_space_word(const ob_classes *k, const char *p, size_t n) {
 }
 
 /* Length of the first pre-token of p[0..n), n > 0. The rule is GPT-2's expression
-   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-   (Radford et al. 2019). */
+   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ (Radford et al. 2019).
+   Written by hand, since the alternatives are told apart by one or two characters: one pass, no
+   backtracking. Words never cross one another, so each is merged on its own and a text costs little
+   more than the sum of its words. */
 static size_t ob_word_length(const ob_classes *k, const char *p, size_t n) {
     size_t lead = ob_contraction(p, n), used;
     int kind;
     if (lead) return lead;
+    /* " ?" of the expression: one space joins the run behind it, whatever its class */
     lead = p[0] == ' ' && n > 1;
     kind = ob_class_at(k, p + lead, n - lead, &used);
     if (kind == OB_CHAR_SPACE) return ob_space_word(k, p, n);
     return lead + used + ob_class_run(k, kind, p + lead + used, n - lead - used);
 }
 
-/* Length of text up to the next <|endoftext|>, or all of it. */
+/* Length of text up to the next <|endoftext|>, or all of it. Training text holds the mark between
+   documents; it must not be learnt as letters. memchr makes the search as fast as memory for usual
+   text. */
 static size_t ob_document_length(const char *text, size_t n) {
     const size_t mark = sizeof OB_END_TEXT - 1;
     size_t at = 0;
@@ -3262,9 +3514,13 @@ static size_t ob_document_length(const char *text, size_t n) {
     return n;
 }
 
-/* ---- GPT-2's printable alphabet: how tokenizer.json spells the 256 bytes ---- */
+/* ---- GPT-2's printable alphabet: how tokenizer.json spells the 256 bytes ----
+   JSON cannot hold every byte, so GPT-2 (bytes_to_unicode in its encoder.py) writes each byte as
+   one printable character. 188 bytes are printable in Latin-1 and stand for themselves; the other
+   68 take the code points from 256 on, in the order of their values: 0..32, 127..160 and 173. */
 
-/* Code point that stands for a byte: itself when printable in Latin-1, else 256, 257, ... */
+/* Code point that stands for a byte: itself when printable in Latin-1, else 256, 257, ... A space
+   is so written as U+0120. */
 static uint32_t ob_byte_code(unsigned byte) {
     if (byte < 33) return 256 + byte;
     if (byte >= 127 && byte < 161) return 256 + 33 + byte - 127;
@@ -3280,7 +3536,8 @@ static int ob_code_byte(uint32_t code) {
 }
 
 /* Turns spelled text into the bytes that it stands for, in place. 0 when a character is not of the
-   alphabet. Every character shrinks to one byte. */
+   alphabet. Every character shrinks to one byte. On 0 the text is half converted and of no more
+   use. */
 static int ob_spelled_bytes(char *p, size_t *n) {
     size_t at = 0, made = 0;
     while (at < *n) {
@@ -3295,7 +3552,11 @@ static int ob_spelled_bytes(char *p, size_t *n) {
     return 1;
 }
 
-/* ---- the object ---- */
+/* ---- the object ----
+   Reading, learning and unpacking all end in a draft, and one function makes the object from it.
+   The object is one block that never changes: pieces joined into one text, merges by rank, and a
+   hash table that answers "what do these two ids make, and how early?". So threads may share it
+   without locks. */
 
 /* Where a token comes from and how it is treated. */
 enum {
@@ -3306,53 +3567,58 @@ enum {
     OB_TOKEN_SPECIAL = 16 /* an added one that only counts when asked for */
 };
 
-/* One slot of the merge table (id < 0: free). For CHAR: key is a code point, rank unused. */
+/* One slot of the merge table (id < 0: free). For CHAR: key is a code point, rank unused. 16 bytes,
+   so a look-up mostly touches one cache line. */
 typedef struct ob_pair {
-    uint64_t key; /* left << 32 | right */
-    uint32_t rank;
-    int32_t id;
+    uint64_t key;  /* left << 32 | right */
+    uint32_t rank; /* row in the list of merges; the lowest is done first */
+    int32_t id;    /* what the pair makes */
 } ob_pair;
 
+/* All arrays lie in one block behind the struct; free gives that block back. */
 struct onebit_tokenizer {
     onebit_env env;
-    int kind, vocab, end, merges, added;
-    int unknown;          /* CHAR: id of '?', or -1 */
-    int shift;            /* 64 - log2 of the table's slots */
-    size_t mask;          /* slots - 1 */
-    char *text;           /* all pieces, joined */
-    uint32_t *at;         /* [vocab + 1] where each begins */
-    uint8_t *role;        /* [vocab] OB_TOKEN_ bits */
-    int32_t *merge;       /* [merges][3] left, right, result; the row is the rank */
-    ob_pair *table;       /* [mask + 1] */
-    int32_t *sorted;      /* [added] added tokens by their text */
-    int32_t byte_id[256]; /* -1: none, then the byte is dropped */
-    uint8_t first[256];   /* OR of the roles of added tokens that begin with this byte */
+    int kind, vocab, end, merges, added; /* onebit_tokenizer_kind; counts; end is an id or -1 */
+    int unknown;                         /* CHAR: id of '?', or -1 */
+    int shift;                           /* 64 - log2 of the table's slots */
+    size_t mask;                         /* slots - 1 */
+    char *text;                          /* all pieces, joined */
+    uint32_t *at;                        /* [vocab + 1] where each begins */
+    uint8_t *role;                       /* [vocab] OB_TOKEN_ bits */
+    int32_t *merge;                      /* [merges][3] left, right, result; the row is the rank */
+    ob_pair *table;                      /* [mask + 1] */
+    int32_t *sorted;                     /* [added] added tokens by their text */
+    int32_t byte_id[256];                /* -1: none, then the byte is dropped */
+    uint8_t first[256]; /* OR of the roles of added tokens that begin with this byte */
     ob_classes classes;
 };
 
-/* A tokenizer in the making: pieces may lie anywhere, ids are given in any order. */
+/* A tokenizer in the making: pieces may lie anywhere (in the JSON's pool, the learner's text, the
+   packed bytes) as long as the draft lives; ids are given in any order. The table known finds a
+   text's id, for duplicates and for the parts of merges. Free block when done. */
 typedef struct ob_draft {
     onebit_env env;
-    int kind, end, vocab, merges;
-    size_t capacity; /* ids */
-    ob_slice *piece; /* [capacity]; p NULL = not given yet */
-    uint8_t *role;   /* [capacity] */
-    int32_t *merge;  /* [merges][3] */
-    uint32_t *known; /* [mask + 1] id + 1 by hash of the text; 0 = free */
+    int kind, end, vocab, merges; /* as in the object; vocab counts the ids given so far */
+    size_t capacity;              /* ids */
+    ob_slice *piece;              /* [capacity]; p NULL = not given yet */
+    uint8_t *role;                /* [capacity] */
+    int32_t *merge;               /* [merges][3] */
+    uint32_t *known;              /* [mask + 1] id + 1 by hash of the text; 0 = free */
     size_t mask;
-    char *pool; /* room for text */
-    size_t used;
+    char *pool;  /* room for text */
+    size_t used; /* bytes of the pool */
     void *block;
 } ob_draft;
 
-/* Smallest power of two >= n. */
+/* Smallest power of two >= n. n is bounded by the callers, so p cannot overflow. */
 static size_t ob_power_of_two(size_t n) {
     size_t p = 1;
     while (p < n) p *= 2;
     return p;
 }
 
-/* The pieces of a draft's block; with c->base NULL only their sum is counted. */
+/* The pieces of a draft's block; with c->base NULL only their sum is counted. The same lines
+   measure and lay out. merges + 1: no array is empty. */
 static void ob_draft_carve(ob_draft *d, ob_carve *c, size_t merges, size_t pool) {
     d->piece = (ob_slice *)ob_take(c, d->capacity * sizeof *d->piece);
     d->role = (uint8_t *)ob_take(c, d->capacity);
@@ -3361,7 +3627,9 @@ static void ob_draft_carve(ob_draft *d, ob_carve *c, size_t merges, size_t pool)
     d->pool = (char *)ob_take(c, pool);
 }
 
-/* Takes the memory of a draft: at most vocab ids (> 0), merges, pool bytes of text. */
+/* Takes the memory of a draft: at most vocab ids (> 0), merges, pool bytes of text. All sizes come
+   from the input, so they are bounded first; ONEBIT_UNSUPPORTED beyond. The block starts as zeros:
+   no piece given, every slot free. On an error block is NULL, and releasing it is safe. */
 static onebit_status ob_draft_take(ob_draft *d, const onebit_env *env, size_t vocab, size_t merges,
                                    size_t pool) {
     ob_carve count = {NULL, 0}, carve = {NULL, 0};
@@ -3382,10 +3650,12 @@ static onebit_status ob_draft_take(ob_draft *d, const onebit_env *env, size_t vo
     return ONEBIT_OK;
 }
 
-/* Slot of a text in the draft's table: the one that holds it, or the free one where it belongs. */
+/* Slot of a text in the draft's table: the one that holds it, or the free one where it belongs. The
+   table is at most half full, so a search always ends at a free slot. */
 static uint32_t *ob_draft_slot(const ob_draft *d, const char *p, size_t n) {
     size_t i = (size_t)ob_hash64(p, n, 0) & d->mask;
     while (d->known[i]) {
+        /* slots hold id + 1, so that zeroed memory means free */
         const ob_slice *s = &d->piece[d->known[i] - 1];
         if (s->n == n && !memcmp(s->p, p, n)) break;
         i = (i + 1) & d->mask;
@@ -3393,10 +3663,13 @@ static uint32_t *ob_draft_slot(const ob_draft *d, const char *p, size_t n) {
     return &d->known[i];
 }
 
-/* Gives id its text, which stays where it lies. Every id and every text once. */
+/* Gives id its text, which stays where it lies. Every id and every text once. Anything else is
+   ONEBIT_FORMAT: two ids with one text could not be told apart when encoding. role is OB_TOKEN_
+   bits. */
 static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t n, int role) {
     uint32_t *slot;
     if (n == 0) return ob_fail(ONEBIT_FORMAT, "tokenizer: token %.0f is empty", (double)id);
+    /* ids are rows of the embedding: beyond the count there must be a gap somewhere below */
     if (id < 0 || (uint64_t)id >= d->capacity)
         return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: id %.0f; the ids of %d tokens must be 0..%d",
                        (double)id, (int)d->capacity, (int)d->capacity - 1);
@@ -3412,7 +3685,8 @@ static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t
     return ONEBIT_OK;
 }
 
-/* Notes that left, right (ids that exist) make result. */
+/* Notes that left, right (ids that exist) make result, as the next rank. The room was counted when
+   the draft was taken. */
 static void ob_draft_merge(ob_draft *d, int32_t left, int32_t right, int32_t result) {
     int32_t *m = d->merge + (size_t)d->merges * 3;
     m[0] = left;
@@ -3422,7 +3696,7 @@ static void ob_draft_merge(ob_draft *d, int32_t left, int32_t right, int32_t res
     d->merges++;
 }
 
-/* Piece of an id that exists. */
+/* Piece of an id that exists; it lives as long as the tokenizer and is not terminated. */
 static ob_slice ob_piece(const onebit_tokenizer *t, int32_t id) {
     ob_slice s;
     s.p = t->text + t->at[id];
@@ -3430,26 +3704,29 @@ static ob_slice ob_piece(const onebit_tokenizer *t, int32_t id) {
     return s;
 }
 
-/* The slot of a key: the one that holds it, or the free one where it belongs. */
+/* The slot of a key: the one that holds it, or the free one where it belongs. Fibonacci hashing
+   (Knuth, volume 3, 6.4): a product's upper bits depend on all bits of the key, and ids that follow
+   one another spread evenly. */
 static ob_pair *ob_pair_slot(const onebit_tokenizer *t, uint64_t key) {
     size_t i = (size_t)((key * 0x9E3779B97F4A7C15u) >> t->shift); /* 2^64 / golden ratio */
     while (t->table[i].id >= 0 && t->table[i].key != key) i = (i + 1) & t->mask;
     return &t->table[i];
 }
 
-/* Both ids of a pair in one number. */
+/* Both ids of a pair in one number; ids are not negative here. */
 static uint64_t ob_pair_key(int32_t left, int32_t right) {
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
-/* Order of two added tokens by their text; a prefix comes first. */
+/* Order of two added tokens by their text; a prefix comes first. Bytes are compared unsigned, as
+   memcmp does, so the order is that of the search below. */
 static int ob_piece_order(const onebit_tokenizer *t, int32_t a, int32_t b) {
     ob_slice x = ob_piece(t, a), y = ob_piece(t, b);
     int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
     return order ? order : (x.n > y.n) - (x.n < y.n);
 }
 
-/* Restores the heap below i (largest on top). */
+/* Restores the heap below i (largest on top). Entries i+1 .. n-1 are heaps already. */
 static void ob_added_sift(onebit_tokenizer *t, int i, int n) {
     int32_t moved = t->sorted[i];
     for (;;) {
@@ -3463,7 +3740,8 @@ static void ob_added_sift(onebit_tokenizer *t, int i, int n) {
     t->sorted[i] = moved;
 }
 
-/* Heap sort: a file may claim very many added tokens. */
+/* Heap sort, in place: a file may claim very many added tokens, and qsort has no argument through
+   which the comparison could see the tokenizer. */
 static void ob_added_sort(onebit_tokenizer *t) {
     int i, n = t->added;
     for (i = n / 2 - 1; i >= 0; i--) ob_added_sift(t, i, n);
@@ -3475,7 +3753,7 @@ static void ob_added_sort(onebit_tokenizer *t) {
     }
 }
 
-/* 1 when all of p is UTF-8. */
+/* 1 when all of p is UTF-8, so that a JSON writer can give the text back. */
 static int ob_is_utf8(const char *p, size_t n) {
     size_t at = 0;
     while (at < n) {
@@ -3486,7 +3764,8 @@ static int ob_is_utf8(const char *p, size_t n) {
     return 1;
 }
 
-/* Enters one token where encoding looks for it. */
+/* Enters one token where encoding looks for it: added ones in the sorted list and under their first
+   byte, bytes in byte_id, characters in the table. *added counts the sorted list. */
 static onebit_status ob_tokenizer_enter(onebit_tokenizer *t, int32_t id, int *added) {
     ob_slice s = ob_piece(t, id);
     unsigned char c = (unsigned char)s.p[0];
@@ -3495,6 +3774,8 @@ static onebit_status ob_tokenizer_enter(onebit_tokenizer *t, int32_t id, int *ad
         if (!ob_is_utf8(s.p, s.n))
             return ob_fail(ONEBIT_FORMAT, "tokenizer: added token %d is not UTF-8", (int)id);
         t->sorted[(*added)++] = id;
+        /* role bits of the tokens that begin with this byte, so a search without specials skips
+           theirs */
         t->first[c] |= t->role[id] & OB_TOKEN_SPECIAL ? OB_TOKEN_SPECIAL : OB_TOKEN_ADDED;
     }
     if (t->role[id] & OB_TOKEN_BYTE) t->byte_id[c] = id;
@@ -3512,7 +3793,9 @@ static onebit_status ob_tokenizer_enter(onebit_tokenizer *t, int32_t id, int *ad
     return ONEBIT_OK;
 }
 
-/* Enters the merges, and marks the tokens whose text follows from them in order. */
+/* Enters the merges, and marks the tokens whose text follows from them in order. A part's text is
+   known when the part is no merge's result or was marked by an earlier row. The packed form leaves
+   marked texts out; its reader walks the same rows in the same order. */
 static onebit_status ob_tokenizer_enter_merges(onebit_tokenizer *t) {
     int i;
     for (i = 0; i < t->merges; i++) {
@@ -3526,6 +3809,7 @@ static onebit_status ob_tokenizer_enter_merges(onebit_tokenizer *t) {
         slot->id = m[2];
         for (part = 0; part < 2; part++) {
             int role = t->role[m[part]];
+            /* bytes, stored texts, or derived by a row above */
             known &= !(role & OB_TOKEN_MERGED) || role & OB_TOKEN_DERIVED ? 1 : 0;
         }
         if (known && t->at[m[2] + 1] - t->at[m[2]] <= OB_DERIVED_MAX)
@@ -3534,7 +3818,8 @@ static onebit_status ob_tokenizer_enter_merges(onebit_tokenizer *t) {
     return ONEBIT_OK;
 }
 
-/* The pieces of the object's block, after the struct itself; text is the bytes of all pieces. */
+/* The pieces of the object's block, after the struct itself; text is the bytes of all pieces.
+   vocab, merges, added and mask must be set. */
 static void ob_tokenizer_carve(onebit_tokenizer *t, ob_carve *c, size_t text) {
     t->text = (char *)ob_take(c, text + 1);
     t->at = (uint32_t *)ob_take(c, ((size_t)t->vocab + 1) * sizeof *t->at);
@@ -3544,7 +3829,9 @@ static void ob_tokenizer_carve(onebit_tokenizer *t, ob_carve *c, size_t text) {
     t->sorted = (int32_t *)ob_take(c, ((size_t)t->added + 1) * sizeof *t->sorted);
 }
 
-/* Counts what the draft needs; every id below vocab must have its text. */
+/* Counts what the draft needs; every id below vocab must have its text. ONEBIT_UNSUPPORTED for a
+   gap in the ids: a row of the embedding would have no text. Offsets of pieces are 32 bits, hence
+   the 4 GiB. */
 static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape, size_t *text) {
     int i;
     size_t keys = (size_t)(d->kind == ONEBIT_TOKENIZER_CHAR ? d->vocab : d->merges);
@@ -3563,11 +3850,14 @@ static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape
         shape->added += (d->role[i] & OB_TOKEN_ADDED) != 0;
     }
     shape->mask = ob_power_of_two(keys + keys / 2 + 2) - 1; /* at most 2/3 full */
+    /* at least two slots, so shift stays below 64, where it would be undefined */
     for (shape->shift = 64; shape->mask >> (64 - shape->shift); shape->shift--) {}
     return ONEBIT_OK;
 }
 
-/* Copies the pieces in id order, then fills the tables. */
+/* Copies the pieces in id order, then fills the tables. 0xFF makes every id -1: a free slot, a byte
+   without a token. Added tokens are sorted before anything is encoded, merges come last because
+   they read the roles. */
 static onebit_status ob_tokenizer_fill(onebit_tokenizer *t, const ob_draft *d) {
     uint32_t at = 0;
     int i, added = 0;
@@ -3587,7 +3877,8 @@ static onebit_status ob_tokenizer_fill(onebit_tokenizer *t, const ob_draft *d) {
     return ob_tokenizer_enter_merges(t);
 }
 
-/* Makes the object, one block, from a draft, which stays the caller's. */
+/* Makes the object, one block, from a draft, which stays the caller's. Pieces are copied, so what
+   the draft points into may go away too. On an error nothing is kept. */
 static onebit_status ob_tokenizer_build(onebit_tokenizer **out, const ob_draft *d) {
     onebit_tokenizer shape, *t;
     ob_carve count = {NULL, 0}, carve = {NULL, 0};
@@ -3607,6 +3898,7 @@ static onebit_status ob_tokenizer_build(onebit_tokenizer **out, const ob_draft *
     return status;
 }
 
+/* One block holds everything. Nobody may be using it in another thread. */
 void onebit_tokenizer_free(onebit_tokenizer *tokenizer) {
     onebit_env env;
     if (!tokenizer) return;
@@ -3614,14 +3906,18 @@ void onebit_tokenizer_free(onebit_tokenizer *tokenizer) {
     ob_release(&env, tokenizer);
 }
 
+/* The three below answer for NULL too, so that a program without a tokenizer needs no cases. */
 int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer) {
     return tokenizer ? tokenizer->vocab : 0;
 }
 
+/* -1 also when a file names no token that ends texts: generation then stops by length. */
 int onebit_tokenizer_end(const onebit_tokenizer *tokenizer) {
     return tokenizer ? tokenizer->end : -1;
 }
 
+/* Bytes, possibly part of a character and not terminated; NULL and 0 for an id that does not
+   exist. */
 const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id, size_t *bytes) {
     ob_slice s = {NULL, 0};
     if (tokenizer && id >= 0 && id < tokenizer->vocab) s = ob_piece(tokenizer, id);
@@ -3629,22 +3925,30 @@ const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id, si
     return s.p;
 }
 
-/* ---- encoding ---- */
+/* ---- encoding ----
+   Three steps. Added tokens are cut out of the text first, as they stand. What lies between is cut
+   into words by GPT-2's expression. Each word begins as its bytes, and the pair with the lowest
+   rank is merged until no pair has a rank (Sennrich et al. 2016). Usual words are a few bytes long:
+   a plain scan of at most 64 ranks on the stack is fastest. Only longer ones (base64, a line of
+   dashes) would make that quadratic, so they go through a heap, and the whole stays near linear in
+   the text. */
 
-/* Where ids go: counted always, written while there is room. */
+/* Where ids go: counted always, written while there is room. So a call with capacity 0 measures. */
 typedef struct ob_ids {
     int32_t *p;
     size_t capacity, n;
 } ob_ids;
 
-/* Gives one id out; -1 (a byte or character without a token) is dropped. */
+/* Gives one id out; -1 (a byte or character without a token) is dropped. A vocabulary learnt by us
+   has all bytes; one from a file may lack some. */
 static void ob_ids_add(ob_ids *o, int32_t id) {
     if (id < 0) return;
     if (o->n < o->capacity) o->p[o->n] = id;
     o->n++;
 }
 
-/* Rank of the merge of two ids and the id that it makes; OB_NO_RANK when there is none. */
+/* Rank of the merge of two ids and the id that it makes; OB_NO_RANK when there is none. *made is
+   below 0 then. The hot spot of encoding: one probe of the hash table. */
 static uint32_t ob_rank(const onebit_tokenizer *t, int32_t left, int32_t right, int32_t *made) {
     const ob_pair *slot = ob_pair_slot(t, ob_pair_key(left, right));
     *made = slot->id;
@@ -3652,7 +3956,8 @@ static uint32_t ob_rank(const onebit_tokenizer *t, int32_t left, int32_t right, 
 }
 
 /* Merges the n <= OB_SHORT_WORD ids of a word in place, the lowest rank first, the leftmost of
-   equals; returns how many remain. */
+   equals; returns how many remain. Ranks are kept beside the ids, so a merge asks only for the two
+   pairs that it changes; the scan for the lowest is O(n), the whole O(n^2) with n <= 64. */
 static int ob_merge_short(const onebit_tokenizer *t, int32_t *s, int n) {
     uint32_t rank[OB_SHORT_WORD];
     int32_t made[OB_SHORT_WORD];
@@ -3663,6 +3968,7 @@ static int ob_merge_short(const onebit_tokenizer *t, int32_t *s, int n) {
         for (i = 1; i + 1 < n; i++)
             if (rank[i] < rank[best]) best = i;
         if (rank[best] == OB_NO_RANK) break;
+        /* the pair becomes one symbol; the rest moves up, then the pairs on both sides are new */
         s[best] = made[best];
         n--;
         for (i = best + 1; i < n; i++) s[i] = s[i + 1];
@@ -3676,23 +3982,27 @@ static int ob_merge_short(const onebit_tokenizer *t, int32_t *s, int n) {
 /* One symbol of a long word: a doubly linked list by index, -1 at the ends. */
 typedef struct ob_node {
     int32_t id;
-    uint32_t rank; /* of the pair with the next; OB_NO_RANK also when merged away */
-    int32_t before, after;
+    uint32_t rank;         /* of the pair with the next; OB_NO_RANK also when merged away */
+    int32_t before, after; /* nodes still in the list */
 } ob_node;
 
-/* Work area of an encode call, for its longest word: nodes and a heap of rank << 32 | index. */
+/* Work area of an encode call, for its longest word: nodes and a heap of rank << 32 | index, so
+   that the smallest entry is the lowest rank and, among equals, the leftmost place. Taken from the
+   tokenizer's hooks on the first long word and given back at the end of the call. */
 typedef struct ob_work {
     void *block;
-    size_t capacity, heaped;
-    ob_node *node;  /* [capacity] */
-    uint64_t *heap; /* [2 * capacity]: a merge takes one entry away and adds at most two */
+    size_t capacity, heaped; /* symbols that fit; entries in the heap */
+    ob_node *node;           /* [capacity] */
+    uint64_t *heap;          /* [2 * capacity]: a merge takes one entry away and adds at most two */
 } ob_work;
 
-/* Makes room for a word of n bytes; doubles, so that the total stays linear. */
+/* Makes room for a word of n bytes; doubles, so that the total stays linear. The old contents are
+   not kept: words do not share anything. 1 GiB keeps indices in 31 bits. */
 static onebit_status ob_work_reserve(const onebit_tokenizer *t, ob_work *w, size_t n) {
     ob_carve carve = {NULL, 0};
     size_t each = sizeof *w->node + 2 * sizeof *w->heap;
     if (n <= w->capacity) return ONEBIT_OK;
+    /* node indices are int32_t, and twice as many heap entries must be countable */
     if (n > 0x3FFFFFFF) return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: a word of more than 1 GiB");
     ob_release(&t->env, w->block);
     w->capacity = n > 2 * w->capacity ? n : 2 * w->capacity;
@@ -3709,7 +4019,8 @@ static onebit_status ob_work_reserve(const onebit_tokenizer *t, ob_work *w, size
 }
 
 /* Moves the entry at i down to its place (smallest on top). Four children share a cache line or
-   two, which halves the misses of a heap that outgrows the cache. */
+   two, which halves the misses of a heap that outgrows the cache. The parent of i is (i - 1) /
+   4. */
 static void ob_work_sift(ob_work *w, size_t i) {
     uint64_t moved = w->heap[i];
     for (;;) {
@@ -3724,7 +4035,7 @@ static void ob_work_sift(ob_work *w, size_t i) {
     w->heap[i] = moved;
 }
 
-/* Adds an entry, moved up to its place. The room is reserved. */
+/* Adds an entry, moved up to its place. The room is reserved: see heap. */
 static void ob_work_push(ob_work *w, uint64_t entry) {
     size_t i = w->heaped++;
     while (i > 0 && w->heap[(i - 1) / 4] > entry) {
@@ -3734,7 +4045,8 @@ static void ob_work_push(ob_work *w, uint64_t entry) {
     w->heap[i] = entry;
 }
 
-/* Looks up the pair that begins at node i and queues it when it merges. */
+/* Looks up the pair that begins at node i and queues it when it merges. heaped 0 only appends: the
+   first fill is made a heap afterwards, in linear time. */
 static void ob_work_pair(const onebit_tokenizer *t, ob_work *w, int32_t i, int heaped) {
     ob_node *a = &w->node[i];
     int32_t made;
@@ -3744,18 +4056,22 @@ static void ob_work_pair(const onebit_tokenizer *t, ob_work *w, int32_t i, int h
     else w->heap[w->heaped++] = (uint64_t)a->rank << 32 | (uint32_t)i;
 }
 
-/* Merges node i with the one after it. */
+/* Merges node i with the one after it. The two pairs that touch it get new ranks; their old entries
+   stay in the heap and are found stale when they come up. */
 static void ob_work_merge(const onebit_tokenizer *t, ob_work *w, int32_t i) {
     ob_node *a = &w->node[i], *b = &w->node[a->after];
     a->id = ob_pair_slot(t, ob_pair_key(a->id, b->id))->id;
     a->after = b->after;
+    /* its entries in the heap are stale from now on */
     b->rank = OB_NO_RANK;
     if (a->after >= 0) w->node[a->after].before = i;
     ob_work_pair(t, w, i, 1);
     if (a->before >= 0) ob_work_pair(t, w, a->before, 1);
 }
 
-/* A word of any length: a heap of the pairs; stale entries are passed over. O(n log n). */
+/* A word of any length: a heap of the pairs, O(n log n). A rank names one pair of ids, so an entry
+   is valid exactly when its node still has its rank; taking stale entries out where they lie would
+   need a heap that knows places. Gives the same ids as ob_merge_short. */
 static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
                                     size_t n) {
     int32_t count = 0, i;
@@ -3772,11 +4088,13 @@ static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_wor
     if (count == 0) return ONEBIT_OK;
     w->node[count - 1].after = -1;
     for (w->heaped = 0, i = 0; i < count; i++) ob_work_pair(t, w, i, 0);
+    /* Floyd's way to make a heap: from the last entry up, O(n) in all */
     for (at = w->heaped; at-- > 0;) ob_work_sift(w, at);
     while (w->heaped) {
         uint64_t top = w->heap[0];
         w->heap[0] = w->heap[--w->heaped];
         if (w->heaped) ob_work_sift(w, 0);
+        /* else stale: a neighbour was merged since this entry was queued */
         if (w->node[top & 0xFFFFFFFFu].rank == (uint32_t)(top >> 32))
             ob_work_merge(t, w, (int32_t)(top & 0xFFFFFFFFu));
     }
@@ -3784,7 +4102,8 @@ static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_wor
     return ONEBIT_OK;
 }
 
-/* One pre-token. */
+/* One pre-token, by its length. Bytes without a token are dropped before merging, so their
+   neighbours may merge. */
 static onebit_status ob_encode_word(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
                                     size_t n) {
     int32_t s[OB_SHORT_WORD];
@@ -3799,7 +4118,8 @@ static onebit_status ob_encode_word(const onebit_tokenizer *t, ob_ids *o, ob_wor
     return ONEBIT_OK;
 }
 
-/* Text without added tokens. */
+/* Text without added tokens, by the kind's rule. For CHAR a byte that is not UTF-8 has the key
+   OB_UTF8_BAD, which no token has, so it is unknown like any other character. */
 static onebit_status ob_encode_plain(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
                                      const char *p, size_t n) {
     size_t at = 0;
@@ -3822,13 +4142,15 @@ static onebit_status ob_encode_plain(const onebit_tokenizer *t, ob_ids *o, ob_wo
     return ONEBIT_OK;
 }
 
-/* Byte number depth of an added token, -1 past its end. */
+/* Byte number depth of an added token, -1 past its end. So the end of a token sorts before every
+   byte, as in ob_piece_order. */
 static int ob_added_byte(const onebit_tokenizer *t, int i, size_t depth) {
     ob_slice s = ob_piece(t, t->sorted[i]);
     return depth < s.n ? (unsigned char)s.p[depth] : -1;
 }
 
-/* First of sorted[low..high), which agree in depth bytes, whose next byte is at least c. */
+/* First of sorted[low..high), which agree in depth bytes, whose next byte is at least c. c goes up
+   to 256, which is past every byte. */
 static int ob_added_bound(const onebit_tokenizer *t, int low, int high, size_t depth, int c) {
     while (low < high) {
         int middle = low + (high - low) / 2;
@@ -3838,13 +4160,17 @@ static int ob_added_bound(const onebit_tokenizer *t, int low, int high, size_t d
     return low;
 }
 
-/* The longest added token that stands at p, or -1. special as in onebit_tokenizer_encode. */
+/* The longest added token that stands at p, or -1. special as in onebit_tokenizer_encode. Walks
+   down the sorted list as if it were a tree: each byte narrows low..high to the tokens that go on
+   with it, and a token that ends at this depth comes first in its range. O(length * log added), no
+   memory. */
 static int32_t ob_added_at(const onebit_tokenizer *t, const char *p, size_t n, int special) {
     int low = 0, high = t->added;
     int32_t found = -1;
     size_t depth;
     for (depth = 0; low < high; depth++) {
         int c;
+        /* a token ends here: remember it, go on for a longer one */
         if (depth && ob_added_byte(t, low, depth) < 0) {
             int32_t id = t->sorted[low++];
             if (special || !(t->role[id] & OB_TOKEN_SPECIAL)) found = id;
@@ -3857,7 +4183,8 @@ static int32_t ob_added_at(const onebit_tokenizer *t, const char *p, size_t n, i
     return found;
 }
 
-/* Length of text up to the next added token, whose id goes to *id (-1 when there is none). */
+/* Length of text up to the next added token, whose id goes to *id (-1 when there is none). The
+   array first[] skips almost every byte: most tokens begin with "<". */
 static size_t ob_added_next(const onebit_tokenizer *t, const char *p, size_t n, int special,
                             int32_t *id) {
     int wanted = special ? OB_TOKEN_ADDED | OB_TOKEN_SPECIAL : OB_TOKEN_ADDED;
@@ -3871,7 +4198,8 @@ static size_t ob_added_next(const onebit_tokenizer *t, const char *p, size_t n, 
     return n;
 }
 
-/* Added tokens first, the text between them by the kind's own rule. */
+/* Added tokens first, the leftmost and there the longest; the text between them by the kind's own
+   rule. Nothing merges across an added token. */
 static onebit_status ob_encode_all(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
                                    const char *text, size_t bytes, int special) {
     size_t at = 0;
@@ -3887,6 +4215,8 @@ static onebit_status ob_encode_all(const onebit_tokenizer *t, ob_ids *o, ob_work
     return ONEBIT_OK;
 }
 
+/* ONEBIT_LIMIT fills ids as far as they go and gives the count needed. The tokenizer is only read,
+   the work area belongs to the call: any number of threads may encode at once. */
 onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t *ids,
                                       size_t capacity, size_t *count, const char *text,
                                       size_t bytes, int special) {
@@ -3897,6 +4227,8 @@ onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t
     if (!tokenizer || !count || (!ids && capacity) || (!text && bytes))
         return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_encode: tokenizer, count, text are needed, "
                                      "and ids when capacity is not 0");
+    /* too small a place is no early end: counting goes on, so the caller learns the room it
+       needs */
     o.p = ids;
     o.capacity = capacity;
     o.n = 0;
@@ -3911,8 +4243,12 @@ onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t
     return ONEBIT_OK;
 }
 
-/* ---- decoding ---- */
+/* ---- decoding ----
+   Pieces are joined, nothing else: byte-level tokens bring their own spaces. A token may end inside
+   a character, so a program that prints token by token needs the stream below, which holds bytes
+   back. */
 
+/* Ids that do not exist give nothing: a model's padded head may draw one. */
 size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, size_t size,
                                const int32_t *ids, size_t n, int special) {
     ob_out text = ob_out_on(out, size);
@@ -3920,6 +4256,7 @@ size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, siz
     for (i = 0; tokenizer && ids && i < n; i++) {
         ob_slice s;
         if (ids[i] < 0 || ids[i] >= tokenizer->vocab) continue;
+        /* as users read it: no end marks in the text */
         if (!special && tokenizer->role[ids[i]] & OB_TOKEN_SPECIAL) continue;
         s = ob_piece(tokenizer, ids[i]);
         ob_out_add(&text, s.p, s.n);
@@ -3927,8 +4264,8 @@ size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, siz
     return text.n;
 }
 
-/* Length of the UTF-8 character that p[0..n), n > 0, begins; 0 when it cannot become one.
-   Table 3-7 of the Unicode Standard. */
+/* Length of the UTF-8 character that p[0..n), n > 0, begins; 0 when it cannot become one. Table 3-7
+   of the Unicode Standard. Second bytes are checked too, so nothing that is doomed is held back. */
 static int ob_utf8_promise(const unsigned char *p, int n) {
     int i, length = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
     if (p[0] < 0x80) return 1;
@@ -3941,17 +4278,20 @@ static int ob_utf8_promise(const unsigned char *p, int n) {
     return length;
 }
 
-/* Appends whole characters; after the first that does not fit nothing more is written. */
+/* Appends whole characters; after the first that does not fit nothing more is written. Otherwise a
+   short character behind a long one would slip in, and the text would have a hole. */
 static void ob_stream_add(ob_out *o, const void *p, size_t n) {
     if (o->n + n >= o->size) o->size = o->n + 1 < o->size ? o->n + 1 : o->size;
     else memcpy(o->p + o->n, p, n), o->n += n;
 }
 
 /* Takes what is decided out of the held bytes: whole characters, and U+FFFD for each byte that can
-   no longer become one (with flush: for all that is left). */
+   no longer become one (with flush: for all that is left). One U+FFFD per byte is also what
+   ob_utf8_decode makes of such text. */
 static void ob_stream_drain(onebit_utf8 *s, ob_out *o, int flush) {
     while (s->count > 0) {
         int i, used = ob_utf8_promise(s->held, s->count);
+        /* a good beginning: wait for the bytes that are missing */
         if (used > s->count && !flush) return;
         if (used > 0 && used <= s->count) ob_stream_add(o, s->held, (size_t)used);
         else ob_stream_add(o, "\xEF\xBF\xBD", 3), used = 1;
@@ -3960,7 +4300,8 @@ static void ob_stream_drain(onebit_utf8 *s, ob_out *o, int flush) {
     }
 }
 
-/* Special tokens give nothing, as in onebit_tokenizer_decode with special 0. */
+/* Special tokens give nothing, as in onebit_tokenizer_decode with special 0. id < 0 ends the text.
+   A piece is taken byte by byte, so four held bytes suffice for tokens of any length. */
 size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *state, int id,
                                char *out, size_t size) {
     ob_out o = ob_out_on(out, size);
@@ -3979,23 +4320,33 @@ size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *s
     return o.n;
 }
 
-/* ---- learning BPE: distinct words are counted, then pairs are merged by count ---- */
+/* ---- learning BPE: distinct words are counted, then pairs are merged by count ----
+   The plain algorithm counts all pairs anew for every merge, which is merges times corpus. Here
+   every pair ("couple") keeps its count, and a list of the positions where it begins. To merge the
+   best one, only its own positions are visited: at each, the couples to the left and right are
+   taken out of their lists and entered under the new symbol. A couple that loses a position gets a
+   lower count and never a higher one, since all that is new involves the new symbol; so a heap with
+   old counts is right as long as its top is checked against today's count. The work is the sum of
+   the occurrences that are merged, times a logarithm. */
 
-/* A distinct pre-token; p NULL = a free slot. */
+/* A distinct pre-token and how often it came; p NULL = a free slot. p points into the caller's
+   text. */
 typedef struct ob_word {
     const char *p;
     size_t n;
     uint64_t hash, count;
 } ob_word;
 
-/* Distinct words by hash, open addressing; grows at 1/2. */
+/* Distinct words by hash, open addressing; grows at 1/2. A corpus has far fewer distinct words than
+   words, which is what makes learning cheap. */
 typedef struct ob_words {
     onebit_env env;
     ob_word *slot;
     size_t mask, used, bytes; /* bytes of all distinct words */
 } ob_words;
 
-/* Slot of a word: the one that holds it, or the free one where it belongs. */
+/* Slot of a word: the one that holds it, or the free one where it belongs. The stored hash makes a
+   comparison of bytes rare. */
 static ob_word *ob_word_slot(const ob_words *w, const char *p, size_t n, uint64_t hash) {
     size_t i = (size_t)hash & w->mask;
     for (; w->slot[i].p; i = (i + 1) & w->mask)
@@ -4003,7 +4354,8 @@ static ob_word *ob_word_slot(const ob_words *w, const char *p, size_t n, uint64_
     return &w->slot[i];
 }
 
-/* Twice the slots (the first time: 4096). 0 when there is no memory. */
+/* Twice the slots (the first time: 4096). 0 when there is no memory. w is as before then. Words are
+   moved by their stored hash; texts are not read again. */
 static int ob_words_grow(ob_words *w) {
     ob_words old = *w;
     size_t i, slots = old.slot ? (old.mask + 1) * 2 : 4096;
@@ -4023,7 +4375,8 @@ static int ob_words_grow(ob_words *w) {
     return 1;
 }
 
-/* Counts one more of a word. 0 when there is no memory. */
+/* Counts one more of a word, whose bytes must stay where they are. 0 when there is no memory.
+   Amortised O(n) for n bytes. */
 static int ob_words_count(ob_words *w, const char *p, size_t n) {
     uint64_t hash = ob_hash64(p, n, 0);
     ob_word *slot;
@@ -4040,7 +4393,8 @@ static int ob_words_count(ob_words *w, const char *p, size_t n) {
     return 1;
 }
 
-/* Counts the pre-tokens of text, whose documents end at <|endoftext|>. */
+/* Counts the pre-tokens of text, whose documents end at <|endoftext|>. Words do not cross a
+   document's end. One pass, and the memory of the distinct words only. */
 static onebit_status ob_words_read(ob_words *w, const char *text, size_t bytes) {
     ob_classes classes;
     size_t at = 0;
@@ -4059,7 +4413,8 @@ static onebit_status ob_words_read(ob_words *w, const char *text, size_t bytes) 
     return ONEBIT_OK;
 }
 
-/* Two symbols that stood side by side: how often, and where (a list of positions, ascending). */
+/* Two symbols that stood side by side: how often, and where (a list of positions, ascending). first
+   and last are the ends of that list, -1 when it is empty; a couple stays in its table for good. */
 typedef struct ob_couple {
     int32_t left, right, first, last;
     uint64_t count;
@@ -4073,7 +4428,8 @@ typedef struct ob_bid {
 
 /* The learner. The distinct words lie one after another with a wall before and after each; a
    position is a byte of them. A symbol lives at its first byte; the last byte knows where it
-   begins. */
+   begins. So the neighbours of a symbol are found in one step on either side, and merging moves no
+   bytes. 25 bytes per position, walls included. */
 typedef struct ob_learner {
     onebit_env env;
     int32_t places;                /* positions */
@@ -4084,18 +4440,19 @@ typedef struct ob_learner {
     int32_t *next, *before, *home; /* [places] the couple that begins here, and its list */
     uint64_t *weight;              /* [words] */
     void *block;
-    ob_couple *couple;
-    int32_t couples, couple_capacity;
-    int32_t *slot; /* couple + 1 by pair */
+    ob_couple *couple;                /* [couple_capacity] */
+    int32_t couples, couple_capacity; /* used, and room for */
+    int32_t *slot;                    /* couple + 1 by pair */
     size_t mask;
-    ob_bid *bid;
+    ob_bid *bid; /* [bid_capacity] heap, the best on top */
     size_t bids, bid_capacity;
     int failed; /* sticky: no memory */
 } ob_learner;
 
-#define OB_WALL (-1)
+#define OB_WALL (-1) /* between words: nothing merges across it */
 
-/* The arrays of the learner's block. */
+/* The arrays of the learner's block. What grows (couples, their table, the heap) is taken apart
+   from it. */
 static void ob_learner_carve(ob_learner *l, ob_carve *c, size_t words) {
     size_t n = (size_t)l->places;
     l->byte = (char *)ob_take(c, n);
@@ -4108,7 +4465,8 @@ static void ob_learner_carve(ob_learner *l, ob_carve *c, size_t words) {
     l->weight = (uint64_t *)ob_take(c, (words + 1) * sizeof *l->weight);
 }
 
-/* A bigger array with the old contents; NULL when there is no memory (the old one stays). */
+/* A bigger array with the old contents; NULL when there is no memory (the old one stays). bytes of
+   the old array are kept, more is the new size in bytes. The hooks have no realloc. */
 static void *ob_learner_grow(ob_learner *l, void *old, size_t bytes, size_t more) {
     void *grown = more <= SIZE_MAX / 4 ? ob_alloc(&l->env, more) : NULL;
     if (!grown) {
@@ -4120,7 +4478,8 @@ static void *ob_learner_grow(ob_learner *l, void *old, size_t bytes, size_t more
     return grown;
 }
 
-/* Slot of a pair: the one that holds it, or the free one where it belongs. */
+/* Slot of a pair: the one that holds it, or the free one where it belongs. The product's middle
+   bits are used, as the table's size changes. */
 static int32_t *ob_couple_slot(const ob_learner *l, int32_t left, int32_t right) {
     size_t i = (size_t)((ob_pair_key(left, right) * 0x9E3779B97F4A7C15u) >> 20) & l->mask;
     while (l->slot[i]) {
@@ -4131,7 +4490,8 @@ static int32_t *ob_couple_slot(const ob_learner *l, int32_t left, int32_t right)
     return &l->slot[i];
 }
 
-/* Room for one more couple; the table stays at most half full. */
+/* Room for one more couple; the table stays at most half full. 0 = failed is set. The table is made
+   anew from the couples, which keep their numbers. */
 static int ob_couple_room(ob_learner *l) {
     size_t had = (size_t)l->couple_capacity, want = had ? had * 2 : 4096;
     ob_couple *couple;
@@ -4153,7 +4513,8 @@ static int ob_couple_room(ob_learner *l) {
     return 1;
 }
 
-/* Notes that left, right stand at position p. */
+/* Notes that left, right stand at position p, which goes to the end of the couple's list. The count
+   grows by the word's own: one position stands for every copy of the word. */
 static void ob_couple_add(ob_learner *l, int32_t p, int32_t left, int32_t right) {
     int32_t *slot;
     ob_couple *c;
@@ -4168,6 +4529,7 @@ static void ob_couple_add(ob_learner *l, int32_t p, int32_t left, int32_t right)
     }
     c = &l->couple[*slot - 1];
     l->home[p] = *slot - 1;
+    /* at the end: merging goes from the left, so positions come in ascending order */
     l->next[p] = -1;
     l->before[p] = c->last;
     if (c->last >= 0) l->next[c->last] = p;
@@ -4176,7 +4538,7 @@ static void ob_couple_add(ob_learner *l, int32_t p, int32_t left, int32_t right)
     c->count += l->weight[l->word[p]];
 }
 
-/* Forgets the couple that begins at p, if there is one. */
+/* Forgets the couple that begins at p, if there is one. O(1), as the list is linked both ways. */
 static void ob_couple_drop(ob_learner *l, int32_t p) {
     ob_couple *c;
     if (l->home[p] < 0) return;
@@ -4185,18 +4547,20 @@ static void ob_couple_drop(ob_learner *l, int32_t p) {
     else c->first = l->next[p];
     if (l->next[p] >= 0) l->before[l->next[p]] = l->before[p];
     else c->last = l->before[p];
+    /* the heap is not told: ob_bid_best sees it later */
     c->count -= l->weight[l->word[p]];
     l->home[p] = -1;
 }
 
-/* 1 when a is merged before b: the higher count, then the smaller left, then the smaller right. */
+/* 1 when a is merged before b: the higher count, then the smaller left, then the smaller right. A
+   total order, so the merges do not depend on hash tables or on the order of the words. */
 static int ob_bid_wins(const ob_learner *l, ob_bid a, ob_bid b) {
     const ob_couple *x = &l->couple[a.couple], *y = &l->couple[b.couple];
     if (a.count != b.count) return a.count > b.count;
     return x->left != y->left ? x->left < y->left : x->right < y->right;
 }
 
-/* Restores the heap below i (the winner on top). */
+/* Restores the heap below i (the winner on top). A plain binary heap. */
 static void ob_bid_sift(ob_learner *l, size_t i) {
     ob_bid moved = l->bid[i];
     for (;;) {
@@ -4210,10 +4574,12 @@ static void ob_bid_sift(ob_learner *l, size_t i) {
     l->bid[i] = moved;
 }
 
-/* Queues couple number k when it stands there at least twice. */
+/* Queues couple number k when it stands there at least twice. A pair seen once would be a token
+   that saves nothing. */
 static void ob_bid_push(ob_learner *l, int32_t k) {
     size_t i = l->bids;
     ob_bid bid;
+    /* what it is worth now; the entry keeps this number */
     bid.count = l->couple[k].count;
     bid.couple = k;
     if (bid.count < 2) return;
@@ -4230,7 +4596,8 @@ static void ob_bid_push(ob_learner *l, int32_t k) {
 }
 
 /* The couple with the highest count, out of the heap; -1 when none is left. Counts of queued
-   couples only go down, so a stale entry is queued again with what it is worth now. */
+   couples only go down, so a stale entry is queued again with what it is worth now. Each requeue
+   lowers a count, so the loop ends. */
 static int32_t ob_bid_best(ob_learner *l) {
     while (l->bids && !l->failed) {
         ob_bid top = l->bid[0];
@@ -4242,7 +4609,8 @@ static int32_t ob_bid_best(ob_learner *l) {
     return -1;
 }
 
-/* Lays the words out and notes every couple of bytes. */
+/* Lays the words out and notes every couple of bytes. Symbols begin as byte values, which are the
+   ids of the bytes too. Position 0 is a wall, so p - 1 always exists. */
 static void ob_learner_lay(ob_learner *l, const ob_words *w) {
     int32_t p = 1, word = 0;
     size_t i, k;
@@ -4264,7 +4632,9 @@ static void ob_learner_lay(ob_learner *l, const ob_words *w) {
     }
 }
 
-/* Takes the memory for the counted words, lays them out and queues every couple. */
+/* Takes the memory for the counted words, lays them out and queues every couple. ONEBIT_UNSUPPORTED
+   beyond 2^30 bytes: words and walls together must fit 31 bits. What was taken is for
+   ob_learner_free, on errors too. */
 static onebit_status ob_learner_take(ob_learner *l, const ob_words *w) {
     ob_carve count = {NULL, 0}, carve = {NULL, 0};
     int32_t k;
@@ -4285,6 +4655,8 @@ static onebit_status ob_learner_take(ob_learner *l, const ob_words *w) {
     return ONEBIT_OK;
 }
 
+/* Pieces of the draft point into the block: build the object first. Fine on a half-built
+   learner. */
 static void ob_learner_free(ob_learner *l) {
     ob_release(&l->env, l->bid);
     ob_release(&l->env, l->slot);
@@ -4293,11 +4665,14 @@ static void ob_learner_free(ob_learner *l) {
 }
 
 /* Puts id in place of couple k everywhere. Lists are ascending, so "aaa" becomes "aa" "a", as
-   encoding does it. a and b are the lengths of its two pieces. */
+   encoding does it. a and b are the lengths of its two pieces. The list is read from its head,
+   because each turn takes that head away, and in "aaa" the next position too. */
 static void ob_learner_replace(ob_learner *l, int32_t k, int32_t id, int32_t a, int32_t b) {
     int32_t p;
     while ((p = l->couple[k].first) >= 0 && !l->failed) {
+        /* p: first part; middle: second part; after: the symbol (or wall) behind both */
         int32_t middle = p + a, after = middle + b;
+        /* where the symbol on the left begins; -1 at the beginning of a word */
         int32_t left = l->symbol[p - 1] == OB_WALL ? -1 : l->begin[p - 1];
         if (left >= 0) ob_couple_drop(l, left);
         ob_couple_drop(l, p);
@@ -4309,7 +4684,9 @@ static void ob_learner_replace(ob_learner *l, int32_t k, int32_t id, int32_t a, 
     }
 }
 
-/* Learns merges into the draft until it has limit ids or no pair occurs twice. */
+/* Learns merges into the draft until it has limit ids or no pair occurs twice. Two couples can
+   spell one text ("a" "bc" and "ab" "c"); tokens are unique, so the second is passed over. New
+   couples are queued once all their positions are counted. */
 static onebit_status ob_learner_run(ob_learner *l, ob_draft *d, int limit) {
     while (d->vocab < limit) {
         int32_t k = ob_bid_best(l), id = d->vocab, fresh = l->couples, a, b;
@@ -4320,16 +4697,19 @@ static onebit_status ob_learner_run(ob_learner *l, ob_draft *d, int limit) {
         p = l->byte + c.first;
         a = (int32_t)d->piece[c.left].n;
         b = (int32_t)d->piece[c.right].n;
+        /* the couple is out of the heap and stays unmerged */
         if (*ob_draft_slot(d, p, (size_t)(a + b))) continue; /* made before from other parts */
         OB_TRY(ob_draft_put(d, id, p, (size_t)(a + b), 0));
         ob_draft_merge(d, c.left, c.right, id);
         ob_learner_replace(l, k, id, a, b);
+        /* only couples made by this merge have counts that no entry knows */
         for (; fresh < l->couples; fresh++) ob_bid_push(l, fresh);
     }
     return l->failed ? ob_fail(ONEBIT_MEMORY, "tokenizer: no memory to learn merges") : ONEBIT_OK;
 }
 
-/* Ids 0..255: the bytes in order. The draft's pool holds them. */
+/* Ids 0..255: the bytes in order. The draft's pool holds them. With them every text can be encoded,
+   whatever was learnt. */
 static onebit_status ob_draft_bytes(ob_draft *d) {
     int i;
     for (i = 0; i < 256; i++) {
@@ -4340,7 +4720,7 @@ static onebit_status ob_draft_bytes(ob_draft *d) {
     return ONEBIT_OK;
 }
 
-/* <|endoftext|> as the last id, then the object. */
+/* <|endoftext|> as the last id, then the object. Its id is the draft's end. */
 static onebit_status ob_draft_finish(ob_draft *d, onebit_tokenizer **out) {
     d->end = d->vocab;
     OB_TRY(ob_draft_put(d, d->end, OB_END_TEXT, sizeof OB_END_TEXT - 1,
@@ -4348,7 +4728,7 @@ static onebit_status ob_draft_finish(ob_draft *d, onebit_tokenizer **out) {
     return ob_tokenizer_build(out, d);
 }
 
-/* Learns from counted words. */
+/* Learns from counted words. vocab - 1: one id is kept for <|endoftext|>. */
 static onebit_status ob_learn_words(onebit_tokenizer **out, const ob_words *w, ob_draft *d,
                                     int vocab) {
     ob_learner l;
@@ -4360,7 +4740,9 @@ static onebit_status ob_learn_words(onebit_tokenizer **out, const ob_words *w, o
     return status;
 }
 
-/* BPE: words are counted, then merged; nothing of the text is kept. */
+/* BPE: words are counted, then merged; nothing of the text is kept. 257 is the bytes and the end.
+   The vocabulary may come out smaller than asked for when the text has too few pairs; the caller
+   takes its size from the result. */
 static onebit_status ob_learn_bpe(onebit_tokenizer **out, const char *text, size_t bytes, int vocab,
                                   const onebit_env *env) {
     ob_words w;
@@ -4380,7 +4762,7 @@ static onebit_status ob_learn_bpe(onebit_tokenizer **out, const char *text, size
     return status;
 }
 
-/* BYTE: nothing to learn. */
+/* BYTE: nothing to learn. 257 ids; vocab_size does not matter. */
 static onebit_status ob_learn_byte(onebit_tokenizer **out, const onebit_env *env) {
     ob_draft d;
     onebit_status status;
@@ -4392,7 +4774,8 @@ static onebit_status ob_learn_byte(onebit_tokenizer **out, const onebit_env *env
     return status;
 }
 
-/* Marks the code points of text in seen (a bit each); returns how many different ones there are. */
+/* Marks the code points of text in seen (a bit each); returns how many different ones there are.
+   136 kB hold a bit for every code point, which needs neither hash nor sorting. */
 static size_t ob_chars_mark(uint8_t *seen, const char *text, size_t bytes) {
     size_t at = 0, count = 0;
     while (at < bytes) {
@@ -4409,9 +4792,10 @@ static size_t ob_chars_mark(uint8_t *seen, const char *text, size_t bytes) {
     return count;
 }
 
-#define OB_CODES 0x110000u
+#define OB_CODES 0x110000u /* code points: 0..10FFFF */
 
-/* Ids in the order of the code points; bytes that are not UTF-8 are passed over. */
+/* Ids in the order of the code points; bytes that are not UTF-8 are passed over. The size of the
+   vocabulary is what the text has, plus the end. Four bytes per character bound the pool. */
 static onebit_status ob_learn_char(onebit_tokenizer **out, const char *text, size_t bytes,
                                    const onebit_env *env) {
     ob_draft d;
@@ -4434,6 +4818,7 @@ static onebit_status ob_learn_char(onebit_tokenizer **out, const char *text, siz
     return status;
 }
 
+/* vocab_size only matters for BPE; see >>api. text is read and not kept. */
 onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_kind kind,
                                      const char *text, size_t bytes, int vocab_size,
                                      const onebit_env *env) {
@@ -4455,24 +4840,31 @@ onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_ki
                    (int)kind);
 }
 
-/* ---- tokenizer.json in: the part of Hugging Face's format that GPT-2 uses, and our own ---- */
+/* ---- tokenizer.json in: the part of Hugging Face's format that GPT-2 uses, and our own ----
+   Two passes over the JSON, since a draft must know its sizes first: one counts and judges the
+   settings, one fills. A file is a program of normalizers, pre-tokenizers and decoders; whatever we
+   do not do exactly as its library is refused by name (ONEBIT_UNSUPPORTED), because a tokenizer
+   that is nearly right ruins a model without a message. */
 
-/* A pre_tokenizer, decoder, ...: what we ask of it. type empty = null or absent. */
+/* A pre_tokenizer, decoder, ...: what we ask of it. type empty = null or absent. use_regex is
+   absent in older files, which means on. */
 typedef struct ob_stage {
     char type[32];
     int prefix_space, regex;
 } ob_stage;
 
-/* What a first pass found; readers stand at the values that the second pass needs. */
+/* What a first pass found. The three readers are bookmarks: copies that stand at the values which
+   the second pass needs. */
 typedef struct ob_hf {
     ob_json added, vocab, merges;
     ob_stage normalizer, pre_tokenizer, post_processor, decoder;
-    char type[32], unknown[32];
-    size_t tokens, tokens_bytes, merge_count, longest;
+    char type[32], unknown[32];                        /* model's type, unk_token */
+    size_t tokens, tokens_bytes, merge_count, longest; /* upper bounds, and longest merge */
     int has_added, has_vocab, has_merges;
 } ob_hf;
 
-/* A short string; a longer one is cut. null is empty. */
+/* A short string; a longer one is cut. null is empty. A cut name matches none of ours, and its head
+   is enough for the message. */
 static void ob_hf_text(ob_json *j, char *out, size_t size) {
     ob_slice raw;
     out[0] = 0;
@@ -4484,14 +4876,15 @@ static void ob_hf_text(ob_json *j, char *out, size_t size) {
     ob_json_unescape(raw, out, size);
 }
 
-/* Refuses a construct by its name. */
+/* Refuses a construct by its name. A setting that we lack is ONEBIT_UNSUPPORTED and not FORMAT: the
+   file is right, we are small. */
 static onebit_status ob_hf_refuse(const ob_json *j, const char *where, ob_slice name) {
     return ob_fail(ONEBIT_UNSUPPORTED,
                    "%.120s: %s \"%.*s\" is not supported (byte-level BPE of the GPT-2 kind is)",
                    j->what, where, name.n < 80 ? (int)name.n : 80, name.p);
 }
 
-/* The same for a name of our own. */
+/* The same for a terminated name. */
 static onebit_status ob_hf_refuse_text(const ob_json *j, const char *where, const char *name) {
     ob_slice s;
     s.p = name;
@@ -4499,7 +4892,8 @@ static onebit_status ob_hf_refuse_text(const ob_json *j, const char *where, cons
     return ob_hf_refuse(j, where, s);
 }
 
-/* A switch that must be off: null, false, 0 or "". */
+/* A switch that must be off: null, false, 0 or "". Any other value would change the ids, so it is
+   refused by its key. */
 static onebit_status ob_hf_off(ob_json *j, const char *where, ob_slice key) {
     ob_slice value = ob_json_raw(j);
     if (j->status != ONEBIT_OK) return j->status;
@@ -4509,7 +4903,8 @@ static onebit_status ob_hf_off(ob_json *j, const char *where, ob_slice key) {
     return ob_hf_refuse(j, where, key);
 }
 
-/* Reads a stage; what we do not ask of it is passed over. null leaves the type empty. */
+/* Reads a stage; what we do not ask of it is passed over. null leaves the type empty. trim_offsets
+   and the like concern positions in the text, which we do not give. */
 static onebit_status ob_hf_stage(ob_json *j, ob_stage *s) {
     ob_slice key;
     memset(s, 0, sizeof *s);
@@ -4528,14 +4923,16 @@ static onebit_status ob_hf_stage(ob_json *j, ob_stage *s) {
     return j->status;
 }
 
-/* Notes the size of a value's text when it is the longest. */
+/* Notes the size of a value's text when it is the longest so far. */
 static void ob_hf_longest(ob_hf *h, size_t n) {
     if (n > h->longest) h->longest = n;
 }
 
-/* "vocab": counts; and "merges": counts. The readers stay for the second pass. */
+/* "vocab": counts; and "merges": counts. The readers stay for the second pass. A key's length as
+   written bounds its text's length. */
 static void ob_hf_count_vocab(ob_json *j, ob_hf *h) {
     ob_slice key;
+    /* a bookmark; from here the caller's reader only counts */
     h->vocab = *j;
     h->has_vocab = 1;
     for (ob_json_object(j); ob_json_key(j, &key); h->tokens++) {
@@ -4558,7 +4955,9 @@ static void ob_hf_count_added(ob_json *j, ob_hf *h) {
     for (ob_json_array(j); ob_json_item(j); h->tokens++) h->tokens_bytes += ob_json_raw(j).n;
 }
 
-/* "model". */
+/* "model": counts the big lists and judges the small settings. Unigram models (SentencePiece) have
+   a list as vocab; their message says so. ignore_merges, dropout, byte_fallback and prefixes must
+   be off. */
 static onebit_status ob_hf_model(ob_json *j, ob_hf *h) {
     ob_slice key;
     for (ob_json_object(j); ob_json_key(j, &key);) {
@@ -4575,7 +4974,8 @@ static onebit_status ob_hf_model(ob_json *j, ob_hf *h) {
     return j->status;
 }
 
-/* First pass over the file. Truncation and padding are about batches, not about text and ids. */
+/* First pass over the file. Truncation and padding are about batches, not about text and ids. An
+   unknown field might change the result, so it is refused. */
 static onebit_status ob_hf_read(ob_json *j, ob_hf *h) {
     ob_slice key;
     for (ob_json_object(j); ob_json_key(j, &key);) {
@@ -4596,7 +4996,8 @@ static onebit_status ob_hf_read(ob_json *j, ob_hf *h) {
     return j->status;
 }
 
-/* Which kind the stages make, or what we cannot do. */
+/* Which kind the stages make, or what we cannot do. ByteLevel with its expression is BPE, without
+   it and without merges BYTE; no pre_tokenizer and a Fuse decoder is CHAR as we write it. */
 static onebit_status ob_hf_kind(const ob_json *j, const ob_hf *h, int *kind) {
     const ob_stage *pre = &h->pre_tokenizer;
     int bytes = !strcmp(pre->type, "ByteLevel");
@@ -4617,7 +5018,8 @@ static onebit_status ob_hf_kind(const ob_json *j, const ob_hf *h, int *kind) {
     return ONEBIT_OK;
 }
 
-/* Decodes a string into the draft's pool. */
+/* Decodes a string into the draft's pool. The pool was sized from the raw texts, which are never
+   shorter; the terminator that is written is overwritten by the next text. */
 static ob_slice ob_hf_keep(ob_draft *d, ob_slice raw) {
     ob_slice s;
     s.p = d->pool + d->used;
@@ -4626,7 +5028,8 @@ static ob_slice ob_hf_keep(ob_draft *d, ob_slice raw) {
     return s;
 }
 
-/* One entry of "added_tokens". */
+/* One entry of "added_tokens". lstrip, rstrip and single_word must be off: they would eat text
+   around the token. */
 static onebit_status ob_hf_added(ob_json *j, ob_draft *d) {
     ob_slice key, content = {NULL, 0};
     int64_t id = -1;
@@ -4645,12 +5048,14 @@ static onebit_status ob_hf_added(ob_json *j, ob_draft *d) {
                         OB_TOKEN_ADDED | (special ? OB_TOKEN_SPECIAL : 0));
 }
 
-/* One entry of "vocab": a token that is also an added one must say the same. */
+/* One entry of "vocab": a token that is also an added one must say the same. Added tokens come
+   first for that reason, and they are not spelled in GPT-2's alphabet. */
 static onebit_status ob_hf_token(ob_json *j, ob_draft *d, ob_slice key) {
     ob_slice s = ob_hf_keep(d, key), had;
     int64_t id = ob_json_int(j);
     int spelled = 1, byte;
     if (j->status != ONEBIT_OK) return j->status;
+    /* files may list added tokens in both places, as plain text in both */
     if (id >= 0 && (uint64_t)id < d->capacity && d->role[id] & OB_TOKEN_ADDED) {
         had = d->piece[id];
         if (s.n != had.n || memcmp(s.p, had.p, s.n))
@@ -4659,6 +5064,7 @@ static onebit_status ob_hf_token(ob_json *j, ob_draft *d, ob_slice key) {
         return ONEBIT_OK;
     }
     if (d->kind != ONEBIT_TOKENIZER_CHAR) {
+        /* in place, in the pool: the text gets shorter */
         spelled = ob_spelled_bytes(d->pool + (s.p - d->pool), &s.n);
         if (!spelled) return ob_hf_refuse(j, "the token (not spelled in GPT-2's alphabet)", key);
     }
@@ -4667,7 +5073,9 @@ static onebit_status ob_hf_token(ob_json *j, ob_draft *d, ob_slice key) {
 }
 
 /* Decodes the two parts of a merge, written "a b" or ["a", "b"], one after the other into room; the
-   second begins at *split. */
+   second begins at *split. The first form is what GPT-2 has, the second what newer versions of the
+   library write. Returns the bytes of both; a spelled text holds no space, so the first one
+   separates. */
 static size_t ob_hf_parts(ob_json *j, char *room, size_t size, size_t *split) {
     size_t n;
     if (ob_json_peek(j) == '[') {
@@ -4689,7 +5097,8 @@ static size_t ob_hf_parts(ob_json *j, char *room, size_t size, size_t *split) {
     return n;
 }
 
-/* One merge: both parts and what they make must be tokens. room has size bytes. */
+/* One merge: both parts and what they make must be tokens. room has size bytes. Parts are decoded
+   to bytes and looked up: merges name texts, our table wants ids. */
 static onebit_status ob_hf_merge(ob_json *j, ob_draft *d, char *room, size_t size) {
     size_t split = 0, n = ob_hf_parts(j, room, size, &split), left = split, right = n - split;
     uint32_t a, b, made;
@@ -4700,13 +5109,15 @@ static onebit_status ob_hf_merge(ob_json *j, ob_draft *d, char *room, size_t siz
     a = *ob_draft_slot(d, room, left);
     b = *ob_draft_slot(d, room + split, right);
     memmove(room + left, room + split, right);
+    /* the two parts were brought together, so room holds what the merge makes */
     made = *ob_draft_slot(d, room, left + right);
     if (a && b && made) ob_draft_merge(d, (int32_t)a - 1, (int32_t)b - 1, (int32_t)made - 1);
     else ob_json_error(j, "a merge of tokens that the vocabulary lacks");
     return j->status;
 }
 
-/* The added token that ends texts: by the names that are in use. */
+/* The added token that ends texts, since the format does not say which: GPT-2, Llama 2, Llama 3,
+   ChatML and Gemma name it so. -1 when there is none of these. */
 static int ob_draft_end(const ob_draft *d) {
     static const char *const names[] = {OB_END_TEXT, "</s>", "<|end_of_text|>", "<|im_end|>",
                                         "<eos>"};
@@ -4718,7 +5129,7 @@ static int ob_draft_end(const ob_draft *d) {
     return -1;
 }
 
-/* Second pass: tokens and merges into the draft. */
+/* Second pass: tokens and merges into the draft. room has longest + 1 bytes. */
 static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
     ob_slice key;
     if (h->has_added) {
@@ -4734,7 +5145,8 @@ static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
     return h->merges.status;
 }
 
-/* unk_token must say what we do: '?' for code points when there is one; bytes are never unknown. */
+/* unk_token must say what we do: '?' for code points when there is one; bytes are never unknown.
+   Known only now: '?' is found while the object is built. */
 static onebit_status ob_hf_check_unknown(const ob_json *j, const ob_hf *h,
                                          const onebit_tokenizer *t) {
     int i, lacks = 0;
@@ -4745,7 +5157,7 @@ static onebit_status ob_hf_check_unknown(const ob_json *j, const ob_hf *h,
     return ONEBIT_OK;
 }
 
-/* Builds what the first pass found. */
+/* Builds what the first pass found. *out is NULL after an error. */
 static onebit_status ob_hf_make(onebit_tokenizer **out, const ob_json *j, ob_hf *h, int kind,
                                 const onebit_env *env) {
     ob_draft d;
@@ -4766,13 +5178,15 @@ static onebit_status ob_hf_make(onebit_tokenizer **out, const ob_json *j, ob_hf 
     return status;
 }
 
-/* what names the text in messages. */
+/* The whole reading, for text and files alike; what names the text in messages. ONEBIT_FORMAT comes
+   with line and column, ONEBIT_UNSUPPORTED with the construct. The JSON need not outlive the
+   call. */
 static onebit_status ob_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes,
                                         const char *what, const onebit_env *env) {
     onebit_env e = ob_env_or_default(env);
     ob_json j = ob_json_on(json, bytes, what);
     ob_hf h;
-    int kind;
+    int kind = 0;
     *out = NULL;
     memset(&h, 0, sizeof h);
     OB_TRY(ob_hf_read(&j, &h));
@@ -4780,6 +5194,7 @@ static onebit_status ob_tokenizer_parse(onebit_tokenizer **out, const char *json
     return ob_hf_make(out, &j, &h, kind, &e);
 }
 
+/* NULL stands for an absent text, and an absent text is no empty tokenizer. */
 onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes,
                                      const onebit_env *env) {
     if (!out || !json)
@@ -4787,6 +5202,7 @@ onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, s
     return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", env);
 }
 
+/* Messages name the path. The map is closed on return: pieces are copies. */
 onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
                                     const onebit_env *env) {
     ob_map map;
@@ -4800,9 +5216,13 @@ onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
     return status;
 }
 
-/* ---- tokenizer.json out ---- */
+/* ---- tokenizer.json out ----
+   Everything that the library which reads it wants to see is spelled out, so that the file loads
+   there without defaults that differ between versions, and gives the same ids. Reading it back here
+   gives an equal tokenizer. */
 
-/* Bytes in GPT-2's alphabet, inside quotes. Every character of it is printable. */
+/* Bytes in GPT-2's alphabet, inside quotes. Every character of it is printable. Only the quote and
+   the backslash need an escape. */
 static void ob_out_spelled(ob_out *o, ob_slice s) {
     size_t i;
     for (i = 0; i < s.n; i++) {
@@ -4825,7 +5245,8 @@ static void ob_out_token(ob_out *o, const onebit_tokenizer *t, int32_t id) {
     ob_out_add(o, "\"", 1);
 }
 
-/* "added_tokens", in the order of their ids. */
+/* "added_tokens", in the order of their ids. Our special tokens never touch the text around them,
+   hence the false flags. */
 static void ob_out_added(ob_out *o, const onebit_tokenizer *t) {
     int id, some = 0;
     ob_out_text(o, "\"added_tokens\":[");
@@ -4842,7 +5263,8 @@ static void ob_out_added(ob_out *o, const onebit_tokenizer *t) {
 }
 
 /* The stages: byte-level with or without the pre-tokenizer's expression; none for code points,
-   which make one word of the text whose initial symbols are its characters. */
+   which make one word of the text whose initial symbols are its characters. The decoder's flags do
+   nothing when decoding; they are written because its reader wants them. */
 static void ob_out_stages(ob_out *o, const onebit_tokenizer *t) {
     int bytes = t->kind != ONEBIT_TOKENIZER_CHAR;
     ob_out_text(o, "\"normalizer\":null,\n\"pre_tokenizer\":");
@@ -4858,7 +5280,8 @@ static void ob_out_stages(ob_out *o, const onebit_tokenizer *t) {
                          : "{\"type\":\"Fuse\"},\n");
 }
 
-/* "model" up to its merges. '?' stands for unknown characters when there is one. */
+/* "model" up to its merges. '?' stands for unknown characters when there is one. Entries stand in
+   the order of the ids, one per line, so two versions of a file can be compared. */
 static void ob_out_vocab(ob_out *o, const onebit_tokenizer *t) {
     int id;
     ob_out_format(o,
@@ -4875,6 +5298,8 @@ static void ob_out_vocab(ob_out *o, const onebit_tokenizer *t) {
     ob_out_text(o, "},\n");
 }
 
+/* A CHAR tokenizer is written as a BPE model without merges. Two calls (measure, write) cost the
+   work twice and need no memory. */
 size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size_t size) {
     const onebit_tokenizer *t = tokenizer;
     ob_out o = ob_out_on(out, size);
@@ -4917,15 +5342,16 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
    text is that of the first merge whose parts are known by then; such texts have at most
    OB_DERIVED_MAX bytes, which bounds what a small file can unfold to. */
 
-#define OB_PACK_PLAIN   1
-#define OB_PACK_IMPLIED 2
+#define OB_PACK_PLAIN   1 /* byte b has id b */
+#define OB_PACK_IMPLIED 2 /* results of merges are not written */
 
 /* 1 when the packed form must hold the text of id. */
 static int ob_pack_stored(const onebit_tokenizer *t, int32_t id) {
     return !(t->role[id] & (OB_TOKEN_BYTE | OB_TOKEN_DERIVED));
 }
 
-/* Flags that a tokenizer allows. */
+/* Flags that a tokenizer allows; those that we learn nearly always allow both, and then a merge
+   costs two ids and no text: about 4 bytes per token. */
 static int ob_pack_flags(const onebit_tokenizer *t) {
     int flags = OB_PACK_PLAIN | OB_PACK_IMPLIED, i;
     int32_t id = 0;
@@ -4944,11 +5370,13 @@ typedef struct ob_packer {
     size_t n;
 } ob_packer;
 
+/* Native bytes as they are; numbers go through the little-endian stores below. */
 static void ob_pack_add(ob_packer *o, const void *data, size_t bytes) {
     if (o->p) memcpy(o->p + o->n, data, bytes);
     o->n += bytes;
 }
 
+/* Little-endian on every machine. */
 static void ob_pack_32(ob_packer *o, uint32_t v) {
     uint8_t b[4];
     ob_put32(b, v);
@@ -4962,14 +5390,15 @@ static void ob_pack_id(ob_packer *o, const onebit_tokenizer *t, int32_t id) {
     ob_pack_add(o, b, t->vocab < 65536 ? 2 : 4); /* the low half stands first */
 }
 
-/* The ids whose role has just these bits among mask. */
+/* The ids whose role has just these bits among mask. Written twice: special ones, then the other
+   added ones. */
 static void ob_pack_roles(ob_packer *o, const onebit_tokenizer *t, int mask, int bits) {
     int32_t id;
     for (id = 0; id < t->vocab; id++)
         if ((t->role[id] & mask) == bits) ob_pack_id(o, t, id);
 }
 
-/* The eight numbers in front. */
+/* The eight numbers in front. The end id -1 becomes 0xFFFFFFFF by the cast, as the layout wants. */
 static void ob_pack_header(ob_packer *o, const onebit_tokenizer *t, int flags) {
     uint32_t special = 0, stored = 0;
     int32_t id;
@@ -5011,7 +5440,8 @@ static void ob_pack_all(ob_packer *o, const onebit_tokenizer *t) {
     }
 }
 
-/* Packs into out[size]; returns the bytes needed and writes nothing when size is smaller. */
+/* Packs into out[size]; returns the bytes needed and writes nothing when size is smaller. NULL only
+   measures. Deterministic: equal tokenizers give equal bytes. */
 static size_t ob_tokenizer_pack(const onebit_tokenizer *t, uint8_t *out, size_t size) {
     ob_packer o = {NULL, 0};
     ob_pack_all(&o, t);
@@ -5022,27 +5452,33 @@ static size_t ob_tokenizer_pack(const onebit_tokenizer *t, uint8_t *out, size_t 
     return o.n;
 }
 
-/* A packed form being read. Lengths come first, the texts when their sum is known. */
+/* A packed form being read. Lengths come first, the texts when their sum is known, so that one pool
+   of the right size holds them. During that time a piece with n but no p is "known, not yet
+   written". */
 typedef struct ob_unpack {
     onebit_env env;
     ob_reader r;
     ob_draft d;
-    uint32_t vocab, merges, special, plain, stored;
+    uint32_t vocab, merges, special, plain, stored; /* the header's counts */
     int flags;
     char *pool; /* the texts that are derived */
 } ob_unpack;
 
+/* Every failure is one of format: the bytes are damaged, forged or from a later version. */
 static onebit_status ob_unpack_bad(const char *why) {
     return ob_fail(ONEBIT_FORMAT, "packed tokenizer: %s", why);
 }
 
-/* One id; -1 when it is not below the vocabulary (also for "none"). */
+/* One id; -1 when it is not below the vocabulary (also for "none"). Past the end the reader gives
+   0; its bad flag tells, at the latest in ob_unpack_texts. */
 static int32_t ob_unpack_id(ob_unpack *u) {
     uint32_t id = u->vocab < 65536 ? ob_read16(&u->r) : ob_read32(&u->r);
     return id < u->vocab ? (int32_t)id : -1;
 }
 
-/* Counts must fit the bytes that follow, so that memory is bounded by the input. */
+/* Counts must fit the bytes that follow, so that memory is bounded by the input. Counted in units
+   of two bytes, the least that an id takes; a stored text takes three. Each token is a byte, made
+   by a merge or stored, which bounds vocab. */
 static onebit_status ob_unpack_header(ob_unpack *u) {
     const uint8_t *magic = ob_read_bytes(&u->r, 4);
     uint32_t kind = ob_read32(&u->r), end;
@@ -5058,6 +5494,7 @@ static onebit_status ob_unpack_header(ob_unpack *u) {
     if (kind >> 16 || (kind & 0xFF) > ONEBIT_TOKENIZER_CHAR ||
         u->flags & ~(OB_PACK_PLAIN | OB_PACK_IMPLIED))
         return ob_unpack_bad("an unknown kind or flag");
+    /* results may be implied and byte ids absent: a lower bound is enough to bound memory */
     ids = 2 * (uint64_t)u->merges + u->special + u->plain + 3 * (uint64_t)u->stored;
     if (ids > (u->r.n - u->r.at) / 2) return ob_unpack_bad("its counts are beyond its end");
     if (u->vocab == 0 || u->vocab > (uint64_t)256 + u->merges + u->stored)
@@ -5069,7 +5506,8 @@ static onebit_status ob_unpack_header(ob_unpack *u) {
     return ONEBIT_OK;
 }
 
-/* The bytes' ids. Pool byte b is b. */
+/* The bytes' ids. Pool byte b is b. Flag 1 with a vocabulary below 256 is caught by the comparison
+   with vocab. */
 static onebit_status ob_unpack_bytes(ob_unpack *u) {
     ob_draft *d = &u->d;
     int b;
@@ -5086,7 +5524,8 @@ static onebit_status ob_unpack_bytes(ob_unpack *u) {
     return ONEBIT_OK;
 }
 
-/* Parts and results of merges; results are -1 while they are implied. */
+/* Parts and results of merges; results are -1 while they are implied. Their texts are not known
+   yet; ob_unpack_check looks at those. */
 static onebit_status ob_unpack_merges(ob_unpack *u) {
     int32_t *m = u->d.merge;
     uint32_t i;
@@ -5103,7 +5542,8 @@ static onebit_status ob_unpack_merges(ob_unpack *u) {
     return ONEBIT_OK;
 }
 
-/* Which tokens are added ones, then the texts that are stored. */
+/* Which tokens are added ones, then the texts that are stored. Stored texts stay where they lie in
+   the packed bytes. Here the form must end. */
 static onebit_status ob_unpack_texts(ob_unpack *u) {
     ob_draft *d = &u->d;
     uint32_t i;
@@ -5128,7 +5568,9 @@ static onebit_status ob_unpack_texts(ob_unpack *u) {
                                          : ONEBIT_OK;
 }
 
-/* Gives implied results their ids, and derived texts their length, whose sum is *total. */
+/* Gives implied results their ids, and derived texts their length, whose sum is *total. Each
+   derived text is at most OB_DERIVED_MAX bytes, so *total stays below 2^20 * 256 whatever the file
+   says: repeated doubling of a text cannot blow it up. */
 static onebit_status ob_unpack_lengths(ob_unpack *u, size_t *total) {
     ob_slice *piece = u->d.piece;
     uint32_t i, id = 0;
@@ -5136,11 +5578,13 @@ static onebit_status ob_unpack_lengths(ob_unpack *u, size_t *total) {
     for (i = 0; i < u->merges; i++) {
         int32_t *m = u->d.merge + (size_t)i * 3;
         if (u->flags & OB_PACK_IMPLIED) {
+            /* bytes and stored texts have their length already */
             while (id < u->vocab && piece[id].n) id++;
             if (id == u->vocab) return ob_unpack_bad("more merges than ids");
             m[2] = (int32_t)id++;
         }
         u->d.role[m[2]] |= OB_TOKEN_MERGED;
+        /* known by an earlier row, or not yet derivable: a later row may do it */
         if (piece[m[2]].n || !piece[m[0]].n || !piece[m[1]].n) continue;
         piece[m[2]].n = piece[m[0]].n + piece[m[1]].n;
         if (piece[m[2]].n > OB_DERIVED_MAX) return ob_unpack_bad("a derived text is too long");
@@ -5151,7 +5595,7 @@ static onebit_status ob_unpack_lengths(ob_unpack *u, size_t *total) {
     return ONEBIT_OK;
 }
 
-/* Fills derived texts, in the same order. */
+/* Fills derived texts, in the same order, so both parts are there whenever the lengths said so. */
 static void ob_unpack_derive(ob_unpack *u) {
     ob_slice *piece = u->d.piece;
     char *p = u->pool;
@@ -5159,6 +5603,7 @@ static void ob_unpack_derive(ob_unpack *u) {
     for (i = 0; i < u->merges; i++) {
         const int32_t *m = u->d.merge + (size_t)i * 3;
         ob_slice a = piece[m[0]], b = piece[m[1]];
+        /* the same test as for the lengths, so both walks agree */
         if (piece[m[2]].p || !a.p || !b.p) continue;
         memcpy(p, a.p, a.n);
         memcpy(p + a.n, b.p, b.n);
@@ -5169,7 +5614,7 @@ static void ob_unpack_derive(ob_unpack *u) {
     u->d.merges = (int)u->merges;
 }
 
-/* Every merge must make what it says. */
+/* Every merge must make what it says: a forged one would let text change in a round trip. */
 static onebit_status ob_unpack_check(const ob_unpack *u) {
     uint32_t i;
     for (i = 0; i < u->merges; i++) {
@@ -5181,7 +5626,7 @@ static onebit_status ob_unpack_check(const ob_unpack *u) {
     return ONEBIT_OK;
 }
 
-/* All steps in the order of the layout. */
+/* All steps in the order of the layout. Memory stays with u, for the caller to release. */
 static onebit_status ob_unpack_read(ob_unpack *u) {
     size_t total;
     OB_TRY(ob_unpack_header(u));
@@ -5195,7 +5640,8 @@ static onebit_status ob_unpack_read(ob_unpack *u) {
     return ob_unpack_check(u);
 }
 
-/* The way back from ob_tokenizer_pack; data may be hostile and need not outlive the call. */
+/* The way back from ob_tokenizer_pack; data may be hostile and need not outlive the call. env NULL
+   is the default. *out is NULL after an error. */
 static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *data, size_t bytes,
                                          const onebit_env *env) {
     ob_unpack u;

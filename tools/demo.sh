@@ -14,6 +14,7 @@ TRAIN_BYTES=${TRAIN_BYTES:-6000000}
 TEST_BYTES=${TEST_BYTES:-200000}
 TEST_DOCUMENTS=${TEST_DOCUMENTS:-100}
 
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # waiting threads leave the processor to others
 build=${1:-build}
 work=$build/demo
 begun=$(date +%s)
@@ -98,22 +99,24 @@ row 'file' "$(size_of "$work/ternary/model.1bit")" "$(size_of "$work/float/model
 row 'training' "$ternary_seconds s" "$float_seconds s" ''
 
 heading '5  The ternary model speaks'
-sample() { # PROMPT: the prompt and what the model adds, indented
+sample() { # PROMPT TEMPERATURE STOP: the prompt and what the model adds, indented
     "$build/onebit-generate" --model "$work/ternary/model.1bit" --prompt "$1" --max-tokens 120 --seed 7 \
-        --temperature "$2" --stop '<|endoftext|>' --quiet >"$work/sample" 2>"$work/sample.log" ||
+        --temperature "$2" --stop "$3" --quiet >"$work/sample" 2>"$work/sample.log" ||
         stop 'onebit-generate failed' "$work/sample.log"
     indented <"$work/sample"
     printf '\n'
 }
-sample 'Once there was' 0.8
+newline='
+'
+sample 'Once there was' 0.8 '<|endoftext|>'
 sample 'Vera waited at the mill. She had a small red brush. Tom rested in the barn. Then Vera went to the barn and gave the brush to Tom.
 Q: Who has the brush now?
-A:' 0
+A:' 0 "$newline"
 sample 'The tavern is full tonight. Hanna waits at the bridge with a blue lantern. Ned the baker rests at the well.
 You: Good evening!
 Keeper: Welcome, traveller!
 You: Who has the lantern?
-Keeper:' 0
+Keeper:' 0 "$newline"
 
 for pair in model.1bit:demo.1bit loss.svg:loss.svg; do
     cp "$work/ternary/${pair%:*}" "${pair#*:}" || stop "cannot write ${pair#*:}"
