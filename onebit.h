@@ -5822,9 +5822,19 @@ static void ob_epoch_cut(const onebit_dataset *d, size_t T, size_t *offset, size
     *windows = (d->used - 1 - *offset) / T;
 }
 
+/* Where the window that is cut at `at` begins: at the end token before the first document that starts
+   within half a window, so that what a document says stands before what is asked about it and a model
+   meets document starts as it will in use; else at the cut. */
+static size_t ob_window_start(const onebit_dataset *d, size_t at, size_t t) {
+    size_t i, reach = at + t / 2;
+    for (i = at; d->end >= 0 && i <= reach && i + t < d->used; i++)
+        if (d->ids[i] == d->end) return i;
+    return at;
+}
+
 ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
                                               int32_t *targets, int B, int T) {
-    size_t offset, windows, t = T > 0 ? (size_t)T : 0;
+    size_t offset, windows, at, t = T > 0 ? (size_t)T : 0;
     const int32_t *from;
     int b;
     if (!dataset || !inputs || !targets || B < 1 || T < 1)
@@ -5840,9 +5850,9 @@ ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *
             dataset->at.index = 0;
             ob_epoch_cut(dataset, t, &offset, &windows);
         }
-        from = dataset->ids + offset +
-               t * (size_t)ob_permute(dataset->at.index, windows,
-                                      ob_order_key(dataset->at.seed, dataset->at.epoch, 1));
+        at = offset + t * (size_t)ob_permute(dataset->at.index, windows,
+                                             ob_order_key(dataset->at.seed, dataset->at.epoch, 1));
+        from = dataset->ids + ob_window_start(dataset, at, t);
         memcpy(inputs + (size_t)b * t, from, t * sizeof *from);
         memcpy(targets + (size_t)b * t, from + 1, t * sizeof *from);
         dataset->at.index++;

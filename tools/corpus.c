@@ -94,11 +94,11 @@ static const char *const ob_hours[3] = { "morning", "evening", "day" };
 
 /* ------------------------------------------------------------------------------------- the generator */
 
-enum { OB_TEXT = 2048, OB_PICKS = 512, OB_MAX_PEOPLE = 3, OB_MAX_ITEMS = 3, OB_MAX_EVENTS = 6, OB_MAX_ASKED = 16 };
-enum { OB_SOFT_LIMIT = 500, OB_HARD_LIMIT = 660 }; /* no new turn or question behind the first */
+enum { OB_TEXT = 2048, OB_PICKS = 512, OB_MAX_PEOPLE = 3, OB_MAX_ITEMS = 3, OB_MAX_EVENTS = 6, OB_MAX_ASKED = 32 };
+enum { OB_SOFT_LIMIT = 500, OB_HARD_LIMIT = 900, OB_LAST_PART = 330 }; /* no new turn or question behind the first */
 enum { OB_MIX, OB_STORY, OB_DIALOGUE };
 enum { OB_HELD_OUT = 20 };          /* one document of so many */
-#define OB_LEAST_BITS 0.15           /* per byte, of every kind; for --check */
+#define OB_LEAST_BITS 0.05           /* per byte, of every kind; for --check */
 
 enum { OB_WHO_HAS, OB_WHERE, OB_WHAT_HAS, OB_WHERE_ITEM, OB_WHY, OB_WHAT_GAVE, OB_WHO_GAVE, OB_COLOUR_OF,
        OB_WHO_ROLE, OB_WHERE_FOUND, OB_HOW_MUCH, OB_MY_NAME, OB_QUESTIONS };
@@ -106,7 +106,7 @@ static const char *const ob_question_names[OB_QUESTIONS] = {
     "who has", "where is (person)", "what has", "where is (item)", "why", "what did give", "who gave", "colour",
     "who is (trade)", "where did find", "how much", "my name"
 };
-static const int ob_question_weight[OB_QUESTIONS] = { 5, 5, 5, 2, 9, 7, 7, 4, 3, 5, 5, 5 };
+static const int ob_question_weight[OB_QUESTIONS] = { 5, 5, 0, 0, 3, 0, 0, 0, 0, 0, 3, 3 }; /* 0 = not asked */
 static const int ob_question_category[OB_QUESTIONS] = {
     OB_PERSON, OB_PLACE, OB_ITEM, OB_PLACE, OB_REASON, OB_ITEM, OB_PERSON, OB_COLOUR,
     OB_PERSON, OB_PLACE, OB_PRICE, OB_PERSON
@@ -370,8 +370,8 @@ static int ob_new_item(ob_gen *g, int holder)
     static const char *const sizes[4] = { "small", "big", "fine", "new" };
     int k = g->items++;
     ob_say(g, " a");
-    if (ob_chance(g, 20)) ob_say(g, " %s", OB_ONE_OF(g, sizes));
-    g->colour[k] = ob_chance(g, 60) ? ob_any(g, OB_COLOURS) : -1;
+    if (ob_chance(g, 5)) ob_say(g, " %s", OB_ONE_OF(g, sizes));
+    g->colour[k] = ob_chance(g, 20) ? ob_any(g, OB_COLOURS) : -1;
     if (g->colour[k] >= 0) ob_say(g, " %c", g->colour[k]);
     g->item[k] = ob_fresh(g, g->seen[OB_ITEM], OB_ITEMS);
     ob_say(g, " %w", g->item[k]);
@@ -380,19 +380,29 @@ static int ob_new_item(ob_gen *g, int holder)
     return k;
 }
 
+/* " the lantern", of which nothing else is told */
+static void ob_own_item(ob_gen *g, int holder)
+{
+    int k = g->items++;
+    ob_say(g, " the");
+    g->colour[k] = -1;
+    g->item[k] = ob_fresh(g, g->seen[OB_ITEM], OB_ITEMS);
+    ob_say(g, " %w", g->item[k]);
+    g->holder[k] = holder;
+    g->lies[k] = -1;
+}
+
 /* "Mira the baker sat at the mill with a red lantern." */
 static void ob_introduce(ob_gen *g, int voice)
 {
-    static const char *const past[5] = { "was", "sat", "stood", "waited", "rested" };
-    static const char *const now[5] = { "is", "sits", "stands", "waits", "rests" };
     static const char *const busy[6] = { "singing", "laughing", "half asleep", "eating bread", "drinking tea",
                                          "talking to a cat" };
     const char *has = voice == OB_PAST ? "had" : "has";
-    int x = g->people++, form, weight[5] = { 2, 2, 1, 1, 1 };
+    int x = g->people++, form, weight[5] = { 2, 0, 0, 6, 0 };
     g->person[x] = ob_fresh(g, g->seen[OB_PERSON], OB_NAMES);
     g->role[x] = -1;
     ob_say(g, "%n", g->person[x]);
-    if (ob_chance(g, 35)) {
+    if (ob_chance(g, 8)) {
         g->role[x] = ob_fresh(g, g->seen[OB_ROLE], OB_ROLES);
         ob_say(g, " the %r", g->role[x]);
     }
@@ -404,14 +414,15 @@ static void ob_introduce(ob_gen *g, int voice)
         ob_new_item(g, x);
         ob_say(g, " and");
     }
-    ob_say(g, " %s", voice == OB_PAST ? OB_ONE_OF(g, past) : OB_ONE_OF(g, now));
+    ob_say(g, voice == OB_PAST ? " was" : " is");
     g->place[x] = ob_any(g, OB_PLACES);
     ob_say(g, " %l", g->place[x]);
     if (form == 1) ob_say(g, " with");
     if (form == 2) ob_say(g, " and %s", has);
-    if (form == 3) ob_say(g, ". %s %s", g->person[x] < OB_FIRST_HE ? "She" : "He", has);
-    if (form >= 1 && form <= 3) ob_new_item(g, x);
-    if (form == 0 && ob_chance(g, 30)) ob_say(g, ", %s", OB_ONE_OF(g, busy));
+    if (form == 3) ob_say(g, ". %n %s", g->person[x], has);
+    if (form == 1 || form == 2) ob_new_item(g, x);
+    if (form == 3) ob_own_item(g, x);
+    if (form == 0 && ob_chance(g, 8)) ob_say(g, ", %s", OB_ONE_OF(g, busy));
     ob_say(g, ".");
     g->subject = -1;
 }
@@ -450,7 +461,7 @@ static void ob_move(ob_gen *g, int voice, int x)
     ob_go(g, voice);
     e->place = ob_fresh(g, 1u << g->place[x], OB_PLACES);
     ob_say(g, "%p", e->place);
-    if (ob_chance(g, 45)) {
+    if (ob_chance(g, 70)) {
         e->reason = ob_fresh(g, g->seen[OB_REASON], OB_REASONS);
         ob_say(g, " %y", e->reason);
     }
@@ -534,8 +545,8 @@ static void ob_take(ob_gen *g, int voice, int x)
 /* One thing happens to one person; what can happen depends on the state. */
 static void ob_happen(ob_gen *g, int voice)
 {
-    static const char *const past[6] = { "", "Then ", "Soon ", "Later ", "After a while, ", "At last, " };
-    static const char *const now[6] = { "", "Then ", "Now ", "Soon ", "After a while, ", "At last, " };
+    static const char *const past[2] = { "", "Then " };
+    static const char *const now[2] = { "", "Then " };
     static const char *const ways[4] = { "quietly", "quickly", "slowly", "happily" };
     const char *opening = "";
     int x, k, held = 0, lying = 0, weight[OB_EVENTS], mine[OB_MAX_ITEMS], type;
@@ -543,7 +554,7 @@ static void ob_happen(ob_gen *g, int voice)
     if (voice != OB_TOLD) opening = voice == OB_PAST ? OB_ONE_OF(g, past) : OB_ONE_OF(g, now);
     ob_say(g, "%s", opening);
     x = ob_any(g, g->people);
-    if (voice != OB_TOLD && x == g->subject && ob_chance(g, 50))
+    if (voice != OB_TOLD && x == g->subject && ob_chance(g, 4))
         ob_say(g, g->person[x] < OB_FIRST_HE ? opening[0] ? "she" : "She" : opening[0] ? "he" : "He");
     else
         ob_say(g, "%n", g->person[x]);
@@ -554,11 +565,10 @@ static void ob_happen(ob_gen *g, int voice)
     }
     weight[OB_MOVED] = 4;
     weight[OB_GAVE] = held && g->people > 1 ? 5 : 0;
-    weight[OB_FOUND] = g->items < OB_MAX_ITEMS ? 2 : 0;
-    weight[OB_LEFT] = held ? 1 : 0;
-    weight[OB_TOOK] = lying ? 3 : 0;
+    weight[OB_FOUND] = g->items < OB_MAX_ITEMS ? 1 : 0;
+    weight[OB_LEFT] = weight[OB_TOOK] = 0;
     type = ob_pick(g, weight, OB_EVENTS);
-    if (voice != OB_TOLD && type != OB_FOUND && ob_chance(g, 12)) ob_say(g, " %s", OB_ONE_OF(g, ways));
+    if (voice != OB_TOLD && type != OB_FOUND && ob_chance(g, 4)) ob_say(g, " %s", OB_ONE_OF(g, ways));
     if (type == OB_MOVED) ob_move(g, voice, x);
     else if (type == OB_GAVE) ob_give(g, voice, x, mine);
     else if (type == OB_FOUND) ob_find(g, voice, x);
@@ -594,6 +604,7 @@ static void ob_maybe(const ob_gen *g, ob_list *list, int type, int a, int b, int
 {
     ob_question *q = &list->q[list->n];
     if (list->n >= OB_MAX_LIST || answer < 0 || (facts & g->facts)) return;
+    if (ob_question_weight[type] == 0) return;
     q->type = type;
     q->a = a;
     q->b = b;
@@ -681,7 +692,7 @@ static void ob_ask(ob_gen *g, const ob_question *q)
     case OB_WHERE: ob_say(g, "Where is %n", q->a); break;
     case OB_WHAT_HAS: ob_say(g, "What does %n have", q->a); break;
     case OB_WHERE_ITEM: ob_say(g, "Where is %i", q->a); break;
-    case OB_WHY: ob_say(g, "Why did %n go to %p", q->a, q->b); break;
+    case OB_WHY: ob_say(g, "Why is %n %l", q->a, q->b); break;
     case OB_WHAT_GAVE: ob_say(g, "What did %n give %n", q->a, q->b); break;
     case OB_WHO_GAVE: ob_say(g, "Who gave %n %i", q->b, q->a); break;
     case OB_COLOUR_OF: ob_say(g, "What colour is %i", q->a); break;
@@ -691,7 +702,7 @@ static void ob_ask(ob_gen *g, const ob_question *q)
     default: ob_say(g, "What is my name"); break;
     }
     now = q->type == OB_WHO_HAS || q->type == OB_WHERE || q->type == OB_WHAT_HAS || q->type == OB_WHERE_ITEM;
-    if (now && ob_chance(g, 40)) ob_say(g, " now");
+    if (now && ob_chance(g, 10)) ob_say(g, " now");
     ob_say(g, "?");
 }
 
@@ -699,10 +710,12 @@ static void ob_ask(ob_gen *g, const ob_question *q)
 static void ob_answer(char *out, const ob_question *q, int id)
 {
     switch (q->type) {
-    case OB_WHO_HAS: case OB_WHO_GAVE: case OB_WHO_ROLE: ob_write(out, " %n", id); break;
-    case OB_WHERE: case OB_WHERE_ITEM: case OB_WHERE_FOUND: ob_write(out, " %L", id); break;
+    case OB_WHO_HAS: ob_write(out, " %n has %i", id, q->a); break;
+    case OB_WHERE: ob_write(out, " %n is %l", q->a, id); break;
+    case OB_WHO_GAVE: case OB_WHO_ROLE: ob_write(out, " %n", id); break;
+    case OB_WHERE_ITEM: case OB_WHERE_FOUND: ob_write(out, " %L", id); break;
     case OB_WHAT_HAS: case OB_WHAT_GAVE: ob_write(out, " %I", id); break;
-    case OB_WHY: ob_write(out, " %Y", id); break;
+    case OB_WHY: ob_write(out, " %n is %l %y", q->a, q->b, id); break;
     case OB_COLOUR_OF: ob_write(out, " It is %c", id); break;
     case OB_HOW_MUCH: ob_write(out, " It is %m coins", id); break;
     default: ob_write(out, " You are %n", id); break;
@@ -712,7 +725,6 @@ static void ob_answer(char *out, const ob_question *q, int id)
 /* What follows it: in a conversation people are a little more polite. */
 static const char *ob_terminator(int type, int polite)
 {
-    if (polite && type == OB_WHO_HAS) return " has it.";
     if (polite && type == OB_WHO_GAVE) return " did.";
     if (polite && type == OB_WHO_ROLE) return " is.";
     return ".";
@@ -749,34 +761,39 @@ static int ob_can_ask(const ob_gen *g, int about)
 }
 
 /* One question, its answer and the full stop: "{before}Who has the key?{between} Tom has the key." */
-static int ob_question_and_answer(ob_gen *g, int about, const char *before, const char *between,
-                                  int polite)
+static void ob_pose(ob_gen *g, const ob_question *q, const char *before, const char *between, int polite)
 {
-    ob_list list;
-    int k, type, per[OB_QUESTIONS] = { 0 }, weight[OB_QUESTIONS], which[OB_MAX_LIST];
     char answer[128];
-    const ob_question *q;
-    ob_asked *a;
-    if (!ob_list_all(g, &list, about)) return 0;
-    for (k = 0; k < list.n; k++) per[list.q[k].type] = 1;
-    for (k = 0; k < OB_QUESTIONS; k++) weight[k] = per[k] ? ob_question_weight[k] : 0;
-    ob_say(g, "%s", before);
-    type = ob_pick(g, weight, OB_QUESTIONS);
-    for (k = 0; k < list.n; k++) which[k] = list.q[k].type == type;
-    q = &list.q[ob_pick(g, which, list.n)];
-    a = &g->ask[g->asked++];
+    ob_asked *a = &g->ask[g->asked++];
     a->q = *q;
-    a->choices = ob_candidates(q, g->seen[ob_question_category[type]]);
-    a->latest = ob_latest(g, ob_question_category[type], a->choices);
+    a->choices = ob_candidates(q, g->seen[ob_question_category[q->type]]);
+    a->latest = ob_latest(g, ob_question_category[q->type], a->choices);
+    ob_say(g, "%s", before);
     ob_ask(g, q);
     ob_say(g, "%s", between);
     a->prompt = g->length;
     ob_answer(answer, q, q->answer);
     ob_say(g, "%s", answer);
     a->answer = g->length;
-    ob_say(g, "%s", ob_terminator(type, polite));
+    ob_say(g, "%s", ob_terminator(q->type, polite));
     a->polite = polite;
     g->facts |= q->facts;
+}
+
+/* One question of those that can be asked now, drawn by type and then by what it asks about. */
+static int ob_question_and_answer(ob_gen *g, int about, const char *before, const char *between,
+                                  int polite)
+{
+    ob_list list;
+    int k, type, per[OB_QUESTIONS] = { 0 }, weight[OB_QUESTIONS], which[OB_MAX_LIST];
+    ob_question q;
+    if (!ob_list_all(g, &list, about)) return 0;
+    for (k = 0; k < list.n; k++) per[list.q[k].type] = 1;
+    for (k = 0; k < OB_QUESTIONS; k++) weight[k] = per[k] ? ob_question_weight[k] : 0;
+    type = ob_pick(g, weight, OB_QUESTIONS);
+    for (k = 0; k < list.n; k++) which[k] = list.q[k].type == type;
+    q = list.q[ob_pick(g, which, list.n)];
+    ob_pose(g, &q, before, between, polite);
     return 1;
 }
 
@@ -808,39 +825,48 @@ static void ob_mood(ob_gen *g, int voice)
     g->subject = -1;
 }
 
-static void ob_ask_some(ob_gen *g, int least, int most)
+/* Asks everything there is to ask, in a fixed order: where everybody is, who has what, and why those went
+   who went since event `from`. The order carries no information, so nearly all that a model can still
+   learn from these lines is to follow the story. */
+static void ob_recap(ob_gen *g, int from)
 {
-    int k;
-    for (k = 0; k < most && g->length < OB_SOFT_LIMIT && ob_can_ask(g, OB_ABOUT_STATE); k++) {
-        if (k >= least && !ob_chance(g, 60)) break;
-        ob_question_and_answer(g, OB_ABOUT_STATE, "\nQ: ", "\nA:", 0);
-    }
+    static const int order[3] = { OB_WHERE, OB_WHO_HAS, OB_WHY };
+    ob_list list;
+    int k, pass, e;
+    g->facts = 0;
+    ob_list_all(g, &list, OB_ABOUT_STATE);
+    for (pass = 0; pass < 3; pass++)
+        for (k = 0; k < list.n; k++) {
+            int recent = 0;
+            if (list.q[k].type != order[pass] || g->asked == OB_MAX_ASKED) continue;
+            for (e = from; e < g->events; e++) recent |= (list.q[k].facts & ob_fact_event(e)) != 0;
+            if (order[pass] != OB_WHY || recent) ob_pose(g, &list.q[k], "\nQ: ", "\nA:", 0);
+        }
 }
 
-/* Questions come after the people are introduced, between events and at the end. */
+/* People are introduced, then things happen; after each part every question is asked. */
 static void ob_story(ob_gen *g)
 {
-    int k;
+    int part, k, from;
     ob_opening(g);
-    ob_introduce(g, OB_PAST);
+    ob_introduce(g, OB_PRESENT);
     ob_say(g, " ");
-    ob_introduce(g, OB_PAST);
-    if (ob_chance(g, 40)) {
+    ob_introduce(g, OB_PRESENT);
+    if (ob_chance(g, 30)) {
         ob_say(g, " ");
-        ob_introduce(g, OB_PAST);
+        ob_introduce(g, OB_PRESENT);
     }
-    for (k = 0; k < 3; k++) {
-        if (k > 0 && !ob_chance(g, 60)) break;
-        if (ob_chance(g, k < 2 ? 50 : 0)) {
-            ob_ask_some(g, 1, 3);
-            ob_say(g, "\n");
-        } else {
-            if (ob_chance(g, 10)) ob_mood(g, OB_PAST);
-            ob_say(g, " ");
+    ob_recap(g, 0);
+    for (part = 0; part < 2; part++) {
+        if (part > 0 && (g->length > OB_LAST_PART || !ob_chance(g, 60))) break;
+        from = g->events;
+        for (k = 0; k < 2; k++) {
+            if (k > 0 && !ob_chance(g, 40)) break;
+            ob_say(g, k ? " " : "\n");
+            ob_happen(g, OB_PRESENT);
         }
-        ob_happen(g, OB_PAST);
+        ob_recap(g, from);
     }
-    ob_ask_some(g, 3, 6);
 }
 
 /* ------------------------------------------------------------------------------------ a conversation */
@@ -1114,7 +1140,7 @@ static void ob_start(ob_gen *g)
 
 static void ob_document(ob_gen *g, int kind)
 {
-    if (kind == OB_MIX) kind = ob_chance(g, 50) ? OB_DIALOGUE : OB_STORY;
+    if (kind == OB_MIX) kind = ob_chance(g, 25) ? OB_DIALOGUE : OB_STORY;
     if (kind == OB_DIALOGUE) ob_dialogue(g);
     else ob_story(g);
 }
