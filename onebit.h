@@ -198,7 +198,7 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(CHOICE, optimizer, 1, 0, 1,                                                                  \
       "adamw|muon: muon is for the matrices of blocks, adamw for the rest")                        \
     X(REAL, lr, 4e-3, 0.0, 10.0, "peak learning rate of AdamW")                                    \
-    X(REAL, muon_lr, 0.02, 0.0, 10.0, "peak learning rate of Muon")                                \
+    X(REAL, muon_lr, 0.01, 0.0, 10.0, "peak learning rate of Muon")                                \
     X(REAL, muon_momentum, 0.95, 0.0, 0.9999, "momentum of Muon (Nesterov)")                       \
     X(INT, muon_iterations, 5, 1, 20, "Newton-Schulz iterations of Muon")                          \
     X(REAL, adam_beta1, 0.9, 0.0, 0.9999, "first moment decay")                                    \

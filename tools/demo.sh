@@ -6,15 +6,17 @@
 #
 # The settings below may be overridden from the environment: STEPS=200 TWIN_STEPS=200 make demo
 
-STEPS=${STEPS:-600}                # updates of the ternary model
+STEPS=${STEPS:-3200}               # updates of the ternary model
 TWIN_STEPS=${TWIN_STEPS:-$STEPS}   # updates of the float32 twin
-SHAPE=${SHAPE:-"--preset tiny"}    # shape of both
-RECIPE=${RECIPE:-"--batch-size 16 --seq-len 128 --max-seq-len 256"} # how both are trained
-TRAIN_BYTES=${TRAIN_BYTES:-6000000}
+SHAPE=${SHAPE:-"--hidden-size 128 --num-layers 3 --num-heads 4 --intermediate-size 256
+  --max-seq-len 256 --use-qk-norm true"}                            # shape of both
+RECIPE=${RECIPE:-"--batch-size 4 --seq-len 224 --lr 0.02 --muon-lr 0.01 --muon-iterations 3
+  --lr-min-ratio 0.02 --val-fraction 0.01 --eval-every 800 --save-every 0"} # how both are trained
+VOCAB=${VOCAB:-512}
+TRAIN_BYTES=${TRAIN_BYTES:-16000000}
 TEST_BYTES=${TEST_BYTES:-200000}
-TEST_DOCUMENTS=${TEST_DOCUMENTS:-100}
+TEST_DOCUMENTS=${TEST_DOCUMENTS:-60}
 
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # waiting threads leave the processor to others
 build=${1:-build}
 work=$build/demo
 begun=$(date +%s)
@@ -50,34 +52,29 @@ sed '/^<|endoftext|>/,$d' "$work/test.txt" | indented
 printf '\n%s of training text, %s of held-out text, %d held-out questions.\n' \
     "$(size_of "$work/train.txt")" "$(size_of "$work/test.txt")" "$(($(wc -l <"$work/questions.jsonl")))"
 
-heading "2  The ternary model learns: every weight of its blocks is -1, 0 or +1 ($STEPS steps)"
+"$build/onebit-tokenize" --train --data-dir "$work/train.txt" --vocab-size "$VOCAB" \
+    --output "$work/tokenizer.json" --quiet || stop 'no tokenizer'
+printf 'A byte-level BPE tokenizer of %s tokens was trained on it.\n' "$VOCAB"
+
+heading "2  Two models learn: one ternary (every weight of its blocks is -1, 0 or +1), one float32"
+# Each takes one thread, so that they share the machine; the ternary one is shown.
 started=$(date +%s)
 # shellcheck disable=SC2086 # SHAPE and RECIPE are flags
-"$build/onebit-train" --data-dir "$work/train.txt" --output-dir "$work/ternary" --max-steps "$STEPS" \
-    --chat-template 'You: {prompt}\nKeeper: {reply}\n' $SHAPE $RECIPE || stop 'training failed'
-ternary_seconds=$(($(date +%s) - started))
-
-heading "3  Its twin learns in float32: same shape, same text ($TWIN_STEPS steps)"
-started=$(date +%s)
-# shellcheck disable=SC2086
 "$build/onebit-train" --data-dir "$work/train.txt" --output-dir "$work/float" --max-steps "$TWIN_STEPS" \
-    --tokenizer "$work/ternary/tokenizer.json" --layer-bit-map f32 --embedding f32 --quiet \
+    --tokenizer "$work/tokenizer.json" --layer-bit-map f32 --embedding f32 --threads 1 --quiet \
     $SHAPE $RECIPE >"$work/float.log" 2>&1 &
 twin=$!
-while kill -0 "$twin" 2>/dev/null; do
-    if [ -t 1 ]; then
-        step=$(tail -n 1 "$work/float/metrics.csv" 2>/dev/null | cut -d, -f1)
-        printf '\r  %s of %s steps, %d s ' "${step:-0}" "$TWIN_STEPS" $(($(date +%s) - started))
-    fi
-    sleep 1
-done
+# shellcheck disable=SC2086
+"$build/onebit-train" --data-dir "$work/train.txt" --output-dir "$work/ternary" --max-steps "$STEPS" \
+    --tokenizer "$work/tokenizer.json" --embedding 8bit --threads 1 \
+    --chat-template 'You: {prompt}\nKeeper: {reply}\n' $SHAPE $RECIPE || stop 'training failed'
+ternary_seconds=$(($(date +%s) - started))
+printf '\nwaiting for the float32 twin ...\n'
 wait "$twin" || stop 'training of the twin failed' "$work/float.log"
 twin=
 float_seconds=$(($(date +%s) - started))
-[ ! -t 1 ] || printf '\r'
-printf '  %s steps in %d s        \n' "$TWIN_STEPS" "$float_seconds"
 
-heading '4  Both are measured on what they have not seen'
+heading '3  Both are measured on what they have not seen'
 for which in ternary float; do
     "$build/onebit-eval" --model "$work/$which/model.1bit" --data "$work/test.txt" --json \
         >"$work/$which.text.json" 2>"$work/$which.log" || stop 'onebit-eval failed' "$work/$which.log"
@@ -98,7 +95,7 @@ row 'right among the candidates' "$(share ternary choice_accuracy)" "$(share flo
 row 'file' "$(size_of "$work/ternary/model.1bit")" "$(size_of "$work/float/model.1bit")" ''
 row 'training' "$ternary_seconds s" "$float_seconds s" ''
 
-heading '5  The ternary model speaks'
+heading '4  The ternary model speaks'
 sample() { # PROMPT TEMPERATURE STOP: the prompt and what the model adds, indented
     "$build/onebit-generate" --model "$work/ternary/model.1bit" --prompt "$1" --max-tokens 120 --seed 7 \
         --temperature "$2" --stop "$3" --quiet >"$work/sample" 2>"$work/sample.log" ||
@@ -108,14 +105,15 @@ sample() { # PROMPT TEMPERATURE STOP: the prompt and what the model adds, indent
 }
 newline='
 '
-sample 'Once there was' 0.8 '<|endoftext|>'
-sample 'Vera waited at the mill. She had a small red brush. Tom rested in the barn. Then Vera went to the barn and gave the brush to Tom.
-Q: Who has the brush now?
+sample 'It was a' 0.8 '<|endoftext|>'
+sample 'It was a quiet day. Vera is at the mill. Vera has the drum. Tom is in the barn.
+Then Vera walks to the barn and gives Tom the drum.
+Q: Who has the drum?
 A:' 0 "$newline"
-sample 'The tavern is full tonight. Hanna waits at the bridge with a blue lantern. Ned the baker rests at the well.
+sample 'The tavern is full tonight. Nora is at the bridge. Nora has the lantern. Ned is at the well.
 You: Good evening!
 Keeper: Welcome, traveller!
-You: Who has the lantern?
+You: Where is Ned?
 Keeper:' 0 "$newline"
 
 for pair in model.1bit:demo.1bit loss.svg:loss.svg; do
