@@ -1314,15 +1314,25 @@ OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) 
    */
 #if defined(__clang__)
 #pragma clang fp contract(off)
+#define OB_RESTORE_OPTIONS
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
+#define OB_RESTORE_OPTIONS _Pragma("GCC pop_options")
+#else
+#define OB_RESTORE_OPTIONS
 #endif
 
 /* ---- environment ----
    All that the library asks of its host: memory and a parallel loop, through hooks that a game or
    an engine may replace, and the choice of kernels. Every object keeps a filled copy of its
    environment, so the caller's struct may go away. */
+
+/* Operations below which one thread is faster: waking another takes some microseconds when it is
+   idle, and a whole time slice when the machine is busy. */
+#ifndef OB_WORTH_SHARING /* the tests lower it, so that small models are split too */
+#define OB_WORTH_SHARING 200000.0
+#endif
 
 #define OB_MAX_THREADS 64 /* more would be a slip of the keyboard */
 
@@ -5691,6 +5701,7 @@ static onebit_dataset *ob_dataset_new(const onebit_env *env, size_t extra, void 
     return d;
 }
 
+/* The ids go with the block, or with the mapping that close_file ends; nothing else is owned. */
 ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset) {
     onebit_env env;
     if (!dataset) return;
@@ -5729,6 +5740,8 @@ static onebit_status ob_ids_check(const char *where, const int32_t *ids, size_t 
     return ONEBIT_OK;
 }
 
+/* The ids are copied, so the caller's array may go. There is no tokenizer here, hence no end
+   token: split and windows then cut anywhere. */
 ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32_t *ids,
                                                size_t count, const onebit_env *env) {
     if (out) *out = NULL;
@@ -5737,6 +5750,7 @@ ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32
     return ob_dataset_copy(out, ids, count, env);
 }
 
+/* All tokens, the held-out ones included: the training head is their beginning. */
 ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, size_t *count) {
     if (count) *count = dataset ? dataset->count : 0;
     return dataset ? dataset->ids : NULL;
@@ -5759,6 +5773,9 @@ static size_t ob_near_document(const onebit_dataset *d, size_t wish, size_t reac
     return wish;
 }
 
+/* The tail is held out, not a random sample: windows of one text overlap in content, and a
+   sample would leak what it is meant to test. The cut moves by up to a tenth of the tail to a
+   document's end. Both sides keep at least one token. */
 ONEBIT_API onebit_status onebit_dataset_split(onebit_dataset *dataset, double held_out_share) {
     size_t tail;
     if (!dataset) return ob_fail(ONEBIT_USAGE, "dataset: NULL");
@@ -5814,7 +5831,9 @@ static uint64_t ob_permute(uint64_t i, uint64_t n, uint64_t key) {
 }
 
 /* Where an epoch is cut and how many windows of T it has. Needs used > T. A window is T inputs and
-   one more token, the last target, which the next window starts with. */
+   one more token, the last target, which the next window starts with. The offset changes with
+   the epoch, so that a token does not always stand at the same place of a window; it is at most
+   T - 1, so that little text is skipped. */
 static void ob_epoch_cut(const onebit_dataset *d, size_t T, size_t *offset, size_t *windows) {
     size_t room = d->used - T; /* offsets that leave one whole window */
     uint64_t key = ob_order_key(d->at.seed, d->at.epoch, 0);
@@ -5822,9 +5841,9 @@ static void ob_epoch_cut(const onebit_dataset *d, size_t T, size_t *offset, size
     *windows = (d->used - 1 - *offset) / T;
 }
 
-/* Where the window that is cut at `at` begins: at the end token before the first document that starts
-   within half a window, so that what a document says stands before what is asked about it and a model
-   meets document starts as it will in use; else at the cut. */
+/* Where the window that is cut at `at` begins: at the end token before the first document that
+   starts within half a window, so that what a document says stands before what is asked about it
+   and a model meets document starts as it will in use; else at the cut. */
 static size_t ob_window_start(const onebit_dataset *d, size_t at, size_t t) {
     size_t i, reach = at + t / 2;
     for (i = at; d->end >= 0 && i <= reach && i + t < d->used; i++)
@@ -5832,6 +5851,9 @@ static size_t ob_window_start(const onebit_dataset *d, size_t at, size_t t) {
     return at;
 }
 
+/* inputs and targets [B][T]. All state is the position (seed, epoch, index): the order is
+   computed, not stored, so a resumed run sees just the windows that the stopped one would have
+   seen. One epoch may end and the next begin inside a batch. */
 ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
                                               int32_t *targets, int B, int T) {
     size_t offset, windows, at, t = T > 0 ? (size_t)T : 0;
@@ -5860,6 +5882,7 @@ ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *
     return ONEBIT_OK;
 }
 
+/* A checkpoint keeps this position; without a dataset it is the start of seed 1. */
 ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset) {
     onebit_position start;
     start.seed = 1;
@@ -5867,11 +5890,15 @@ ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset) {
     return dataset ? dataset->at : start;
 }
 
+/* Any position is allowed: an index past the last window starts the next epoch. */
 ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position position) {
     if (dataset) dataset->at = position;
 }
 
 /* ---- from files to documents ---- */
+/* A walk hands out one document after the other and never holds the corpus: files are mapped one
+   at a time, and text goes straight to whoever takes it. The tokenizer's training, the token
+   list and the joined text share this walk, so they agree on what a document is. */
 
 #define OB_SEPARATOR       "<|endoftext|>"
 #define OB_SEPARATOR_BYTES (sizeof OB_SEPARATOR - 1)
@@ -5902,6 +5929,8 @@ static int ob_has_extension(const char *path, const char *extension) {
     return 1;
 }
 
+/* By the name alone: content is not guessed, so that a stray binary file in a directory is left
+   out. */
 static ob_text_kind ob_path_kind(const char *path) {
     if (ob_has_extension(path, ".txt") || ob_has_extension(path, ".raw")) return OB_PLAIN_TEXT;
     if (ob_has_extension(path, ".md") || ob_has_extension(path, ".text")) return OB_PLAIN_TEXT;
@@ -5989,6 +6018,7 @@ static onebit_status ob_corpus_line(ob_corpus *c, const char *path, const char *
     return ob_split_documents(c, c->scratch, size);
 }
 
+/* Lines end with \n or \r\n; blank ones are skipped, the last one needs no line break. */
 static onebit_status ob_corpus_lines(ob_corpus *c, const char *path, const char *p, size_t n) {
     const char *start = p, *end = p + n;
     while (p < end) {
@@ -6056,6 +6086,7 @@ static onebit_status ob_corpus_walk(const char *path, ob_document_fn take, void 
     return status == ONEBIT_CANCELLED ? ONEBIT_OK : status;
 }
 
+/* Files there were, but every document in them was empty. */
 static onebit_status ob_no_text(const char *path) {
     return ob_fail(ONEBIT_FORMAT, "%.200s holds no text (.txt, .raw, .md, .text, .jsonl)", path);
 }
@@ -6068,6 +6099,7 @@ typedef struct ob_joined {
     size_t n, capacity;
 } ob_joined;
 
+/* The same code counts and copies, so the two walks of onebit_text_load cannot disagree. */
 static void ob_joined_add(ob_joined *j, const char *text, size_t n) {
     if (j->p) memcpy(j->p + j->n, text, n);
     j->n += n;
@@ -6126,12 +6158,16 @@ ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char
     return ONEBIT_OK;
 }
 
+/* env must be the one the text was loaded with: its release hook gets the block. */
 ONEBIT_API void onebit_text_free(char *text, const onebit_env *env) {
     onebit_env e = ob_env_or_default(env);
     ob_release(&e, text);
 }
 
 /* ---- tokenised text ---- */
+/* Text becomes ids while the walk goes on. The list doubles, and its ids are copied once into a
+   dataset of their exact number; the peak is two
+   to three times the ids, 8 to 12 bytes per token. */
 
 /* Ids that grow while text is read. */
 typedef struct ob_id_list {
@@ -6203,6 +6239,8 @@ static onebit_status ob_list_take(void *user, const char *text, size_t bytes) {
     return ONEBIT_OK;
 }
 
+/* The end token is remembered only here and for .tokens files with a tokenizer: it is what tells
+   documents apart when windows and the held-out tail are cut. */
 static onebit_status ob_dataset_from_text(onebit_dataset **out, const char *path,
                                           const onebit_tokenizer *tokenizer,
                                           const onebit_env *env) {
@@ -6222,9 +6260,13 @@ static onebit_status ob_dataset_from_text(onebit_dataset **out, const char *path
 }
 
 /* ---- .tokens files: "TKN2", u64 count, u32 ids, all little-endian ---- */
+/* The file is what other tools write after tokenising a corpus once. It is mapped, not read: a
+   corpus larger than memory can be trained on, and opening it costs one pass that checks the
+   ids. */
 
 #define OB_TOKENS_HEAD 12
 
+/* The type that close_file wants. */
 static void ob_close_map(void *map) { ob_map_close((ob_map *)map); }
 
 /* The tokens that the header claims must be there; bytes behind them are tolerated, as by other
@@ -6270,6 +6312,8 @@ static onebit_status ob_tokens_load(onebit_dataset **out, const char *path, cons
     return ONEBIT_OK;
 }
 
+/* With a tokenizer every id is checked against its vocabulary now, because an id beyond it would
+   be found only steps later, in the middle of training. */
 static onebit_status ob_dataset_from_tokens(onebit_dataset **out, const char *path,
                                             const onebit_tokenizer *tokenizer,
                                             const onebit_env *env) {
@@ -6290,6 +6334,7 @@ static onebit_status ob_dataset_from_tokens(onebit_dataset **out, const char *pa
     return ONEBIT_OK;
 }
 
+/* A directory is always text, even when its name ends in .tokens. */
 ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
                                              const onebit_tokenizer *tokenizer,
                                              const onebit_env *env) {
@@ -6301,6 +6346,7 @@ ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *p
     return ob_dataset_from_text(out, path, tokenizer, &e);
 }
 
+/* Written by way of a temporary file, so a reader never sees half of it. */
 ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *ids, size_t count) {
     uint8_t piece[4096];
     ob_sink sink;
@@ -6379,12 +6425,16 @@ static uint64_t ob_block_bytes(ob_format format, int cols) {
     return (uint64_t)((cols + group - 1) / group) * (uint64_t)ob_format_group_bytes[format];
 }
 
+/* Bytes of a whole matrix, padding rows included; scales are counted apart. */
 static uint64_t ob_format_bytes(ob_format format, int rows, int cols) {
     if (format == OB_PLAIN) return (uint64_t)rows * (uint64_t)cols * 4;
     return (uint64_t)((rows + 15) / 16) * ob_block_bytes(format, cols);
 }
 
 /* ---- Quantisers: latent weights to codes, code * scale approximates the weight --------------- */
+/* Latents are the float weights that the optimizer moves; codes are what a product uses. Each
+   formula stands here once and serves training, evaluation and export, so the exported model
+   computes what the trainer evaluated. */
 
 /* Round half to even for |x| < 2^22, without a library call, so that it vectorises. */
 OB_BODY float ob_round(float x) {
@@ -6392,11 +6442,14 @@ OB_BODY float ob_round(float x) {
     return (x + magic) - magic;
 }
 
+/* Two selects, not fminf and fmaxf, whose rules for NaN keep loops from vectorising. NaN stays
+   NaN. */
 OB_BODY float ob_clampf(float x, float low, float high) {
     x = x < low ? low : x;
     return x > high ? high : x;
 }
 
+/* fabsf without a library call in an inner loop; -0 stays -0, which no caller minds. */
 OB_BODY float ob_absf(float x) { return x < 0.0f ? -x : x; }
 
 /* Half to float for a whole vector at a time: no branch but two selects. */
@@ -6454,7 +6507,9 @@ OB_BODY float ob_round_code(float v, float inverse, float most) {
     return ob_clampf(ob_round(v * inverse), -most, most);
 }
 
-/* Codes of one row: out[i] * scale stands for w[i]. f32 and f16 have scale 1. */
+/* Codes of one row: out[i] * scale stands for w[i]. f32 and f16 have scale 1. The blended codes
+   of annealing are no integers; then the matrix is not exact and runs as float. A row of zeros
+   has scale 0 in 8bit mode: its inverse is taken as 0, and its codes are 0. */
 OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quantizer *z,
                               float scale) {
     float inverse = scale > 0.0f ? 1.0f / scale : 0.0f, clamp = z->clamp > 0 ? z->clamp : 3e38f;
@@ -6487,6 +6542,8 @@ OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quanti
 }
 
 /* ---- Packing --------------------------------------------------------------------------------- */
+/* Runs once per tensor at export, one code at a time; speed is not asked for here. Only
+   unpacking is in the path of every token. */
 
 /* Position and shift of a code inside a block of 16 rows. */
 static void ob_code_place(ob_format format, int row, int col, size_t *at, int *shift) {
@@ -6496,6 +6553,8 @@ static void ob_code_place(ob_format format, int row, int col, size_t *at, int *s
     *shift = (inside >> 2) * width;
 }
 
+/* code is the float value of the code: any number in f32 and f16, else an integer within +-127,
+   +-1 or one of -1, 1. Bits of b1 are only ever set, which is why the block must start cleared. */
 static void ob_pack_code(uint8_t *block, ob_format format, int row, int col, float code) {
     size_t at = (size_t)col * 16 + (size_t)row;
     int shift = 0;
@@ -6525,6 +6584,9 @@ static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
 }
 
 /* ---- Unpacking ------------------------------------------------------------------------------- */
+/* A product unpacks the columns it needs into a float panel that stays in the cache and is used
+   for all rows of the input. With one token the unpacking is most of the work, with many it
+   vanishes. */
 
 /* The 16 little-endian words of a 64-byte group. */
 OB_BODY void ob_group_words(uint32_t words[16], const uint8_t *group) {
@@ -6653,6 +6715,11 @@ OB_BODY float ob_exp(float x) {
 }
 
 /* ---- Matrix tile ----------------------------------------------------------------------------- */
+/* A product c = a b is cut three times. Columns of b go in panels of nr (16, or 32 with
+   AVX-512), inputs in blocks of OB_BLOCK, so that a panel (nr * 1024 floats, 64 or 128 KiB)
+   stays in the second cache; rows of a go in tiles whose sums live in registers. The tile reads
+   the panel in one stream and each number of a once. Vector lanes are different outputs, never
+   parts of one sum: that is why all instruction sets add in the same order. */
 
 /* c[m][nr] = (add ? c : 0) + a[m][k] * panel[k][nr]; a has strides rs (row) and cs (column), ldc is
    the stride of c. Each output is one chain of sums over k, whatever m is. fused allows
@@ -6698,6 +6765,8 @@ static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t
         }                                                                                          \
     }
 
+/* AVX2 has 16 registers: 6 rows x 2 sums, 2 of the panel and 1 of a fill 15. AVX-512 has 32: 12
+   x 2 + 3. Larger tiles would spill sums to memory. */
 OB_TILE_BODY(ob_tile16_avx2, OB_TARGET_AVX2, __m256, 8, _mm256_loadu_ps, _mm256_storeu_ps,
              _mm256_setzero_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_mul_ps, _mm256_fmadd_ps)
 OB_TILE_BODY(ob_tile32_avx512, OB_TARGET_AVX512, __m512, 16, _mm512_loadu_ps, _mm512_storeu_ps,
@@ -6723,6 +6792,8 @@ OB_TILE(ob_tile_avx512, OB_TARGET_AVX512, ob_tile32_avx512, 12, 4)
 #endif
 
 /* ---- Panels: the right operand of a tile ----------------------------------------------------- */
+/* A panel is [k][nr]: for each input the nr outputs side by side, whatever order or packing b
+   has. Copying costs k * nr, the tiles after it m * k * nr. */
 
 /* panel[i * nr + j] = b[(from + i) * rs + j * cs] for j < n, zero up to nr. */
 OB_BODY void ob_panel_body(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k,
@@ -6751,6 +6822,8 @@ OB_VARIANTS(ob_unpack, (float *out, int stride, const uint8_t *block, int format
             (out, stride, block, format, from, n))
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
+/* What works on one row of a tensor: reductions by 16 lanes, the rest element by element. The
+   same three lines follow each body: its scalar, AVX2 and AVX-512 variants. */
 
 /* Int8 codes of a token: scale = max(max|x|, 1e-5) / 127, code = round(x / scale). BitNet b1.58. */
 OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
@@ -6778,8 +6851,8 @@ OB_BODY void ob_norm_body(float *y, float *rstd, const float *x, const float *g,
 OB_VARIANTS(ob_norm, (float *y, float *rstd, const float *x, const float *g, int n, float eps),
             (y, rstd, x, g, n, eps))
 
-/* Its gradient: with u = dy * g, dx = rstd * (u - x * rstd^2 * mean(u * x)); added to or written.
- */
+/* Its gradient: with u = dy * g, dx = rstd * (u - x * rstd^2 * mean(u * x)); added to or
+   written. dx may be dy: the sum over the row is complete before the first element is written. */
 OB_BODY void ob_norm_grad_body(float *dx, const float *dy, const float *x, const float *g,
                                float rstd, int n, int add) {
     float lane[16], mean;
@@ -6812,6 +6885,7 @@ OB_BODY void ob_axpy_body(float *y, const float *x, float s, int n) {
 }
 OB_VARIANTS(ob_axpy, (float *y, const float *x, float s, int n), (y, x, s, n))
 
+/* Serves the momentum and the polynomials of Muon; a 0 with b scales, for finite y. */
 OB_BODY void ob_mix_body(float *y, const float *x, float a, float b, int n) {
     int i;
     for (i = 0; i < n; i++) y[i] = a * y[i] + b * x[i];
@@ -6881,7 +6955,8 @@ OB_VARIANTS(ob_act_grad,
              int n),
             (dg, dup, dh, g, up, act, n))
 
-/* Softmax in place; lse, when not NULL, receives log(sum exp x). */
+/* Softmax in place; lse, when not NULL, receives log(sum exp x). The peak is subtracted first,
+   so no exponential overflows; logf runs once per row. */
 OB_BODY void ob_softmax_body(float *p, float *lse, int n) {
     float lane[16], peak = p[0], sum, inverse;
     int i, j;
@@ -6898,7 +6973,9 @@ OB_BODY void ob_softmax_body(float *p, float *lse, int n) {
 }
 OB_VARIANTS(ob_softmax, (float *p, float *lse, int n), (p, lse, n))
 
-/* y[j] (+)= sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass. */
+/* y[j] (+)= sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass.
+   The order of the sum over i is that of a plain loop, so blocks of four change no bit. y, w and
+   x must not overlap. */
 OB_BODY void ob_rows_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
                           const float *OB_RESTRICT x, ptrdiff_t ld, int rows, int n) {
     int i, j;
@@ -6911,7 +6988,9 @@ OB_BODY void ob_rows_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
 }
 
 /* Attention of one query over n keys: p = softmax(scale * q . k), out = sum p v. kT is [d][ld]
-   (keys as columns), v is [n][ldv]. p is work for n floats and keeps the probabilities. */
+   (keys as columns), v is [n][ldv]. p is work for n floats and keeps the probabilities. The
+   query is scaled once instead of n scores. Lanes run over keys in the first product and over
+   dims in the second, which is what the two layouts are for. */
 OB_BODY void ob_attend_body(float *out, float *p, float *query, const float *q, const float *kT,
                             ptrdiff_t ld, const float *v, ptrdiff_t ldv, int n, int d,
                             float scale) {
@@ -6954,7 +7033,9 @@ OB_VARIANTS(ob_attend_grad,
              int d, float scale),
             (dq, dk, dv, dp, dout, p, q, k, ldk, vT, ld, n, d, scale))
 
-/* AdamW on n numbers. rate = lr / (1 - beta1^t), root = 1 / (1 - beta2^t); decay = 1 - lr * wd. */
+/* AdamW on n numbers. rate = lr / (1 - beta1^t), root = 1 / (1 - beta2^t); decay = 1 - lr * wd.
+   The bias corrections are the same for all numbers of a step and come in by rate and root. clip
+   also holds 1 / micro-batches, so gradients are averaged here and not in a pass of their own. */
 OB_BODY void ob_adamw_body(float *w, const float *g, float *m, float *v, int n, float clip,
                            float beta1, float beta2, float rate, float root, float eps,
                            float decay) {
@@ -6979,6 +7060,8 @@ OB_VARIANTS(ob_magnitude, (const float *w, int n, float clamp, float *sum, float
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
+/* One row per instruction set, chosen when an exec is made, never per call. All entries of a row
+   belong to one set: tile and panel must agree about nr. */
 typedef struct ob_kernels {
     int nr; /* columns of a tile's panel */
     void (*tile)(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs, const float *panel,
@@ -7010,6 +7093,8 @@ typedef struct ob_kernels {
     void (*magnitude)(const float *w, int n, float clamp, float *sum, float *largest);
 } ob_kernels;
 
+/* In the order of the fields above; the types of the entries differ, so the compiler
+   notices a wrong order. */
 #define OB_KERNEL_ROW(isa, nr)                                                                     \
     {                                                                                              \
         nr, ob_tile_##isa, ob_panel_##isa, ob_unpack_##isa, ob_int8_##isa, ob_norm_##isa,          \
@@ -7071,12 +7156,6 @@ typedef struct ob_job {
     int n, pieces;
 } ob_job;
 
-/* Operations below which one thread is faster: waking another takes some microseconds when it is
-   idle, and a whole time slice when the machine is busy. */
-#ifndef OB_WORTH_SHARING /* the tests lower it, so that small models are split too */
-#define OB_WORTH_SHARING 200000.0
-#endif
-
 /* Runs body on the pieces of n things that cost about `cost` operations together; small work stays
    on this thread, because waking another takes longer. The job starts with an ob_job. */
 static void ob_run(const ob_exec *x, onebit_body body, void *job, int n, double cost) {
@@ -7103,6 +7182,9 @@ typedef struct ob_weight {
 static const float ob_one = 1.0f;
 
 /* ---- Matrix product -------------------------------------------------------------------------- */
+/* Threads split outputs (panels of columns, and blocks of rows where panels are few), never the
+   sum over K: each output is added up by one thread in one order, so the number of threads
+   changes no bit, and no thread waits for another. Every thread has its own panel in x->work. */
 
 /* c[M, N] = (add ? c : 0) + a[M, K] b[K, N]; then, when w_scale is given, row n of the product is
    multiplied by a_scale[m] * w_scale[n * step]. b is a strided array, or a packed weight
@@ -7177,6 +7259,7 @@ static void ob_gemm_item(const ob_gemm_job *g, float *panel, int panel_index, in
     }
 }
 
+/* Items are numbered panel by panel, so a piece meets the blocks of one panel in a row. */
 static void ob_gemm_piece(void *arg, int piece) {
     ob_gemm_job *g = (ob_gemm_job *)arg;
     float *panel = (float *)(void *)(g->job.x->work + (size_t)piece * g->job.x->work_bytes);
@@ -7211,6 +7294,8 @@ static void ob_product(const ob_exec *x, float *c, const float *a, ptrdiff_t a_r
 
 /* ---- Linear:  y[n] = scale_w * scale_x[n] * (Wq . xq[n]),  n tokens -------------------------- */
 
+/* y [n][rows] from xq [n][cols] and xs [n], one scale per token. Sums are exact for int8 codes,
+   so multiply-add is allowed there; the scales are applied to finished sums, never inside them. */
 static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, const float *xs,
                                   const ob_weight *w, int n) {
     ob_gemm_job g;
@@ -7223,6 +7308,8 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, c
     ob_gemm(x, &g);
 }
 
+/* Rows times factors: row has one per row (NULL = 1), col one per column or one for all (step
+   0). */
 typedef struct ob_scale_job {
     ob_job job;
     float *out;
@@ -7231,6 +7318,7 @@ typedef struct ob_scale_job {
     float factor;
 } ob_scale_job;
 
+/* Element by element, so out may be in. */
 static void ob_scale_piece(void *arg, int piece) {
     ob_scale_job *s = (ob_scale_job *)arg;
     int from, to, r;
@@ -7252,7 +7340,8 @@ static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const f
 
 /* Straight-through gradient: quantisers count as the identity, scales as constants. dx (+)= (dy *
    scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may be NULL; dw may
-   be NULL. */
+   be NULL. (Bengio, Leonard, Courville 2013.) Only dense codes come here: packed weights are
+   never trained. Cost: two products of the forward pass's size. */
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                    const float *xq, const float *xs, const ob_weight *w, float *tmp,
                                    float ste, int n, int add) {
@@ -7269,6 +7358,8 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
 
 /* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1 ------------ */
 
+/* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
+   option and value mean for it. */
 typedef struct ob_rows_job {
     ob_job job;
     float *out, *out2;
@@ -7279,6 +7370,7 @@ typedef struct ob_rows_job {
     float value;
 } ob_rows_job;
 
+/* option = bits; out2 = scales. Without bits the copy makes both kinds of layer look alike. */
 static void ob_quantize_piece(void *arg, int piece) {
     ob_rows_job *q = (ob_rows_job *)arg;
     int from, to, r;
@@ -7294,6 +7386,8 @@ static void ob_quantize_piece(void *arg, int piece) {
     }
 }
 
+/* codes [rows][d], scale [rows]. Codes stay floats: the tile multiplies floats, and integers up
+   to 127 are exact in them. */
 static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, const float *in, int rows,
                             int d, int bits) {
     ob_rows_job q;
@@ -7304,6 +7398,8 @@ static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, const 
 
 /* ---- Embedding:  x[n] = W[ids[n]] ------------------------------------------------------------ */
 
+/* A packed row lies spread over its block of 16, so it is gathered code by code: d steps per
+   token, nothing beside the layers. */
 static void ob_embed_piece(void *arg, int piece) {
     ob_rows_job *e = (ob_rows_job *)arg;
     const ob_weight *w = e->w;
@@ -7319,6 +7415,7 @@ static void ob_embed_piece(void *arg, int piece) {
     }
 }
 
+/* out [rows][D]. ids were checked where they came in; here they index without a look. */
 static void ob_cpu_embed_forward(const ob_exec *x, float *out, const int32_t *ids,
                                  const ob_weight *w, int rows) {
     ob_rows_job e;
@@ -7337,6 +7434,8 @@ static void ob_embed_grad_piece(void *arg, int piece) {
                                 e->in + (size_t)r * (size_t)e->d + from, e->value, to - from);
 }
 
+/* dw [V][D]; d, not rows, is split. A tied matrix already holds the head's gradient, hence the
+   sum. */
 static void ob_cpu_embed_backward(const ob_exec *x, float *dw, const int32_t *ids, const float *dx,
                                   float ste, int rows, int d) {
     ob_rows_job e;
@@ -7347,6 +7446,7 @@ static void ob_cpu_embed_backward(const ob_exec *x, float *dw, const int32_t *id
 
 /* ---- RMSNorm:  y = x * rstd * g,  rstd = 1 / sqrt(mean x^2 + eps)   (Zhang & Sennrich 2019) -- */
 
+/* out2 = rstd, value = eps. */
 static void ob_norm_piece(void *arg, int piece) {
     ob_rows_job *n = (ob_rows_job *)arg;
     int from, to, r;
@@ -7357,6 +7457,8 @@ static void ob_norm_piece(void *arg, int piece) {
     }
 }
 
+/* y may be in. rows is N for the residual stream, N * H or N * K when heads are normed, with d
+   theirs. */
 static void ob_cpu_norm_forward(const ob_exec *x, float *y, float *rstd, const float *in,
                                 const float *gain, int rows, int d, float eps) {
     ob_rows_job n;
@@ -7365,6 +7467,7 @@ static void ob_cpu_norm_forward(const ob_exec *x, float *y, float *rstd, const f
     ob_run(x, ob_norm_piece, &n, rows, (double)rows * d * 3);
 }
 
+/* in = the norm's input, in2 = dy, out2 = rstd, option = add. */
 static void ob_norm_grad_piece(void *arg, int piece) {
     ob_rows_job *n = (ob_rows_job *)arg;
     int from, to, r;
@@ -7376,6 +7479,7 @@ static void ob_norm_grad_piece(void *arg, int piece) {
     }
 }
 
+/* dg [d] sums over rows, so columns are what threads can share. */
 typedef struct ob_gain_job {
     ob_job job;
     float *dg;
@@ -7383,6 +7487,7 @@ typedef struct ob_gain_job {
     int rows, d;
 } ob_gain_job;
 
+/* Each column is added up over all rows by one thread, in the order of rows. */
 static void ob_gain_piece(void *arg, int piece) {
     ob_gain_job *g = (ob_gain_job *)arg;
     int from, to;
@@ -7391,7 +7496,8 @@ static void ob_gain_piece(void *arg, int piece) {
                                  to - from);
 }
 
-/* dx (+)= gradient by x (dx may be dy when written); dgain += sum over rows of dy * x * rstd. */
+/* dx (+)= gradient by x (dx may be dy when written); dgain += sum over rows of dy * x * rstd.
+   The gain comes first, because it still needs dy when dx takes its place. */
 static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, const float *dy,
                                  const float *in, const float *gain, float *rstd, int rows, int d,
                                  int add) {
@@ -7415,6 +7521,9 @@ typedef struct ob_rope_job {
     float direction; /* +1 forward, -1 backward: the transpose of a rotation */
 } ob_rope_job;
 
+/* Halves of a head are paired (i with i + d/2), as in Hugging Face's LLaMA; the paper pairs
+   neighbours. The two differ by a fixed order of dims, so weights must know which one they were
+   trained with. */
 static void ob_rope_piece(void *arg, int piece) {
     ob_rope_job *p = (ob_rope_job *)arg;
     int from, to, r, h, i, half = p->d / 2;
@@ -7441,7 +7550,10 @@ static void ob_cpu_rope(const ob_exec *x, float *v, const float *table, int rows
     ob_run(x, ob_rope_piece, &p, rows, (double)rows * heads * d * 3);
 }
 
-/* Fills the table for positions [0, T). */
+/* Fills the table for positions [0, T). [T][d], computed in double once: at position 10^5 a
+   float angle
+   would be off by up to 0.004. use 0 fills in angle 0, so
+   that models without RoPE take the same path. */
 static void ob_rope_table(float *table, int T, int d, double theta, int use) {
     int t, i;
     for (t = 0; t < T; t++)
@@ -7472,6 +7584,9 @@ typedef struct ob_attention {
     float *p;            /* probabilities [B][H][T][T] kept by forward when not NULL */
 } ob_attention;
 
+/* An item is one query head of one sequence, all T positions. Position t sees start + t + 1
+   keys: the mask is the length of the row, nothing is masked or computed in vain. Groups of H /
+   K query heads share a key head (Ainslie et al. 2023). */
 static void ob_attention_piece(void *arg, int piece) {
     ob_attention *a = (ob_attention *)arg;
     float *work = (float *)(void *)(a->job.x->work + (size_t)piece * a->job.x->work_bytes);
@@ -7493,6 +7608,7 @@ static void ob_attention_piece(void *arg, int piece) {
     }
 }
 
+/* keys counts the pairs of a position and a key it sees; T^2 / 2 in training. */
 static void ob_cpu_attention_forward(const ob_exec *x, ob_attention *a) {
     double keys = (double)a->T * (a->start + 0.5 * a->T);
     ob_run(x, ob_attention_piece, a, a->B * a->H, 4.0 * a->B * a->H * keys * a->d);
@@ -7520,6 +7636,7 @@ static void ob_attention_grad_head(ob_attention *a, int b, int kh, float *dp) {
         }
 }
 
+/* work holds dp, one row of T floats. */
 static void ob_attention_grad_piece(void *arg, int piece) {
     ob_attention *a = (ob_attention *)arg;
     float *work = (float *)(void *)(a->job.x->work + (size_t)piece * a->job.x->work_bytes);
@@ -7534,7 +7651,8 @@ static void ob_cpu_attention_backward(const ob_exec *x, ob_attention *a) {
 }
 
 /* Keys and values of T new positions into the cache layout; and gradients from it, [B*K][T][d] back
-   to [B*T][K][d]. */
+   to [B*T][K][d]. v may already lie in its place (training), then only keys are turned into
+   columns. */
 static void ob_cpu_cache_store(const ob_exec *x, float *kT, float *v, const float *k,
                                const float *new_v, int B, int T, int start, int K, int d, int cap) {
     int b, t, h, i;
@@ -7551,6 +7669,8 @@ static void ob_cpu_cache_store(const ob_exec *x, float *kT, float *v, const floa
         }
 }
 
+/* in [B*K][T][d], head by head as the gradient jobs own it, to out [B*T][K][d], token by token
+   as a linear layer wants it. */
 static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, int B, int T, int K,
                                 int d) {
     int b, t, h;
@@ -7565,6 +7685,7 @@ static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, i
 
 /* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ----------------------- */
 
+/* dh NULL = forward, then h is written; else dgate and dup. */
 typedef struct ob_act_job {
     ob_job job;
     float *h, *dgate, *dup;
@@ -7572,6 +7693,7 @@ typedef struct ob_act_job {
     int act, d;
 } ob_act_job;
 
+/* Both directions in one, because they walk over the same rows. */
 static void ob_act_piece(void *arg, int piece) {
     ob_act_job *a = (ob_act_job *)arg;
     int from, to, r;
@@ -7586,6 +7708,8 @@ static void ob_act_piece(void *arg, int piece) {
     }
 }
 
+/* All arrays [rows][d] with d = F; act as in ob_activation. An exponential counts as about ten
+   operations. */
 static void ob_cpu_act_forward(const ob_exec *x, float *h, const float *gate, const float *up,
                                int act, int rows, int d) {
     ob_act_job a;
@@ -7605,6 +7729,7 @@ static void ob_cpu_act_backward(const ob_exec *x, float *dgate, float *dup, cons
 
 /* ---- Residual:  out = x + r * y  (out may be x) ---------------------------------------------- */
 
+/* in2 = y, value = r. In a session out is in, and the copy falls away. */
 static void ob_residual_piece(void *arg, int piece) {
     ob_rows_job *a = (ob_rows_job *)arg;
     int from, to, r;
@@ -7616,6 +7741,7 @@ static void ob_residual_piece(void *arg, int piece) {
     }
 }
 
+/* r is 1, or sqrt(1/2) with residual scaling: see ob_residual_factor. */
 static void ob_cpu_residual(const ob_exec *x, float *out, const float *in, const float *y, float r,
                             int rows, int d) {
     ob_rows_job a;
@@ -7636,6 +7762,7 @@ static void ob_cpu_softcap(const ob_exec *x, float *logits, float cap, size_t n)
     }
 }
 
+/* logits and dlogits [n][V], row_loss and targets [n]; factor is 1 / scored tokens of the batch. */
 typedef struct ob_loss_job {
     ob_job job;
     float *dlogits;
@@ -7669,6 +7796,8 @@ static void ob_loss_piece(void *arg, int piece) {
     }
 }
 
+/* Targets below 0 are not scored: their loss and gradient are 0. Row losses are doubles and are
+   summed by the caller in order, so threads do not change the mean. */
 static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, const float *logits,
                         const int32_t *targets, float factor, float cap, int rows, int V) {
     ob_loss_job l;
@@ -7679,7 +7808,12 @@ static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, cons
 }
 
 /* ---- Weight quantiser:  latents to dense codes and scales ------------------------------------ */
+/* Two walks over the matrix for integer modes, because every code needs the scale and a
+   per-tensor scale needs all rows. Row sums are added in the order of rows, so the scale does
+   not depend on threads. Costs one read and one write of the weights per update, little beside
+   the products. */
 
+/* measure 1: magnitudes of each row; 0: codes. step as in ob_weight's scale_step. */
 typedef struct ob_weights_job {
     ob_job job;
     const ob_quantizer *z;
@@ -7688,6 +7822,8 @@ typedef struct ob_weights_job {
     int cols, measure, step;
 } ob_weights_job;
 
+/* In the first walk scale[r] holds the row's sum: room is saved, and the caller turns it into a
+   scale. */
 static void ob_weights_piece(void *arg, int piece) {
     ob_weights_job *q = (ob_weights_job *)arg;
     const ob_kernels *kernels = q->job.x->kernels;
@@ -7757,6 +7893,7 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
              int, int))
 
 #define OB_OP_FIELD(name, parameters) void(*name) parameters;
+/* A table, not a switch in every op: model code names an op and never asks where it runs. */
 typedef struct onebit_backend {
     ONEBIT_OPS(OB_OP_FIELD)
 } onebit_backend;
@@ -7785,6 +7922,7 @@ typedef struct ob_dims {
     int V, D, L, H, K, d, F, T, gated;
 } ob_dims;
 
+/* Short names keep the tensor table below legible, one tensor to a line. */
 static ob_dims ob_dims_of(const onebit_config *c) {
     ob_dims m;
     m.V = c->vocab_size, m.D = c->hidden_size, m.L = c->num_layers, m.H = c->num_heads;
@@ -7794,7 +7932,12 @@ static ob_dims ob_dims_of(const onebit_config *c) {
 }
 
 /* ---- The tensor table ------------------------------------------------------------------------ */
+/* Every list of tensors comes from these two: memory, first weights, gradients, files. A tensor
+   that is added here is trained, saved and loaded; only the passes must be told what it does.
+   Names are those of Hugging Face's LLaMA, so that other tools can read model.safetensors. */
 
+/* What decides on mode, decay and optimizer: gains are never quantised nor decayed, embedding
+   and head have modes of their own. */
 typedef enum ob_role { OB_ROLE_GAIN, OB_ROLE_LINEAR, OB_ROLE_EMBEDDING, OB_ROLE_HEAD } ob_role;
 
 /* One row per tensor: id, Hugging Face name, rows, cols, kind, whether a config has it. Tensors of
@@ -7838,11 +7981,13 @@ static int ob_slots(const onebit_config *c) {
     return (c->num_layers + 1) * OB_BLOCK_TENSORS + (OB_TENSOR_IDS - OB_BLOCK_TENSORS);
 }
 
+/* layer is ignored for the model's own tensors. */
 static int ob_slot(const onebit_config *c, int layer, int id) {
     return (id < OB_BLOCK_TENSORS ? layer : c->num_layers) * OB_BLOCK_TENSORS + id;
 }
 
-/* Shape of the tensor that belongs into a slot; 0 when this config has none there. */
+/* Shape of the tensor that belongs into a slot; 0 when this config has none there. Names are
+   written each time: this runs at start and in files, never per token. */
 static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
     ob_dims m = ob_dims_of(c);
     int id = slot % OB_BLOCK_TENSORS, layer = slot / OB_BLOCK_TENSORS, present = 0;
@@ -7883,6 +8028,7 @@ static int ob_tensor_at(const onebit_config *c, int index, ob_tensor *out) {
     return 0;
 }
 
+/* Counts by asking for each slot, so that it cannot differ from the walk. */
 static int ob_tensor_count(const onebit_config *c) {
     ob_tensor t;
     int slot, n = 0;
@@ -7896,19 +8042,27 @@ typedef struct ob_view {
     ob_weight *slots;
 } ob_view;
 
+/* layer counts for block tensors only; pass 0 for the model's own. */
 static const ob_weight *ob_block(const ob_view *v, int layer, int id) {
     return v->slots + ob_slot(v->config, layer, id);
 }
 
+/* [cols] floats; a gain has neither codes nor scale. */
 static const float *ob_gain(const ob_view *v, int layer, int id) {
     return (const float *)ob_block(v, layer, id)->data;
 }
 
+/* A tied head is the embedding itself: one matrix [V][D], read by rows in both uses. */
 static const ob_weight *ob_head(const ob_view *v) {
     return ob_block(v, 0, v->config->tie_word_embeddings ? OB_EMBED : OB_HEAD);
 }
 
 /* ---- Activations ----------------------------------------------------------------------------- */
+/* The backward pass needs from each layer: the inputs of its norms with their rstd (x, x2,
+   q_raw, k_raw, o), the quantised inputs of its matrices (a, b, oq, hq, with scales), what went
+   into attention and activation (q, k, v, p, gate, up). The output of a norm is not kept, its
+   codes are; h is computed again, because one activation is cheaper than F floats per token and
+   layer. A session keeps none of this, so pairs that training keeps apart share memory there. */
 
 /* What one block computes; training keeps one set per layer for the backward pass, a session has
    one. */
@@ -7925,13 +8079,17 @@ typedef struct ob_acts {
     float *rstd_h, *hq, *h_s;     /* input of down_proj [N][F] */
 } ob_acts;
 
+/* A size that overflows becomes SIZE_MAX, which the carve turns into a total no allocator gives:
+   callers check once, at the end, and not at every array. */
 static float *ob_floats(ob_carve *c, size_t a, size_t b) {
     size_t n, bytes;
     if (!ob_mul(a, b, &n) || !ob_mul(n, sizeof(float), &bytes)) bytes = SIZE_MAX;
     return (float *)ob_take(c, bytes);
 }
 
-/* Takes the memory of one block for N tokens. keep: for training, B sequences of T. */
+/* Takes the memory of one block for N tokens. keep: for training, B sequences of T. The
+   probabilities [N][H][T] are the largest array when T is long: 4 * H * T bytes per token and
+   layer. */
 static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N, size_t T,
                          int keep) {
     ob_dims m = ob_dims_of(config);
@@ -7965,12 +8123,14 @@ typedef struct ob_pass {
     float *fq, *f_s;             /* input of the head: codes [N][D], scales [N] */
 } ob_pass;
 
+/* t and y carry rows of D, F or H * d in turn. */
 static size_t ob_widest(const onebit_config *c) {
     int w = c->hidden_size > c->intermediate_size ? c->hidden_size : c->intermediate_size;
     int q = c->num_heads * c->head_dim;
     return (size_t)(q > w ? q : w);
 }
 
+/* N tokens: B * T of a micro-batch, or one chunk of a session. */
 static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, size_t N) {
     size_t D = (size_t)config->hidden_size;
     p->t = ob_floats(c, N, ob_widest(config)), p->y = ob_floats(c, N, ob_widest(config));
@@ -7979,14 +8139,22 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
 }
 
 /* ---- Forward --------------------------------------------------------------------------------- */
+/* Training and sessions share this walk. What differs is data: training has B sequences from
+   position 0, dense codes and a set of activations per layer, a session one sequence, packed
+   weights, one set, and a cache that goes on from start. So what was trained is what runs, and a
+   test of one is a test of both. */
 
+/* sqrt(1/2) after each branch keeps the variance of a sum of two equal parts. */
 static float ob_residual_factor(const onebit_config *c) {
     return c->use_residual_scaling ? 0.70710678f : 1.0f;
 }
 
+/* One eps for all norms of a model. */
 static float ob_eps(const onebit_config *c) { return (float)c->layer_norm_eps; }
 
-/* Queries, keys, values of the new positions, normed and turned; keys and values into the cache. */
+/* Queries, keys, values of the new positions, normed and turned; keys and values into the cache.
+   q, k and v read the same codes a: the input is quantised once, with the bits of Q, because a
+   layer has one mode. */
 static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float *v, int layer) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
@@ -8050,7 +8218,7 @@ static void ob_forward_act(const ob_pass *p, const ob_acts *s) {
                            ob_activation(c), p->B * p->T, c->intermediate_size);
 }
 
-/* out = x2 + r * down(subnorm(h)). */
+/* out = x2 + r * down(subnorm(h)). out is the next layer's x, or x itself in a session. */
 static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int layer) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
@@ -8073,7 +8241,9 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
 }
 
-/* Logits [n][V] of rows [from, from + n) of final_x. */
+/* Logits [n][V] of rows [from, from + n) of final_x. A session asks for the last row only: with
+   a large vocabulary the head costs as much as several layers, and a prompt needs its logits
+   once. */
 static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
@@ -8088,6 +8258,10 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
 }
 
 /* ---- Backward -------------------------------------------------------------------------------- */
+/* The forward list read from its end. g->dx holds the gradient of the residual stream and is
+   added to in place: a branch takes r * dx in, and adds what flows back through its norm. d1, d2
+   and d3 pass a gradient from op to op inside a branch. Matrices and gains only ever add up, so
+   micro-batches accumulate without a further array. */
 
 /* Where gradients go: one float array per slot (NULL = none there), and the straight-through factor
    of each matrix. */
@@ -8101,8 +8275,12 @@ typedef struct ob_grads {
     int head_rows;                                /* rows of the head that are worked on together */
 } ob_grads;
 
+/* The loss and the head's gradient take two arrays of [rows][V]; a block of 256 rows is enough
+   for full speed, and all B * T rows would take twice the memory
+   of the logits. */
 #define OB_HEAD_ROWS 256
 
+/* Shared by all layers, so its size does not grow with L. */
 static void ob_grads_take(ob_grads *g, ob_carve *c, const onebit_config *config, size_t N) {
     size_t w = ob_widest(config), q = (size_t)config->num_heads * (size_t)config->head_dim;
     size_t k = (size_t)config->num_key_value_heads * (size_t)config->head_dim;
@@ -8142,6 +8320,8 @@ static void ob_backward_enter(const ob_pass *p, const ob_grads *g, float *dy) {
                         p->w->config->hidden_size);
 }
 
+/* Adds the branch's share to g->dx. With a gate, dh splits in two (d1 by gate, d3 by up), which
+   meet again in d2; without one, up takes the gate's place. */
 static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *g, int layer) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
@@ -8176,6 +8356,8 @@ static void ob_backward_heads(const ob_pass *p, const ob_acts *s, const ob_grads
     ob_backward_norm(p, g, g->dk, g->dk, s->k_raw, s->rstd_k, layer, OB_K_NORM, N * K, d, 0);
 }
 
+/* Adds the branch's share to g->dx. Q, K and V read the same input, so their shares add up in d1
+   before the norm is passed once. */
 static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_grads *g,
                                   int layer) {
     const onebit_config *c = p->w->config;
@@ -8237,7 +8419,7 @@ struct onebit_trainer {
     onebit_config config;
     onebit_train_options options;
     ob_exec exec;
-    ob_param *params;
+    ob_param *params; /* [count] in storage order */
     int count;
     ob_view view;
     ob_acts *acts; /* [L] */
@@ -8256,11 +8438,18 @@ struct onebit_trainer {
 };
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
+/* One block holds the trainer and all its arrays. The layout runs twice, to count and to place,
+   by the same code, so onebit_trainer_bytes is exact and nothing is allocated while training.
+   Per weight of a block matrix: value, gradient, two moments (Muon: one) and codes, 4 bytes
+   each, and 1 byte of seen codes; the rest are activations. */
 
+/* Muon is for matrices between hidden layers; embedding, head and gains stay with AdamW (Jordan
+   2024). */
 static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
     return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
 }
 
+/* scale has room for one per row, whatever the mode: the quantiser uses it as work. */
 static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *o) {
     size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
     p->size = rows * cols;
@@ -8288,6 +8477,8 @@ static void ob_muon_take(onebit_trainer *t, ob_carve *c) {
     t->muon[2] = ob_floats(c, square, 1), t->muon[3] = ob_floats(c, square, 1);
 }
 
+/* Slots that a config leaves empty stay zero: their gradient is NULL and no op is called on
+   them. */
 static void ob_params_take(onebit_trainer *t, ob_carve *c) {
     int slots = ob_slots(&t->config), i;
     ob_param p;
@@ -8349,6 +8540,7 @@ static onebit_status ob_trainer_settle(onebit_trainer *t, const onebit_config *c
     return ONEBIT_OK;
 }
 
+/* 0 when the settings are not valid; the error text says why. Nothing is allocated. */
 ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
                                        const onebit_train_options *options, const onebit_env *env) {
     onebit_trainer t;
@@ -8363,7 +8555,8 @@ ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
 /* ---- Start ----------------------------------------------------------------------------------- */
 
 /* Weights ~ N(0, 0.02); matrices that write into the residual stream ~ N(0, 0.02 / sqrt(2 L)), as
-   in GPT-2; gains 1. With the small embedding the first loss is ln V. */
+   in GPT-2; gains 1. With the small embedding the first loss is ln V. Each tensor has its own
+   stream of numbers, so a change of one shape leaves the others as they were. */
 static void ob_trainer_draw(onebit_trainer *t) {
     onebit_rng rng;
     int i;
@@ -8396,6 +8589,7 @@ static void ob_trainer_connect(onebit_trainer *t) {
     t->pass.x = &t->exec;
 }
 
+/* One block, one release. */
 ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
     onebit_env env;
     if (!trainer) return;
@@ -8404,6 +8598,8 @@ ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
 }
 
 /* ---- Schedules ------------------------------------------------------------------------------- */
+/* All schedules are functions of the number of updates done, without state of their own: a
+   resumed run continues them from steps alone. */
 
 /* Learning rate at update s (from 0) as a share of the peak: warm-up, then the chosen shape down to
    lr_min_ratio at max_steps. */
@@ -8421,7 +8617,8 @@ static double ob_schedule(const onebit_train_options *o, int s) {
     return 1.0 - (1.0 - low) * p;
 }
 
-/* True while the run is in its float head start. */
+/* True while the run is in its float head start. Block matrices then train as f32; the switch to
+   codes comes at one step. */
 static int ob_in_float(const onebit_trainer *t) {
     return t->steps < t->options.float_fraction * t->options.max_steps;
 }
@@ -8439,7 +8636,9 @@ static void ob_blend(const onebit_trainer *t, float *keep, float *soft) {
     *soft = (float)(1.0 - a + arenas);
 }
 
-/* Sets one matrix's quantiser for a stage, and the weight's flags. */
+/* Sets one matrix's quantiser for a stage, and the weight's flags. The straight-through factor
+   follows the blend: keep * ste for the share of the code, whose slope is chosen, and soft for
+   the share of the latent, whose slope is 1. */
 static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
                                      ob_codes_stage stage) {
     ob_weight *w = t->view.slots + p->info.slot;
@@ -8462,8 +8661,9 @@ static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
     return z;
 }
 
-/* Brings the codes up to date: the weights of this training step, or those that would be exported.
- */
+/* Brings the codes up to date: the weights of this training step, or those that would be
+   exported. Micro-batches of one update share the codes; an evaluation between them costs two
+   requantisations. */
 static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
     int i;
     if (t->stage == stage) return;
@@ -8478,7 +8678,8 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
     t->stage = stage;
 }
 
-/* Takes the codes of the first weights as those of the last report, so that flips count from here. */
+/* Takes the codes of the first weights as those of the last report, so that flips count from here.
+ */
 static void ob_trainer_remember(onebit_trainer *t) {
     size_t j;
     int i;
@@ -8490,6 +8691,7 @@ static void ob_trainer_remember(onebit_trainer *t) {
     }
 }
 
+/* The error names the batch size because activations are what a user can shrink most easily. */
 ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebit_config *config,
                                                const onebit_train_options *options,
                                                const onebit_env *env) {
@@ -8519,6 +8721,8 @@ ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebi
 
 /* ---- One micro-batch ------------------------------------------------------------------------- */
 
+/* Ids come from outside and index tables: they are checked once, here, and trusted below. low is
+   0 for inputs, anything for targets, where a negative id means "not scored". */
 static onebit_status ob_check_ids(const int32_t *ids, size_t n, int low, int vocab,
                                   const char *what) {
     size_t i;
@@ -8595,6 +8799,8 @@ static void ob_trainer_mask(onebit_trainer *t) {
     }
 }
 
+/* Losses and gradients of micro-batches are summed; update divides by their number. That is the
+   mean over all tokens when every micro-batch scores equally many. */
 ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, const int32_t *inputs,
                                                    const int32_t *targets, double *loss) {
     double mean;
@@ -8612,6 +8818,7 @@ ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, cons
 
 /* ---- One update ------------------------------------------------------------------------------ */
 
+/* p for one tensor's step, t alone for the norm over all; the floats as in ob_adamw_body. */
 typedef struct ob_update_job {
     ob_job job;
     onebit_trainer *t;
@@ -8619,7 +8826,8 @@ typedef struct ob_update_job {
     float clip, rate, root, decay;
 } ob_update_job;
 
-/* Sum of squares of each gradient, one tensor per item. */
+/* Sum of squares of each gradient, one tensor per item. Parts of 4096 are float sums, the total
+   is a double: a long float sum would lose small squares. */
 static void ob_square_piece(void *arg, int piece) {
     ob_update_job *u = (ob_update_job *)arg;
     int from, to, i;
@@ -8650,6 +8858,7 @@ static double ob_gradient_norm(onebit_trainer *t) {
     return sqrt(sum);
 }
 
+/* Element by element, so the cut between threads does not show in the result. */
 static void ob_adamw_piece(void *arg, int piece) {
     ob_update_job *u = (ob_update_job *)arg;
     const onebit_train_options *o = &u->t->options;
@@ -8674,7 +8883,9 @@ static void ob_adamw_step(onebit_trainer *t, ob_param *p, double lr, float clip)
 }
 
 /* Orthogonalises m [r, c], r <= c, in place: X <- aX + (bA + cAA)X with A = X X^T, coefficients of
-   Jordan 2024 (Muon). t->muon[1..3] are work; m is t->muon[0]. */
+   Jordan 2024 (Muon). t->muon[1..3] are work; m is t->muon[0]. The norm is brought to 1 first,
+   so all singular values lie in [0, 1], where the polynomial drives them towards 1 (about 0.7 to
+   1.2 after five rounds, which is enough). Cost per round: 2 r^2 c + r^3 multiplications. */
 static void ob_newton_schulz(onebit_trainer *t, int r, int c) {
     const ob_exec *x = &t->exec;
     float *m = t->muon[0], *next = t->muon[1], *A = t->muon[2], *B = t->muon[3];
@@ -8697,7 +8908,8 @@ static void ob_newton_schulz(onebit_trainer *t, int r, int c) {
 }
 
 /* Muon on one matrix: Nesterov momentum, orthogonalised, step lr * sqrt(max(1, rows / cols)). Tall
-   matrices are worked on transposed. */
+   matrices are worked on transposed. Transposing makes the square matrices as small as they can
+   be. The factor keeps the change per output alike for all shapes. */
 static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) {
     const onebit_train_options *o = &t->options;
     int rows = p->info.rows, cols = p->info.cols, tall = rows > cols, i, j;
@@ -8720,7 +8932,8 @@ static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) 
         }
 }
 
-/* Steps every tensor and clips latents. */
+/* Steps every tensor and clips latents. Clipped latents cannot run off so far that no later
+   gradient could flip their code. */
 static void ob_trainer_step_all(onebit_trainer *t, double share, float clip) {
     float bound = (float)t->config.latent_clip_max_training;
     int i;
@@ -8743,6 +8956,9 @@ static void ob_trainer_clear(onebit_trainer *t) {
     t->loss_sum = 0.0;
 }
 
+/* Averages, checks, clips by the global norm (Pascanu et al. 2013), steps. A loss or norm that
+   is no number, or absurdly large, leaves the weights untouched, so the caller may still save
+   them. The comparisons are negated because NaN fails every one. */
 ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
                                                onebit_step_report *report) {
     onebit_trainer *t = trainer;
@@ -8776,6 +8992,9 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
 }
 
 /* ---- Evaluation and access ------------------------------------------------------------------- */
+/* All of this looks at the deployed weights: hard codes without blend, which is what an export
+   would hold. During annealing the loss here is
+   therefore above that of training, as a rule. */
 
 ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs,
                                                  const int32_t *targets, int B, int T,
@@ -8789,6 +9008,9 @@ ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const 
     return ob_trainer_run(trainer, inputs, targets, B, T, 0, loss);
 }
 
+/* Each token but the first is scored once, in windows of T that start without context; the last
+   may be shorter. Many windows run as one batch. Weighted by tokens, so short ends count for
+   what they are. */
 ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids,
                                               size_t count, int max_windows, double *loss,
                                               size_t *scored) {
@@ -8845,6 +9067,8 @@ static ob_param *ob_coded_param(onebit_trainer *t, int index) {
     return NULL;
 }
 
+/* Ternary and binary codes are -1, 0 and 1, hence the index code + 1. The report's codes become
+   the new reference for flips: two readers of one trainer would disturb each other. */
 ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index,
                                               onebit_code_report *out) {
     ob_param *p;
@@ -8906,6 +9130,8 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 #define OB_RECORD_BYTES 128
 
 /* ---- Writing --------------------------------------------------------------------------------- */
+/* The same walk counts with p NULL and writes with p set, so size and content cannot disagree.
+   Numbers are put byte by byte, so files are equal on machines of any byte order. */
 
 /* Where everything goes; counted first, written second. */
 typedef struct ob_image {
@@ -8972,6 +9198,8 @@ static void ob_image_write(ob_image *m, const onebit_trainer *t,
     ob_put64(m->p + 16, ob_hash64(m->p + 24, (size_t)m->at - 24, 0));
 }
 
+/* The checksum is computed last, over the finished bytes; gaps are zero, so equal weights give
+   equal files. */
 ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
                                       void *out, size_t size) {
     ob_image m;
@@ -8987,6 +9215,10 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
 }
 
 /* ---- Opening --------------------------------------------------------------------------------- */
+/* A file may be hostile: every offset, size and count is checked before it is used, and each
+   tensor must be the one the config asks for, in its place, with its shape. What has passed is
+   used in place; weights are never copied or unpacked as a whole, so opening costs one pass for
+   the checksum and memory is what the file takes. */
 
 struct onebit_model {
     onebit_env env;
@@ -9083,7 +9315,8 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
     return ONEBIT_OK;
 }
 
-/* Everything after m->image and m->bytes are set. The slots follow the model in its block. */
+/* Everything after m->image and m->bytes are set. The slots follow the model in its block. head
+   lies on the caller's stack until all is known; on an error the caller drops what head owns. */
 static onebit_status ob_open_image(onebit_model **out, onebit_model *head) {
     onebit_model *m;
     size_t slots;
@@ -9116,6 +9349,7 @@ static void ob_model_drop(onebit_model *m) {
     ob_map_close(&m->map);
 }
 
+/* Bytes at a multiple of 64 are used in place and must outlive the model; others are copied. */
 ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data,
                                                   size_t bytes, const onebit_env *env) {
     onebit_model head;
@@ -9138,6 +9372,8 @@ ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void
     return status;
 }
 
+/* The mapping stays open as long as the model; pages come in when they are first used, and
+   processes that open the same file share them. */
 ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
                                            const onebit_env *env) {
     onebit_model head;
@@ -9173,6 +9409,7 @@ ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *mo
     return model ? model->tokenizer : NULL;
 }
 
+/* out->name points into the file; scale is the first one when a matrix has many. */
 ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int index,
                                              onebit_tensor_info *out) {
     const uint8_t *r;
@@ -9266,6 +9503,7 @@ static size_t ob_st_read_dtype(ob_json *j, ob_st_tensor *t) {
     return element;
 }
 
+/* No dimension at all is a scalar, one element. */
 static void ob_st_read_shape(ob_json *j, ob_st_tensor *t) {
     t->rank = 0;
     ob_json_array(j);
@@ -9361,6 +9599,7 @@ static onebit_status ob_st_fill(ob_st_file *out, ob_json j, const uint8_t *data,
     return ob_json_end(&j);
 }
 
+/* By address: all tensors point into one data section. */
 static int ob_st_by_place(const void *a, const void *b) {
     const ob_st_tensor *x = *(const ob_st_tensor *const *)a, *y = *(const ob_st_tensor *const *)b;
     if (x->data != y->data) return x->data < y->data ? -1 : 1;
@@ -9368,6 +9607,7 @@ static int ob_st_by_place(const void *a, const void *b) {
                                : x->bytes > y->bytes; /* an empty one stands before a full one */
 }
 
+/* Byte order, the same that ob_st_find searches by. */
 static int ob_st_by_name(const void *a, const void *b) {
     const ob_st_tensor *x = *(const ob_st_tensor *const *)a, *y = *(const ob_st_tensor *const *)b;
     return strcmp(x->name, y->name);
@@ -9415,6 +9655,7 @@ static onebit_status ob_st_take(ob_st_file *f, const char *what) {
     return ONEBIT_OK;
 }
 
+/* Safe on a file that failed to open half-way: everything starts as zero. */
 static void ob_st_close(ob_st_file *f) {
     if (f->tensors) ob_release(&f->env, f->tensors);
     if (f->map.data) ob_map_close(&f->map);
@@ -9453,6 +9694,7 @@ OB_INLINE onebit_status ob_st_parse(ob_st_file *out, const void *data, size_t by
     return status;
 }
 
+/* The tensors point into the mapping and are valid until ob_st_close. */
 static onebit_status ob_st_open(ob_st_file *out, const char *path, const onebit_env *env) {
     onebit_status status;
     memset(out, 0, sizeof *out);
@@ -9491,6 +9733,7 @@ static size_t ob_st_metadata(const ob_st_file *f, const char *key, char *out, si
 
 /* ---- writing ---- */
 
+/* By hand: ob_out_number takes a double, which is exact only up to 2^53. */
 static void ob_st_put_number(ob_out *o, uint64_t v) {
     char text[24];
     size_t at = sizeof text;
@@ -9499,6 +9742,7 @@ static void ob_st_put_number(ob_out *o, uint64_t v) {
     ob_out_add(o, text + at, sizeof text - at);
 }
 
+/* Pairs of key and value until NULL; values are escaped, so JSON texts may be stored in them. */
 static void ob_st_put_metadata(ob_out *o, const char *const *metadata) {
     int i;
     ob_out_text(o, "\"__metadata__\":{");
@@ -9598,14 +9842,17 @@ static onebit_status ob_st_write(const char *path, const ob_st_item *items, int 
 /* Text of any length that belongs to an object: measured, then written. */
 typedef size_t (*ob_text_writer)(const void *object, char *out, size_t size);
 
+/* Three writers of one type, so that ob_text_of need not know what it writes. */
 static size_t ob_write_config(const void *object, char *out, size_t size) {
     return onebit_config_write((const onebit_config *)object, out, size);
 }
 
+/* Without a tokenizer an empty text, which load takes for "none". */
 static size_t ob_write_tokenizer(const void *object, char *out, size_t size) {
     return object ? onebit_tokenizer_write((const onebit_tokenizer *)object, out, size) : 0;
 }
 
+/* From the field table, so a new option is saved without a change here. */
 static size_t ob_write_options(const void *object, char *out, size_t size) {
     ob_out o = ob_out_on(out, size);
     ob_out_text(&o, "{");
@@ -9678,6 +9925,8 @@ static onebit_status ob_trainer_write(const onebit_trainer *t, const char *path,
     return status;
 }
 
+/* Only between updates: gradients that were added up are not stored. The temporary file replaces
+   the old checkpoint at the very end, so a crash or a full disk leaves the old one whole. */
 ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
                                              const onebit_tokenizer *tokenizer,
                                              onebit_position position, const char *path) {
@@ -9726,6 +9975,8 @@ static onebit_status ob_checkpoint_fetch(const ob_st_file *f, const ob_param *p,
     return ONEBIT_OK;
 }
 
+/* Sizes are checked against the config of the same file, so a checkpoint that was edited by hand
+   fails with the tensor's name. */
 static onebit_status ob_checkpoint_params(const ob_st_file *f, onebit_trainer *t) {
     int i;
     for (i = 0; i < t->count; i++) {
@@ -9775,6 +10026,8 @@ static onebit_status ob_checkpoint_build(onebit_trainer **out, const ob_st_file 
     return ob_checkpoint_read_state(texts[2], *out, position);
 }
 
+/* After this the run goes on as if it had not stopped, bit for bit. options may change all but
+   the optimizer, whose state would have no meaning for another. */
 ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokenizer **tokenizer,
                                              onebit_position *position, const char *path,
                                              const onebit_train_options *options,
@@ -9811,6 +10064,7 @@ static onebit_status ob_checkpoint_path(char *out, size_t size, const char *name
     return ob_path_join(out, size, "", name);
 }
 
+/* For callers that show or change settings before they resume; no tensor is touched. */
 ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
                                                     onebit_train_options *options, const char *path,
                                                     const onebit_env *env) {
@@ -9836,6 +10090,7 @@ ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
     return ONEBIT_OK;
 }
 
+/* The whole file is built in memory: it is small beside the trainer that holds the same weights. */
 ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
                                                const onebit_tokenizer *tokenizer,
                                                const char *path) {
@@ -9857,6 +10112,9 @@ ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
    uses: base system format kernels ops model files               used by: sample flow
    ============================================================================================== */
 
+/* Three numbers keep the place: tokens [0, length) are in the caches, [length, fed) wait, and
+   the first `chunk` of those are on their way through the layers, before `layer`. So work can
+   stop after any layer and go on later, and feeding while it is under way is allowed. */
 struct onebit_session {
     onebit_env env;
     const onebit_model *model;
@@ -9876,6 +10134,8 @@ struct onebit_session {
     int ready;       /* logits belong to tokens[length - 1] */
 };
 
+/* context 0 = that of the model. A chunk of 64 tokens makes unpacking cheap beside the products
+   and keeps activations small. */
 ONEBIT_API onebit_session_options onebit_session_options_default(void) {
     onebit_session_options o;
     o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64;
@@ -9925,6 +10185,7 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
     ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim);
 }
 
+/* The caches are most of it: 8 bytes * L * K * d per token of context. */
 ONEBIT_API size_t onebit_session_bytes(const onebit_model *model,
                                        const onebit_session_options *options,
                                        const onebit_env *env) {
@@ -9937,6 +10198,8 @@ ONEBIT_API size_t onebit_session_bytes(const onebit_model *model,
     return c.used;
 }
 
+/* The model is not copied and must outlive the session; sessions of one model may run on
+   different threads, because a model is never written to. */
 ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebit_model *model,
                                                const onebit_session_options *options,
                                                const onebit_env *env) {
@@ -9968,6 +10231,7 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     return ONEBIT_OK;
 }
 
+/* The model stays: it is not the session's. */
 ONEBIT_API void onebit_session_free(onebit_session *session) {
     onebit_env env;
     if (!session) return;
@@ -9982,7 +10246,8 @@ ONEBIT_API const onebit_model *onebit_session_model(const onebit_session *sessio
 /* ---- Evaluation ------------------------------------------------------------------------------ */
 
 /* Makes room for count tokens: keeps the first keep_first and the later half of the rest, which is
-   evaluated again because positions move. */
+   evaluated again because positions move. Half, so that this happens once per context / 2 tokens
+   and its cost spreads out over them. */
 static onebit_status ob_session_slide(onebit_session *s, size_t count) {
     int first = s->options.keep_first < s->fed ? s->options.keep_first : s->fed;
     int room = s->options.context - first, keep = room / 2;
@@ -9998,6 +10263,7 @@ static onebit_status ob_session_slide(onebit_session *s, size_t count) {
     return ONEBIT_OK;
 }
 
+/* Only queues; a bad id or a full context leaves the session as it was. */
 ONEBIT_API onebit_status onebit_session_feed(onebit_session *session, const int32_t *ids,
                                              size_t count) {
     onebit_session *s = session;
@@ -10052,6 +10318,8 @@ static int ob_session_layer(onebit_session *s, float *rows) {
     return done;
 }
 
+/* The unit is one layer of one chunk, for hosts that must not block: a game's frame, an event
+   loop. */
 ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_layers) {
     int n = 0;
     if (!session) return ob_fail(ONEBIT_USAGE, "onebit_session_step: session is NULL");
@@ -10062,6 +10330,8 @@ ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_la
     return ONEBIT_OK;
 }
 
+/* logits gets a row for each of the new ids and only for them; a slide may put older tokens back
+   into the queue, which then run in chunks that end just before the new ones. */
 ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int32_t *ids,
                                              size_t count, float *logits) {
     onebit_session *s = session;
@@ -10082,6 +10352,7 @@ ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int3
     return ONEBIT_OK;
 }
 
+/* NULL while tokens wait: old logits would be those of another token. */
 ONEBIT_API const float *onebit_session_logits(const onebit_session *session) {
     return session && session->ready ? session->logits : NULL;
 }
@@ -10094,6 +10365,8 @@ ONEBIT_API const int32_t *onebit_session_tokens(const onebit_session *session) {
     return session ? session->tokens : NULL;
 }
 
+/* Costs nothing: caches beyond length are overwritten later. The logits of the new last token
+   are not known, so at least one token must be fed before the next draw. */
 ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int length) {
     if (!session) return ob_fail(ONEBIT_USAGE, "onebit_session_rewind: session is NULL");
     if (length < 0 || length > session->length)
@@ -10106,12 +10379,16 @@ ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int leng
 }
 
 /* ---- Save and restore ------------------------------------------------------------------------ */
+/* A state saves the evaluation of a long prompt. It is bound to its model by the checksum and to
+   machines of one byte order, because it is copied as it is; it may move between contexts of
+   different size. */
 
 /* State: u64 "OBSTATE1", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304;
    tokens [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d]. */
 #define OB_STATE_MAGIC 0x31455441545342ffu
 #define OB_STATE_HEAD  32
 
+/* 8 bytes per cached number: a float of the key and one of the value. */
 static size_t ob_state_bytes(const onebit_session *s, int fed, int length, int ready) {
     const onebit_config *c = &s->model->config;
     size_t kv = (size_t)c->num_key_value_heads * (size_t)c->head_dim;
@@ -10137,6 +10414,8 @@ static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int
     }
 }
 
+/* A chunk under way is not saved: its tokens count as waiting and run again from the first
+   layer. */
 ONEBIT_API size_t onebit_session_save(const onebit_session *session, void *out, size_t size) {
     const onebit_session *s = session;
     size_t bytes, V;
@@ -10158,6 +10437,8 @@ ONEBIT_API size_t onebit_session_save(const onebit_session *session, void *out, 
     return bytes;
 }
 
+/* The counts are checked before anything changes. A bad token empties the session, so that it
+   never holds half a state. */
 ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const void *data,
                                                 size_t bytes) {
     onebit_session *s = session;
@@ -10307,6 +10588,11 @@ static int ob_draw_sorted(const float *logits, const float *p, int32_t *ids, int
     return ob_draw(p, ids + vocab - 1, kept, -1, sum, rng);
 }
 
+/* The order: penalties, temperature, top-k, top-p, min-p, draw. Without an rng, work or
+   temperature it is the likeliest token, so a caller without memory still gets an answer. work
+   holds V * 8 bytes: p [V], then ids [V]; the penalties' counts use it before them. The plain
+   draw costs V exponentials and no sort. One random number is used per draw, so a seed gives the
+   same text again. */
 ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, size_t count,
                              const onebit_sample_options *options, onebit_rng *rng, void *work) {
     onebit_sample_options o = options ? *options : onebit_sample_options_default();
@@ -10341,11 +10627,13 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
 #define OB_PLOT_TOP    56.0
 #define OB_PLOT_BOTTOM 392.0
 
+/* x are steps, y nats per token; SVG's y axis points down, which ob_plot_y turns round. */
 typedef struct ob_plot {
     ob_buffer *out;
     double x0, x1, y0, y1; /* data at the left, right, bottom and top edge */
 } ob_plot;
 
+/* Neither NaN nor infinite; gaps in a curve are NaN. */
 static int ob_is_number(double v) { return v >= -DBL_MAX && v <= DBL_MAX; }
 
 /* A number with some decimals (0..6) and a point, whatever the locale says; cut to +-1e9. */
@@ -10535,6 +10823,9 @@ static void ob_svg_step(ob_buffer *out, double v, double tick) {
     else ob_svg_fixed(out, v, ob_plot_decimals(tick));
 }
 
+/* Horizontal grid lines for the loss, ticks below for steps; ticks are whole multiples of their
+   distance, the small number forgives rounding at the edge. 40 bounds the loop, whatever the
+   ranges. */
 static void ob_svg_axes(const ob_plot *p) {
     double tick = ob_plot_tick(p->y1 - p->y0, 6), v;
     int i;
@@ -10663,7 +10954,14 @@ static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, c
    ============================================================================================== */
 
 /* ---- Generate -------------------------------------------------------------------------------- */
+/* Tokens are not text: a token may hold half a character, and a stop string may begin inside one
+   token and end in another. So text passes two gates. The decoder keeps the bytes of an
+   unfinished character; the stream then keeps the longest end of its text that a stop string
+   begins with, and lets go of the rest at once. A caller therefore never sees part of a stop
+   string, and text is late only while it may become one. */
 
+/* add_start 1: training text has an end token before each document, so a prompt behind one looks
+   like a document's beginning. */
 ONEBIT_API onebit_generate_options onebit_generate_options_default(void) {
     onebit_generate_options o;
     o.sample = onebit_sample_options_default();
@@ -10673,7 +10971,7 @@ ONEBIT_API onebit_generate_options onebit_generate_options_default(void) {
 }
 
 #define OB_STOP_MAX 256 /* bytes of a stop string */
-#define OB_HELD_MAX 1024
+#define OB_HELD_MAX 1024 /* a kept beginning (< 256) and one piece (< 512) fit */
 
 /* Text on its way out: held back while it may still become a stop string. */
 typedef struct ob_stream {
@@ -10704,7 +11002,8 @@ static ptrdiff_t ob_stream_find(const ob_stream *s, size_t *keep) {
     return first;
 }
 
-/* Hands out the first n held bytes. */
+/* Hands out the first n held bytes. The text ends in a zero for the caller's convenience, and
+   one byte of what follows is put back after it. A caller that cancelled is not called again. */
 static void ob_stream_emit(ob_stream *s, size_t n) {
     char rest = s->held[n];
     if (n == 0) return;
@@ -10750,14 +11049,17 @@ static onebit_status ob_generate_prompt(onebit_session *s, const char *prompt, i
     return status;
 }
 
-/* Draws the next token. */
+/* Draws the next token. From a copy, because the sampler changes logits and the session's own
+   stay for the caller to read. */
 static int ob_generate_draw(onebit_session *s, const onebit_sample_options *o, onebit_rng *rng) {
     int V = s->model->config.vocab_size;
     memcpy(s->drawn, s->logits, (size_t)V * sizeof(float));
     return onebit_sample(s->drawn, V, s->tokens, (size_t)s->length, o, rng, s->work);
 }
 
-/* Token by token until something says stop; gives its name. */
+/* Token by token until something says stop; gives its name. Each drawn token is evaluated even
+   if it is the last, so that a following call continues behind it. A full context ends the text
+   without an error; other failures are passed on. The end token is neither shown nor evaluated. */
 static onebit_status ob_generate_loop(onebit_session *s, const onebit_sample_options *o,
                                       ob_stream *stream, onebit_generation *g) {
     const onebit_tokenizer *words = s->model->tokenizer;
@@ -10791,6 +11093,8 @@ static onebit_status ob_generate_loop(onebit_session *s, const onebit_sample_opt
     return ONEBIT_OK;
 }
 
+/* prompt_seconds is the prefill, seconds the decoding; the two speeds differ by an order of
+   magnitude and are reported apart. */
 ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *prompt,
                                          const onebit_generate_options *options,
                                          onebit_text_fn on_text, void *user,
@@ -10824,7 +11128,8 @@ ONEBIT_API onebit_status onebit_generate(onebit_session *session, const char *pr
 
 /* ---- Score ----------------------------------------------------------------------------------- */
 
-/* -ln p of id under a row of logits. */
+/* -ln p of id under a row of logits. In double, since a sum over a large vocabulary in float
+   would cost digits of the score. */
 static double ob_nats(const float *logits, int V, int32_t id) {
     double peak = logits[0], sum = 0.0;
     int i;
@@ -10833,6 +11138,9 @@ static double ob_nats(const float *logits, int V, int32_t id) {
     return peak + log(sum) - (double)logits[id];
 }
 
+/* Windows of `context` tokens, each from an empty cache, chunk by chunk; from skips what is only
+   given. Token i + 1 is scored by the logits of token i, so id 0 never is. Memory: chunk * V
+   floats. */
 ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *ids, size_t count,
                                       size_t from, double *nats, size_t *scored) {
     onebit_session *s = session;
@@ -10865,7 +11173,13 @@ ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *id
 }
 
 /* ---- Train ----------------------------------------------------------------------------------- */
+/* onebit_train is the program most people want: text in, model out. It is written on public
+   calls but for a few looks into the trainer; whoever needs another loop can copy this one. All
+   settings come in the job, everything it makes goes to one directory, and progress goes to one
+   callback, whose kinds are b = before, s = step, v = validated, c = checkpoint, q = codes, w =
+   warning, e = end. */
 
+/* Only data_dir has no default. */
 ONEBIT_API onebit_train_job onebit_train_job_default(void) {
     onebit_train_job job;
     memset(&job, 0, sizeof job);
@@ -10892,14 +11206,14 @@ typedef struct ob_run_state {
     onebit_tokenizer *tokenizer;
     onebit_dataset *data, *val_data;
     onebit_trainer *trainer;
-    const int32_t *val;
-    size_t val_count, val_bytes, tokens;
+    const int32_t *val; /* held-out ids; they belong to data or val_data */
+    size_t val_count, val_bytes, tokens; /* bytes of text that val stands for; training tokens */
     int32_t *inputs, *targets; /* one micro-batch */
-    ob_metric *metrics;
+    ob_metric *metrics; /* rows of metrics.csv, all of the run */
     size_t metric_count, metric_room;
     double start, unigram, val_loss, bits_per_byte, train_loss;
     double clock_tokens, clock_seconds, speed;
-    int warned;
+    int warned; /* the loss warning comes once */
 } ob_run_state;
 
 /* Tells the caller; non-zero when it wants to stop. */
@@ -10918,6 +11232,7 @@ static int ob_tell(ob_run_state *r, int kind, const onebit_step_report *step, co
     return r->job->on_progress(r->job->user, &p);
 }
 
+/* Case matters here, unlike in ob_has_extension. */
 static int ob_ends_with(const char *text, const char *end) {
     size_t a = strlen(text), b = strlen(end);
     return a >= b && strcmp(text + a - b, end) == 0;
@@ -10932,7 +11247,9 @@ static int ob_tokenizer_kind_parse(const char *name) {
 
 #define OB_TOKENIZER_SAMPLE ((size_t)32 << 20) /* text that a tokenizer is trained on, at most */
 
-/* Config (a preset when the job has none) and tokenizer (trained when the job has none). */
+/* Config (a preset when the job has none) and tokenizer (trained when the job has none). The
+   text's size picks the preset, and 32 MiB are enough for merges: more text changes few of them
+   and costs time. */
 static onebit_status ob_run_tokenizer(ob_run_state *r) {
     const onebit_train_job *job = r->job;
     int kind = ob_tokenizer_kind_parse(job->tokenizer_kind), vocab;
@@ -10960,7 +11277,9 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* Nats per token of the best guess that knows only how often each token occurs. */
+/* Nats per token of the best guess that knows only how often each token occurs. A model that
+   learned anything is below it: it is the reference line of the plot and the bar of the health
+   check. 0 = not known. */
 static double ob_unigram_entropy(const ob_run_state *r) {
     size_t n, i, V = (size_t)r->config.vocab_size;
     const int32_t *ids = onebit_dataset_tokens(r->data, &n);
@@ -10973,7 +11292,8 @@ static double ob_unigram_entropy(const ob_run_state *r) {
     return h;
 }
 
-/* Training and validation tokens. */
+/* Training and validation tokens. The validation bytes make bits per byte comparable between
+   tokenizers; an end token stands for no text, and the first token is never scored. */
 static onebit_status ob_run_data(ob_run_state *r) {
     const onebit_train_job *job = r->job;
     onebit_position p;
@@ -11009,7 +11329,8 @@ static void ob_run_steps(ob_run_state *r) {
     if (o->max_steps == 0 || steps < o->max_steps) o->max_steps = steps < 1 ? 1 : (int)steps;
 }
 
-/* Trainer, tokenizer and position from a checkpoint. */
+/* Trainer, tokenizer and position from a checkpoint. The data is opened anew and must be the
+   same text; its position comes from the checkpoint. */
 static onebit_status ob_run_resume(ob_run_state *r) {
     char path[OB_PATH_MAX];
     onebit_position p;
@@ -11039,11 +11360,14 @@ static onebit_status ob_run_rooms(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
+/* A row beyond the room is dropped: a plot with a row less is no reason to end a run. */
 static void ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
     if (r->metric_count < r->metric_room) r->metrics[r->metric_count++] = *m;
 }
 
-/* Takes the rows of an earlier metrics.csv up to the step that is resumed from. */
+/* Takes the rows of an earlier metrics.csv up to the step that is resumed from. Rows beyond that
+   step belong to updates that are done again. A file that cannot be read is no error: the run
+   then starts its curve here. */
 static void ob_run_old_metrics(ob_run_state *r) {
     char path[OB_PATH_MAX];
     ob_map map;
@@ -11070,7 +11394,9 @@ static void ob_run_old_metrics(ob_run_state *r) {
     ob_map_close(&map);
 }
 
-/* metrics.csv and loss.svg from the metrics. */
+/* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
+   that a viewer may reload them while the run goes on. An empty cell means: not measured at this
+   step. */
 static onebit_status ob_run_write_metrics(ob_run_state *r) {
     static const char *const label[1] = {"unigram entropy"};
     ob_buffer csv = ob_buffer_new(&r->env), svg = ob_buffer_new(&r->env);
@@ -11118,7 +11444,8 @@ static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report
     return ONEBIT_OK;
 }
 
-/* Validation loss and bits per byte; all = the whole held-out text. */
+/* Validation loss and bits per byte; all = the whole held-out text. Bits per byte = nats per
+   token / ln 2 * tokens / bytes, with tokens and bytes of the whole held-out text. */
 static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *step, int all) {
     size_t scored = 0;
     int windows = all ? 0 : r->options.eval_batches * r->options.batch_size;
@@ -11132,7 +11459,11 @@ static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *
 }
 
 /* Says in words what looks wrong: a tensor without gradient, and a loss that is still above what
-   counting tokens alone would reach after 2 % of the run. */
+   counting tokens alone would reach after 2 % of the run. The first means a matrix that nothing
+   reaches: a gain of zero before it, or data that never uses it. The second, that the model has
+   not even learned which tokens are frequent: as a rule a rate too high, too low, or broken
+   text. The first is looked for after update 1, the second is told once, after 2 % of the run
+   (at least 50 updates) and the warm-up; neither ends the run. */
 static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
     char note[256];
     int early = r->options.max_steps / 50 > 50 ? r->options.max_steps / 50 : 50;
@@ -11186,7 +11517,8 @@ static void ob_run_codes(ob_run_state *r, const onebit_step_report *step) {
     if (n > 0) ob_run_tell_codes(r, step, layer, &sum, n);
 }
 
-/* Speed over the last stretch of at least half a second. */
+/* Speed over the last stretch of at least half a second. One update may be shorter than the
+   clock is exact; shorter stretches would make the figure jump. */
 static void ob_run_clock(ob_run_state *r, const onebit_step_report *step) {
     double now = ob_seconds(), span = now - r->clock_seconds;
     if (span < 0.5 && r->speed > 0) return;
@@ -11205,9 +11537,12 @@ static onebit_status ob_run_update(ob_run_state *r, onebit_step_report *step) {
     return onebit_trainer_update(r->trainer, step);
 }
 
+/* every 0 = never. */
 static int ob_is_due(int step, int every) { return every > 0 && step % every == 0; }
 
-/* What follows an update: report, validate, log, checkpoint. */
+/* What follows an update: report, validate, log, checkpoint. The last update always validates,
+   on the whole held-out text, and saves. train_loss is a running mean over about 20 updates,
+   because a single batch is noise. */
 static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *step) {
     const onebit_train_options *o = &r->options;
     int last = step->step == o->max_steps, evaluated = 0;
@@ -11296,7 +11631,8 @@ static void ob_run_announce(ob_run_state *r) {
     ob_tell(r, 'b', NULL, note);
 }
 
-/* Everything up to the first update. */
+/* Everything up to the first update. A resumed run takes tokenizer, config and position from the
+   checkpoint and options from the job when it has them. */
 static onebit_status ob_run_open(ob_run_state *r) {
     const onebit_train_job *job = r->job;
     OB_TRY(ob_make_directory(job->output_dir));
@@ -11318,6 +11654,7 @@ static onebit_status ob_run_open(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
+/* Also after an error half-way: what was not opened is NULL, and each release takes NULL. */
 static void ob_run_close(ob_run_state *r) {
     onebit_trainer_free(r->trainer);
     onebit_dataset_free(r->data);
@@ -11338,6 +11675,8 @@ static void ob_run_result(const ob_run_state *r, onebit_train_result *out) {
     out->steps = onebit_trainer_steps(r->trainer);
 }
 
+/* A cancelled run has left a checkpoint but exports nothing; its result is filled in all the
+   same. */
 ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_result *result) {
     ob_run_state r;
     onebit_status status;
@@ -11362,9 +11701,7 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
     return status;
 }
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif
+OB_RESTORE_OPTIONS
 
 #endif /* ONEBIT_IMPLEMENTED */
 #endif /* ONEBIT_IMPLEMENTATION */

@@ -49,17 +49,16 @@
 
 /* ---------------------------------------------------------------------------------------- the words */
 
-enum { OB_NAMES = 20, OB_PLACES = 12, OB_ITEMS = 20, OB_COLOURS = 6, OB_ROLES = 8, OB_REASONS = 12, OB_PRICES = 8 };
+enum { OB_NAMES = 12, OB_PLACES = 12, OB_ITEMS = 12, OB_COLOURS = 6, OB_ROLES = 8, OB_REASONS = 12, OB_PRICES = 8 };
 enum { OB_PERSON, OB_PLACE, OB_ITEM, OB_COLOUR, OB_ROLE, OB_REASON, OB_PRICE, OB_CATEGORIES };
 
 static const int ob_category_size[OB_CATEGORIES] = {
     OB_NAMES, OB_PLACES, OB_ITEMS, OB_COLOURS, OB_ROLES, OB_REASONS, OB_PRICES
 };
 
-enum { OB_FIRST_HE = 10 }; /* names from here on are "he" */
+enum { OB_FIRST_HE = 6 }; /* names from here on are "he" */
 static const char *const ob_names[OB_NAMES] = {
-    "Mira", "Anna", "Elsa", "Greta", "Nora", "Rosa", "Ida", "Vera", "Lena", "Clara",
-    "Tom", "Finn", "Hugo", "Lars", "Bran", "Otto", "Jory", "Piet", "Karl", "Ned"
+    "Mira", "Anna", "Greta", "Nora", "Ida", "Vera", "Tom", "Finn", "Hugo", "Lars", "Otto", "Ned"
 };
 enum { OB_FIRST_IN = 8 }; /* places from here on take "in", the others "at" */
 static const char *const ob_places[OB_PLACES] = {
@@ -67,8 +66,7 @@ static const char *const ob_places[OB_PLACES] = {
 };
 /* All begin with a consonant, as do the words that stand before them: "a" is always right. */
 static const char *const ob_items[OB_ITEMS] = {
-    "lantern", "key", "rope", "basket", "drum", "flute", "hat", "cloak", "ring", "book", "bell", "candle",
-    "kite", "cup", "scarf", "bag", "jug", "mirror", "letter", "map"
+    "lantern", "key", "rope", "basket", "drum", "flute", "hat", "cloak", "ring", "book", "bell", "candle"
 };
 static const char *const ob_colours[OB_COLOURS] = { "red", "blue", "green", "yellow", "white", "black" };
 static const char *const ob_roles[OB_ROLES] = {
@@ -95,7 +93,7 @@ static const char *const ob_hours[3] = { "morning", "evening", "day" };
 /* ------------------------------------------------------------------------------------- the generator */
 
 enum { OB_TEXT = 2048, OB_PICKS = 512, OB_MAX_PEOPLE = 3, OB_MAX_ITEMS = 3, OB_MAX_EVENTS = 6, OB_MAX_ASKED = 32 };
-enum { OB_SOFT_LIMIT = 500, OB_HARD_LIMIT = 900, OB_LAST_PART = 330 }; /* no new turn or question behind the first */
+enum { OB_SOFT_LIMIT = 500, OB_HARD_LIMIT = 900, OB_LAST_PART = 480 }; /* no new turn or question behind the first */
 enum { OB_MIX, OB_STORY, OB_DIALOGUE };
 enum { OB_HELD_OUT = 20 };          /* one document of so many */
 #define OB_LEAST_BITS 0.05           /* per byte, of every kind; for --check */
@@ -106,7 +104,7 @@ static const char *const ob_question_names[OB_QUESTIONS] = {
     "who has", "where is (person)", "what has", "where is (item)", "why", "what did give", "who gave", "colour",
     "who is (trade)", "where did find", "how much", "my name"
 };
-static const int ob_question_weight[OB_QUESTIONS] = { 5, 5, 0, 0, 3, 0, 0, 0, 0, 0, 3, 3 }; /* 0 = not asked */
+static const int ob_question_weight[OB_QUESTIONS] = { 5, 7, 0, 0, 3, 0, 0, 0, 0, 0, 3, 3 }; /* 0 = not asked */
 static const int ob_question_category[OB_QUESTIONS] = {
     OB_PERSON, OB_PLACE, OB_ITEM, OB_PLACE, OB_REASON, OB_ITEM, OB_PERSON, OB_COLOUR,
     OB_PERSON, OB_PLACE, OB_PRICE, OB_PERSON
@@ -564,7 +562,7 @@ static void ob_happen(ob_gen *g, int voice)
         lying += g->holder[k] < 0;
     }
     weight[OB_MOVED] = 4;
-    weight[OB_GAVE] = held && g->people > 1 ? 5 : 0;
+    weight[OB_GAVE] = held && g->people > 1 ? 3 : 0;
     weight[OB_FOUND] = g->items < OB_MAX_ITEMS ? 1 : 0;
     weight[OB_LEFT] = weight[OB_TOOK] = 0;
     type = ob_pick(g, weight, OB_EVENTS);
@@ -825,10 +823,10 @@ static void ob_mood(ob_gen *g, int voice)
     g->subject = -1;
 }
 
-/* Asks everything there is to ask, in a fixed order: where everybody is, who has what, and why those went
-   who went since event `from`. The order carries no information, so nearly all that a model can still
+/* Asks in a fixed order: where everybody is, who has what (all things the first time, then those that changed
+   hands since event `from`), and why those went who went. The order carries no information, so nearly all that a model can still
    learn from these lines is to follow the story. */
-static void ob_recap(ob_gen *g, int from)
+static void ob_recap(ob_gen *g, int from) /* from < 0: everything */
 {
     static const int order[3] = { OB_WHERE, OB_WHO_HAS, OB_WHY };
     ob_list list;
@@ -839,33 +837,38 @@ static void ob_recap(ob_gen *g, int from)
         for (k = 0; k < list.n; k++) {
             int recent = 0;
             if (list.q[k].type != order[pass] || g->asked == OB_MAX_ASKED) continue;
-            for (e = from; e < g->events; e++) recent |= (list.q[k].facts & ob_fact_event(e)) != 0;
-            if (order[pass] != OB_WHY || recent) ob_pose(g, &list.q[k], "\nQ: ", "\nA:", 0);
+            for (e = from < 0 ? 0 : from; e < g->events; e++) {
+                recent |= (list.q[k].facts & ob_fact_event(e)) != 0;
+                recent |= g->event[e].item >= 0 && (list.q[k].facts & ob_fact_holds(g->event[e].item)) != 0;
+            }
+            if (order[pass] == OB_WHERE || from < 0 || recent) ob_pose(g, &list.q[k], "\nQ: ", "\nA:", 0);
         }
 }
 
 /* People are introduced, then things happen; after each part every question is asked. */
 static void ob_story(ob_gen *g)
 {
-    int part, k, from;
+    int part, k, from, asked;
     ob_opening(g);
     ob_introduce(g, OB_PRESENT);
     ob_say(g, " ");
     ob_introduce(g, OB_PRESENT);
-    if (ob_chance(g, 30)) {
+    if (ob_chance(g, 25)) {
         ob_say(g, " ");
         ob_introduce(g, OB_PRESENT);
     }
-    ob_recap(g, 0);
-    for (part = 0; part < 2; part++) {
+    asked = ob_chance(g, 40); /* else the first questions come when things have changed */
+    if (asked) ob_recap(g, -1);
+    for (part = 0; part < 3; part++) {
         if (part > 0 && (g->length > OB_LAST_PART || !ob_chance(g, 60))) break;
         from = g->events;
         for (k = 0; k < 2; k++) {
-            if (k > 0 && !ob_chance(g, 40)) break;
-            ob_say(g, k ? " " : "\n");
+            if (k > 0 && !ob_chance(g, 20)) break;
+            ob_say(g, k || !asked ? " " : "\n");
             ob_happen(g, OB_PRESENT);
         }
-        ob_recap(g, from);
+        ob_recap(g, asked ? from : -1);
+        asked = 1;
     }
 }
 
