@@ -45,7 +45,7 @@
 #include <string.h>
 
 #define OB_VERSION "1.0"
-#define OB_GOLDEN 0x0ULL /* first 100 000 bytes of --seed 1 */
+#define OB_GOLDEN 0xb696f67646086fbaULL /* first 100 000 bytes of --seed 1 */
 
 /* ---------------------------------------------------------------------------------------- the words */
 
@@ -823,10 +823,10 @@ static void ob_mood(ob_gen *g, int voice)
     g->subject = -1;
 }
 
-/* Asks in a fixed order: where everybody is, who has what (all things the first time, then those that changed
-   hands since event `from`), and why those went who went. The order carries no information, so nearly all that a model can still
+/* Asks in a fixed order: where people are, who has what, and why those went who went. The first time about
+   all, then about those whom the events since `from` concern, or now and then about everybody. The order carries no information, so nearly all that a model can still
    learn from these lines is to follow the story. */
-static void ob_recap(ob_gen *g, int from) /* from < 0: everything */
+static void ob_recap(ob_gen *g, int from, int everybody) /* from < 0: since the beginning */
 {
     static const int order[3] = { OB_WHERE, OB_WHO_HAS, OB_WHY };
     ob_list list;
@@ -839,16 +839,28 @@ static void ob_recap(ob_gen *g, int from) /* from < 0: everything */
             if (list.q[k].type != order[pass] || g->asked == OB_MAX_ASKED) continue;
             for (e = from < 0 ? 0 : from; e < g->events; e++) {
                 recent |= (list.q[k].facts & ob_fact_event(e)) != 0;
+                recent |= order[pass] == OB_WHERE && (list.q[k].facts & ob_fact_where(g->event[e].who)) != 0;
                 recent |= g->event[e].item >= 0 && (list.q[k].facts & ob_fact_holds(g->event[e].item)) != 0;
             }
-            if (order[pass] == OB_WHERE || from < 0 || recent) ob_pose(g, &list.q[k], "\nQ: ", "\nA:", 0);
+            if (from < 0 || recent || (everybody && order[pass] == OB_WHERE)) ob_pose(g, &list.q[k], "\nQ: ", "\nA:", 0);
         }
+}
+
+/* Whether somebody had no part in the events since `from`: else asking about everybody asks the same. */
+static int ob_is_idle(const ob_gen *g, int from)
+{
+    int x, e, busy, idle = 0;
+    for (x = 0; x < g->people; x++) {
+        for (busy = 0, e = from; e < g->events; e++) busy |= g->event[e].who == x;
+        idle += !busy;
+    }
+    return idle > 0 && ob_bits(g->seen[OB_PLACE]) >= 2; /* one place alone is never asked for */
 }
 
 /* People are introduced, then things happen; after each part every question is asked. */
 static void ob_story(ob_gen *g)
 {
-    int part, k, from, asked;
+    int part, k, from;
     ob_opening(g);
     ob_introduce(g, OB_PRESENT);
     ob_say(g, " ");
@@ -857,18 +869,16 @@ static void ob_story(ob_gen *g)
         ob_say(g, " ");
         ob_introduce(g, OB_PRESENT);
     }
-    asked = ob_chance(g, 40); /* else the first questions come when things have changed */
-    if (asked) ob_recap(g, -1);
+    ob_recap(g, -1, 1);
     for (part = 0; part < 3; part++) {
         if (part > 0 && (g->length > OB_LAST_PART || !ob_chance(g, 60))) break;
         from = g->events;
         for (k = 0; k < 2; k++) {
             if (k > 0 && !ob_chance(g, 20)) break;
-            ob_say(g, k || !asked ? " " : "\n");
+            ob_say(g, k ? " " : "\n");
             ob_happen(g, OB_PRESENT);
         }
-        ob_recap(g, asked ? from : -1);
-        asked = 1;
+        ob_recap(g, from, ob_is_idle(g, from) && ob_chance(g, 25));
     }
 }
 

@@ -6,14 +6,14 @@
 #
 # The settings below may be overridden from the environment: STEPS=200 TWIN_STEPS=200 make demo
 
-STEPS=${STEPS:-3200}               # updates of the ternary model
+STEPS=${STEPS:-4800}               # updates of the ternary model
 TWIN_STEPS=${TWIN_STEPS:-$STEPS}   # updates of the float32 twin
-SHAPE=${SHAPE:-"--hidden-size 128 --num-layers 3 --num-heads 4 --intermediate-size 256
+SHAPE=${SHAPE:-"--hidden-size 96 --num-layers 3 --num-heads 3 --intermediate-size 192
   --max-seq-len 256 --use-qk-norm true"}                            # shape of both
 RECIPE=${RECIPE:-"--batch-size 4 --seq-len 224 --lr 0.02 --muon-lr 0.01 --muon-iterations 3
   --lr-min-ratio 0.02 --val-fraction 0.01 --eval-every 800 --save-every 0"} # how both are trained
 VOCAB=${VOCAB:-512}
-TRAIN_BYTES=${TRAIN_BYTES:-16000000}
+TRAIN_BYTES=${TRAIN_BYTES:-18000000}
 TEST_BYTES=${TEST_BYTES:-200000}
 TEST_DOCUMENTS=${TEST_DOCUMENTS:-60}
 
