@@ -1634,11 +1634,25 @@ static double ob_seconds(void) {
 
 /* The switch for systems without a file system: stdio's fopen is never called. */
 #ifdef ONEBIT_NO_FILES
-#define OB_FOPEN(path, how) NULL
 #define OB_NO_SUCH_FILE "built with ONEBIT_NO_FILES: open it from memory"
+
+/* Writing a file: create, put, end; drop removes one. Without files nothing can be created. */
+static void *ob_file_create(const char *path) { return (void)path, (void *)NULL; }
+static int ob_file_put(void *file, const void *data, size_t bytes) {
+    return (void)file, (void)data, (void)bytes, 0;
+}
+static int ob_file_end(void *file) { return (void)file, 0; }
+static void ob_file_drop(const char *path) { (void)path; }
 #else
-#define OB_FOPEN(path, how) fopen(path, how)
 #define OB_NO_SUCH_FILE "no such file"
+
+/* Writing a file: create, put, end; drop removes one. put and end give 1 when they succeed. */
+static void *ob_file_create(const char *path) { return fopen(path, "wb"); }
+static int ob_file_put(void *file, const void *data, size_t bytes) {
+    return fwrite(data, 1, bytes, (FILE *)file) == bytes;
+}
+static int ob_file_end(void *file) { return fclose((FILE *)file) == 0; }
+static void ob_file_drop(const char *path) { (void)remove(path); }
 #endif
 #define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
@@ -1865,7 +1879,7 @@ static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
     snprintf(s->path, sizeof s->path, "%s", path);
     snprintf(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
-    s->file = OB_FOPEN(s->temporary, "wb");
+    s->file = ob_file_create(s->temporary);
     if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: cannot be written", path);
     return ONEBIT_OK;
 }
@@ -1874,16 +1888,16 @@ static onebit_status ob_sink_open(ob_sink *s, const char *path) {
    pieces stay free of checks. */
 static void ob_sink_write(ob_sink *s, const void *data, size_t bytes) {
     if (!s->file || s->failed || bytes == 0) return;
-    if (fwrite(data, 1, bytes, (FILE *)s->file) != bytes) s->failed = 1;
+    if (!ob_file_put(s->file, data, bytes)) s->failed = 1;
 }
 
 /* Drops what was written; harmless after a commit and on a zeroed sink. For writers whose data
    fails half way: the target stays as it was. */
 OB_INLINE void ob_sink_abort(ob_sink *s) {
     if (!s->file) return;
-    fclose((FILE *)s->file);
+    (void)ob_file_end(s->file);
     s->file = NULL;
-    remove(s->temporary);
+    ob_file_drop(s->temporary);
 }
 
 /* Brings the directory entry to the disk too, without which a rename may be lost in a power cut;
@@ -1898,12 +1912,11 @@ static void ob_sink_sync_directory(ob_sink *s) {
    The order is the point: close (flushes stdio), sync the data, rename, sync the directory. Costs
    the disk's latency, so it is for checkpoints and models, not for logs. */
 static onebit_status ob_sink_commit(ob_sink *s) {
-    FILE *file = (FILE *)s->file;
-    if (!file) return ob_fail(ONEBIT_IO, "%.200s: was not opened for writing", s->path);
-    if (fclose(file) != 0 || !ob_sync_path(s->temporary)) s->failed = 1;
+    if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: was not opened for writing", s->path);
+    if (!ob_file_end(s->file) || !ob_sync_path(s->temporary)) s->failed = 1;
     s->file = NULL;
     if (s->failed || !ob_replace(s->temporary, s->path)) {
-        remove(s->temporary);
+        ob_file_drop(s->temporary);
         return ob_fail(ONEBIT_IO, "%.200s: cannot be written (disk full or no permission)",
                        s->path);
     }

@@ -8,8 +8,9 @@
    A document is either a story followed by questions ("Q:" and "A:" lines), or a conversation with the
    keeper of a tavern, the guard of a gate or a merchant of the market. A turn of a conversation is
    "You: {prompt}\nKeeper: {reply}\n" (or Guard, or Merchant). Both carry a small state: who is where and
-   why, who holds what, what something costs. State changes; a question asks for the last state, unless it
-   asks about one event ("Who gave the key to Tom?").
+   why, who holds what, what something costs. State changes; a question asks for the last state. A story
+   asks about everything once, then about what changed: that order and whole-sentence answers let a small
+   model learn to follow the story in a minute.
 
    Formats
      txt     documents, each followed by exactly "\n<|endoftext|>\n"
@@ -124,7 +125,7 @@ typedef struct ob_asked {
     int latest;          /* the candidate that was mentioned last before the question */
 } ob_asked;
 
-enum { OB_MOVED, OB_GAVE, OB_FOUND, OB_LEFT, OB_TOOK, OB_EVENTS };
+enum { OB_MOVED, OB_GAVE, OB_FOUND, OB_EVENTS };
 /* who, item, to: index in the story; place: where it took the person, -1 = nowhere; at: where it happened */
 typedef struct ob_event { int type, who, item, to, place, reason, at; } ob_event;
 
@@ -505,41 +506,6 @@ static void ob_find(ob_gen *g, int voice, int x)
     ob_say(g, " %l", g->place[x]);
 }
 
-static void ob_leave(ob_gen *g, int voice, int x, const int *mine)
-{
-    ob_event *e = ob_log(g, OB_LEFT, x);
-    ob_say(g, " %s", voice == OB_PRESENT ? "leaves" : "left");
-    e->item = ob_pick(g, mine, g->items);
-    ob_say(g, " %i %l", g->item[e->item], g->place[x]);
-    g->holder[e->item] = -1;
-    g->lies[e->item] = g->place[x];
-}
-
-/* "took the key" where it lies, or "went to the mill and took the key". */
-static void ob_take(ob_gen *g, int voice, int x)
-{
-    int k, weight[2] = { 0, 0 }, away, from[OB_MAX_ITEMS], at[OB_PLACES] = { 0 };
-    ob_event *e = ob_log(g, OB_TOOK, x);
-    for (k = 0; k < g->items; k++) weight[g->lies[k] != g->place[x]] += g->holder[k] < 0;
-    away = ob_pick(g, weight, 2);
-    for (k = 0; k < g->items; k++) {
-        from[k] = g->holder[k] < 0 && away == (g->lies[k] != g->place[x]);
-        if (from[k]) at[g->lies[k]]++;
-    }
-    if (away) {
-        ob_go(g, voice);
-        e->place = ob_pick(g, at, OB_PLACES);
-        ob_say(g, "%p and", e->place);
-        g->place[x] = e->place;
-        for (k = 0; k < g->items; k++) from[k] = from[k] && g->lies[k] == e->place;
-    }
-    ob_say(g, " %s", voice == OB_PRESENT ? "takes" : "took");
-    e->item = ob_pick(g, from, g->items);
-    ob_say(g, " %i", g->item[e->item]);
-    g->holder[e->item] = x;
-    g->lies[e->item] = -1;
-}
-
 /* One thing happens to one person; what can happen depends on the state. */
 static void ob_happen(ob_gen *g, int voice)
 {
@@ -547,7 +513,7 @@ static void ob_happen(ob_gen *g, int voice)
     static const char *const now[2] = { "", "Then " };
     static const char *const ways[4] = { "quietly", "quickly", "slowly", "happily" };
     const char *opening = "";
-    int x, k, held = 0, lying = 0, weight[OB_EVENTS], mine[OB_MAX_ITEMS], type;
+    int x, k, held = 0, weight[OB_EVENTS], mine[OB_MAX_ITEMS], type;
     const ob_event *e;
     if (voice != OB_TOLD) opening = voice == OB_PAST ? OB_ONE_OF(g, past) : OB_ONE_OF(g, now);
     ob_say(g, "%s", opening);
@@ -559,19 +525,15 @@ static void ob_happen(ob_gen *g, int voice)
     for (k = 0; k < g->items; k++) {
         mine[k] = g->holder[k] == x;
         held += mine[k];
-        lying += g->holder[k] < 0;
     }
     weight[OB_MOVED] = 4;
     weight[OB_GAVE] = held && g->people > 1 ? 3 : 0;
     weight[OB_FOUND] = g->items < OB_MAX_ITEMS ? 1 : 0;
-    weight[OB_LEFT] = weight[OB_TOOK] = 0;
     type = ob_pick(g, weight, OB_EVENTS);
     if (voice != OB_TOLD && type != OB_FOUND && ob_chance(g, 4)) ob_say(g, " %s", OB_ONE_OF(g, ways));
     if (type == OB_MOVED) ob_move(g, voice, x);
     else if (type == OB_GAVE) ob_give(g, voice, x, mine);
-    else if (type == OB_FOUND) ob_find(g, voice, x);
-    else if (type == OB_LEFT) ob_leave(g, voice, x, mine);
-    else ob_take(g, voice, x);
+    else ob_find(g, voice, x);
     ob_say(g, ".");
     g->subject = type == OB_GAVE || voice == OB_TOLD ? -1 : x; /* "she" must not be the one who was given it */
     e = &g->event[g->events - 1];
@@ -1184,7 +1146,7 @@ static void ob_next(ob_stream *s, ob_gen *g)
 
 static double ob_set_bits(int held_out)
 {
-    return held_out ? ob_log2(OB_HELD_OUT) : ob_log2(OB_HELD_OUT / (OB_HELD_OUT - 1.0));
+    return held_out ? ob_log2(OB_HELD_OUT) : ob_log2((double)OB_HELD_OUT / (double)(OB_HELD_OUT - 1));
 }
 
 /* --------------------------------------------------------------------------------------------- output */
@@ -1319,7 +1281,7 @@ static void ob_count(ob_stats *s, const ob_gen *g, int held_out)
 static void ob_show(const ob_stats *s)
 {
     double n = s->documents > 0 ? s->documents : 1, q = s->questions > 0 ? s->questions : 1;
-    double spread = ob_sqrt((OB_HELD_OUT - 1.0) / (OB_HELD_OUT * OB_HELD_OUT) * s->square / n);
+    double spread = ob_sqrt((double)(OB_HELD_OUT - 1) / (double)(OB_HELD_OUT * OB_HELD_OUT) * s->square / n);
     int k;
     fprintf(stderr, "documents        %.0f, %.1f bytes each, longest %d, %d distinct words\n",
             s->documents, s->bytes / n, s->longest, s->words);
