@@ -99,28 +99,20 @@ enum { OB_MIX, OB_STORY, OB_DIALOGUE };
 enum { OB_HELD_OUT = 20 };          /* one document of so many */
 #define OB_LEAST_BITS 0.05           /* per byte, of every kind; for --check */
 
-enum { OB_WHO_HAS, OB_WHERE, OB_WHAT_HAS, OB_WHERE_ITEM, OB_WHY, OB_WHAT_GAVE, OB_WHO_GAVE, OB_COLOUR_OF,
-       OB_WHO_ROLE, OB_WHERE_FOUND, OB_HOW_MUCH, OB_MY_NAME, OB_QUESTIONS };
-static const char *const ob_question_names[OB_QUESTIONS] = {
-    "who has", "where is (person)", "what has", "where is (item)", "why", "what did give", "who gave", "colour",
-    "who is (trade)", "where did find", "how much", "my name"
-};
-static const int ob_question_weight[OB_QUESTIONS] = { 5, 7, 0, 0, 3, 0, 0, 0, 0, 0, 3, 3 }; /* 0 = not asked */
-static const int ob_question_category[OB_QUESTIONS] = {
-    OB_PERSON, OB_PLACE, OB_ITEM, OB_PLACE, OB_REASON, OB_ITEM, OB_PERSON, OB_COLOUR,
-    OB_PERSON, OB_PLACE, OB_PRICE, OB_PERSON
-};
+enum { OB_WHO_HAS, OB_WHERE, OB_WHY, OB_HOW_MUCH, OB_MY_NAME, OB_QUESTIONS };
+static const char *const ob_question_names[OB_QUESTIONS] = { "who has", "where is", "why", "how much", "my name" };
+static const int ob_question_weight[OB_QUESTIONS] = { 5, 7, 3, 3, 3 };
+static const int ob_question_category[OB_QUESTIONS] = { OB_PERSON, OB_PLACE, OB_REASON, OB_PRICE, OB_PERSON };
 
 typedef struct ob_question {
     int type, a, b;     /* a, b: what it asks about; ids of the tables, not of the story */
     int answer;         /* id in the category of the type */
-    int hops;           /* 2: the item's holder must be found before the holder's place */
     unsigned facts;     /* the facts that it tells or that its wording gives away */
 } ob_question;
 
 typedef struct ob_asked {
     ob_question q;
-    int prompt, answer, polite; /* where the prompt ends, where the answer ends */
+    int prompt, answer; /* where the prompt ends, where the answer ends */
     uint32_t choices;    /* ids that are candidates in this document */
     int latest;          /* the candidate that was mentioned last before the question */
 } ob_asked;
@@ -144,7 +136,7 @@ typedef struct ob_gen {
     uint32_t seen[OB_CATEGORIES];            /* ids mentioned so far */
     int last[OB_CATEGORIES][32];             /* where each was mentioned last */
     int people, person[OB_MAX_PEOPLE], place[OB_MAX_PEOPLE], role[OB_MAX_PEOPLE];
-    int items, item[OB_MAX_ITEMS], colour[OB_MAX_ITEMS], holder[OB_MAX_ITEMS], lies[OB_MAX_ITEMS];
+    int items, item[OB_MAX_ITEMS], colour[OB_MAX_ITEMS], holder[OB_MAX_ITEMS];
     int events;
     ob_event event[OB_MAX_EVENTS];
     unsigned facts;                          /* facts that were asked about since they changed */
@@ -375,7 +367,6 @@ static int ob_new_item(ob_gen *g, int holder)
     g->item[k] = ob_fresh(g, g->seen[OB_ITEM], OB_ITEMS);
     ob_say(g, " %w", g->item[k]);
     g->holder[k] = holder;
-    g->lies[k] = -1;
     return k;
 }
 
@@ -388,7 +379,6 @@ static void ob_own_item(ob_gen *g, int holder)
     g->item[k] = ob_fresh(g, g->seen[OB_ITEM], OB_ITEMS);
     ob_say(g, " %w", g->item[k]);
     g->holder[k] = holder;
-    g->lies[k] = -1;
 }
 
 /* "Mira the baker sat at the mill with a red lantern." */
@@ -439,10 +429,7 @@ static ob_event *ob_log(ob_gen *g, int type, int who)
 /* Facts for ob_question.facts; a change of the state makes them askable again. */
 static unsigned ob_fact_holds(int item) { return 1u << item; }
 static unsigned ob_fact_where(int person) { return 1u << (3 + person); }
-static unsigned ob_fact_lies(int item) { return 1u << (6 + item); }
 static unsigned ob_fact_event(int event) { return 1u << (9 + event); }
-static unsigned ob_fact_colour(int item) { return 1u << (15 + item); }
-static unsigned ob_fact_role(int person) { return 1u << (18 + person); }
 static unsigned ob_fact_price(int good) { return 1u << (21 + good % 8); }
 enum { OB_FACT_NAME = 1 << 29 };
 
@@ -537,7 +524,7 @@ static void ob_happen(ob_gen *g, int voice)
     ob_say(g, ".");
     g->subject = type == OB_GAVE || voice == OB_TOLD ? -1 : x; /* "she" must not be the one who was given it */
     e = &g->event[g->events - 1];
-    if (e->item >= 0) g->facts &= ~(ob_fact_holds(e->item) | ob_fact_lies(e->item));
+    if (e->item >= 0) g->facts &= ~(ob_fact_holds(e->item));
     if (e->place >= 0) g->facts &= ~ob_fact_where(x);
 }
 
@@ -550,13 +537,6 @@ static int ob_bits(uint32_t x)
     return n;
 }
 
-/* What a guesser would choose from: the names (places, ...) of the document that the question leaves open. */
-static uint32_t ob_candidates(const ob_question *q, uint32_t seen)
-{
-    if (q->type == OB_WHO_GAVE) seen &= ~(1u << q->b);
-    return seen;
-}
-
 enum { OB_MAX_LIST = 64 };
 typedef struct ob_list { ob_question q[OB_MAX_LIST]; int n; } ob_list;
 
@@ -564,14 +544,12 @@ static void ob_maybe(const ob_gen *g, ob_list *list, int type, int a, int b, int
 {
     ob_question *q = &list->q[list->n];
     if (list->n >= OB_MAX_LIST || answer < 0 || (facts & g->facts)) return;
-    if (ob_question_weight[type] == 0) return;
     q->type = type;
     q->a = a;
     q->b = b;
     q->answer = answer;
     q->facts = facts;
-    q->hops = 1;
-    if (ob_bits(ob_candidates(q, g->seen[ob_question_category[type]])) >= 2) list->n++;
+    if (ob_bits(g->seen[ob_question_category[type]]) >= 2) list->n++;
 }
 
 /* How often who did such a thing: to (item, place) of -1 stands for any. */
@@ -588,31 +566,16 @@ static int ob_times(const ob_gen *g, int type, int who, int item, int to, int pl
 
 static void ob_list_items(const ob_gen *g, ob_list *list)
 {
-    int k, x, held[OB_MAX_PEOPLE] = { 0 };
-    for (k = 0; k < g->items; k++) {
-        x = g->holder[k];
-        if (x >= 0) {
-            ob_maybe(g, list, OB_WHO_HAS, g->item[k], 0, g->person[x], ob_fact_holds(k));
-            ob_maybe(g, list, OB_WHERE_ITEM, g->item[k], 0, g->place[x], ob_fact_holds(k) | ob_fact_where(x));
-            if (list->n && list->q[list->n - 1].type == OB_WHERE_ITEM) list->q[list->n - 1].hops = 2;
-            held[x] += held[x] ? 100 : k + 1;
-        } else {
-            ob_maybe(g, list, OB_WHERE_ITEM, g->item[k], 0, g->lies[k], ob_fact_lies(k));
-        }
-        ob_maybe(g, list, OB_COLOUR_OF, g->item[k], 0, g->colour[k], ob_fact_colour(k));
-    }
-    for (x = 0; x < g->people; x++)
-        if (held[x] > 0 && held[x] < 100) /* exactly one thing */
-            ob_maybe(g, list, OB_WHAT_HAS, g->person[x], 0, g->item[held[x] - 1], ob_fact_holds(held[x] - 1));
+    int k;
+    for (k = 0; k < g->items; k++)
+        ob_maybe(g, list, OB_WHO_HAS, g->item[k], 0, g->person[g->holder[k]], ob_fact_holds(k));
 }
 
 static void ob_list_people(const ob_gen *g, ob_list *list)
 {
     int x;
-    for (x = 0; x < g->people; x++) {
+    for (x = 0; x < g->people; x++)
         ob_maybe(g, list, OB_WHERE, g->person[x], 0, g->place[x], ob_fact_where(x));
-        if (g->role[x] >= 0) ob_maybe(g, list, OB_WHO_ROLE, g->role[x], 0, g->person[x], ob_fact_role(x));
-    }
 }
 
 /* Questions about one event are asked only when just one event fits their words. */
@@ -621,18 +584,9 @@ static void ob_list_events(const ob_gen *g, ob_list *list)
     int k;
     for (k = 0; k < g->events; k++) {
         const ob_event *e = &g->event[k];
-        int who = g->person[e->who];
         if (e->type == OB_MOVED && ob_times(g, -1, e->who, -1, -1, e->place) == 1)
-            ob_maybe(g, list, OB_WHY, who, e->place, e->reason, ob_fact_event(k) | ob_fact_where(e->who));
-        if (e->type == OB_GAVE && ob_times(g, OB_GAVE, e->who, -1, e->to, -1) == 1)
-            ob_maybe(g, list, OB_WHAT_GAVE, who, g->person[e->to], g->item[e->item],
-                     ob_fact_event(k) | ob_fact_holds(e->item));
-        if (e->type == OB_GAVE && ob_times(g, OB_GAVE, -1, e->item, e->to, -1) == 1)
-            ob_maybe(g, list, OB_WHO_GAVE, g->item[e->item], g->person[e->to], who,
-                     ob_fact_event(k) | ob_fact_holds(e->item));
-        if (e->type == OB_FOUND)
-            ob_maybe(g, list, OB_WHERE_FOUND, who, g->item[e->item], e->at,
-                     ob_fact_event(k) | ob_fact_holds(e->item));
+            ob_maybe(g, list, OB_WHY, g->person[e->who], e->place, e->reason,
+                     ob_fact_event(k) | ob_fact_where(e->who));
     }
 }
 
@@ -650,18 +604,11 @@ static void ob_ask(ob_gen *g, const ob_question *q)
     switch (q->type) {
     case OB_WHO_HAS: ob_say(g, "Who has %i", q->a); break;
     case OB_WHERE: ob_say(g, "Where is %n", q->a); break;
-    case OB_WHAT_HAS: ob_say(g, "What does %n have", q->a); break;
-    case OB_WHERE_ITEM: ob_say(g, "Where is %i", q->a); break;
     case OB_WHY: ob_say(g, "Why is %n %l", q->a, q->b); break;
-    case OB_WHAT_GAVE: ob_say(g, "What did %n give %n", q->a, q->b); break;
-    case OB_WHO_GAVE: ob_say(g, "Who gave %n %i", q->b, q->a); break;
-    case OB_COLOUR_OF: ob_say(g, "What colour is %i", q->a); break;
-    case OB_WHO_ROLE: ob_say(g, "Who is the %r", q->a); break;
-    case OB_WHERE_FOUND: ob_say(g, "Where did %n find %i", q->a, q->b); break;
     case OB_HOW_MUCH: ob_say(g, "How much is the %s", ob_goods[q->a]); break;
     default: ob_say(g, "What is my name"); break;
     }
-    now = q->type == OB_WHO_HAS || q->type == OB_WHERE || q->type == OB_WHAT_HAS || q->type == OB_WHERE_ITEM;
+    now = q->type == OB_WHO_HAS || q->type == OB_WHERE;
     if (now && ob_chance(g, 10)) ob_say(g, " now");
     ob_say(g, "?");
 }
@@ -672,22 +619,10 @@ static void ob_answer(char *out, const ob_question *q, int id)
     switch (q->type) {
     case OB_WHO_HAS: ob_write(out, " %n has %i", id, q->a); break;
     case OB_WHERE: ob_write(out, " %n is %l", q->a, id); break;
-    case OB_WHO_GAVE: case OB_WHO_ROLE: ob_write(out, " %n", id); break;
-    case OB_WHERE_ITEM: case OB_WHERE_FOUND: ob_write(out, " %L", id); break;
-    case OB_WHAT_HAS: case OB_WHAT_GAVE: ob_write(out, " %I", id); break;
     case OB_WHY: ob_write(out, " %n is %l %y", q->a, q->b, id); break;
-    case OB_COLOUR_OF: ob_write(out, " It is %c", id); break;
     case OB_HOW_MUCH: ob_write(out, " It is %m coins", id); break;
     default: ob_write(out, " You are %n", id); break;
     }
-}
-
-/* What follows it: in a conversation people are a little more polite. */
-static const char *ob_terminator(int type, int polite)
-{
-    if (polite && type == OB_WHO_GAVE) return " did.";
-    if (polite && type == OB_WHO_ROLE) return " is.";
-    return ".";
 }
 
 static int ob_latest(const ob_gen *g, int category, uint32_t ids)
@@ -721,12 +656,12 @@ static int ob_can_ask(const ob_gen *g, int about)
 }
 
 /* One question, its answer and the full stop: "{before}Who has the key?{between} Tom has the key." */
-static void ob_pose(ob_gen *g, const ob_question *q, const char *before, const char *between, int polite)
+static void ob_pose(ob_gen *g, const ob_question *q, const char *before, const char *between)
 {
     char answer[128];
     ob_asked *a = &g->ask[g->asked++];
     a->q = *q;
-    a->choices = ob_candidates(q, g->seen[ob_question_category[q->type]]);
+    a->choices = g->seen[ob_question_category[q->type]];
     a->latest = ob_latest(g, ob_question_category[q->type], a->choices);
     ob_say(g, "%s", before);
     ob_ask(g, q);
@@ -735,14 +670,12 @@ static void ob_pose(ob_gen *g, const ob_question *q, const char *before, const c
     ob_answer(answer, q, q->answer);
     ob_say(g, "%s", answer);
     a->answer = g->length;
-    ob_say(g, "%s", ob_terminator(q->type, polite));
-    a->polite = polite;
+    ob_say(g, ".");
     g->facts |= q->facts;
 }
 
 /* One question of those that can be asked now, drawn by type and then by what it asks about. */
-static int ob_question_and_answer(ob_gen *g, int about, const char *before, const char *between,
-                                  int polite)
+static int ob_question_and_answer(ob_gen *g, int about, const char *before, const char *between)
 {
     ob_list list;
     int k, type, per[OB_QUESTIONS] = { 0 }, weight[OB_QUESTIONS], which[OB_MAX_LIST];
@@ -753,7 +686,7 @@ static int ob_question_and_answer(ob_gen *g, int about, const char *before, cons
     type = ob_pick(g, weight, OB_QUESTIONS);
     for (k = 0; k < list.n; k++) which[k] = list.q[k].type == type;
     q = list.q[ob_pick(g, which, list.n)];
-    ob_pose(g, &q, before, between, polite);
+    ob_pose(g, &q, before, between);
     return 1;
 }
 
@@ -804,7 +737,7 @@ static void ob_recap(ob_gen *g, int from, int everybody) /* from < 0: since the 
                 recent |= order[pass] == OB_WHERE && (list.q[k].facts & ob_fact_where(g->event[e].who)) != 0;
                 recent |= g->event[e].item >= 0 && (list.q[k].facts & ob_fact_holds(g->event[e].item)) != 0;
             }
-            if (from < 0 || recent || (everybody && order[pass] == OB_WHERE)) ob_pose(g, &list.q[k], "\nQ: ", "\nA:", 0);
+            if (from < 0 || recent || (everybody && order[pass] == OB_WHERE)) ob_pose(g, &list.q[k], "\nQ: ", "\nA:");
         }
 }
 
@@ -1040,7 +973,7 @@ static int ob_question_turn(ob_gen *g)
     static const char *const tails[4] = { " I am sure.", " Everyone knows that.", " I saw it.", " Why do you ask?" };
     char between[16] = "\n";
     strcat(strcat(between, ob_speakers[g->speaker]), ":");
-    if (!ob_question_and_answer(g, g->people ? OB_ABOUT_ALL : OB_ABOUT_TALK, g->length ? "\nYou: " : "You: ", between, 1))
+    if (!ob_question_and_answer(g, g->people ? OB_ABOUT_ALL : OB_ABOUT_TALK, g->length ? "\nYou: " : "You: ", between))
         return 0;
     if (ob_chance(g, 15)) ob_say(g, "%s", OB_ONE_OF(g, tails));
     return 1;
@@ -1055,7 +988,7 @@ static void ob_quiz(ob_gen *g)
     if (g->speaker == OB_GUARD && ob_chance(g, 50)) ob_say(g, "May I pass?");
     else ob_say(g, "Ask me something.");
     strcat(strcat(before, ob_speakers[g->speaker]), ": ");
-    if (!ob_question_and_answer(g, OB_ABOUT_STATE, before, "\nYou:", 1)) {
+    if (!ob_question_and_answer(g, OB_ABOUT_STATE, before, "\nYou:")) {
         ob_reply(g);
         ob_say(g, "I have no questions.");
         return;
@@ -1182,13 +1115,13 @@ static int ob_json_field(char *out, int at, const char *before, const char *s, i
 static uint32_t ob_choices(const ob_asked *a, int all)
 {
     int size = ob_category_size[ob_question_category[a->q.type]];
-    return all ? ob_candidates(&a->q, size == 32 ? UINT32_MAX : (1u << size) - 1u) : a->choices;
+    return all ? (size == 32 ? UINT32_MAX : (1u << size) - 1u) : a->choices;
 }
 
 static void ob_qa_line(char *out, const ob_gen *g, const ob_asked *a, int all)
 {
     char answer[128];
-    const char *end = ob_terminator(a->q.type, a->polite);
+    const char *end = ".";
     uint32_t choices = ob_choices(a, all);
     int id, first = 1, at = 0;
     at = ob_json_field(out, at, "{\"prompt\": ", g->text, a->prompt);
@@ -1202,7 +1135,7 @@ static void ob_qa_line(char *out, const ob_gen *g, const ob_asked *a, int all)
         first = 0;
     }
     at = ob_json_field(out, at, "], \"type\": ", ob_question_names[a->q.type], (int)strlen(ob_question_names[a->q.type]));
-    at = ob_add(out, at, OB_LINE, a->q.hops == 2 ? ", \"hops\": 2}" : ", \"hops\": 1}");
+    at = ob_add(out, at, OB_LINE, "}");
     (void)at;
 }
 
@@ -1234,7 +1167,7 @@ static uint64_t ob_print(FILE *file, const ob_gen *g, int format, int all)
 enum { OB_WORD_SLOTS = 4096, OB_WORD = 24 };
 
 typedef struct ob_stats {
-    double documents, bytes, bits, square, questions, chance, chance_all, latest, two_hops;
+    double documents, bytes, bits, square, questions, chance, chance_all, latest;
     double per[OB_QUESTIONS], least;
     int longest, words;
     char word[OB_WORD_SLOTS][OB_WORD];
@@ -1269,7 +1202,6 @@ static void ob_count(ob_stats *s, const ob_gen *g, int held_out)
         s->chance += 1.0 / ob_bits(ob_choices(a, 0));
         s->chance_all += 1.0 / ob_bits(ob_choices(a, 1));
         s->latest += a->latest == a->q.answer;
-        s->two_hops += a->q.hops == 2;
     }
     for (k = from = 0; k <= g->length; k++) {
         if (k < g->length && ob_is_letter(g->text[k])) continue;
@@ -1289,8 +1221,7 @@ static void ob_show(const ob_stats *s)
             s->bits, s->bytes, s->bits / s->bytes, s->bits / s->bytes * 0.69314718055994530942);
     fprintf(stderr, "per document     %.2f bits, least %.2f\n", s->bits / n, s->least);
     fprintf(stderr, "held-out share   1/%d, standard deviation %.2g\n", OB_HELD_OUT, spread);
-    fprintf(stderr, "questions        %.0f, %.2f per document, %.1f %% need two hops\n",
-            s->questions, s->questions / n, 100 * s->two_hops / q);
+    fprintf(stderr, "questions        %.0f, %.2f per document\n", s->questions, s->questions / n);
     fprintf(stderr, "by chance        %.1f %% right among the candidates of the document, %.1f %% among all\n",
             100 * s->chance / q, 100 * s->chance_all / q);
     fprintf(stderr, "last mentioned   %.1f %% right\n", 100 * s->latest / q);
@@ -1437,7 +1368,6 @@ static void ob_check_entropy(void)
     }
     ob_expect(good, "bits per byte of every kind within bounds");
     ob_expect(s[OB_MIX].words >= 200 && s[OB_MIX].words <= 450, "200 to 450 distinct words");
-    ob_expect(s[OB_MIX].two_hops < 0.1 * s[OB_MIX].questions, "less than a tenth of the questions need two hops");
     ob_expect(s[OB_MIX].chance < 0.5 * s[OB_MIX].questions, "less than half of the questions are right by chance");
 }
 
@@ -1494,7 +1424,7 @@ static int ob_check_line(const char *line, const char *text)
         strcpy(before, one);
     } while (ob_take_text(&p, ", "));
     if (!ob_take_text(&p, "], \"type\": ") || !ob_json_read(&p, one)) return 0;
-    if (!ob_take_text(&p, ", \"hops\": ") || (*p != '1' && *p != '2') || strcmp(p + 1, "}") != 0) return 0;
+    if (strcmp(p, "}") != 0) return 0;
     a = strlen(prompt);
     b = strlen(answer);
     return found == 1 && choices >= 2 && strncmp(text, prompt, a) == 0 && strncmp(text + a, answer, b) == 0
