@@ -448,8 +448,10 @@ ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, s
 ONEBIT_API onebit_status onebit_dataset_split(onebit_dataset *dataset, double held_out_share);
 ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count);
 
-/* Fills inputs[B*T] and targets[B*T] (inputs moved by one) with the next windows in seeded order;
-   every window of an epoch is seen once, each epoch is cut at another offset and shuffled anew. */
+/* Fills inputs[B*T] and targets[B*T] (inputs moved by one) with the next windows in seeded order.
+   An epoch cuts the tokens into windows of T at its own offset and takes each cut once; where a
+   document starts within half a window behind the cut, the window begins there instead (so some
+   tokens may be seen twice in an epoch and some not, others in the next). */
 ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
                                               int32_t *targets, int B, int T);
 
