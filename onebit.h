@@ -2819,8 +2819,8 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
    tables stand here, so the answer needs no memory and no buffer; "?" would mean that a new one was
    forgotten. */
 static const char *ob_choice_text(ob_slice option) {
-    static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",
-                                        "cosine", "linear", "none", "wsd"};
+    static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",    "cosine",
+                                        "linear", "none",   "wsd",  "absmean", "absmedian"};
     size_t i;
     for (i = 0; i < sizeof known / sizeof *known; i++)
         if (ob_slice_is(option, known[i])) return known[i];
