@@ -173,9 +173,15 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(BOOL, use_residual_scaling, 0, 0, 1, "multiply each block output by 1/sqrt(2)")              \
     X(BOOL, use_dynamic_threshold, 0, 0, 1,                                                        \
       "ternary threshold 0.7 mean|W| instead of AbsMean rounding")                                 \
+    X(CHOICE, weight_scale, 0, 0, 1,                                                               \
+      "absmean|absmedian: what of |W| is the scale of ternary and binary weights")                 \
+    X(BOOL, use_f16_scale, 0, 0, 1,                                                                \
+      "scales of 8bit, ternary and binary weights are rounded to float16")                         \
+    X(INT, scale_group, 0, 0, 256,                                                                 \
+      "weights of a row that share a scale in ternary and binary blocks: 32|64|128|256; 0 = all")  \
     X(BOOL, tie_word_embeddings, 1, 0, 1, "the head is the embedding; false = its own matrix")     \
     X(INT, activation_bits, 8, 0, 8,                                                               \
-      "bits of linear inputs: 8 = int8 per token, 0 = full precision")                             \
+      "bits of linear inputs: 8 = int8 per token, 1 = sign * mean|x| (8 at the head), 0 = float")  \
     X(REAL, logit_softcap, 0.0, 0.0, 1000.0, "logits = c * tanh(logits / c); 0 = off")             \
     X(REAL, ste_scale_factor, 1.0, 0.0, 16.0,                                                      \
       "multiplies the straight-through gradient of weights")                                       \
@@ -248,8 +254,8 @@ typedef enum onebit_mode {
     ONEBIT_F32,     /* float32 weights, float activations: the twin to compare with */
     ONEBIT_F16,     /* float16 weights, float activations */
     ONEBIT_8BIT,    /* int8 weights with a scale per row, int8 activations */
-    ONEBIT_TERNARY, /* -1, 0, +1 with one AbsMean scale, int8 activations */
-    ONEBIT_BINARY,  /* -1, +1 with one mean|W| scale, int8 activations */
+    ONEBIT_TERNARY, /* -1, 0, +1 with one AbsMean scale (see scale_group), int8 activations */
+    ONEBIT_BINARY,  /* -1, +1 with one mean|W| scale (see scale_group), int8 activations */
     ONEBIT_MODE_COUNT
 } onebit_mode;
 
@@ -475,7 +481,7 @@ typedef struct onebit_tensor_info {
     const char *format; /* "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16" */
     int rows, cols;
     size_t bytes; /* packed data and scales */
-    float scale;  /* of the whole tensor, or of its first row */
+    float scale;  /* of the whole tensor, or of its first row or group */
 } onebit_tensor_info;
 
 /* Opens a .1bit file: mapped, weights used in place. Every offset, length and checksum is checked
@@ -2813,8 +2819,8 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
    tables stand here, so the answer needs no memory and no buffer; "?" would mean that a new one was
    forgotten. */
 static const char *ob_choice_text(ob_slice option) {
-    static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",
-                                        "cosine", "linear", "none", "wsd"};
+    static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",    "cosine",
+                                        "linear", "none",   "wsd",  "absmean", "absmedian"};
     size_t i;
     for (i = 0; i < sizeof known / sizeof *known; i++)
         if (ob_slice_is(option, known[i])) return known[i];
@@ -3255,6 +3261,18 @@ static onebit_status ob_config_check_modes(onebit_config *c) {
     return ONEBIT_OK;
 }
 
+/* Rows whose bounds allow more than the kernels know: inputs of 8 bits, 1 bit or float; groups that
+   are whole packed words and divide a block of sums. */
+static onebit_status ob_config_check_codes(const onebit_config *c) {
+    int group = c->scale_group;
+    if (c->activation_bits != 8 && c->activation_bits != 1 && c->activation_bits != 0)
+        return ob_fail(ONEBIT_CONFIG, "activation_bits is %d, expected 8, 1 or 0",
+                       c->activation_bits);
+    if (group != 0 && group != 32 && group != 64 && group != 128 && group != 256)
+        return ob_fail(ONEBIT_CONFIG, "scale_group is %d, expected 0, 32, 64, 128 or 256", group);
+    return ONEBIT_OK;
+}
+
 /* Numbers in a model whose fields are in range and whose heads are derived. At most 2^48 within the
    bounds of the table, so 64 bits hold every product. Per block: q, k, v and output projections 2 D
    (q + k), the FFN's two or three matrices, two norms of width D; then the embedding, the head
@@ -3281,9 +3299,7 @@ onebit_status onebit_config_check(onebit_config *config) {
     OB_TRY(ob_fields_check(ONEBIT_TABLE_MODEL, &c));
     if (!c.use_subln)
         return ob_fail(ONEBIT_UNSUPPORTED, "use_subln = false (LayerNorm) is not supported yet");
-    /* the row's bounds allow 0..8, the kernels know 8 and off */
-    if (c.activation_bits != 0 && c.activation_bits != 8)
-        return ob_fail(ONEBIT_CONFIG, "activation_bits is %d, expected 8 or 0", c.activation_bits);
+    OB_TRY(ob_config_check_codes(&c));
     OB_TRY(ob_config_check_heads(&c));
     OB_TRY(ob_config_check_modes(&c));
     numbers = ob_config_count(&c);
@@ -6427,10 +6443,17 @@ static ob_format ob_mode_format(int mode) {
 /* True for the modes whose codes are small integers, with int8 inputs. */
 static int ob_mode_is_integer(int mode) { return mode >= ONEBIT_8BIT; }
 
-/* Scales that a stored matrix has: one per row in 8bit, one for all in ternary and binary. */
-static int ob_scale_count(int mode, int rows) {
-    if (mode == ONEBIT_8BIT) return rows;
-    return mode == ONEBIT_TERNARY || mode == ONEBIT_BINARY ? 1 : 0;
+/* Scales of one row when `group` weights share one; the last group may be shorter. */
+static size_t ob_row_groups(int cols, int group) {
+    return ((size_t)cols + (size_t)group - 1) / (size_t)group;
+}
+
+/* Scales that a stored matrix has: one per row in 8bit; in ternary and binary one for all, or
+   [rows][groups] when group is not 0. At most 2^31 within the bounds of a config. */
+static uint64_t ob_scale_count(int mode, int rows, int cols, int group) {
+    if (mode == ONEBIT_8BIT) return (uint64_t)rows;
+    if (mode != ONEBIT_TERNARY && mode != ONEBIT_BINARY) return 0;
+    return group ? (uint64_t)rows * ob_row_groups(cols, group) : 1;
 }
 
 /* Packed bytes of one block of 16 rows; the whole matrix is this times ceil(rows / 16). rows and
@@ -6483,7 +6506,10 @@ OB_BODY float ob_half(uint32_t h) {
 /* How one matrix is quantised: its mode and the options of DESIGN's linear layer. */
 typedef struct ob_quantizer {
     int mode;
-    int dynamic; /* ternary threshold 0.7 mean|W| instead of rounding W / mean|W| */
+    int dynamic; /* ternary threshold 0.7 * scale instead of rounding W / scale */
+    int median;  /* ternary and binary scale is the median of |W|, not the mean */
+    int half;    /* scales are rounded to f16 */
+    int group;   /* weights of a row that share a scale; 0 = the whole tensor, or a row in 8bit */
     float clamp; /* latents are clamped to +-clamp first; 0 = off */
     float soft,
         keep; /* codes become keep * code + soft * W / scale (annealing, Arenas); 0, 1 = hard */
@@ -6508,14 +6534,63 @@ OB_BODY void ob_magnitude_body(const float *w, int n, float clamp, float *sum, f
     *largest = most;
 }
 
-/* The scale of a per-tensor mode from mean|W|; BitNet's floor of 1e-5 keeps zeros from dividing. */
-static float ob_tensor_scale(double sum, double count) {
-    float mean = (float)(sum / count);
-    return mean > 1e-5f ? mean : 1e-5f;
+/* The scale as it will be stored. It is rounded before codes are made with it, so a file with f16
+   scales (GGUF) holds exactly what was trained. 65504 is the largest half. */
+static float ob_stored_scale(const ob_quantizer *z, float scale) {
+    if (!z->half) return scale;
+    scale = ob_f16_to_f32(ob_f32_to_f16(scale));
+    return scale > 65504.0f ? 65504.0f : scale;
+}
+
+/* Scale of ternary and binary from the mean or median of |W|; BitNet's floor of 1e-5 keeps zeros
+   from dividing. */
+static float ob_tensor_scale(const ob_quantizer *z, float middle) {
+    return ob_stored_scale(z, middle > 1e-5f ? middle : 1e-5f);
 }
 
 /* Scale of a row in 8bit mode: absmax / 127; 0 for a row of zeros. */
-static float ob_row_scale(float largest) { return largest / 127.0f; }
+static float ob_row_scale(const ob_quantizer *z, float largest) {
+    return ob_stored_scale(z, largest / 127.0f);
+}
+
+/* The bound that clamps latents, or one that no float32 reaches. */
+static float ob_clamp_bound(const ob_quantizer *z) { return z->clamp > 0 ? z->clamp : 3e38f; }
+
+/* ---- The median of |w|: a radix select, byte by byte from the top ---- */
+/* The bits of floats that are not negative sort like the floats, so four rounds of counting find
+   the number of a rank exactly, in any order of counting, without memory for a copy. */
+
+/* Adds the row's numbers to count[256] by their byte at `shift`: those whose higher bytes are
+   prefix. */
+static void ob_median_count(uint64_t *count, const float *w, int n, float clamp, uint32_t prefix,
+                            int shift) {
+    int i;
+    for (i = 0; i < n; i++) {
+        uint32_t bits = ob_float_bits(ob_clampf(w[i], -clamp, clamp)) & 0x7FFFFFFFu;
+        if (bits >> shift >> 8 == prefix) count[bits >> shift & 255u]++;
+    }
+}
+
+/* The prefix with the byte in which the rank falls; *rank becomes the rank among its numbers. */
+static uint32_t ob_median_narrow(const uint64_t *count, uint32_t prefix, uint64_t *rank) {
+    uint32_t byte = 0;
+    while (byte < 255 && *rank >= count[byte]) *rank -= count[byte++];
+    return prefix << 8 | byte;
+}
+
+/* The lower median of |w|, n >= 1: of an even number the smaller of the middle two, as
+   torch.median. */
+static float ob_median(const float *w, int n, float clamp) {
+    uint64_t count[256], rank = (uint64_t)(n - 1) / 2;
+    uint32_t prefix = 0;
+    int shift;
+    for (shift = 24; shift >= 0; shift -= 8) {
+        memset(count, 0, sizeof count);
+        ob_median_count(count, w, n, clamp, prefix, shift);
+        prefix = ob_median_narrow(count, prefix, &rank);
+    }
+    return ob_bits_float(prefix);
+}
 
 /* Rounds v / s to the nearest code within +-most. */
 OB_BODY float ob_round_code(float v, float inverse, float most) {
@@ -6856,6 +6931,20 @@ OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
 }
 OB_VARIANTS(ob_int8, (float *codes, float *scale, const float *x, int n), (codes, scale, x, n))
 
+/* Signs of a token: scale K = mean|x|, code +1 for x >= 0, else -1 (XNOR-Net, Rastegari et al.
+   2016). window, when not NULL, receives 1 where |x| <= 2 K: there the gradient passes. */
+OB_BODY void ob_sign_body(float *codes, float *scale, uint8_t *window, const float *x, int n) {
+    float sum, largest, edge;
+    int i;
+    ob_magnitude_body(x, n, 3e38f, &sum, &largest);
+    *scale = sum / (float)n;
+    edge = 2.0f * *scale;
+    for (i = 0; i < n; i++) codes[i] = x[i] < 0.0f ? -1.0f : 1.0f;
+    for (i = 0; window && i < n; i++) window[i] = ob_absf(x[i]) <= edge;
+}
+OB_VARIANTS(ob_sign, (float *codes, float *scale, uint8_t *window, const float *x, int n),
+            (codes, scale, window, x, n))
+
 /* RMSNorm: y = x / sqrt(mean x^2 + eps) * g; rstd is kept for the backward pass. */
 OB_BODY void ob_norm_body(float *y, float *rstd, const float *x, const float *g, int n, float eps) {
     float r = 1.0f / sqrtf(ob_dot16(x, x, n) / (float)n + eps);
@@ -6919,6 +7008,14 @@ OB_BODY void ob_scale_body(float *y, const float *x, const float *w, int step, f
 }
 OB_VARIANTS(ob_scale, (float *y, const float *x, const float *w, int step, float s, int n),
             (y, x, w, step, s, n))
+
+/* y[i] = (add ? y[i] : 0) + x[i] * w[i]: sums of one group of inputs, each times its row's scale. */
+OB_BODY void ob_collect_body(float *y, const float *x, const float *w, int add, int n) {
+    int i;
+    for (i = 0; i < n; i++) y[i] = (add ? y[i] : 0.0f) + x[i] * w[i];
+}
+OB_VARIANTS(ob_collect, (float *y, const float *x, const float *w, int add, int n),
+            (y, x, w, add, n))
 
 /* Gradient of a norm's gain over rows: dg[j] += sum_r dy[r][j] * x[r][j] * rstd[r], columns [0, n).
  */
@@ -7084,6 +7181,7 @@ typedef struct ob_kernels {
     void (*panel)(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n);
     void (*unpack)(float *out, int stride, const uint8_t *block, int format, int from, int n);
     void (*int8)(float *codes, float *scale, const float *x, int n);
+    void (*sign)(float *codes, float *scale, uint8_t *window, const float *x, int n);
     void (*norm)(float *y, float *rstd, const float *x, const float *g, int n, float eps);
     void (*norm_grad)(float *dx, const float *dy, const float *x, const float *g, float rstd, int n,
                       int add);
@@ -7091,6 +7189,7 @@ typedef struct ob_kernels {
     void (*axpy)(float *y, const float *x, float s, int n);
     void (*mix)(float *y, const float *x, float a, float b, int n);
     void (*scale)(float *y, const float *x, const float *w, int step, float s, int n);
+    void (*collect)(float *y, const float *x, const float *w, int add, int n);
     void (*gain_grad)(float *dg, const float *dy, const float *x, const float *rstd, int rows,
                       int ld, int n);
     void (*act)(float *h, const float *g, const float *up, int act, int n);
@@ -7112,11 +7211,11 @@ typedef struct ob_kernels {
    notices a wrong order. */
 #define OB_KERNEL_ROW(isa, nr)                                                                     \
     {                                                                                              \
-        nr, ob_tile_##isa, ob_panel_##isa, ob_unpack_##isa, ob_int8_##isa, ob_norm_##isa,          \
-            ob_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa,         \
-            ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
-            ob_attend_##isa, ob_attend_grad_##isa, ob_adamw_##isa, ob_quantize_##isa,              \
-            ob_magnitude_##isa                                                                     \
+        nr, ob_tile_##isa, ob_panel_##isa, ob_unpack_##isa, ob_int8_##isa, ob_sign_##isa,          \
+            ob_norm_##isa, ob_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa,          \
+            ob_scale_##isa, ob_collect_##isa, ob_gain_grad_##isa, ob_act_##isa,                    \
+            ob_act_grad_##isa, ob_softmax_##isa, ob_attend_##isa, ob_attend_grad_##isa,            \
+            ob_adamw_##isa, ob_quantize_##isa, ob_magnitude_##isa                                  \
     }
 
 /* Kernels of an instruction set that ob_env_check has accepted. */
@@ -7183,13 +7282,15 @@ static void ob_run(const ob_exec *x, onebit_body body, void *job, int n, double 
     ob_parallel(&x->env, body, job, pieces);
 }
 
-/* A matrix as a linear layer or an embedding sees it. scale has one entry per row (scale_step 1) or
-   one for all (scale_step 0); value = code * scale. exact: codes and inputs are small integers. */
+/* A matrix as a linear layer or an embedding sees it. scale has one entry per row (scale_step 1),
+   one for all (scale_step 0), or one per row and group of inputs (group > 0); value = code * scale.
+   exact: codes and inputs are small integers. */
 typedef struct ob_weight {
     int rows, cols;
-    int format; /* ob_format */
-    int bits;   /* of its inputs: 8 = int8 per token, 0 = float */
-    int exact, scale_step;
+    int format;  /* ob_format */
+    int bits;    /* of its inputs: 8 = int8 per token, 1 = sign, 0 = float */
+    float share; /* of the code in its inputs, the rest is the float (annealing); 1 = hard */
+    int exact, scale_step, group;
     const void *data;
     const float *scale;
 } ob_weight;
@@ -7203,7 +7304,9 @@ static const float ob_one = 1.0f;
 
 /* c[M, N] = (add ? c : 0) + a[M, K] b[K, N]; then, when w_scale is given, row n of the product is
    multiplied by a_scale[m] * w_scale[n * step]. b is a strided array, or a packed weight
-   (transposed). */
+   (transposed). Scales of groups, group_scale [rows of the weight][groups], come in while the
+   product is made: cut_k > 0 cuts K into groups of so many inputs, rows of the weight are n; cut_n
+   > 0 cuts N, rows of the weight are k (the gradient by the input). */
 typedef struct ob_gemm_job {
     ob_job job;
     float *c;
@@ -7213,9 +7316,20 @@ typedef struct ob_gemm_job {
     const float *b;
     ptrdiff_t b_rs, b_cs;
     const ob_weight *packed;
-    const float *a_scale, *w_scale;
-    int step, M, N, K, add, fused, row_block;
+    const float *a_scale, *w_scale, *group_scale;
+    int step, M, N, K, add, fused, row_block, cut_k, cut_n;
 } ob_gemm_job;
+
+/* Multiplies row k of a panel by the scale of row k0 + k of the weight in the group of column n0.
+   Groups are multiples of 32, so a panel lies in one of them. */
+static void ob_gemm_scale_panel(const ob_gemm_job *g, float *panel, int n0, int k0, int k) {
+    const ob_kernels *kernels = g->job.x->kernels;
+    size_t groups = ob_row_groups(g->N, g->cut_n);
+    const float *scale = g->group_scale + (size_t)k0 * groups + (size_t)(n0 / g->cut_n);
+    int i;
+    for (i = 0; i < k; i++, panel += kernels->nr)
+        kernels->scale(panel, panel, &ob_one, 0, scale[(size_t)i * groups], kernels->nr);
+}
 
 /* Fills the panel of columns [n0, n0 + count) and inputs [k0, k0 + k). */
 static void ob_gemm_panel(const ob_gemm_job *g, float *panel, int n0, int count, int k0, int k) {
@@ -7224,6 +7338,7 @@ static void ob_gemm_panel(const ob_gemm_job *g, float *panel, int n0, int count,
     if (!g->packed) {
         const float *b = g->b + k0 * g->b_rs + n0 * g->b_cs;
         kernels->panel(panel, nr, b, g->b_rs, g->b_cs, k, count);
+        if (g->cut_n) ob_gemm_scale_panel(g, panel, n0, k0, k);
         return;
     }
     for (half = 0; half < nr; half += 16) {
@@ -7257,16 +7372,39 @@ static void ob_gemm_tiles(const ob_gemm_job *g, const float *panel, int m0, int 
     }
 }
 
+/* The same for one group of inputs [k0, k0 + k): c[n] = (first ? 0 : c[n]) + scale[n] * sum of the
+   group, product and sum rounded on their own, groups in their order. That is the definition of a
+   layer with groups: an integer kernel must round the same. */
+static void ob_gemm_group(const ob_gemm_job *g, const float *panel, int m0, int m1, int n0,
+                          int count, int k0, int k) {
+    const ob_kernels *kernels = g->job.x->kernels;
+    size_t groups = ob_row_groups(g->K, g->cut_k);
+    float sums[12 * 32], scale[32];
+    int m, i, rows;
+    for (i = 0; i < count; i++)
+        scale[i] = g->group_scale[(size_t)(n0 + i) * groups + (size_t)(k0 / g->cut_k)];
+    for (m = m0; m < m1; m += rows) {
+        rows = m1 - m < 12 ? m1 - m : 12;
+        kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel, sums,
+                      kernels->nr, 0, g->fused);
+        for (i = 0; i < rows; i++)
+            kernels->collect(g->c + (m + i) * g->ldc + n0, sums + i * kernels->nr, scale, k0 > 0,
+                             count);
+    }
+}
+
 /* One item: a panel of nr columns times a block of rows. */
 static void ob_gemm_item(const ob_gemm_job *g, float *panel, int panel_index, int block_index) {
     const ob_kernels *kernels = g->job.x->kernels;
     int n0 = panel_index * kernels->nr, m0 = block_index * g->row_block, m1 = m0 + g->row_block;
     int count = g->N - n0 < kernels->nr ? g->N - n0 : kernels->nr, k0, m;
+    int block = g->cut_k ? g->cut_k : OB_BLOCK;
     if (m1 > g->M) m1 = g->M;
-    for (k0 = 0; k0 < g->K; k0 += OB_BLOCK) {
-        int k = g->K - k0 < OB_BLOCK ? g->K - k0 : OB_BLOCK;
+    for (k0 = 0; k0 < g->K; k0 += block) {
+        int k = g->K - k0 < block ? g->K - k0 : block;
         ob_gemm_panel(g, panel, n0, count, k0, k);
-        ob_gemm_tiles(g, panel, m0, m1, n0, count, k0, k);
+        if (g->cut_k) ob_gemm_group(g, panel, m0, m1, n0, count, k0, k);
+        else ob_gemm_tiles(g, panel, m0, m1, n0, count, k0, k);
     }
     for (m = m0; g->w_scale && m < m1; m++) {
         float *row = g->c + m * g->ldc + n0;
@@ -7295,22 +7433,33 @@ static void ob_gemm(const ob_exec *x, ob_gemm_job *g) {
     ob_run(x, ob_gemm_piece, g, panels * blocks, (double)g->M * g->N * g->K);
 }
 
-/* Plain product of strided arrays. */
-static void ob_product(const ob_exec *x, float *c, const float *a, ptrdiff_t a_rs, ptrdiff_t a_cs,
-                       const float *b, ptrdiff_t b_rs, ptrdiff_t b_cs, int M, int N, int K,
-                       int add) {
+/* The job of a plain product of strided arrays. */
+static ob_gemm_job ob_product_job(float *c, const float *a, ptrdiff_t a_rs, ptrdiff_t a_cs,
+                                  const float *b, ptrdiff_t b_rs, ptrdiff_t b_cs, int M, int N,
+                                  int K, int add) {
     ob_gemm_job g;
     memset(&g, 0, sizeof g);
     g.c = c, g.ldc = N, g.a = a, g.a_rs = a_rs, g.a_cs = a_cs, g.b = b, g.b_rs = b_rs,
     g.b_cs = b_cs;
     g.M = M, g.N = N, g.K = K, g.add = add, g.fused = 1;
+    return g;
+}
+
+/* Plain product of strided arrays. */
+static void ob_product(const ob_exec *x, float *c, const float *a, ptrdiff_t a_rs, ptrdiff_t a_cs,
+                       const float *b, ptrdiff_t b_rs, ptrdiff_t b_cs, int M, int N, int K,
+                       int add) {
+    ob_gemm_job g = ob_product_job(c, a, a_rs, a_cs, b, b_rs, b_cs, M, N, K, add);
     ob_gemm(x, &g);
 }
 
 /* ---- Linear:  y[n] = scale_w * scale_x[n] * (Wq . xq[n]),  n tokens -------------------------- */
+/* With groups of inputs that have a scale each:
+   y[n] = scale_x[n] * sum over g in order of (scale_w[row][g] * (Wq . xq[n] over group g)). */
 
-/* y [n][rows] from xq [n][cols] and xs [n], one scale per token. Sums are exact for int8 codes,
-   so multiply-add is allowed there; the scales are applied to finished sums, never inside them. */
+/* y [n][rows] from xq [n][cols] and xs [n], one scale per token. Sums are exact for int8 codes and
+   signs, so multiply-add is allowed there; the scales are applied to finished sums (of a group),
+   never inside them. */
 static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, const float *xs,
                                   const ob_weight *w, int n) {
     ob_gemm_job g;
@@ -7318,6 +7467,7 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, c
     g.c = y, g.ldc = w->rows, g.a = xq, g.a_rs = w->cols, g.a_cs = 1;
     g.M = n, g.N = w->rows, g.K = w->cols, g.fused = w->exact;
     g.a_scale = xs, g.w_scale = w->scale, g.step = w->scale_step;
+    if (w->group) g.cut_k = w->group, g.group_scale = w->scale, g.w_scale = &ob_one;
     if (w->format == OB_DENSE) g.b = (const float *)w->data, g.b_rs = 1, g.b_cs = w->cols;
     else g.packed = w;
     ob_gemm(x, &g);
@@ -7356,14 +7506,18 @@ static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const f
 /* Straight-through gradient: quantisers count as the identity, scales as constants. dx (+)= (dy *
    scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may be NULL; dw may
    be NULL. (Bengio, Leonard, Courville 2013.) Only dense codes come here: packed weights are
-   never trained. Cost: two products of the forward pass's size. */
+   never trained. Scales of groups differ along dx, so they are multiplied into Wq, not into dy.
+   Cost: two products of the forward pass's size. */
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                    const float *xq, const float *xs, const ob_weight *w, float *tmp,
                                    float ste, int n, int add) {
     const float *q = (const float *)w->data;
     if (dx) {
-        ob_scale_rows(x, tmp, dy, NULL, w->scale, w->scale_step, 1.0f, n, w->rows);
-        ob_product(x, dx, tmp, w->rows, 1, q, w->cols, 1, n, w->cols, w->rows, add);
+        ob_gemm_job g = ob_product_job(dx, w->group ? dy : tmp, w->rows, 1, q, w->cols, 1, n,
+                                       w->cols, w->rows, add);
+        g.cut_n = w->group, g.group_scale = w->scale;
+        if (!w->group) ob_scale_rows(x, tmp, dy, NULL, w->scale, w->scale_step, 1.0f, n, w->rows);
+        ob_gemm(x, &g);
     }
     if (dw) {
         ob_scale_rows(x, tmp, dy, xs, &ob_one, 0, ste, n, w->rows);
@@ -7372,6 +7526,12 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
 }
 
 /* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1 ------------ */
+/* Bits 8: int8, bits 1: signs. While a layer is annealed its input is share * code * scale +
+   (1 - share) * x, with scale 1; share 0 is x itself, share 1 the code. Gradient: int8 counts as
+   the identity. A sign counts as the line through 0 with slope 1 for |x| <= 2 K and is flat beyond,
+   K = mean|x| held constant: about what lies between -2 K and 2 K can still change its sign, and a
+   token's few large values do not take the whole gradient (the clip of Hubara et al. 2016, whose
+   window is 1, in units of the token). So dx passes, or passes by 1 - share. */
 
 /* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
    option and value mean for it. */
@@ -7381,34 +7541,67 @@ typedef struct ob_rows_job {
     const float *in, *in2, *gain;
     const int32_t *ids;
     const ob_weight *w;
+    uint8_t *window;
     int d, option;
     float value;
 } ob_rows_job;
 
-/* option = bits; out2 = scales. Without bits the copy makes both kinds of layer look alike. */
+/* option = bits, out2 = scales, value = share. Without bits the copy makes both kinds of layer look
+   alike. */
 static void ob_quantize_piece(void *arg, int piece) {
     ob_rows_job *q = (ob_rows_job *)arg;
+    const ob_kernels *kernels = q->job.x->kernels;
     int from, to, r;
     ob_share(q->job.n, q->job.pieces, piece, &from, &to);
     for (r = from; r < to; r++) {
         size_t at = (size_t)r * (size_t)q->d;
-        if (q->option) {
-            q->job.x->kernels->int8(q->out + at, q->out2 + r, q->in + at, q->d);
-        } else {
-            memcpy(q->out + at, q->in + at, (size_t)q->d * sizeof(float));
-            q->out2[r] = 1.0f;
+        float *out = q->out + at, *scale = q->out2 + r;
+        const float *in = q->in + at;
+        if (q->option == 0) {
+            memcpy(out, in, (size_t)q->d * sizeof(float));
+            *scale = 1.0f;
+            continue;
         }
+        if (q->option == 1)
+            kernels->sign(out, scale, q->window ? q->window + at : NULL, in, q->d);
+        else kernels->int8(out, scale, in, q->d);
+        if (q->value == 1.0f) continue;
+        kernels->mix(out, in, q->value * *scale, 1.0f - q->value, q->d);
+        *scale = 1.0f;
     }
 }
 
-/* codes [rows][d], scale [rows]. Codes stay floats: the tile multiplies floats, and integers up
-   to 127 are exact in them. */
-static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, const float *in, int rows,
-                            int d, int bits) {
+/* codes [rows][d], scale [rows]; bits and share are those of w. Codes stay floats: the tile
+   multiplies floats, and integers up to 127 are exact in them. window [rows][d], or NULL: what
+   quantize_backward needs for signs; other bits leave it alone. */
+static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, uint8_t *window,
+                            const float *in, const ob_weight *w, int rows, int d) {
     ob_rows_job q;
     memset(&q, 0, sizeof q);
-    q.out = codes, q.out2 = scale, q.in = in, q.d = d, q.option = bits;
+    q.out = codes, q.out2 = scale, q.window = window, q.in = in, q.d = d;
+    q.option = w->bits, q.value = w->share;
     ob_run(x, ob_quantize_piece, &q, rows, (double)rows * d * 2);
+}
+
+/* value = what passes outside of the window. */
+static void ob_quantize_grad_piece(void *arg, int piece) {
+    ob_rows_job *q = (ob_rows_job *)arg;
+    size_t d = (size_t)q->d, i;
+    int from, to;
+    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
+    for (i = (size_t)from * d; i < (size_t)to * d; i++)
+        q->out[i] *= q->window[i] ? 1.0f : q->value;
+}
+
+/* dx [rows][d], in place, from the gradient by the codes of signs to that by their floats. Nothing
+   is to be done for other bits. */
+static void ob_cpu_quantize_backward(const ob_exec *x, float *dx, uint8_t *window,
+                                     const ob_weight *w, int rows, int d) {
+    ob_rows_job q;
+    if (w->bits != 1) return;
+    memset(&q, 0, sizeof q);
+    q.out = dx, q.window = window, q.d = d, q.value = 1.0f - w->share;
+    ob_run(x, ob_quantize_grad_piece, &q, rows, (double)rows * d);
 }
 
 /* ---- Embedding:  x[n] = W[ids[n]] ------------------------------------------------------------ */
@@ -7824,18 +8017,77 @@ static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, cons
 
 /* ---- Weight quantiser:  latents to dense codes and scales ------------------------------------ */
 /* Two walks over the matrix for integer modes, because every code needs the scale and a
-   per-tensor scale needs all rows. Row sums are added in the order of rows, so the scale does
-   not depend on threads. Costs one read and one write of the weights per update, little beside
-   the products. */
+   per-tensor scale needs all rows; groups need one walk. Row sums are added in the order of rows,
+   and a median is a number of the tensor, so the scale does not depend on threads. Costs one read
+   and one write of the weights per update, little beside the products; a median four reads more. */
 
-/* measure 1: magnitudes of each row; 0: codes. step as in ob_weight's scale_step. */
+/* measure 1: magnitudes of each row; 0: codes. step as in ob_weight's scale_step. prefix and shift
+   as in ob_median_count. */
 typedef struct ob_weights_job {
     ob_job job;
     const ob_quantizer *z;
     const float *w;
     float *codes, *scale, *largest;
-    int cols, measure, step;
+    int cols, measure, step, shift;
+    uint32_t prefix;
 } ob_weights_job;
+
+/* The 256 counters of a piece. */
+static uint64_t *ob_weights_counters(const ob_exec *x, int piece) {
+    return (uint64_t *)(void *)(x->work + (size_t)piece * x->work_bytes);
+}
+
+/* One round of the median over a piece of the rows. */
+static void ob_weights_count_piece(void *arg, int piece) {
+    ob_weights_job *q = (ob_weights_job *)arg;
+    uint64_t *count = ob_weights_counters(q->job.x, piece);
+    int from, to, r;
+    memset(count, 0, 256 * sizeof *count);
+    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++)
+        ob_median_count(count, q->w + (size_t)r * (size_t)q->cols, q->cols, ob_clamp_bound(q->z),
+                        q->prefix, q->shift);
+}
+
+/* ob_median of all rows. Integer counts are the same whatever the pieces. */
+static float ob_weights_median(const ob_exec *x, ob_weights_job *q, int rows) {
+    uint64_t rank = ((uint64_t)rows * (uint64_t)q->cols - 1) / 2, *count;
+    int piece, i;
+    for (q->shift = 24; q->shift >= 0; q->shift -= 8) {
+        ob_run(x, ob_weights_count_piece, q, rows, (double)rows * q->cols * 4);
+        count = ob_weights_counters(x, 0);
+        for (piece = 1; piece < q->job.pieces; piece++)
+            for (i = 0; i < 256; i++) count[i] += ob_weights_counters(x, piece)[i];
+        q->prefix = ob_median_narrow(count, q->prefix, &rank);
+    }
+    return ob_bits_float(q->prefix);
+}
+
+/* Scale of n weights of one row. */
+static float ob_group_scale(const ob_kernels *kernels, const ob_quantizer *z, const float *w,
+                            int n) {
+    float sum, largest;
+    if (z->median) return ob_tensor_scale(z, ob_median(w, n, ob_clamp_bound(z)));
+    kernels->magnitude(w, n, ob_clamp_bound(z), &sum, &largest);
+    return ob_tensor_scale(z, sum / (float)n);
+}
+
+/* Codes and scales [rows][groups]; groups are independent, so one walk does it all. */
+static void ob_weights_group_piece(void *arg, int piece) {
+    ob_weights_job *q = (ob_weights_job *)arg;
+    const ob_kernels *kernels = q->job.x->kernels;
+    size_t groups = ob_row_groups(q->cols, q->z->group);
+    int from, to, r, k;
+    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
+    for (r = from; r < to; r++)
+        for (k = 0; k < q->cols; k += q->z->group) {
+            int n = q->cols - k < q->z->group ? q->cols - k : q->z->group;
+            size_t at = (size_t)r * (size_t)q->cols + (size_t)k;
+            float *scale = q->scale + (size_t)r * groups + (size_t)(k / q->z->group);
+            *scale = ob_group_scale(kernels, q->z, q->w + at, n);
+            kernels->quantize(q->codes + at, q->w + at, n, q->z, *scale);
+        }
+}
 
 /* In the first walk scale[r] holds the row's sum: room is saved, and the caller turns it into a
    scale. */
@@ -7847,31 +8099,42 @@ static void ob_weights_piece(void *arg, int piece) {
     for (r = from; r < to; r++) {
         size_t at = (size_t)r * (size_t)q->cols;
         if (q->measure)
-            kernels->magnitude(q->w + at, q->cols, q->z->clamp > 0 ? q->z->clamp : 3e38f,
-                               q->scale + r, q->largest + r);
+            kernels->magnitude(q->w + at, q->cols, ob_clamp_bound(q->z), q->scale + r,
+                               q->largest + r);
         else kernels->quantize(q->codes + at, q->w + at, q->cols, q->z, q->scale[r * q->step]);
     }
 }
 
-/* codes [rows, cols] and scale [rows] (8bit) or scale [1]; scale and largest hold `rows` floats.
-   f32 and f16 get the scale 1. */
+/* The scales of an integer mode without groups: first walk, into scale [rows] (8bit) or [1]. */
+static void ob_weights_scale(const ob_exec *x, ob_weights_job *q, int rows) {
+    double sum = 0.0, count = (double)rows * q->cols;
+    int r;
+    if (q->z->median && !q->step) {
+        q->scale[0] = ob_tensor_scale(q->z, ob_weights_median(x, q, rows));
+        return;
+    }
+    q->measure = 1;
+    ob_run(x, ob_weights_piece, q, rows, count);
+    q->measure = 0;
+    for (r = 0; r < rows; r++) sum += q->scale[r];
+    for (r = 0; r < rows && q->step; r++) q->scale[r] = ob_row_scale(q->z, q->largest[r]);
+    if (!q->step) q->scale[0] = ob_tensor_scale(q->z, (float)(sum / count));
+}
+
+/* codes [rows, cols] and scale [rows] (8bit), [rows][groups] or [1]; scale holds at least `rows`
+   floats, largest `rows`. f32 and f16 get the scale 1. */
 static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale, float *largest,
                                    const float *w, const ob_quantizer *z, int rows, int cols) {
     ob_weights_job q;
-    double sum = 0.0;
-    int r;
     memset(&q, 0, sizeof q);
     q.z = z, q.w = w, q.codes = codes, q.scale = scale, q.largest = largest, q.cols = cols;
-    q.measure = ob_mode_is_integer(z->mode), q.step = z->mode == ONEBIT_8BIT;
-    if (q.measure) {
-        ob_run(x, ob_weights_piece, &q, rows, (double)rows * cols);
-        for (r = 0; r < rows; r++) sum += scale[r];
-        for (r = 0; r < rows && q.step; r++) scale[r] = ob_row_scale(largest[r]);
-        if (!q.step) scale[0] = ob_tensor_scale(sum, (double)rows * cols);
-    } else {
-        scale[0] = 1.0f;
+    q.step = z->mode == ONEBIT_8BIT;
+    if (z->group) {
+        ob_run(x, ob_weights_group_piece, &q, rows, (double)rows * cols * 3);
+        return;
     }
-    q.measure = 0;
+    if (ob_mode_is_integer(z->mode)) ob_weights_scale(x, &q, rows);
+    else scale[0] = 1.0f;
     ob_run(x, ob_weights_piece, &q, rows, (double)rows * cols * 2);
 }
 
@@ -7886,7 +8149,9 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
       (const ob_exec *, float *, float *, const float *, const float *, int, int, float))          \
     X(norm_backward, (const ob_exec *, float *, float *, const float *, const float *,             \
                       const float *, float *, int, int, int))                                      \
-    X(quantize, (const ob_exec *, float *, float *, const float *, int, int, int))                 \
+    X(quantize, (const ob_exec *, float *, float *, uint8_t *, const float *, const ob_weight *,   \
+                 int, int))                                                                        \
+    X(quantize_backward, (const ob_exec *, float *, uint8_t *, const ob_weight *, int, int))       \
     X(quantize_weight,                                                                             \
       (const ob_exec *, float *, float *, float *, const float *, const ob_quantizer *, int, int)) \
     X(linear_forward,                                                                              \
@@ -7988,7 +8253,8 @@ typedef enum ob_tensor_id {
 typedef struct ob_tensor {
     char name[64];
     int rows, cols, kind, layer, id, slot;
-    int mode; /* onebit_mode, or -1 for gains */
+    int mode;  /* onebit_mode, or -1 for gains */
+    int group; /* weights of a row that share a scale; 0 = as the mode has it */
 } ob_tensor;
 
 /* Slots: block tensors of every layer, then the model's own. */
@@ -8028,7 +8294,20 @@ static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
                 : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
                 : out->kind == OB_ROLE_HEAD      ? c->head_mode
                                                  : c->layer_modes[layer < 0 ? 0 : layer];
+    if (out->kind == OB_ROLE_LINEAR && out->mode >= ONEBIT_TERNARY) out->group = c->scale_group;
     return present;
+}
+
+/* Scales that a tensor has where it is stored. */
+static uint64_t ob_tensor_scales(const ob_tensor *t) {
+    return t->mode < 0 ? 0 : ob_scale_count(t->mode, t->rows, t->cols, t->group);
+}
+
+/* Bits of the inputs of a matrix that runs in this mode. A head of signs would leave nothing of
+   the logits, so the head keeps 8 bits where blocks have 1. */
+static int ob_input_bits(const onebit_config *c, const ob_tensor *t, int mode) {
+    if (!ob_mode_is_integer(mode)) return 0;
+    return c->activation_bits == 1 && t->kind != OB_ROLE_LINEAR ? 8 : c->activation_bits;
 }
 
 /* Storage order: embedding first, then blocks, then final norm and head. Gives tensor number index;
@@ -8076,8 +8355,8 @@ static const ob_weight *ob_head(const ob_view *v) {
 /* The backward pass needs from each layer: the inputs of its norms with their rstd (x, x2,
    q_raw, k_raw, o), the quantised inputs of its matrices (a, b, oq, hq, with scales), what went
    into attention and activation (q, k, v, p, gate, up). The output of a norm is not kept, its
-   codes are; h is computed again, because one activation is cheaper than F floats per token and
-   layer. A session keeps none of this, so pairs that training keeps apart share memory there. */
+   codes are (of signs also the window in which their gradient passes); h is computed again, because
+   one activation is cheaper than F floats per token and layer. A session keeps none of this, so pairs that training keeps apart share memory there. */
 
 /* What one block computes; training keeps one set per layer for the backward pass, a session has
    one. */
@@ -8092,6 +8371,7 @@ typedef struct ob_acts {
     float *o, *rstd_o, *oq, *o_s; /* attention output [N][H*d], input of o_proj */
     float *gate, *up;             /* [N][F] */
     float *rstd_h, *hq, *h_s;     /* input of down_proj [N][F] */
+    uint8_t *a_w, *b_w, *o_w, *h_w; /* windows of signs, as a, b, oq, hq; NULL = not needed */
 } ob_acts;
 
 /* A size that overflows becomes SIZE_MAX, which the carve turns into a total no allocator gives:
@@ -8100,6 +8380,15 @@ static float *ob_floats(ob_carve *c, size_t a, size_t b) {
     size_t n, bytes;
     if (!ob_mul(a, b, &n) || !ob_mul(n, sizeof(float), &bytes)) bytes = SIZE_MAX;
     return (float *)ob_take(c, bytes);
+}
+
+/* Windows are only kept where a backward pass will ask for them. */
+static void ob_windows_take(ob_acts *s, ob_carve *c, size_t N, size_t D, size_t q, size_t F,
+                            int keep) {
+    s->a_w = s->b_w = s->o_w = s->h_w = NULL;
+    if (!keep) return;
+    s->a_w = (uint8_t *)ob_take(c, N * D), s->b_w = (uint8_t *)ob_take(c, N * D);
+    s->o_w = (uint8_t *)ob_take(c, N * q), s->h_w = (uint8_t *)ob_take(c, N * F);
 }
 
 /* Takes the memory of one block for N tokens. keep: for training, B sequences of T. The
@@ -8125,6 +8414,7 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
     s->oq = ob_floats(c, N, q), s->o_s = ob_floats(c, N, 1);
     s->gate = m.gated ? ob_floats(c, N, F) : NULL, s->up = ob_floats(c, N, F);
     s->rstd_h = ob_floats(c, N, 1), s->hq = ob_floats(c, N, F), s->h_s = ob_floats(c, N, 1);
+    ob_windows_take(s, c, N, D, q, F, keep && config->activation_bits == 1);
 }
 
 /* Everything one pass needs: the model, the batch, and work memory shared by all layers. */
@@ -8177,7 +8467,7 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float 
     const ob_weight *wq = ob_block(p->w, layer, OB_Q);
     x->ops->norm_forward(x, p->t, s->rstd1, s->x, ob_gain(p->w, layer, OB_NORM1), N, c->hidden_size,
                          ob_eps(c));
-    x->ops->quantize(x, s->a, s->a_s, p->t, N, c->hidden_size, wq->bits);
+    x->ops->quantize(x, s->a, s->a_s, s->a_w, p->t, wq, N, c->hidden_size);
     x->ops->linear_forward(x, s->q_raw, s->a, s->a_s, wq, N);
     x->ops->linear_forward(x, s->k_raw, s->a, s->a_s, ob_block(p->w, layer, OB_K), N);
     x->ops->linear_forward(x, s->v, s->a, s->a_s, ob_block(p->w, layer, OB_V), N);
@@ -8220,7 +8510,7 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, float *kT, 
                              ob_eps(c));
         in = p->t;
     }
-    x->ops->quantize(x, s->oq, s->o_s, in, N, q, wo->bits);
+    x->ops->quantize(x, s->oq, s->o_s, s->o_w, in, wo, N, q);
     x->ops->linear_forward(x, p->y, s->oq, s->o_s, wo, N);
     x->ops->residual(x, s->x2, s->x, p->y, ob_residual_factor(c), N, c->hidden_size);
 }
@@ -8241,7 +8531,7 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     const ob_weight *up = ob_block(p->w, layer, OB_UP), *down = ob_block(p->w, layer, OB_DOWN);
     const float *in = p->t;
     x->ops->norm_forward(x, p->t, s->rstd2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D, ob_eps(c));
-    x->ops->quantize(x, s->b, s->b_s, p->t, N, D, up->bits);
+    x->ops->quantize(x, s->b, s->b_s, s->b_w, p->t, up, N, D);
     if (s->gate)
         x->ops->linear_forward(x, s->gate, s->b, s->b_s, ob_block(p->w, layer, OB_GATE), N);
     x->ops->linear_forward(x, s->up, s->b, s->b_s, up, N);
@@ -8251,7 +8541,7 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
                              ob_eps(c));
         in = p->y;
     }
-    x->ops->quantize(x, s->hq, s->h_s, in, N, F, down->bits);
+    x->ops->quantize(x, s->hq, s->h_s, s->h_w, in, down, N, F);
     x->ops->linear_forward(x, p->y, s->hq, s->h_s, down, N);
     x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
 }
@@ -8266,7 +8556,7 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
     size_t D = (size_t)c->hidden_size, at = (size_t)from * D;
     x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_x + at,
                          ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size, ob_eps(c));
-    x->ops->quantize(x, p->fq + at, p->f_s + from, p->t, n, c->hidden_size, head->bits);
+    x->ops->quantize(x, p->fq + at, p->f_s + from, NULL, p->t, head, n, c->hidden_size);
     x->ops->linear_forward(x, logits, p->fq + at, p->f_s + from, head, n);
     if (c->logit_softcap > 0)
         x->ops->softcap(x, logits, (float)c->logit_softcap, (size_t)n * (size_t)c->vocab_size);
@@ -8318,6 +8608,12 @@ static void ob_backward_linear(const ob_pass *p, const ob_grads *g, float *dx, c
                                g->ste[slot], p->B * p->T, add);
 }
 
+/* dx, in place, of what quantises the input of a matrix of a block; window as forward left it. */
+static void ob_backward_quantize(const ob_pass *p, float *dx, uint8_t *window, int layer, int id) {
+    const ob_weight *w = ob_block(p->w, layer, id);
+    p->x->ops->quantize_backward(p->x, dx, window, w, p->B * p->T, w->cols);
+}
+
 /* dx (+)= and dgain += of one norm of a block. */
 static void ob_backward_norm(const ob_pass *p, const ob_grads *g, float *dx, const float *dy,
                              const float *in, float *rstd, int layer, int id, int rows, int d,
@@ -8343,6 +8639,7 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
     int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size, gated = s->gate != NULL;
     ob_backward_enter(p, g, g->d1);
     ob_backward_linear(p, g, g->d2, g->d1, s->hq, s->h_s, layer, OB_DOWN, 0); /* dh */
+    ob_backward_quantize(p, g->d2, s->h_w, layer, OB_DOWN);
     if (c->use_sub_norm) {
         ob_forward_act(p, s); /* h again, into p->t */
         ob_backward_norm(p, g, g->d2, g->d2, p->t, s->rstd_h, layer, OB_DOWN_NORM, N, F, 0);
@@ -8351,6 +8648,7 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
                          gated ? s->up : NULL, ob_activation(c), N, F);
     ob_backward_linear(p, g, g->d2, g->d1, s->b, s->b_s, layer, gated ? OB_GATE : OB_UP, 0);
     if (gated) ob_backward_linear(p, g, g->d2, g->d3, s->b, s->b_s, layer, OB_UP, 1);
+    ob_backward_quantize(p, g->d2, s->b_w, layer, OB_UP);
     ob_backward_norm(p, g, g->dx, g->d2, s->x2, s->rstd2, layer, OB_NORM2, N, D, 1);
 }
 
@@ -8379,12 +8677,14 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
     int N = p->B * p->T, D = c->hidden_size, q = c->num_heads * c->head_dim;
     ob_backward_enter(p, g, g->d1);
     ob_backward_linear(p, g, g->d2, g->d1, s->oq, s->o_s, layer, OB_O, 0);
+    ob_backward_quantize(p, g->d2, s->o_w, layer, OB_O);
     if (c->use_sub_norm)
         ob_backward_norm(p, g, g->d2, g->d2, s->o, s->rstd_o, layer, OB_O_NORM, N, q, 0);
     ob_backward_heads(p, s, g, layer);
     ob_backward_linear(p, g, g->d1, g->dq, s->a, s->a_s, layer, OB_Q, 0);
     ob_backward_linear(p, g, g->d1, g->dk, s->a, s->a_s, layer, OB_K, 1);
     ob_backward_linear(p, g, g->d1, g->dv, s->a, s->a_s, layer, OB_V, 1);
+    ob_backward_quantize(p, g->d1, s->a_w, layer, OB_Q);
     ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, layer, OB_NORM1, N, D, 1);
 }
 
@@ -8464,15 +8764,16 @@ static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
     return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
 }
 
-/* scale has room for one per row, whatever the mode: the quantiser uses it as work. */
+/* scale has room for one per row at least, whatever the mode: the quantiser uses it as work. */
 static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *o) {
     size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
+    size_t groups = p->info.group ? ob_row_groups(p->info.cols, p->info.group) : 1;
     p->size = rows * cols;
     p->value = ob_floats(c, rows, cols), p->grad = ob_floats(c, rows, cols);
     p->first = ob_floats(c, rows, cols);
     p->second = ob_uses_muon(o, &p->info) ? NULL : ob_floats(c, rows, cols);
     if (p->info.kind == OB_ROLE_GAIN) return;
-    p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, 1);
+    p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, groups);
     p->seen = (int8_t *)ob_take(c, p->size);
 }
 
@@ -8638,20 +8939,23 @@ static int ob_in_float(const onebit_trainer *t) {
     return t->steps < t->options.float_fraction * t->options.max_steps;
 }
 
-/* Share of the code in the effective weight (annealing) and the extra share of the latent (Arenas):
-   W_eff = keep * Q(W) + soft * W. Continuous: starts at 0, 1 and ends at 1, 0. */
-static void ob_blend(const onebit_trainer *t, float *keep, float *soft) {
-    const onebit_config *c = &t->config;
-    double span = c->anneal_fraction * t->options.max_steps, a = 1.0, arenas = 0.0;
-    if (span > 0) a = t->steps / span;
-    if (a > 1.0) a = 1.0;
-    if (t->steps < c->arenas_anneal_steps)
-        arenas = c->arenas_initial * (1.0 - (double)t->steps / c->arenas_anneal_steps);
-    *keep = (float)a;
-    *soft = (float)(1.0 - a + arenas);
+/* Annealing: share of the code in weights and inputs of block matrices, the rest is the float. From
+   0 to 1 without a jump at either end. */
+static double ob_anneal_share(const onebit_trainer *t) {
+    double span = t->config.anneal_fraction * t->options.max_steps;
+    return t->steps < span ? t->steps / span : 1.0;
 }
 
-/* Sets one matrix's quantiser for a stage, and the weight's flags. The straight-through factor
+/* Arenas: the share of the latent that is added to the effective weight, from its start to 0. It
+   does not touch inputs. */
+static double ob_arenas_share(const onebit_trainer *t) {
+    const onebit_config *c = &t->config;
+    if (t->steps >= c->arenas_anneal_steps) return 0.0;
+    return c->arenas_initial * (1.0 - (double)t->steps / c->arenas_anneal_steps);
+}
+
+/* Sets one matrix's quantiser for a stage, and the weight's flags: W_eff = keep * Q(W) + soft * W
+   with keep = a, soft = 1 - a + c; inputs are blended by a alone. The straight-through factor
    follows the blend: keep * ste for the share of the code, whose slope is chosen, and soft for
    the share of the latent, whose slope is 1. */
 static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
@@ -8659,17 +8963,24 @@ static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
     ob_weight *w = t->view.slots + p->info.slot;
     ob_quantizer z;
     int block = p->info.kind == OB_ROLE_LINEAR;
+    memset(&z, 0, sizeof z);
     z.mode = p->info.mode;
     z.dynamic = t->config.use_dynamic_threshold;
+    z.median = t->config.weight_scale == 1;
+    z.half = t->config.use_f16_scale;
+    z.group = p->info.group;
     z.clamp = block ? (float)t->config.latent_clamp_max : 0.0f;
-    z.keep = 1.0f, z.soft = 0.0f;
+    z.keep = 1.0f;
     if (block && stage == OB_TRAINING && ob_mode_is_integer(z.mode)) {
-        if (ob_in_float(t)) z.mode = ONEBIT_F32;
-        else ob_blend(t, &z.keep, &z.soft);
+        double a = ob_anneal_share(t);
+        if (ob_in_float(t)) z.mode = ONEBIT_F32, z.group = 0;
+        else z.keep = (float)a, z.soft = (float)(1.0 - a + ob_arenas_share(t));
     }
-    w->bits = ob_mode_is_integer(z.mode) ? t->config.activation_bits : 0;
-    w->exact = w->bits == 8 && z.soft == 0.0f && z.keep == 1.0f;
+    w->bits = ob_input_bits(&t->config, &p->info, z.mode);
+    w->share = z.keep;
+    w->exact = w->bits && z.soft == 0.0f && z.keep == 1.0f;
     w->scale_step = z.mode == ONEBIT_8BIT;
+    w->group = z.group;
     t->ste[p->info.slot] = 1.0f;
     if (block && ob_mode_is_integer(z.mode))
         t->ste[p->info.slot] = z.keep * (float)t->config.ste_scale_factor + z.soft;
@@ -9133,7 +9444,8 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
      64      n records of 128 bytes (formats: see >>format):
                0   64  name, zero-terminated and zero-filled
                64   4  u32 format: 0 plain f32, 1 f32x16, 2 f16x16, 3 q8x16, 4 t2x16, 5 b1x16
-               68   4  u32 rows        72  4  u32 cols        76  4  u32 scales: 0, 1 or rows
+               68   4  u32 rows        72  4  u32 cols
+               76   4  u32 scales: 0, 1, rows, or rows * ceil(cols / scale_group), row by row
                80   8  u64 offset of the f32 scales            88  8  u64 offset of the data
                96   8  u64 bytes of the data                  104 24  zero
      then config, tokenizer, and for each tensor its scales and its data.
@@ -9164,11 +9476,11 @@ static uint64_t ob_image_place(ob_image *m, uint64_t bytes) {
 /* Packs one tensor's codes and scales; writes its record. */
 static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
     const ob_tensor *info = &p->info;
-    int gain = info->kind == OB_ROLE_GAIN, r,
-        scales = gain ? 0 : ob_scale_count(info->mode, info->rows);
+    int gain = info->kind == OB_ROLE_GAIN, r;
+    uint64_t scales = ob_tensor_scales(info), i;
     ob_format format = gain ? OB_PLAIN : ob_mode_format(info->mode);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
-    uint64_t scale_at = ob_image_place(m, (uint64_t)scales * 4), data_at = ob_image_place(m, bytes);
+    uint64_t scale_at = ob_image_place(m, scales * 4), data_at = ob_image_place(m, bytes);
     uint8_t *record = m->p + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES, *data;
     if (!m->p) return;
     data = m->p + data_at;
@@ -9180,7 +9492,7 @@ static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
     ob_put64(record + 80, scale_at);
     ob_put64(record + 88, data_at);
     ob_put64(record + 96, bytes);
-    for (r = 0; r < scales; r++) ob_putf32(m->p + scale_at + 4 * (size_t)r, p->scale[r]);
+    for (i = 0; i < scales; i++) ob_putf32(m->p + scale_at + 4 * i, p->scale[i]);
     if (gain) {
         for (r = 0; r < info->cols; r++) ob_putf32(data + 4 * (size_t)r, p->value[r]);
         return;
@@ -9315,16 +9627,18 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
     if (ob_get32(r + 64) != format || ob_get32(r + 68) != (uint32_t)want.rows ||
         ob_get32(r + 72) != (uint32_t)want.cols ||
         bytes != ob_format_bytes((ob_format)format, want.rows, want.cols) ||
-        scales != (uint32_t)(want.mode < 0 ? 0 : ob_scale_count(want.mode, want.rows)))
+        scales != ob_tensor_scales(&want))
         return ob_fail(ONEBIT_FORMAT, ".1bit: %s has not the format and shape of the config",
                        want.name);
     OB_TRY(ob_section(m, data_at, bytes, want.name));
     OB_TRY(ob_section(m, scale_at, (uint64_t)scales * 4, want.name));
     w = m->view.slots + want.slot;
     w->rows = want.rows, w->cols = want.cols, w->format = (int)format;
-    w->bits = ob_mode_is_integer(want.mode) ? m->config.activation_bits : 0;
-    w->exact = w->bits == 8;
+    w->bits = ob_input_bits(&m->config, &want, want.mode);
+    w->share = 1.0f;
+    w->exact = w->bits != 0;
     w->scale_step = want.mode == ONEBIT_8BIT;
+    w->group = want.group;
     w->data = m->image + data_at;
     w->scale = scales ? (const float *)(const void *)(m->image + scale_at) : &ob_one;
     return ONEBIT_OK;

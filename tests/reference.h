@@ -4,7 +4,8 @@
    says. Every quantizer Q is written as x + (Q(x0) - x0): the shift is recorded at the base point
    x0 and replayed afterwards. At x0 that is Q itself; around x0 it has slope 1, so central
    differences of ref_loss give the straight-through gradient (ste_scale_factor 1, scales held
-   constant).
+   constant). Signs of inputs have the slope 1 within |x| <= 2 mean|x| and 0 beyond, so for inputs
+   the tape holds slope and shift: slope x + (Q(x0) - slope x0).
 
    A double and a float may round to different codes when a value lies near the middle between two.
    The reference keeps the smallest distance to such a tie in margin, in code units; tests pick
@@ -27,11 +28,13 @@ typedef struct ref_model {
     onebit_config config;
     ref_tensor *tensors;
     int count;
-    double *tape; /* shifts of activations, in the order in which they are met */
+    double *tape; /* slopes and shifts of activations, in the order in which they are met */
     size_t tape_room, tape_at;
     int recording;
     double margin;
-    double keep, soft; /* blocks in training: W_eff = keep Q(W) + soft W; ref_open sets 1, 0 */
+    /* blocks in training: W_eff = keep Q(W) + soft W, x_eff = keep Q(x) + (1 - keep) x; ref_open
+     * sets 1, 0 */
+    double keep, soft;
     double *logits;    /* [B, T, V] of the last ref_loss */
 } ref_model;
 
@@ -82,6 +85,14 @@ static double ref_clamped(const ref_model *m, const ref_tensor *t, double w) {
     return w > c ? c : w < -c ? -c : w;
 }
 
+static double ref_largest(const double *x, int n) {
+    double top = 0;
+    int i;
+    for (i = 0; i < n; i++)
+        if (fabs(x[i]) > top) top = fabs(x[i]);
+    return top;
+}
+
 static double ref_mean_abs(const double *w, size_t n) {
     double sum = 0;
     size_t i;
@@ -89,23 +100,49 @@ static double ref_mean_abs(const double *w, size_t n) {
     return sum / (double)n;
 }
 
+static int ref_ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of an even number the smaller of the middle two. */
+static double ref_median_abs(const double *w, size_t n) {
+    double *sorted = ref_array(n), median;
+    size_t i;
+    for (i = 0; i < n; i++) sorted[i] = fabs(w[i]);
+    qsort(sorted, n, sizeof *sorted, ref_ascending);
+    median = sorted[(n - 1) / 2];
+    free(sorted);
+    return median;
+}
+
+/* A scale as the files of others could hold it. */
+static double ref_scale(const ref_model *m, double s) {
+    return m->config.use_f16_scale ? ref_half(s) : s;
+}
+
+/* Scale of n ternary or binary weights. */
+static double ref_coded_scale(const ref_model *m, const double *w, size_t n) {
+    double s = m->config.weight_scale == 1 ? ref_median_abs(w, n) : ref_mean_abs(w, n);
+    return ref_scale(m, s > 1e-5 ? s : 1e-5);
+}
+
 /* Distances to ties of weights are stretched: their float error is far smaller than that of
  * activations. */
 static void ref_quantize_8bit(ref_model *m, const double *w, double *q, int n) {
-    double top = 0, s;
+    double top = ref_largest(w, n), s;
     int i;
-    for (i = 0; i < n; i++)
-        if (fabs(w[i]) > top) top = fabs(w[i]);
-    s = top / 127;
+    s = ref_scale(m, top / 127);
     for (i = 0; i < n; i++) {
-        q[i] = top > 0 ? rint(w[i] / s) * s : 0;
+        double code = top > 0 ? rint(w[i] / s) : 0;
+        q[i] = fmax(-127, fmin(127, code)) * s;
         if (top > 0) ref_near(m, 10 * ref_tie(w[i] / s));
     }
 }
 
 static void ref_quantize_ternary(ref_model *m, const double *w, double *q, size_t n) {
-    double mean = ref_mean_abs(w, n), beta = mean > 1e-5 ? mean : 1e-5;
-    double threshold = m->config.use_dynamic_threshold ? 0.7 * mean : 0.5 * beta;
+    double beta = ref_coded_scale(m, w, n);
+    double threshold = (m->config.use_dynamic_threshold ? 0.7 : 0.5) * beta;
     size_t i;
     for (i = 0; i < n; i++) {
         q[i] = fabs(w[i]) > threshold ? (w[i] > 0 ? beta : -beta) : 0;
@@ -113,19 +150,30 @@ static void ref_quantize_ternary(ref_model *m, const double *w, double *q, size_
     }
 }
 
+static void ref_quantize_binary(ref_model *m, const double *w, double *q, size_t n) {
+    double beta = ref_coded_scale(m, w, n);
+    size_t i;
+    for (i = 0; i < n; i++) q[i] = w[i] >= 0 ? beta : -beta;
+}
+
+/* Weights of row-major w that share the scale of w[at]: the tensor, or a group of a block's row. */
+static size_t ref_shared(const ref_model *m, const ref_tensor *t, size_t at) {
+    size_t left = (size_t)t->cols - at % (size_t)t->cols, group = (size_t)m->config.scale_group;
+    if (!group || !strstr(t->name, "_proj")) return (size_t)t->rows * (size_t)t->cols;
+    return left < group ? left : group;
+}
+
 /* Q of a whole tensor; norm gains and f32 stay as they are. */
 static void ref_quantize(ref_model *m, const ref_tensor *t, const double *w, double *q) {
     size_t i, n = (size_t)t->rows * (size_t)t->cols;
-    double beta;
     for (i = 0; i < n; i++) q[i] = w[i];
     if (t->mode == ONEBIT_F16)
         for (i = 0; i < n; i++) q[i] = ref_half(w[i]);
     if (t->mode == ONEBIT_8BIT)
         for (i = 0; i < n; i += (size_t)t->cols) ref_quantize_8bit(m, w + i, q + i, t->cols);
-    if (t->mode == ONEBIT_TERNARY) ref_quantize_ternary(m, w, q, n);
-    if (t->mode == ONEBIT_BINARY) {
-        beta = ref_mean_abs(w, n);
-        for (i = 0; i < n; i++) q[i] = w[i] >= 0 ? beta : -beta;
+    for (i = 0; t->mode >= ONEBIT_TERNARY && i < n; i += ref_shared(m, t, i)) {
+        if (t->mode == ONEBIT_TERNARY) ref_quantize_ternary(m, w + i, q + i, ref_shared(m, t, i));
+        else ref_quantize_binary(m, w + i, q + i, ref_shared(m, t, i));
     }
 }
 
@@ -226,7 +274,7 @@ static void ref_norm(const ref_model *m, const ref_tensor *gain, const double *x
     }
 }
 
-/* Room on the tape for n more shifts. */
+/* Room on the tape for n more numbers. */
 static double *ref_tape(ref_model *m, size_t n) {
     if (m->tape_at + n > m->tape_room) {
         m->tape_room = 2 * (m->tape_at + n);
@@ -237,21 +285,50 @@ static double *ref_tape(ref_model *m, size_t n) {
     return m->tape + m->tape_at - n;
 }
 
-/* Int8 per token where the mode asks for it, in place. */
-static void ref_round(ref_model *m, int mode, double *x, int n, int T) {
-    int t, i;
-    if (mode < ONEBIT_8BIT || m->config.activation_bits != 8) return;
-    for (t = 0; t < T; t++, x += n) {
-        double *shift = ref_tape(m, (size_t)n), top = 1e-5, s;
-        for (i = 0; i < n; i++)
-            if (fabs(x[i]) > top) top = fabs(x[i]);
-        s = top / 127;
-        for (i = 0; m->recording && i < n; i++) {
-            shift[i] = rint(x[i] / s) * s - x[i];
-            ref_near(m, ref_tie(x[i] / s));
-        }
-        for (i = 0; i < n; i++) x[i] += shift[i];
+/* Slope and shift of int8 at the values of one token. */
+static void ref_round_int8(ref_model *m, const double *x, double *slope, double *shift, int n,
+                           double share) {
+    double top = fmax(1e-5, ref_largest(x, n)), s = top / 127;
+    int i;
+    for (i = 0; i < n; i++) {
+        slope[i] = 1;
+        shift[i] = share * (rint(x[i] / s) * s - x[i]);
+        ref_near(m, ref_tie(x[i] / s));
     }
+}
+
+/* The same of signs times K = mean|x|. Distances to 0 and to the window's edge count as int8's do.
+   Sums of signs often cancel to 0, exactly so in integers; what rounding in double leaves there is
+   taken as that 0, which is no tie. */
+static void ref_round_sign(ref_model *m, const double *x, double *slope, double *shift, int n,
+                           double share) {
+    double K = ref_mean_abs(x, (size_t)n), unit = ref_largest(x, n) / 127;
+    int i;
+    for (i = 0; i < n; i++) {
+        int none = fabs(x[i]) < 1e-10 * unit;
+        slope[i] = 1 - share + (fabs(x[i]) <= 2 * K ? share : 0);
+        shift[i] = share * (x[i] < 0 && !none ? -K : K) + (1 - share - slope[i]) * x[i];
+        if (!none) ref_near(m, fabs(x[i]) / unit);
+        ref_near(m, fabs(fabs(x[i]) - 2 * K) / unit);
+    }
+}
+
+/* Codes per token where the mode asks for them, in place: share of them, the rest stays as it is.
+ */
+static void ref_round(ref_model *m, int mode, int bits, double share, double *x, int n, int T) {
+    int t, i;
+    if (mode < ONEBIT_8BIT || bits == 0) return;
+    for (t = 0; t < T; t++, x += n) {
+        double *slope = ref_tape(m, 2 * (size_t)n), *shift = slope + n;
+        if (m->recording && bits == 8) ref_round_int8(m, x, slope, shift, n, share);
+        if (m->recording && bits == 1) ref_round_sign(m, x, slope, shift, n, share);
+        for (i = 0; i < n; i++) x[i] = slope[i] * x[i] + shift[i];
+    }
+}
+
+/* Input of the linears of a block. */
+static void ref_round_block(ref_model *m, int layer, double *x, int n, int T) {
+    ref_round(m, m->config.layer_modes[layer], m->config.activation_bits, m->keep, x, n, T);
 }
 
 static void ref_multiply(const ref_tensor *w, const double *x, double *y, int T) {
@@ -305,7 +382,7 @@ static void ref_attention(ref_model *m, int layer, double *x, int T, double r) {
            *k = ref_array(n * (size_t)(K * d));
     double *v = ref_array(n * (size_t)(K * d)), *z = ref_array(n * (size_t)(H * d));
     ref_norm(m, ref_part(m, layer, "input_layernorm"), x, a, n);
-    ref_round(m, c->layer_modes[layer], a, D, T);
+    ref_round_block(m, layer, a, D, T);
     ref_multiply(ref_part(m, layer, "self_attn.q_proj"), a, q, T);
     ref_multiply(ref_part(m, layer, "self_attn.k_proj"), a, k, T);
     ref_multiply(ref_part(m, layer, "self_attn.v_proj"), a, v, T);
@@ -321,7 +398,7 @@ static void ref_attention(ref_model *m, int layer, double *x, int T, double r) {
             ref_attend(q + (t * H + h) * d, k + g * d, v + g * d, z + (t * H + h) * d, d, K * d, t);
         }
     if (c->use_sub_norm) ref_norm(m, ref_part(m, layer, "self_attn.attn_sub_norm"), z, z, n);
-    ref_round(m, c->layer_modes[layer], z, H * d, T);
+    ref_round_block(m, layer, z, H * d, T);
     ref_multiply(ref_part(m, layer, "self_attn.o_proj"), z, a, T);
     for (i = 0; i < T * D; i++) x[i] += r * a[i];
     free(a);
@@ -344,12 +421,12 @@ static void ref_ffn(ref_model *m, int layer, double *x, int T, double r) {
     double *b = ref_array((size_t)(T * D)), *u = ref_array((size_t)(T * F)),
            *g = ref_array((size_t)(T * F));
     ref_norm(m, ref_part(m, layer, "post_attention_layernorm"), x, b, (size_t)T);
-    ref_round(m, c->layer_modes[layer], b, D, T);
+    ref_round_block(m, layer, b, D, T);
     ref_multiply(ref_part(m, layer, "mlp.up_proj"), b, u, T);
     if (c->use_swiglu) ref_multiply(ref_part(m, layer, "mlp.gate_proj"), b, g, T);
     for (i = 0; i < T * F; i++) u[i] = c->use_swiglu ? ref_act(c, g[i]) * u[i] : ref_act(c, u[i]);
     if (c->use_sub_norm) ref_norm(m, ref_part(m, layer, "mlp.ffn_sub_norm"), u, u, (size_t)T);
-    ref_round(m, c->layer_modes[layer], u, F, T);
+    ref_round_block(m, layer, u, F, T);
     ref_multiply(ref_part(m, layer, "mlp.down_proj"), u, b, T);
     for (i = 0; i < T * D; i++) x[i] += r * b[i];
     free(b);
@@ -371,7 +448,7 @@ static void ref_sequence(ref_model *m, const int32_t *ids, int T, double *logits
         ref_ffn(m, layer, x, T, r);
     }
     ref_norm(m, ref_find(m, "model.norm.weight"), x, x, (size_t)T);
-    ref_round(m, head->mode, x, D, T);
+    ref_round(m, head->mode, c->activation_bits ? 8 : 0, 1, x, D, T); /* never 1 bit */
     ref_multiply(head, x, logits, T);
     for (i = 0; c->logit_softcap > 0 && i < T * V; i++)
         logits[i] = c->logit_softcap * tanh(logits[i] / c->logit_softcap);

@@ -37,7 +37,7 @@ static void config_test_tables(void) {
         CHECK(i > 5);
         CHECK_FAILS(onebit_field((onebit_table)table, -1, &info), ONEBIT_USAGE, "no row -1");
     }
-    CHECK(rows > 60 && choices == 3);
+    CHECK(rows > 60 && choices > 3);
     {
         onebit_config fresh = onebit_config_default();
         CHECK(memcmp(&c, &fresh, sizeof c) == 0);
@@ -295,10 +295,17 @@ static void config_test_check(void) {
                 "a divisor of num_heads 8");
     CHECK_FAILS(config_check_with("head_dim", "33"), ONEBIT_CONFIG, "even");
     CHECK_FAILS(config_check_with("hidden_size", "264"), ONEBIT_CONFIG, "head_dim is 33");
-    CHECK_FAILS(config_check_with("activation_bits", "4"), ONEBIT_CONFIG, "activation_bits is 4");
+    CHECK_FAILS(config_check_with("activation_bits", "4"), ONEBIT_CONFIG,
+                "activation_bits is 4, expected 8, 1 or 0");
+    CHECK_FAILS(config_check_with("scale_group", "96"), ONEBIT_CONFIG,
+                "scale_group is 96, expected 0, 32, 64, 128 or 256");
+    CHECK_FAILS(config_check_with("scale_group", "1"), ONEBIT_CONFIG, "scale_group is 1");
+    CHECK_FAILS(config_check_with("scale_group", "512"), ONEBIT_CONFIG, "scale_group is 512");
     CHECK_FAILS(config_check_with("use_subln", "false"), ONEBIT_UNSUPPORTED, "LayerNorm");
     CHECK_OK(config_check_with("head_dim", "34"));
     CHECK_OK(config_check_with("activation_bits", "0"));
+    CHECK_OK(config_check_with("activation_bits", "1"));
+    CHECK_OK(config_check_with("scale_group", "256"));
     CHECK_OK(config_check_with("num_key_value_heads", "2"));
     CHECK_FAILS(onebit_config_check(NULL), ONEBIT_USAGE, "NULL");
     test_case("config check: hostile structs are refused");

@@ -41,6 +41,21 @@ static const char *const model_cases[] = {
     "layer_bit_map=ternary,binary latent_clamp_max=0.18 embedding=f32",
     "layer_bit_map=8bit latent_clamp_max=0.2 embedding=8bit",
     "layer_bit_map=f32,f16 latent_clamp_max=0.2 embedding=f16",
+    "layer_bit_map=ternary embedding=f16 activation_bits=1",
+    "layer_bit_map=binary,8bit embedding=8bit activation_bits=1 use_sub_norm=true "
+    "use_qk_norm=true activation=relu2",
+    "layer_bit_map=ternary,f16 embedding=f32 activation_bits=1 use_swiglu=false "
+    "intermediate_size=37",
+    "layer_bit_map=ternary embedding=f16 weight_scale=absmedian",
+    "layer_bit_map=binary,ternary embedding=ternary weight_scale=absmedian "
+    "use_dynamic_threshold=true latent_clamp_max=0.2",
+    "layer_bit_map=ternary,8bit embedding=8bit use_f16_scale=true",
+    "layer_bit_map=binary,ternary embedding=binary use_f16_scale=true weight_scale=absmedian",
+    "layer_bit_map=ternary,binary embedding=f16 scale_group=32 intermediate_size=83",
+    "layer_bit_map=binary,8bit embedding=ternary scale_group=64 hidden_size=72 num_heads=2 "
+    "activation_bits=0 use_sub_norm=true",
+    "layer_bit_map=binary embedding=8bit scale_group=32 hidden_size=48 activation_bits=1 "
+    "weight_scale=absmedian use_f16_scale=true use_swiglu=false",
 };
 
 /* A trainer, its batch, and a tokenizer of the right size. */
@@ -670,6 +685,14 @@ static const char *const model_wide =
     "hidden_size=96 intermediate_size=200 num_layers=5 layer_bit_map=ternary,8bit,f16,binary,f32 "
     "use_swiglu=false tie_word_embeddings=false lm_head=f32 embedding=f32";
 
+static const char *const model_coded =
+    "hidden_size=96 intermediate_size=200 num_layers=3 layer_bit_map=ternary,binary,8bit "
+    "embedding=ternary scale_group=64 activation_bits=1 weight_scale=absmedian use_f16_scale=true "
+    "use_sub_norm=true anneal_fraction=0.5";
+static const char *const model_median =
+    "hidden_size=64 layer_bit_map=ternary,binary embedding=8bit weight_scale=absmedian "
+    "use_f16_scale=true activation_bits=1";
+
 /* Three updates on one thread and on `threads` pieces, then the same image. */
 static void model_check_threads(const char *settings, const char *training, int threads) {
     onebit_env serial = onebit_env_default(), split = onebit_env_default();
@@ -709,6 +732,9 @@ static void model_test_threads(void) {
     model_check_threads(model_mixed, "optimizer=adamw", 3);
     model_check_threads(model_wide, "optimizer=muon", 3);
     model_check_threads(model_wide, "optimizer=muon", 64);
+    model_check_threads(model_coded, "optimizer=muon", 3);
+    model_check_threads(model_coded, "optimizer=muon max_steps=6", 64);
+    model_check_threads(model_median, "optimizer=adamw", 5);
 }
 
 /* The session's thread hook: same logits on any number of threads. */
@@ -788,6 +814,7 @@ static void model_test_isa(onebit_isa isa, const char *name) {
     CHECK(status == ONEBIT_OK);
     for (i = 0; i < MODEL_COUNT(model_cases); i++) model_check_isa(model_cases[i], &scalar, &env);
     model_check_isa(model_wide, &scalar, &env);
+    model_check_isa(model_coded, &scalar, &env);
 }
 
 /* ---- sessions ---- */
@@ -973,6 +1000,7 @@ static void model_test_resume(void) {
     model_check_resume(model_mixed, "optimizer=muon max_steps=6 lr_warmup_steps=2 seed=4");
     model_check_resume(model_wide,
                        "optimizer=adamw max_steps=6 lr_warmup_steps=2 lr=0.0012345678901234567");
+    model_check_resume(model_coded, "optimizer=muon max_steps=6 lr_warmup_steps=2");
     model_check_resume("anneal_fraction=0.8 arenas_initial=0.2 arenas_anneal_steps=5 "
                        "latent_clip_max_training=0.05",
                        "float_fraction=0.3 max_steps=6 lr_decay=wsd");
@@ -1000,7 +1028,7 @@ static void model_test_blend(void) {
 
 /* The weights that training sees at update s: W_eff = a Q(W) + (1 - a + c) W with a from 0 to 1
    over anneal_fraction of the run and the Arenas coefficient c from its start to 0; in the float
-   start W. */
+   start W. Inputs are a Q(x) + (1 - a) x. */
 static void model_check_blend(const char *settings, const char *training, int steps) {
     model_rig r;
     ref_model ref;
@@ -1014,9 +1042,9 @@ static void model_check_blend(const char *settings, const char *training, int st
             double arenas = c->arenas_initial * (1 - (double)s / c->arenas_anneal_steps);
             ref.keep = span > 0 && s < span ? s / span : 1;
             ref.soft = 1 - ref.keep + (arenas > 0 ? arenas : 0);
-            ref.config.activation_bits = s < start ? 0 : c->activation_bits;
             if (s < start) ref.keep = 0, ref.soft = 1;
-            ref_base(&ref, r.trainer);
+            if (c->activation_bits) model_settle(&r, &ref); /* else a code may differ */
+            else ref_base(&ref, r.trainer);
             model_check_forward(&r, &ref);
             if (s % 3 == 0) model_check_gradient(&r, &ref);
             CHECK_OK(onebit_trainer_update(r.trainer, NULL));
@@ -1041,6 +1069,251 @@ static void model_test_blend_values(void) {
              all);
     model_check_blend(text, floating, 7);
     model_check_blend("layer_bit_map=ternary embedding=f32", floating, 4);
+    test_case("model: annealing blends inputs too, of 8 bits and of 1, and scales of groups");
+    model_check_blend("layer_bit_map=ternary,8bit embedding=8bit anneal_fraction=0.5", train, 7);
+    model_check_blend("layer_bit_map=ternary,binary embedding=8bit activation_bits=1 "
+                      "anneal_fraction=0.5 arenas_initial=0.4 arenas_anneal_steps=5",
+                      floating, 7);
+    model_check_blend("layer_bit_map=ternary,binary scale_group=32 hidden_size=40 "
+                      "anneal_fraction=0.5 weight_scale=absmedian activation_bits=0",
+                      train, 7);
+}
+
+/* Losses of fixed weights at the shares 0, 1/n ... 1 of annealing: training steps whose rate is 0.
+ */
+static int model_anneal_losses(const char *settings, double *losses, int n) {
+    model_rig r;
+    char text[320], training[120];
+    int s, ok;
+    snprintf(text, sizeof text, "%s anneal_fraction=1", settings);
+    snprintf(training, sizeof training, "optimizer=adamw lr=0 max_steps=%d", n);
+    ok = model_open(&r, text, training, 4, 48, NULL);
+    if (ok) ref_fill(r.trainer, 11);
+    for (s = 0; ok && s <= n; s++)
+        ok = CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, &losses[s])) &&
+             CHECK_OK(onebit_trainer_update(r.trainer, NULL));
+    model_close(&r);
+    return ok;
+}
+
+/* The loss of the same weights without annealing. */
+static double model_plain_loss(const char *settings) {
+    model_rig r;
+    double loss = -1;
+    if (model_open(&r, settings, "", 4, 48, NULL)) {
+        ref_fill(r.trainer, 11);
+        CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, &loss));
+    }
+    model_close(&r);
+    return loss;
+}
+
+/* From the float model to the hard one: both ends are met, and no step between is a jump of more
+   than bound, as a share of the loss. */
+static void model_check_anneal(const char *settings, double bound) {
+    enum { STEPS = 40 };
+    double losses[STEPS + 1], from, to, largest = 0;
+    char text[320];
+    int s;
+    if (!model_anneal_losses(settings, losses, STEPS)) return;
+    to = model_plain_loss(settings);
+    snprintf(text, sizeof text, "%s layer_bit_map=f32", settings);
+    from = model_plain_loss(text);
+    if (!CHECK(fabs(losses[0] - from) <= 1e-6 * from) || !CHECK(losses[STEPS] == to))
+        printf("%s: from %.9g to %.9g, not from %.9g to %.9g\n", settings, losses[0],
+               losses[STEPS], from, to);
+    for (s = 0; s < STEPS; s++) largest = fmax(largest, fabs(losses[s + 1] - losses[s]));
+    if (!CHECK(largest < bound * from))
+        printf("%s: a step of %.3g, the loss is %.3g\n", settings, largest, from);
+}
+
+/* A number that crosses 0 turns its sign's code over, hence the wider bound of signs. */
+static void model_test_anneal(void) {
+    test_case("model: annealing goes from float to hard codes without a jump");
+    model_check_anneal("layer_bit_map=ternary", 0.003);
+    model_check_anneal("layer_bit_map=binary use_sub_norm=true", 0.003);
+    model_check_anneal("layer_bit_map=8bit", 0.003);
+    model_check_anneal("layer_bit_map=ternary activation_bits=1 use_sub_norm=true", 0.04);
+    model_check_anneal("layer_bit_map=binary,ternary activation_bits=1 scale_group=32", 0.04);
+}
+
+/* ---- scales of groups ---- */
+
+/* One layer of n tokens whose weight has a scale per row and group. */
+typedef struct model_layer {
+    ob_exec exec;
+    ob_carve carve;
+    ob_weight dense, packed;
+    float *codes, *scale, *x, *xs, *y, *wanted;
+    uint8_t *data;
+    int n, groups;
+} model_layer;
+
+static float *model_floats(int n) {
+    float *p = (float *)calloc((size_t)n, sizeof *p);
+    if (!p) abort();
+    return p;
+}
+
+/* Codes of the format, int8 inputs, scales of no special value. */
+static void model_layer_open(model_layer *l, const onebit_env *env, ob_format format, int rows,
+                             int cols, int group, int n) {
+    uint32_t draw = ref_generator("layer", (uint32_t)(rows + group));
+    int i, levels = format == OB_B1X16 ? 2 : 3;
+    memset(l, 0, sizeof *l);
+    ob_exec_init(&l->exec, env, &l->carve, 8, 8); /* counts */
+    l->carve.base = (uint8_t *)ob_alloc(env, l->carve.used);
+    l->carve.used = 0;
+    ob_exec_init(&l->exec, env, &l->carve, 8, 8);
+    l->n = n, l->groups = (cols + group - 1) / group;
+    l->codes = model_floats(rows * cols), l->scale = model_floats(rows * l->groups);
+    l->x = model_floats(n * cols), l->xs = model_floats(n);
+    l->y = model_floats(n * rows), l->wanted = model_floats(n * rows);
+    for (i = 0; i < rows * cols; i++)
+        l->codes[i] = (float)(levels == 2 ? (int)(ref_draw(&draw) % 2) * 2 - 1
+                                          : (int)(ref_draw(&draw) % 3) - 1);
+    for (i = 0; i < rows * l->groups; i++) l->scale[i] = 0.01f + (float)ref_draw(&draw) / 3e6f;
+    for (i = 0; i < n * cols; i++) l->x[i] = (float)((int)(ref_draw(&draw) % 255) - 127);
+    for (i = 0; i < n; i++) l->xs[i] = 0.001f + (float)ref_draw(&draw) / 7e6f;
+    l->data = (uint8_t *)malloc((size_t)ob_format_bytes(format, rows, cols));
+    ob_pack_clear(l->data, format, rows, cols);
+    for (i = 0; i < rows; i++) ob_pack_row(l->data, format, i, cols, l->codes + i * cols);
+    l->dense.rows = rows, l->dense.cols = cols, l->dense.bits = 8, l->dense.share = 1;
+    l->dense.exact = 1, l->dense.group = group, l->dense.scale = l->scale;
+    l->packed = l->dense;
+    l->dense.format = OB_DENSE, l->dense.data = l->codes;
+    l->packed.format = format, l->packed.data = l->data;
+}
+
+static void model_layer_close(model_layer *l) {
+    ob_release(&l->exec.env, l->carve.base);
+    free(l->codes);
+    free(l->scale);
+    free(l->x);
+    free(l->xs);
+    free(l->y);
+    free(l->wanted);
+    free(l->data);
+}
+
+/* The definition: exact sums of groups; each product and each sum rounded to float, in order. */
+static void model_layer_define(model_layer *l) {
+    int rows = l->dense.rows, cols = l->dense.cols, group = l->dense.group, t, r, g, k;
+    for (t = 0; t < l->n; t++)
+        for (r = 0; r < rows; r++) {
+            volatile float y = 0, part;
+            for (g = 0; g < l->groups; g++) {
+                long sum = 0;
+                for (k = g * group; k < cols && k < (g + 1) * group; k++)
+                    sum += (long)l->codes[r * cols + k] * (long)l->x[t * cols + k];
+                part = l->scale[r * l->groups + g] * (float)sum;
+                y = y + part;
+            }
+            l->wanted[t * rows + r] = y * l->xs[t];
+        }
+}
+
+/* dx of dy = y in double; floats may differ by their rounding. */
+static void model_layer_gradient(model_layer *l) {
+    int rows = l->dense.rows, cols = l->dense.cols, t, r, k;
+    float *dx = model_floats(l->n * cols);
+    double top = 0, far = 0;
+    l->exec.ops->linear_backward(&l->exec, dx, NULL, l->y, l->x, l->xs, &l->dense, NULL, 1, l->n,
+                                 0);
+    for (t = 0; t < l->n; t++)
+        for (k = 0; k < cols; k++) {
+            double sum = 0;
+            for (r = 0; r < rows; r++)
+                sum += (double)l->y[t * rows + r] * l->codes[r * cols + k] *
+                       l->scale[r * l->groups + k / l->dense.group];
+            top = fmax(top, fabs(sum));
+            far = fmax(far, fabs(sum - dx[t * cols + k]));
+        }
+    if (!CHECK(top > 0 && far < 1e-5 * top)) printf("dx is off by %.3g of %.3g\n", far, top);
+    free(dx);
+}
+
+static void model_check_group(const onebit_env *env, ob_format format, int rows, int cols,
+                              int group, int n) {
+    model_layer l;
+    size_t bytes = (size_t)(n * rows) * sizeof(float);
+    model_layer_open(&l, env, format, rows, cols, group, n);
+    model_layer_define(&l);
+    l.exec.ops->linear_forward(&l.exec, l.y, l.x, l.xs, &l.packed, n);
+    if (!CHECK(!memcmp(l.y, l.wanted, bytes)))
+        printf("packed %d x %d by %d, %d tokens\n", rows, cols, group, n);
+    memset(l.y, 0, bytes);
+    l.exec.ops->linear_forward(&l.exec, l.y, l.x, l.xs, &l.dense, n);
+    if (!CHECK(!memcmp(l.y, l.wanted, bytes)))
+        printf("dense %d x %d by %d, %d tokens\n", rows, cols, group, n);
+    model_layer_gradient(&l);
+    model_layer_close(&l);
+}
+
+static void model_test_groups(void) {
+    static const int groups[] = {32, 64, 128, 256};
+    onebit_env env = onebit_env_default();
+    int isa, i;
+    test_case("model: a layer with scales of groups is its definition, bit for bit");
+    for (isa = ONEBIT_ISA_SCALAR; isa <= ONEBIT_ISA_AVX512; isa++) {
+        env.isa = (onebit_isa)isa;
+        if (ob_env_check(&env) != ONEBIT_OK) continue;
+        for (i = 0; i < 4; i++) {
+            model_check_group(&env, OB_T2X16, 37, 1100, groups[i], 13);
+            model_check_group(&env, OB_B1X16, 64, 300, groups[i], 1);
+            model_check_group(&env, OB_T2X16, 5, 31, groups[i], 30);
+        }
+    }
+}
+
+/* The image says how many scales there are; another number is refused, also a huge one. */
+static void model_test_scale_counts(void) {
+    static const uint32_t counts[] = {0, 1, 24, 25, 71, 73, 0x7FFFFFFFu, 0xFFFFFFFFu};
+    model_rig r;
+    onebit_model *model = NULL;
+    onebit_tensor_info info;
+    size_t bytes;
+    int i, k;
+    test_case("model: scales of groups are stored, counted, and a wrong count is refused");
+    if (model_open(&r, "scale_group=32 layer_bit_map=ternary,8bit", "", 1, 8, NULL)) {
+        uint8_t *image = (uint8_t *)model_pack(&r, &bytes), *record = NULL;
+        if (image && CHECK_OK(onebit_model_open_memory(&model, image, bytes, NULL)))
+            for (i = 0; onebit_model_tensor(model, i, &info) == ONEBIT_OK; i++)
+                if (!strcmp(info.name, "model.layers.0.mlp.down_proj.weight")) {
+                    record = image + OB_HEAD_BYTES + (size_t)i * OB_RECORD_BYTES;
+                    CHECK(info.rows == 24 && info.cols == 40 && ob_get32(record + 76) == 48);
+                    CHECK(info.bytes == ob_get64(record + 96) + 4 * 48);
+                    CHECK(info.scale == ob_getf32(image + ob_get64(record + 80)));
+                }
+        onebit_model_free(model);
+        for (k = 0; CHECK(record != NULL) && k < MODEL_COUNT(counts); k++) {
+            ob_put32(record + 76, counts[k]);
+            ob_put64(image + 16, ob_hash64(image + 24, bytes - 24, 0));
+            CHECK(onebit_model_open_memory(&model, image, bytes, NULL) == ONEBIT_FORMAT);
+        }
+        free(image);
+    }
+    model_close(&r);
+}
+
+/* The lower median of |w|, of any length and in any order; the clamp comes first. */
+static void model_test_median(void) {
+    uint32_t draw = ref_generator("median", 1);
+    float w[67];
+    int n, i;
+    test_case("model: the median is that of a sorted list");
+    for (n = 1; n <= 67; n++) {
+        double sorted[67];
+        for (i = 0; i < n; i++) {
+            w[i] = ((float)ref_draw(&draw) - 32768.0f) / (n % 3 ? 7e5f : 4096.0f * 512.0f);
+            if (n % 5 == 0) w[i] = (float)((int)(ref_draw(&draw) % 4) - 1); /* equal ones, zeros */
+            sorted[i] = w[i];
+        }
+        CHECK(ob_median(w, n, 3e38f) == (float)ref_median_abs(sorted, (size_t)n));
+        CHECK(ob_median(w, n, 0.01f) == fminf(0.01f, ob_median(w, n, 3e38f)));
+    }
+    w[0] = -0.0f;
+    CHECK(ob_float_bits(ob_median(w, 1, 1.0f)) == 0);
 }
 
 static void model_test_diverged(void) {
@@ -1127,8 +1400,15 @@ static const model_setting model_settings[] = {
     {'+', "use_qk_norm", "true", "", ""},
     {'+', "use_residual_scaling", "true", "", ""},
     {'+', "use_dynamic_threshold", "true", "", ""},
+    {'+', "weight_scale", "absmedian", "", ""},
+    {'+', "use_f16_scale", "true", "", ""},
+    {'+', "scale_group", "32", "", ""},
+    {'+', "scale_group", "64", "hidden_size=80 scale_group=32", ""},
     {'+', "tie_word_embeddings", "false", "", ""},
     {'+', "activation_bits", "0", "", ""},
+    {'+', "activation_bits", "1", "", ""},
+    {'+', "activation_bits", "1", "activation_bits=0", ""},
+    {'+', "activation_bits", "1", "anneal_fraction=1", ""},
     {'+', "logit_softcap", "5", "", ""},
     {'+', "ste_scale_factor", "2", "", "optimizer=adamw adam_eps=0.01"},
     {'+', "latent_clamp_max", "0.01", "", ""},
@@ -1393,6 +1673,10 @@ static void test_model(void) {
     model_test_resume();
     model_test_blend();
     model_test_blend_values();
+    model_test_anneal();
+    model_test_groups();
+    model_test_scale_counts();
+    model_test_median();
     model_test_diverged();
     model_test_settings();
     model_test_json();

@@ -37,12 +37,17 @@ MODELS = [
     "use_qk_norm=true activation=relu2",
     "layer_bit_map=ternary embedding=f32 use_dynamic_threshold=true activation_bits=0 use_rope=false "
     "layer_norm_eps=0.01",
+    "layer_bit_map=ternary embedding=8bit activation_bits=1 use_sub_norm=true",
+    "layer_bit_map=binary,ternary embedding=f16 scale_group=32 intermediate_size=83",
+    "layer_bit_map=ternary,binary embedding=ternary weight_scale=absmedian use_dynamic_threshold=true",
+    "layer_bit_map=ternary,8bit embedding=8bit use_f16_scale=true scale_group=32 activation_bits=1",
 ]
 DEFAULTS = dict(num_key_value_heads="0", head_dim="0", layer_norm_eps="1e-5", rope_theta="10000",
                 activation="silu", use_swiglu="true", use_relu2="false", use_sub_norm="false",
                 use_rope="true", use_qk_norm="false", use_residual_scaling="false",
                 use_dynamic_threshold="false", tie_word_embeddings="true", activation_bits="8",
-                logit_softcap="0", lm_head="f16")
+                logit_softcap="0", lm_head="f16", weight_scale="absmean", use_f16_scale="false",
+                scale_group="0")
 
 
 class Config:
@@ -59,7 +64,8 @@ class Config:
                             ("qk", "use_qk_norm"), ("rescale", "use_residual_scaling"),
                             ("dynamic", "use_dynamic_threshold"), ("tied", "tie_word_embeddings")):
             setattr(self, short, v[name] == "true")
-        self.int8 = v["activation_bits"] == "8"
+        self.bits, self.group = int(v["activation_bits"]), int(v["scale_group"])
+        self.median, self.half = v["weight_scale"] == "absmedian", v["use_f16_scale"] == "true"
         modes = v["layer_bit_map"].split(",")
         self.modes = modes if len(modes) > 1 else modes * self.L
         self.embedding, self.head = v["embedding"], v["embedding"] if self.tied else v["lm_head"]
@@ -114,35 +120,56 @@ class Model:
     def near(self, distance):
         self.margin = min(self.margin, distance.min().item())
 
+    def scale(self, s):
+        return s.half().double() if self.c.half else s
+
+    def coded(self, w, mode):
+        """Ternary or binary codes times the scale that all of w shares."""
+        a = w.abs()
+        beta = self.scale((a.flatten().median() if self.c.median else a.mean()).clamp(min=1e-5))
+        if mode == "binary":
+            return torch.where(w >= 0, 1.0, -1.0) * beta
+        self.near(50 * (a / beta - (0.7 if self.c.dynamic else 0.5)).abs())
+        if self.c.dynamic:
+            return torch.sign(w) * (a > 0.7 * beta) * beta
+        return torch.round(w / beta).clamp(-1, 1) * beta
+
     def weight(self, name, mode):
         w = self.w[name]
-        a = w.abs()
         if mode == "f32":
             return w
         if mode == "f16":
             q = w.half().double()
         elif mode == "8bit":
-            s = a.amax(dim=1, keepdim=True) / 127
-            q = torch.round(w / s) * s
+            s = self.scale(w.abs().amax(dim=1, keepdim=True) / 127)
+            q = torch.round(w / s).clamp(-127, 127) * s
             self.near(10 * ((w / s).frac().abs() - 0.5).abs())
-        elif mode == "binary":
-            q = torch.where(w >= 0, 1.0, -1.0) * a.mean()
+        elif self.c.group and "_proj" in name:
+            q = torch.stack([torch.cat([self.coded(part, mode) for part in row.split(self.c.group)]) for row in w])
         else:
-            mean = a.mean()
-            beta = mean.clamp(min=1e-5)
-            if self.c.dynamic:
-                q = torch.sign(w) * (a > 0.7 * mean) * beta
-            else:
-                q = torch.round(w / beta).clamp(-1, 1) * beta
-            self.near(50 * (a / beta - (0.7 if self.c.dynamic else 0.5)).abs())
+            q = self.coded(w, mode)
         return w + (q - w).detach()
 
     def linear(self, x, name, mode):
-        return self.rounded(x, mode) @ self.weight(name, mode).T
+        bits = 8 if self.c.bits == 1 and "_proj" not in name else self.c.bits
+        return self.rounded(x, mode, bits) @ self.weight(name, mode).T
 
-    def rounded(self, x, mode):
-        if mode in ("f32", "f16") or not self.c.int8:
+    def sign(self, x):
+        """K sign(x), K = mean |x|; the gradient passes where |x| <= 2 K. Sums of signs cancel to an exact
+        0 in integers; what rounding leaves of it here counts as that 0, and sign(0) is 1."""
+        v = x.detach()
+        k, top = v.abs().mean(-1, keepdim=True), v.abs().amax(-1, keepdim=True)
+        none = v.abs() < 1e-12 * top
+        self.near(torch.where(none, 1.0, v.abs() / top * 127))
+        self.near((v.abs() - 2 * k).abs() / top * 127)
+        inside = v.abs() <= 2 * k
+        return torch.where((v < 0) & ~none, -k, k) + inside * (x - v)
+
+    def rounded(self, x, mode, bits):
+        if mode in ("f32", "f16") or bits == 0:
             return x
+        if bits == 1:
+            return self.sign(x)
         s = x.detach().abs().amax(dim=-1, keepdim=True).clamp(min=1e-5) / 127
         self.near(((x / s).detach().frac().abs() - 0.5).abs())
         return x + (torch.round(x / s).clamp(-127, 127) * s - x).detach()
