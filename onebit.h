@@ -1659,7 +1659,7 @@ static void ob_file_drop(const char *path) { (void)remove(path); }
 #define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
 /* ---- what systems do differently: map, sync, rename, kind, make, list ----
-   Eight small functions, written three times (none, Windows, POSIX); everything below is written
+   Nine small functions, written three times (none, Windows, POSIX); everything below is written
    once on top of them. They return 1 = done, 0 = failed and set no error text: the callers know
    what the path was for. */
 
@@ -1685,6 +1685,7 @@ static ob_found ob_path_find(const char *path) { return (void)path, OB_FOUND_NOT
 static int ob_make_one(const char *path) { return (void)path, 0; }
 static int ob_replace(const char *from, const char *to) { return (void)from, (void)to, 0; }
 static long ob_process(void) { return 0; }
+static double ob_path_time(const char *path) { return (void)path, -1.0; }
 static int ob_sync_path(const char *path) { return (void)path, 0; }
 static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
     return (void)path, (void)fn, (void)user, 0;
@@ -1703,6 +1704,15 @@ static ob_found ob_path_find(const char *path) {
 
 static int ob_make_one(const char *path) { return _mkdir(path) == 0; }
 static long ob_process(void) { return (long)GetCurrentProcessId(); }
+
+/* FILETIME counts steps of 100 nanoseconds. */
+static double ob_path_time(const char *path) {
+    WIN32_FILE_ATTRIBUTE_DATA a;
+    if (!GetFileAttributesExA(path, GetFileExInfoStandard, &a)) return -1.0;
+    return ((double)a.ftLastWriteTime.dwHighDateTime * 4294967296.0 +
+            (double)a.ftLastWriteTime.dwLowDateTime) *
+           1e-7;
+}
 
 /* Opened anew by name, like the POSIX version; a directory cannot be opened so and counts as
    failed, which its caller passes over. */
@@ -1775,6 +1785,12 @@ static ob_found ob_path_find(const char *path) {
 static int ob_make_one(const char *path) { return mkdir(path, 0777) == 0; }
 static int ob_replace(const char *from, const char *to) { return rename(from, to) == 0; }
 static long ob_process(void) { return (long)getpid(); }
+
+/* Seconds since some moment when a file was last written to; -1 = there is none. */
+static double ob_path_time(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 ? (double)st.st_mtime : -1.0;
+}
 
 /* Brings a file or directory to the disk by its path: FILE's own descriptor is hidden in -std=c99.
    Some file systems cannot sync a directory; that is no failure of the write. */
@@ -1874,6 +1890,50 @@ typedef struct ob_sink {
     int failed; /* sticky: some write did not succeed */
 } ob_sink;
 
+/* The directory of a path, cut off in place; "." when the path is a name alone. *name points at
+   the name, which stays whole. */
+static const char *ob_path_cut(char *path, const char **name) {
+    char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    if (!slash) return ".";
+    if (slash == path) return "/"; /* "/name" lives in "/" */
+    *slash = 0;
+    return path;
+}
+
+#define OB_STALE_SECONDS 600.0 /* a writer that lives adds to its file more often */
+
+/* What a sweep looks for: the temporaries of one target. */
+typedef struct ob_sweep {
+    const char *directory, *name; /* of the target */
+    double now;                   /* by the clock of the file system */
+} ob_sweep;
+
+/* Removes "NAME.PID.tmp" when nobody has written to it for long. */
+static void ob_sweep_name(void *user, const char *found) {
+    const ob_sweep *s = (const ob_sweep *)user;
+    char path[OB_PATH_MAX + 32];
+    size_t n = strlen(s->name), digits;
+    double time;
+    if (strncmp(found, s->name, n) != 0 || found[n] != '.') return;
+    digits = strspn(found + n + 1, "0123456789");
+    if (digits == 0 || strcmp(found + n + 1 + digits, ".tmp") != 0) return;
+    snprintf(path, sizeof path, "%s/%s", s->directory, found);
+    time = ob_path_time(path);
+    if (time >= 0 && s->now - time > OB_STALE_SECONDS) ob_file_drop(path);
+}
+
+/* Removes the temporaries that killed programs left beside a target: checkpoints are large, and a
+   run that is killed and resumed often would fill the disk with them. */
+static void ob_sink_sweep(const ob_sink *s) {
+    char path[OB_PATH_MAX];
+    ob_sweep sweep;
+    memcpy(path, s->path, sizeof path);
+    sweep.now = ob_path_time(s->temporary);
+    sweep.directory = ob_path_cut(path, &sweep.name);
+    (void)ob_each_name(sweep.directory, ob_sweep_name, &sweep);
+}
+
 /* The process id in the temporary name keeps two programs that write one path apart. It lies in the
    target's directory, because rename does not cross file systems. */
 static onebit_status ob_sink_open(ob_sink *s, const char *path) {
@@ -1883,6 +1943,7 @@ static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     snprintf(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
     s->file = ob_file_create(s->temporary);
     if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: cannot be written", path);
+    ob_sink_sweep(s);
     return ONEBIT_OK;
 }
 
@@ -1905,9 +1966,8 @@ OB_INLINE void ob_sink_abort(ob_sink *s) {
 /* Brings the directory entry to the disk too, without which a rename may be lost in a power cut;
    s->path is cut to the directory. Best effort: the file is whole either way. */
 static void ob_sink_sync_directory(ob_sink *s) {
-    char *slash = strrchr(s->path, '/');
-    if (slash) slash[slash == s->path] = 0; /* "/name" lives in "/" */
-    (void)ob_sync_path(slash ? s->path : ".");
+    const char *name;
+    (void)ob_sync_path(ob_path_cut(s->path, &name));
 }
 
 /* Closes, syncs and puts the file in place; on failure the old file stays and nothing else is left.
@@ -3238,7 +3298,8 @@ static onebit_status ob_config_check_heads(onebit_config *c) {
                        d, c->hidden_size, c->num_heads);
     c->num_key_value_heads = kv;
     c->head_dim = d;
-    return ONEBIT_OK;
+    /* a derived width obeys the row too, else a written config would not be read again */
+    return ob_field_range(ob_field_find(ONEBIT_TABLE_MODEL, "head_dim"), d);
 }
 
 /* Every mode exists; a tied head is stored as the embedding, so it has its mode. The modes beyond
