@@ -10084,6 +10084,7 @@ static onebit_status ob_checkpoint_params(const ob_st_file *f, onebit_trainer *t
         if (p->second) OB_TRY(ob_checkpoint_fetch(f, p, "optimizer.second.", p->second, 4));
         if (p->seen) OB_TRY(ob_checkpoint_fetch(f, p, "codes.", p->seen, 1));
     }
+    t->stage = OB_STALE; /* the codes are still those of the first weights */
     return ONEBIT_OK;
 }
 

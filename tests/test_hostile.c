@@ -481,6 +481,39 @@ static void hostile_test_state(const hostile_files *f) {
     free(bad);
 }
 
+/* A trainer that was loaded is exported at once, without a step: its own weights, not fresh ones. */
+static void hostile_test_export(void) {
+    const char *path = hostile_path("export.safetensors");
+    onebit_trainer *t = NULL, *u = NULL;
+    onebit_tokenizer *words = NULL;
+    onebit_position p = {1, 0, 0};
+    int32_t ids[9] = {0, 1, 2, 3, 4, 0, 1, 2, 3};
+    double one = 0, two = 0;
+    uint8_t *a, *b;
+    size_t n;
+    test_case("hostile: a loaded checkpoint exports and evaluates the weights that were saved");
+    if (!CHECK_OK(hostile_model(&t, &words, NULL))) return;
+    CHECK_OK(onebit_trainer_accumulate(t, ids, ids + 1, NULL));
+    CHECK_OK(onebit_trainer_update(t, NULL));
+    CHECK_OK(onebit_trainer_save(t, words, p, path));
+    CHECK_OK(onebit_trainer_evaluate(t, ids, ids + 1, 1, 8, &one));
+    n = onebit_trainer_pack(t, words, NULL, 0);
+    a = (uint8_t *)malloc(n), b = (uint8_t *)malloc(n);
+    if (CHECK(a && b) && CHECK_OK(onebit_trainer_load(&u, NULL, NULL, path, NULL, NULL))) {
+        CHECK(onebit_trainer_pack(t, words, a, n) == n && onebit_trainer_pack(u, words, b, n) == n);
+        CHECK(memcmp(a, b, n) == 0);
+        onebit_trainer_free(u);
+        CHECK_OK(onebit_trainer_load(&u, NULL, NULL, path, NULL, NULL));
+        CHECK_OK(onebit_trainer_evaluate(u, ids, ids + 1, 1, 8, &two));
+        CHECK(memcmp(&one, &two, sizeof one) == 0);
+    }
+    onebit_trainer_free(t);
+    onebit_trainer_free(u);
+    onebit_tokenizer_free(words);
+    free(a);
+    free(b);
+}
+
 /* ---- every refused allocation ---- */
 
 /* One piece of work on an environment; whatever it opened is closed again. */
@@ -1127,6 +1160,7 @@ static void test_hostile(void) {
         hostile_test_state(&f);
         hostile_test_bombs();
         hostile_test_texts();
+        hostile_test_export();
         hostile_test_starve();
         hostile_test_leftovers();
         hostile_misuse_base();
