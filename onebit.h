@@ -2874,11 +2874,10 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
    forgotten. */
 static const char *ob_choice_text(ob_slice option) {
     static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",
-                                        "cosine", "linear", "none", "wsd"};
-    size_t i;
-    for (i = 0; i < sizeof known / sizeof *known; i++)
-        if (ob_slice_is(option, known[i])) return known[i];
-    return "?";
+                                        "cosine", "linear", "none", "wsd",   "?"};
+    size_t i = 0;
+    while (i + 1 < sizeof known / sizeof *known && !ob_slice_is(option, known[i])) i++;
+    return known[i];
 }
 
 /* A row as the caller sees it; every string is a constant. index counts from 0; ONEBIT_USAGE past

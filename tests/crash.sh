@@ -11,7 +11,7 @@
 # limits make writes short. --quick takes every eleventh case.
 
 bin=${1:-build}
-quick=$2
+quick=; [ "$2" = --quick ] && quick=1
 here=$(pwd)
 case $bin in /*) ;; *) bin=$here/$bin ;; esac
 tmp=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit 1

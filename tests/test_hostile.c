@@ -485,7 +485,9 @@ static void hostile_test_state(const hostile_files *f) {
 static void hostile_test_export(void) {
     const char *path = hostile_path("export.safetensors");
     onebit_trainer *t = NULL, *u = NULL;
-    onebit_tokenizer *words = NULL;
+    onebit_tokenizer *words = NULL, *read = NULL;
+    onebit_train_options o = onebit_train_options_default();
+    onebit_config c;
     onebit_position p = {1, 0, 0};
     int32_t ids[9] = {0, 1, 2, 3, 4, 0, 1, 2, 3};
     double one = 0, two = 0;
@@ -507,11 +509,37 @@ static void hostile_test_export(void) {
         CHECK_OK(onebit_trainer_evaluate(u, ids, ids + 1, 1, 8, &two));
         CHECK(memcmp(&one, &two, sizeof one) == 0);
     }
+    test_case("hostile: a checkpoint with another optimizer or a tokenizer too large is refused");
+    o.optimizer = !o.optimizer;
+    onebit_trainer_free(u);
+    CHECK_FAILS(onebit_trainer_load(&u, NULL, NULL, path, &o, NULL), ONEBIT_CONFIG, "--optimizer");
+    CHECK_OK(onebit_trainer_save(t, fuzz_trained(ONEBIT_TOKENIZER_BYTE), p, path));
+    CHECK_FAILS(onebit_trainer_load(&u, &read, &p, path, NULL, NULL), ONEBIT_FORMAT, "257 ids");
+    CHECK(!u && !read);
+    CHECK_OK(onebit_trainer_save(t, NULL, p, path));
+    CHECK_OK(onebit_trainer_load(&u, &read, NULL, path, NULL, NULL));
+    CHECK(u && !read);
+    CHECK_OK(onebit_checkpoint_settings(&c, &o, path, NULL));
+    CHECK(c.vocab_size == 5 && o.batch_size == 1);
     onebit_trainer_free(t);
     onebit_trainer_free(u);
     onebit_tokenizer_free(words);
     free(a);
     free(b);
+}
+
+/* More header than the format's readers take. */
+static void hostile_test_header(void) {
+    const char *metadata[3] = {"long", NULL, NULL};
+    char *text = (char *)malloc((size_t)OB_ST_HEADER_MAX + 2);
+    test_case("hostile: a safetensors header that nobody could read is not written");
+    if (!CHECK(text)) return;
+    memset(text, 'x', OB_ST_HEADER_MAX + 1);
+    text[OB_ST_HEADER_MAX + 1] = 0;
+    metadata[1] = text;
+    CHECK_FAILS(ob_st_write(hostile_path("long"), NULL, 0, metadata, NULL), ONEBIT_UNSUPPORTED,
+                "100 MB");
+    free(text);
 }
 
 /* ---- every refused allocation ---- */
@@ -1161,6 +1189,7 @@ static void test_hostile(void) {
         hostile_test_bombs();
         hostile_test_texts();
         hostile_test_export();
+        hostile_test_header();
         hostile_test_starve();
         hostile_test_leftovers();
         hostile_misuse_base();
