@@ -64,6 +64,10 @@ SECONDS = 60
 fuzz: ## fuzz every reader with clang's libFuzzer, SECONDS=60 each
 	@sh tests/fuzz/run.sh $(BUILD) $(SECONDS)
 
+seeds: $(BUILD)/flags ## write the first inputs of the fuzz targets anew, when a format has changed
+	$(CC) -O1 $(WARN) tests/fuzz/seed.c -o $(BUILD)/seed -lm
+	$(BUILD)/seed tests/fuzz/corpus
+
 coverage: ## line and branch coverage of onebit.h by the unit tests, floor by floor
 	@sh tools/coverage.sh $(BUILD)
 
@@ -84,5 +88,5 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all demo test check crash fuzz coverage matrix lint install clean help FORCE
+.PHONY: all demo test check crash fuzz seeds coverage matrix lint install clean help FORCE
 .DELETE_ON_ERROR:

@@ -1147,7 +1147,7 @@ static void hostile_replay(const fuzz_target *target) {
         free(data);
     }
     /* seeds are valid: when none is taken any more, a format has changed (see seed.c) */
-    if (!CHECK(count >= 2 && accepted > 0)) printf("  %s: build the seeds anew\n", path);
+    if (!CHECK(count >= 2 && accepted > 0)) printf("  %s: see make seeds\n", path);
     ob_release(&env, names);
 }
 

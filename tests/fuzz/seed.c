@@ -2,7 +2,7 @@
 
    cc -O1 tests/fuzz/seed.c -o build/seed -lm && build/seed tests/fuzz/corpus
 
-   To be run again when a file format changes. Inputs that a fuzzer found stay as they are: they
+   That is "make seeds": to be run again when a file format changes. Inputs that a fuzzer found stay as they are: they
    have names of their own. */
 #define ONEBIT_IMPLEMENTATION
 #include "../../onebit.h"
