@@ -16,7 +16,7 @@ here=$(pwd)
 case $bin in /*) ;; *) bin=$here/$bin ;; esac
 tmp=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM PIPE
 export OMP_NUM_THREADS=1
 cases=0 losses=0 killed=0 refused=0 passed_over=0
 
