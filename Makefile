@@ -38,7 +38,7 @@ $(BUILD)/onebit-corpus: tools/corpus.c $(BUILD)/flags
 $(BUILD)/lint: tools/lint.c $(BUILD)/flags
 	$(CC) -O1 $(WARN) $< -o $@
 
-$(BUILD)/test-run: $(wildcard tests/*.c tests/*.h) onebit.h $(BUILD)/flags
+$(BUILD)/test-run: $(wildcard tests/*.c tests/*.h) tests/fuzz/fuzz.c onebit.h $(BUILD)/flags
 	$(CC) -O1 $(WARN) -Wno-unused-value $(OPENMP) tests/run.c -o $@ -lm
 
 # Rewritten only when the compiler or its flags change, so that everything is then built again.
@@ -53,8 +53,23 @@ demo: all ## make a corpus, train a ternary model and its float twin, compare, g
 test: all $(BUILD)/test-run ## the tests: unit, programs, corpus (under 3 minutes)
 	@sh tests/count.sh '$(BUILD)/test-run' 'sh tests/cli.sh $(BUILD)' '$(BUILD)/onebit-corpus --check'
 
-check: all $(BUILD)/lint ## the deeper set: sanitizers, compile matrix, lint
-	@sh tests/count.sh 'sh tests/sanitize.sh $(BUILD)' 'sh tests/matrix.sh' 'sh tests/lint.sh $(BUILD)'
+check: all $(BUILD)/lint ## the deeper set: sanitizers, crashes, compile matrix, lint
+	@sh tests/count.sh 'sh tests/sanitize.sh $(BUILD)' 'sh tests/crash.sh $(BUILD) --quick' \
+	  'sh tests/matrix.sh' 'sh tests/lint.sh $(BUILD)'
+
+crash: all ## kill and fail the programs at every system call of a save (needs strace)
+	@sh tests/crash.sh $(BUILD)
+
+SECONDS = 60
+fuzz: ## fuzz every reader with clang's libFuzzer, SECONDS=60 each
+	@sh tests/fuzz/run.sh $(BUILD) $(SECONDS)
+
+seeds: $(BUILD)/flags ## write the first inputs of the fuzz targets anew, when a format has changed
+	$(CC) -O1 $(WARN) tests/fuzz/seed.c -o $(BUILD)/seed -lm
+	$(BUILD)/seed tests/fuzz/corpus
+
+coverage: ## line and branch coverage of onebit.h by the unit tests, floor by floor
+	@sh tools/coverage.sh $(BUILD)
 
 matrix: ## compile with every compiler, standard and flag; header hygiene; symbols
 	@sh tests/matrix.sh
@@ -73,5 +88,5 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all demo test check matrix lint install clean help FORCE
+.PHONY: all demo test check crash fuzz seeds coverage matrix lint install clean help FORCE
 .DELETE_ON_ERROR:

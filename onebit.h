@@ -677,7 +677,7 @@ typedef struct onebit_rng {
     uint64_t s[4];
 } onebit_rng;
 
-/* Seeds it; equal seeds give equal streams on every machine. */
+/* Seeds it; equal seeds give equal streams on every machine. NULL is left alone. */
 ONEBIT_API void onebit_rng_seed(onebit_rng *rng, uint64_t seed);
 
 /* Draws the next token from logits[vocab] (changed in place: penalties, temperature, softmax).
@@ -986,7 +986,7 @@ OB_INLINE uint64_t ob_rotl64(uint64_t x, int k) { return x << k | x >> (64 - k);
 /* Four steps of splitmix64 (Steele, Lea and Flood): no seed gives the forbidden all-zero state. */
 void onebit_rng_seed(onebit_rng *rng, uint64_t seed) {
     int i;
-    for (i = 0; i < 4; i++) {
+    for (i = 0; rng && i < 4; i++) {
         uint64_t z = seed += 0x9E3779B97F4A7C15u;
         z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
         z = (z ^ z >> 27) * 0x94D049BB133111EBu;
@@ -1665,7 +1665,7 @@ static void ob_file_drop(const char *path) { (void)remove(path); }
 #define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
 /* ---- what systems do differently: map, sync, rename, kind, make, list ----
-   Eight small functions, written three times (none, Windows, POSIX); everything below is written
+   Nine small functions, written three times (none, Windows, POSIX); everything below is written
    once on top of them. They return 1 = done, 0 = failed and set no error text: the callers know
    what the path was for. */
 
@@ -1691,6 +1691,7 @@ static ob_found ob_path_find(const char *path) { return (void)path, OB_FOUND_NOT
 static int ob_make_one(const char *path) { return (void)path, 0; }
 static int ob_replace(const char *from, const char *to) { return (void)from, (void)to, 0; }
 static long ob_process(void) { return 0; }
+static double ob_path_time(const char *path) { return (void)path, -1.0; }
 static int ob_sync_path(const char *path) { return (void)path, 0; }
 static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
     return (void)path, (void)fn, (void)user, 0;
@@ -1709,6 +1710,15 @@ static ob_found ob_path_find(const char *path) {
 
 static int ob_make_one(const char *path) { return _mkdir(path) == 0; }
 static long ob_process(void) { return (long)GetCurrentProcessId(); }
+
+/* FILETIME counts steps of 100 nanoseconds. */
+static double ob_path_time(const char *path) {
+    WIN32_FILE_ATTRIBUTE_DATA a;
+    if (!GetFileAttributesExA(path, GetFileExInfoStandard, &a)) return -1.0;
+    return ((double)a.ftLastWriteTime.dwHighDateTime * 4294967296.0 +
+            (double)a.ftLastWriteTime.dwLowDateTime) *
+           1e-7;
+}
 
 /* Opened anew by name, like the POSIX version; a directory cannot be opened so and counts as
    failed, which its caller passes over. */
@@ -1781,6 +1791,12 @@ static ob_found ob_path_find(const char *path) {
 static int ob_make_one(const char *path) { return mkdir(path, 0777) == 0; }
 static int ob_replace(const char *from, const char *to) { return rename(from, to) == 0; }
 static long ob_process(void) { return (long)getpid(); }
+
+/* Seconds since some moment when a file was last written to; -1 = there is none. */
+static double ob_path_time(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 ? (double)st.st_mtime : -1.0;
+}
 
 /* Brings a file or directory to the disk by its path: FILE's own descriptor is hidden in -std=c99.
    Some file systems cannot sync a directory; that is no failure of the write. */
@@ -1880,6 +1896,50 @@ typedef struct ob_sink {
     int failed; /* sticky: some write did not succeed */
 } ob_sink;
 
+/* The directory of a path, cut off in place; "." when the path is a name alone. *name points at
+   the name, which stays whole. */
+static const char *ob_path_cut(char *path, const char **name) {
+    char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    if (!slash) return ".";
+    if (slash == path) return "/"; /* "/name" lives in "/" */
+    *slash = 0;
+    return path;
+}
+
+#define OB_STALE_SECONDS 600.0 /* a writer that lives adds to its file more often */
+
+/* What a sweep looks for: the temporaries of one target. */
+typedef struct ob_sweep {
+    const char *directory, *name; /* of the target */
+    double now;                   /* by the clock of the file system */
+} ob_sweep;
+
+/* Removes "NAME.PID.tmp" when nobody has written to it for long. */
+static void ob_sweep_name(void *user, const char *found) {
+    const ob_sweep *s = (const ob_sweep *)user;
+    char path[OB_PATH_MAX + 32];
+    size_t n = strlen(s->name), digits;
+    double time;
+    if (strncmp(found, s->name, n) != 0 || found[n] != '.') return;
+    digits = strspn(found + n + 1, "0123456789");
+    if (digits == 0 || strcmp(found + n + 1 + digits, ".tmp") != 0) return;
+    snprintf(path, sizeof path, "%s/%s", s->directory, found);
+    time = ob_path_time(path);
+    if (time >= 0 && s->now - time > OB_STALE_SECONDS) ob_file_drop(path);
+}
+
+/* Removes the temporaries that killed programs left beside a target: checkpoints are large, and a
+   run that is killed and resumed often would fill the disk with them. */
+static void ob_sink_sweep(const ob_sink *s) {
+    char path[OB_PATH_MAX];
+    ob_sweep sweep;
+    memcpy(path, s->path, sizeof path);
+    sweep.now = ob_path_time(s->temporary);
+    sweep.directory = ob_path_cut(path, &sweep.name);
+    (void)ob_each_name(sweep.directory, ob_sweep_name, &sweep);
+}
+
 /* The process id in the temporary name keeps two programs that write one path apart. It lies in the
    target's directory, because rename does not cross file systems. */
 static onebit_status ob_sink_open(ob_sink *s, const char *path) {
@@ -1889,6 +1949,7 @@ static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     snprintf(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
     s->file = ob_file_create(s->temporary);
     if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: cannot be written", path);
+    ob_sink_sweep(s);
     return ONEBIT_OK;
 }
 
@@ -1911,9 +1972,8 @@ OB_INLINE void ob_sink_abort(ob_sink *s) {
 /* Brings the directory entry to the disk too, without which a rename may be lost in a power cut;
    s->path is cut to the directory. Best effort: the file is whole either way. */
 static void ob_sink_sync_directory(ob_sink *s) {
-    char *slash = strrchr(s->path, '/');
-    if (slash) slash[slash == s->path] = 0; /* "/name" lives in "/" */
-    (void)ob_sync_path(slash ? s->path : ".");
+    const char *name;
+    (void)ob_sync_path(ob_path_cut(s->path, &name));
 }
 
 /* Closes, syncs and puts the file in place; on failure the old file stays and nothing else is left.
@@ -2819,12 +2879,11 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
    tables stand here, so the answer needs no memory and no buffer; "?" would mean that a new one was
    forgotten. */
 static const char *ob_choice_text(ob_slice option) {
-    static const char *const known[] = {"silu",   "relu2",  "relu", "adamw", "muon",    "cosine",
-                                        "linear", "none",   "wsd",  "absmean", "absmedian"};
-    size_t i;
-    for (i = 0; i < sizeof known / sizeof *known; i++)
-        if (ob_slice_is(option, known[i])) return known[i];
-    return "?";
+    static const char *const known[] = {"silu",   "relu2", "relu", "adamw",   "muon",      "cosine",
+                                        "linear", "none",  "wsd",  "absmean", "absmedian", "?"};
+    size_t i = 0;
+    while (i + 1 < sizeof known / sizeof *known && !ob_slice_is(option, known[i])) i++;
+    return known[i];
 }
 
 /* A row as the caller sees it; every string is a constant. index counts from 0; ONEBIT_USAGE past
@@ -3190,7 +3249,9 @@ static void ob_fields_write(ob_out *out, onebit_table table, const void *object)
    have been checked. */
 size_t onebit_config_write(const onebit_config *config, char *out, size_t size) {
     ob_out text = ob_out_on(out, size);
-    int i, layers = config->num_layers < ONEBIT_MAX_LAYERS ? config->num_layers : ONEBIT_MAX_LAYERS;
+    int i, layers;
+    if (!config) return 0;
+    layers = config->num_layers < ONEBIT_MAX_LAYERS ? config->num_layers : ONEBIT_MAX_LAYERS;
     ob_out_text(&text, "{\n");
     ob_fields_write(&text, ONEBIT_TABLE_MODEL, config);
     ob_out_format(&text, ",\n  \"layer_bit_map\": {\n    \"embedding\": \"%s\",\n",
@@ -3242,7 +3303,8 @@ static onebit_status ob_config_check_heads(onebit_config *c) {
                        d, c->hidden_size, c->num_heads);
     c->num_key_value_heads = kv;
     c->head_dim = d;
-    return ONEBIT_OK;
+    /* a derived width obeys the row too, else a written config would not be read again */
+    return ob_field_range(ob_field_find(ONEBIT_TABLE_MODEL, "head_dim"), d);
 }
 
 /* Every mode exists; a tied head is stored as the embedding, so it has its mode. The modes beyond
@@ -8843,10 +8905,9 @@ static onebit_status ob_trainer_settle(onebit_trainer *t, const onebit_config *c
     t->options = options ? *options : onebit_train_options_default();
     OB_TRY(ob_env_check(&t->env));
     OB_TRY(onebit_config_check(&t->config));
+    OB_TRY(ob_fields_check(ONEBIT_TABLE_TRAIN, &t->options));
     if (t->config.vocab_size < 1)
         return ob_fail(ONEBIT_CONFIG, "trainer: vocab_size is 0; set it from the tokenizer");
-    if (t->options.batch_size < 1 || t->options.seq_len < 0)
-        return ob_fail(ONEBIT_CONFIG, "trainer: batch_size must be at least 1, seq_len at least 0");
     t->B = t->options.batch_size;
     t->T = t->options.seq_len ? t->options.seq_len : t->config.max_seq_len;
     if ((uint64_t)t->B * (uint64_t)t->T > 1u << 24)
@@ -9481,8 +9542,9 @@ static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
     ob_format format = gain ? OB_PLAIN : ob_mode_format(info->mode);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
     uint64_t scale_at = ob_image_place(m, scales * 4), data_at = ob_image_place(m, bytes);
-    uint8_t *record = m->p + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES, *data;
+    uint8_t *record, *data;
     if (!m->p) return;
+    record = m->p + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES;
     data = m->p + data_at;
     memcpy(record, info->name, strlen(info->name));
     ob_put32(record + 64, (uint32_t)format);
@@ -10291,15 +10353,35 @@ static char *ob_checkpoint_text(const ob_st_file *f, const char *key, const char
     return text;
 }
 
-/* Copies one stored array into place; it must have the parameter's size. */
-static onebit_status ob_checkpoint_fetch(const ob_st_file *f, const ob_param *p, const char *prefix,
-                                         void *to, size_t size) {
+/* One stored array of a tensor; it must have the tensor's size. */
+static onebit_status ob_checkpoint_find(const ob_st_tensor **out, const ob_st_file *f,
+                                        const ob_tensor *info, const char *prefix, size_t size) {
     char name[128];
     const ob_st_tensor *s;
-    snprintf(name, sizeof name, "%s%s", prefix, p->info.name);
-    s = ob_st_find(f, name);
-    if (!s || s->bytes != p->size * size || strcmp(s->dtype, size == 1 ? "I8" : "F32") != 0)
+    snprintf(name, sizeof name, "%s%s", prefix, info->name);
+    *out = s = ob_st_find(f, name);
+    if (!s || s->bytes != (size_t)info->rows * (size_t)info->cols * size ||
+        strcmp(s->dtype, size == 1 ? "I8" : "F32") != 0)
         return ob_fail(ONEBIT_FORMAT, "checkpoint: %s is missing or has another shape", name);
+    return ONEBIT_OK;
+}
+
+/* The latents that the config asks for are all in the file: looked at before any memory is taken,
+   so that a config that lies cannot ask for more than the file could hold. */
+static onebit_status ob_checkpoint_check(const ob_st_file *f, const onebit_config *config) {
+    const ob_st_tensor *s;
+    ob_tensor info;
+    int i;
+    for (i = 0; ob_tensor_at(config, i, &info); i++)
+        OB_TRY(ob_checkpoint_find(&s, f, &info, "", 4));
+    return ONEBIT_OK;
+}
+
+/* Copies one stored array into place. */
+static onebit_status ob_checkpoint_fetch(const ob_st_file *f, const ob_param *p, const char *prefix,
+                                         void *to, size_t size) {
+    const ob_st_tensor *s;
+    OB_TRY(ob_checkpoint_find(&s, f, &p->info, prefix, size));
     memcpy(to, s->data, s->bytes);
     return ONEBIT_OK;
 }
@@ -10315,19 +10397,38 @@ static onebit_status ob_checkpoint_params(const ob_st_file *f, onebit_trainer *t
         if (p->second) OB_TRY(ob_checkpoint_fetch(f, p, "optimizer.second.", p->second, 4));
         if (p->seen) OB_TRY(ob_checkpoint_fetch(f, p, "codes.", p->seen, 1));
     }
+    t->stage = OB_STALE; /* the codes are still those of the first weights */
     return ONEBIT_OK;
 }
 
-/* Reads them back. */
+/* Reads a decimal number of at most `most` (9 or more) at *p and moves *p behind it and one space;
+   0 when there is none. scanf would leave a number that does not fit undefined. */
+static int ob_read_decimal(const char **p, uint64_t most, uint64_t *out) {
+    const char *s = *p;
+    *out = 0;
+    for (; *s >= '0' && *s <= '9'; s++) {
+        uint64_t digit = (uint64_t)(*s - '0');
+        if (*out > (most - digit) / 10) return 0;
+        *out = *out * 10 + digit;
+    }
+    if (s == *p) return 0;
+    *p = s + (*s == ' ');
+    return 1;
+}
+
+/* Reads them back; steps stay below what max_steps may be, tokens where a double is exact. */
 static onebit_status ob_checkpoint_read_state(const char *text, onebit_trainer *t,
                                               onebit_position *position) {
-    unsigned long long tokens, seed, epoch, index;
-    int steps;
-    if (sscanf(text, "%d %llu %llu %llu %llu", &steps, &tokens, &seed, &epoch, &index) != 5 ||
-        steps < 0)
+    const char *p = text;
+    onebit_position at;
+    uint64_t steps, tokens;
+    if (!ob_read_decimal(&p, 1u << 30, &steps) ||
+        !ob_read_decimal(&p, (uint64_t)1 << 53, &tokens) ||
+        !ob_read_decimal(&p, UINT64_MAX, &at.seed) || !ob_read_decimal(&p, UINT64_MAX, &at.epoch) ||
+        !ob_read_decimal(&p, UINT64_MAX, &at.index) || *p)
         return ob_fail(ONEBIT_FORMAT, "checkpoint: its state is damaged: \"%.80s\"", text);
-    t->steps = steps, t->tokens_seen = (double)tokens;
-    if (position) position->seed = seed, position->epoch = epoch, position->index = index;
+    t->steps = (int)steps, t->tokens_seen = (double)tokens;
+    if (position) *position = at;
     return ONEBIT_OK;
 }
 
@@ -10338,7 +10439,9 @@ static onebit_status ob_checkpoint_settings(const char *config_text, const char 
     *config = onebit_config_default();
     *options = onebit_train_options_default();
     OB_TRY(onebit_config_parse(config, config_text, strlen(config_text)));
-    return ob_fields_read(ONEBIT_TABLE_TRAIN, options, &j);
+    OB_TRY(onebit_config_check(config));
+    OB_TRY(ob_fields_read(ONEBIT_TABLE_TRAIN, options, &j));
+    return ob_json_end(&j);
 }
 
 /* Builds the trainer from the opened file and its texts. */
@@ -10350,6 +10453,7 @@ static onebit_status ob_checkpoint_build(onebit_trainer **out, const ob_st_file 
     OB_TRY(ob_checkpoint_settings(texts[0], texts[1], &config, &options));
     if (override && override->optimizer != options.optimizer)
         return ob_fail(ONEBIT_CONFIG, "checkpoint: --optimizer cannot change when resuming");
+    OB_TRY(ob_checkpoint_check(f, &config));
     OB_TRY(onebit_trainer_create(out, &config, override ? override : &options, &f->env));
     OB_TRY(ob_checkpoint_params(f, *out));
     return ob_checkpoint_read_state(texts[2], *out, position);
@@ -10377,9 +10481,14 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
     else status = ONEBIT_MEMORY;
     if (status == ONEBIT_OK && tokenizer && texts[3][0])
         status = onebit_tokenizer_parse(tokenizer, texts[3], strlen(texts[3]), env);
+    if (status == ONEBIT_OK && tokenizer &&
+        onebit_tokenizer_vocab_size(*tokenizer) > (*out)->config.vocab_size)
+        status = ob_fail(ONEBIT_FORMAT, "the tokenizer has %d ids, the model %d",
+                         onebit_tokenizer_vocab_size(*tokenizer), (*out)->config.vocab_size);
     if (status != ONEBIT_OK) {
         onebit_trainer_free(*out);
         *out = NULL;
+        if (tokenizer) onebit_tokenizer_free(*tokenizer), *tokenizer = NULL;
         ob_fail(status, "%.200s: %s", path, onebit_error_text());
     }
     for (i = 0; i < 4; i++) ob_release(&own, texts[i]);
@@ -11482,7 +11591,7 @@ ONEBIT_API onebit_status onebit_score(onebit_session *session, const int32_t *id
     if (from < 1) from = 1;
     V = (size_t)s->model->config.vocab_size, chunk = (size_t)s->options.chunk;
     OB_TRY(ob_check_ids(ids, count, 0, (int)V, "ids"));
-    rows = (float *)ob_alloc(&s->env, chunk * V * sizeof(float));
+    rows = ob_mul(chunk, V * sizeof(float), &n) ? (float *)ob_alloc(&s->env, n) : NULL;
     if (!rows) return ob_fail(ONEBIT_MEMORY, "score: no memory for %zu rows of logits", chunk);
     while (status == ONEBIT_OK && at + 1 < count) {
         status = onebit_session_rewind(s, 0);
@@ -11608,17 +11717,18 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
 
 /* Nats per token of the best guess that knows only how often each token occurs. A model that
    learned anything is below it: it is the reference line of the plot and the bar of the health
-   check. 0 = not known. */
-static double ob_unigram_entropy(const ob_run_state *r) {
+   check. */
+static onebit_status ob_unigram_entropy(ob_run_state *r) {
     size_t n, i, V = (size_t)r->config.vocab_size;
     const int32_t *ids = onebit_dataset_tokens(r->data, &n);
     double *count = (double *)ob_alloc(&r->env, V * sizeof(double)), h = 0.0;
-    if (!count || n == 0) return 0.0;
+    if (!count) return ob_fail(ONEBIT_MEMORY, "training: no memory to count the tokens");
     for (i = 0; i < n; i++) count[ids[i]]++;
     for (i = 0; i < V; i++)
         if (count[i] > 0) h -= count[i] / (double)n * log(count[i] / (double)n);
     ob_release(&r->env, count);
-    return h;
+    r->unigram = h;
+    return ONEBIT_OK;
 }
 
 /* Training and validation tokens. The validation bytes make bits per byte comparable between
@@ -11643,8 +11753,7 @@ static onebit_status ob_run_data(ob_run_state *r) {
     }
     p.seed = (uint64_t)r->options.seed, p.epoch = 0, p.index = 0;
     onebit_dataset_seek(r->data, p);
-    r->unigram = ob_unigram_entropy(r);
-    return ONEBIT_OK;
+    return ob_unigram_entropy(r);
 }
 
 /* Turns max_epochs into max_steps. */
@@ -11730,7 +11839,8 @@ static onebit_status ob_run_write_metrics(ob_run_state *r) {
     static const char *const label[1] = {"unigram entropy"};
     ob_buffer csv = ob_buffer_new(&r->env), svg = ob_buffer_new(&r->env);
     size_t n = r->metric_count, i, bytes = n * sizeof(double);
-    double *x = (double *)ob_alloc(&r->env, 3 * bytes + 64), *train = x + n, *val = train + n;
+    double *x = (double *)ob_alloc(&r->env, 3 * bytes + 64);
+    double *train = x ? x + n : NULL, *val = x ? train + n : NULL;
     char path[OB_PATH_MAX], title[128], cell[64];
     onebit_status status = x ? ONEBIT_OK : ONEBIT_MEMORY;
     ob_buffer_text(&csv, OB_METRIC_HEAD);
@@ -11777,7 +11887,8 @@ static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report
    token / ln 2 * tokens / bytes, with tokens and bytes of the whole held-out text. */
 static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *step, int all) {
     size_t scored = 0;
-    int windows = all ? 0 : r->options.eval_batches * r->options.batch_size;
+    double most = (double)r->options.eval_batches * r->options.batch_size;
+    int windows = all ? 0 : most < INT_MAX ? (int)most : INT_MAX;
     if (r->val_count < 2) return ONEBIT_OK;
     OB_TRY(onebit_trainer_score(r->trainer, r->val, r->val_count, windows, &r->val_loss, &scored));
     if (r->val_bytes > 0)
@@ -11949,12 +12060,12 @@ static void ob_run_announce(ob_run_state *r) {
         note, sizeof note,
         "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s "
         "blocks\n"
-        "%.2f M training tokens, %.2f M held out; %d steps of %d x %d tokens; %.0f MB of memory",
+        "%.2f M training tokens, %.2f M held out; %d steps of %.0f x %d tokens; %.0f MB of memory",
         (double)onebit_config_parameters(&checked) / 1e6, c->num_layers, c->hidden_size,
         c->num_heads, c->intermediate_size, c->vocab_size, c->max_seq_len,
         onebit_mode_name((onebit_mode)c->layer_modes[0]), (double)r->tokens / 1e6,
         (double)r->val_count / 1e6, r->options.max_steps,
-        r->options.batch_size * r->options.accumulation_steps,
+        (double)r->options.batch_size * r->options.accumulation_steps,
         r->options.seq_len ? r->options.seq_len : c->max_seq_len,
         (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6);
     ob_tell(r, 'b', NULL, note);

@@ -1,0 +1,215 @@
+/* seed.c - writes the first inputs of the fuzz targets, small and valid, one directory per target.
+
+   cc -O1 tests/fuzz/seed.c -o build/seed -lm && build/seed tests/fuzz/corpus
+
+   That is "make seeds": to be run again when a file format changes. Inputs that a fuzzer found stay as they are: they
+   have names of their own. */
+#define ONEBIT_IMPLEMENTATION
+#include "../../onebit.h"
+
+static const char *seed_root;
+
+static void seed_write(const char *target, const char *name, const void *data, size_t n) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", seed_root, target);
+    if (ob_make_directory(path) != ONEBIT_OK) exit(1);
+    snprintf(path, sizeof path, "%s/%s/%s", seed_root, target, name);
+    if (ob_file_write(path, data, n) != ONEBIT_OK) {
+        fprintf(stderr, "%s\n", onebit_error_text());
+        exit(1);
+    }
+}
+
+static void seed_text(const char *target, const char *name, const char *text) {
+    seed_write(target, name, text, strlen(text));
+}
+
+/* Ends the program when a call fails: a seed that is not valid is a mistake here. */
+static void seed_try(onebit_status status) {
+    if (status == ONEBIT_OK) return;
+    fprintf(stderr, "%s\n", onebit_error_text());
+    exit(1);
+}
+
+/* ---- texts ---- */
+
+static void seed_json(void) {
+    char deep[130];
+    seed_text("json", "object", "{\"a\": [1, -2.5e3, true, null], \"b\\n\": {\"c\": \"\\u00e9\"}}");
+    seed_text("json", "numbers", "[0, -0, 1E400, 4.9e-324, 9223372036854775808, 0.1, 3.0, 1e3]");
+    seed_text("json", "strings",
+              "\xEF\xBB\xBF[\"\\ud83d\\ude00\", \"\\ud800\", \"\xFF\\\"\\\\\\/\"]");
+    seed_text("json", "long_number",
+              "1234567890123456789012345678901234567890.12345678901234567890e-300");
+    memset(deep, '[', 64), memset(deep + 64, ']', 64), deep[128] = 0;
+    seed_text("json", "deep", deep);
+}
+
+static void seed_config(void) {
+    onebit_config c = onebit_config_default();
+    char text[8000];
+    c.vocab_size = 300, c.num_layers = 2;
+    seed_write("config", "full", text, onebit_config_write(&c, text, sizeof text));
+    seed_text("config", "small",
+              "{\"hidden_size\": 16, \"num_layers\": 2, \"num_heads\": 2, \"vocab_size\": 9,\n"
+              "\"layer_bit_map\": {\"embedding\": \"8bit\", \"layer_modes\": [\"binary\", \"f16\"]}}");
+    seed_text("config", "lines",
+              "0hidden-size 64\n0layer_bit_map ternary,8bit,binary,f16,f32,ternary\n1lr .01\n"
+              "1optimizer adamw\n2temperature 0.5\n0use_rope off\n0embedding 8bit\n1lr_decay wsd\n"
+              "0chat_template You: {prompt}\\n{reply}\\n\n0lm_head f32\n0hiden_size 3\n");
+}
+
+/* A file as Hugging Face's library writes it, in short. */
+static const char seed_hf[] =
+    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[{\"id\":5,"
+    "\"content\":\"<e>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+    "\"normalized\":false,\"special\":true}],\"normalizer\":null,\"pre_tokenizer\":{\"type\":"
+    "\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
+    "\"post_processor\":null,\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\","
+    "\"dropout\":null,\"unk_token\":null,\"continuing_subword_prefix\":null,"
+    "\"end_of_word_suffix\":null,\"fuse_unk\":false,\"byte_fallback\":false,\"vocab\":{\"a\":0,"
+    "\"b\":1,\"c\":2,\"ab\":3,\"abc\":4},\"merges\":[\"a b\",[\"ab\",\"c\"]]}}";
+
+/* Ours holds all 256 bytes, 4 kB of them: only the small kinds and one BPE. */
+static void seed_tokenizer(void) {
+    static const char text[] = "aab abb <|endoftext|> \xC3\xA9 aab";
+    onebit_tokenizer *t = NULL;
+    char json[20000];
+    size_t n;
+    seed_text("tokenizer", "hf", seed_hf);
+    seed_try(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_CHAR, text, sizeof text - 1, 0, NULL));
+    n = onebit_tokenizer_write(t, json, sizeof json);
+    seed_write("tokenizer", "char", json, n);
+    onebit_tokenizer_free(t);
+    seed_try(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, text, sizeof text - 1, 260, NULL));
+    n = onebit_tokenizer_write(t, json, sizeof json);
+    seed_write("tokenizer", "bpe", json, n);
+    onebit_tokenizer_free(t);
+}
+
+static void seed_encode(void) {
+    seed_text("encode", "english", "The cat's 12 bones: don't, they're 3.14<|endoftext|> sat  \n");
+    seed_text("encode", "letters", "\xC3\xA9\xC3\xA8 \xE4\xBD\xA0\xE5\xA5\xBD \xF0\x9F\x98\x80 \xD0\x96");
+    seed_text("encode", "broken", "\xFF\xC3 \xE4\xBD <|endof \x80\xF4\x90\x80\x80 <|endoftext|>");
+    seed_text("encode", "spaces", "  \t \r\n\n   a   \xC2\xA0 \xE3\x80\x80 'll 'S");
+}
+
+static void seed_data(void) {
+    static const int32_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 256, 11, 12};
+    uint8_t file[12 + sizeof ids];
+    size_t i;
+    memcpy(file, "TKN2", 4);
+    ob_put64(file + 4, sizeof ids / sizeof ids[0]);
+    for (i = 0; i < sizeof ids / sizeof ids[0]; i++) ob_put32(file + 12 + 4 * i, (uint32_t)ids[i]);
+    seed_write("tokens", "twelve", file, sizeof file);
+    ob_put64(file + 4, 5); /* fewer than there are: tolerated */
+    seed_write("tokens", "five", file, sizeof file);
+    seed_text("text", "lines",
+              "j\x80{\"text\": \"one\", \"id\": 1}\n\n{\"id\": [2], \"text\": \"a<|endoftext|>b\"}\r\n");
+    seed_text("text", "plain", "t\x80One story.\n<|endoftext|>\nAnother one, longer than that.\n");
+    seed_text("text", "limit", "t\x12\xEF\xBB\xBF" "caf\xC3\xA9 caf\xC3\xA9 caf\xC3\xA9 caf\xC3\xA9");
+    seed_text("text", "marks", "j\x80\xEF\xBB\xBF{\"text\":\"<|endoftext|><|endoftext|>x\"}");
+}
+
+/* Header bytes, options and logits in the order that the target reads them. */
+static void seed_sample(void) {
+    static const float logits[5] = {0.5f, -1.0f, 2.0f, 2.0f, -30.0f};
+    static const double reals[6] = {0.7, 0.9, 0.05, 1.2, 0.1, -0.1};
+    uint8_t p[128];
+    size_t n = 0, i;
+    p[n++] = 4, p[n++] = 2, p[n++] = 1, p[n++] = 0; /* 5 logits, 2 ids of history, seed 1 */
+    p[n++] = 64, p[n++] = 3, p[n++] = 230, p[n++] = 10, p[n++] = 80;
+    for (i = 0; i < 5; i++, n += 4) ob_putf32(p + n, logits[i]);
+    for (i = 0; i < 2; i++, n += 4) ob_put32(p + n, (uint32_t)i);
+    seed_write("sample", "short", p, n);
+    n = 3, p[n++] = 1;
+    for (i = 0; i < 6; i++, n += 8) memcpy(p + n, reals + i, 8);
+    for (i = 0; i < 2; i++, n += 4) ob_put32(p + n, 4);
+    for (i = 0; i < 5; i++, n += 4) ob_putf32(p + n, logits[i]);
+    for (i = 0; i < 2; i++, n += 4) ob_put32(p + n, (uint32_t)i);
+    seed_write("sample", "raw", p, n);
+}
+
+/* ---- models ---- */
+
+/* One tiny model: its .1bit and, with state, its checkpoint. settings: "name value" pairs. */
+static void seed_model(const char *name, const char *const *settings, int checkpoint) {
+    onebit_config c = onebit_config_default();
+    onebit_train_options o = onebit_train_options_default();
+    onebit_tokenizer *words = NULL;
+    onebit_trainer *t = NULL;
+    onebit_position p = {1, 2, 3};
+    int32_t ids[9] = {0, 1, 2, 3, 4, 0, 1, 2, 3};
+    uint8_t image[40000];
+    char path[600];
+    seed_try(onebit_tokenizer_train(&words, ONEBIT_TOKENIZER_CHAR, "abc?", 4, 0, NULL));
+    c.vocab_size = onebit_tokenizer_vocab_size(words);
+    c.hidden_size = 8, c.num_layers = 1, c.num_heads = 2, c.intermediate_size = 8;
+    c.max_seq_len = 8, o.batch_size = 1;
+    for (; *settings; settings += 2) {
+        int train = strcmp(settings[0], "optimizer") == 0;
+        seed_try(onebit_field_set(train ? ONEBIT_TABLE_TRAIN : ONEBIT_TABLE_MODEL,
+                                  train ? (void *)&o : (void *)&c, settings[0], settings[1]));
+    }
+    seed_try(onebit_trainer_create(&t, &c, &o, NULL));
+    seed_try(onebit_trainer_accumulate(t, ids, ids + 1, NULL));
+    seed_try(onebit_trainer_update(t, NULL));
+    if (checkpoint) {
+        snprintf(path, sizeof path, "%s/checkpoint", seed_root);
+        seed_try(ob_make_directory(path));
+        snprintf(path, sizeof path, "%s/checkpoint/%s", seed_root, name);
+        seed_try(onebit_trainer_save(t, words, p, path));
+    } else {
+        seed_write("model", name, image, onebit_trainer_pack(t, words, image, sizeof image));
+    }
+    onebit_trainer_free(t);
+    onebit_tokenizer_free(words);
+}
+
+static void seed_models(void) {
+    static const char *const plain[] = {NULL};
+    static const char *const rich[] = {
+        "use_qk_norm", "true",  "use_sub_norm", "true",        "tie_word_embeddings", "false",
+        "num_layers",  "2",     "use_relu2",    "true",        "layer_bit_map",       "8bit,binary",
+        "embedding",   "8bit",  "lm_head",      "f32",         "num_key_value_heads", "1",
+        "head_dim",    "6",     NULL};
+    static const char *const floats[] = {"layer_bit_map", "f32", "use_swiglu", "false", "embedding",
+                                         "f32", "use_rope", "false", NULL};
+    static const char *const adamw[] = {"optimizer", "adamw", NULL};
+    seed_model("ternary", plain, 0);
+    seed_model("rich", rich, 0);
+    seed_model("floats", floats, 0);
+    seed_model("muon", plain, 1);
+    seed_model("adamw", adamw, 1);
+}
+
+/* Header, three ids, logits when ready, caches: see >>session. The target's model has 5 ids, one
+   block and 8 numbers per key. The checksum is put in by the target. */
+static void seed_state(void) {
+    uint8_t p[400];
+    uint64_t magic = OB_STATE_MAGIC;
+    uint32_t counts[4] = {3, 2, 1, 0x01020304u}, ids[3] = {1, 2, 3};
+    memset(p, 0, sizeof p);
+    memcpy(p, &magic, 8), memcpy(p + 16, counts, 16), memcpy(p + 32, ids, 12);
+    seed_write("state", "ready", p, 32 + 12 + 20 + 2 * 8 * 8);
+    counts[1] = counts[2] = 0;
+    memcpy(p + 16, counts, 16);
+    seed_write("state", "waiting", p, 32 + 12);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fprintf(stderr, "usage: seed DIRECTORY (tests/fuzz/corpus)\n");
+        return 2;
+    }
+    seed_root = argv[1];
+    seed_json();
+    seed_config();
+    seed_tokenizer();
+    seed_encode();
+    seed_data();
+    seed_sample();
+    seed_models();
+    seed_state();
+    return 0;
+}
