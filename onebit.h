@@ -172,7 +172,7 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(BOOL, use_qk_norm, 0, 0, 1, "RMSNorm of queries and keys per head, before RoPE")             \
     X(BOOL, use_residual_scaling, 0, 0, 1, "multiply each block output by 1/sqrt(2)")              \
     X(BOOL, use_dynamic_threshold, 0, 0, 1,                                                        \
-      "ternary threshold 0.7 mean|W| instead of AbsMean rounding")                                 \
+      "ternary threshold 0.7 * scale (mean|W|) instead of rounding W / scale")                     \
     X(CHOICE, weight_scale, 0, 0, 1,                                                               \
       "absmean|absmedian: what of |W| is the scale of ternary and binary weights")                 \
     X(BOOL, use_f16_scale, 0, 0, 1,                                                                \
@@ -7071,7 +7071,7 @@ OB_BODY void ob_scale_body(float *y, const float *x, const float *w, int step, f
 OB_VARIANTS(ob_scale, (float *y, const float *x, const float *w, int step, float s, int n),
             (y, x, w, step, s, n))
 
-/* y[i] = (add ? y[i] : 0) + x[i] * w[i]: sums of one group of inputs, each times its row's scale. */
+/* y[i] = (add ? y[i] : 0) + x[i] * w[i]: sums of a group of inputs, each times its row's scale. */
 OB_BODY void ob_collect_body(float *y, const float *x, const float *w, int add, int n) {
     int i;
     for (i = 0; i < n; i++) y[i] = (add ? y[i] : 0.0f) + x[i] * w[i];
@@ -7590,10 +7590,10 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
 /* ---- Activation quantiser:  codes and scale per token; bits 0 copies with scale 1 ------------ */
 /* Bits 8: int8, bits 1: signs. While a layer is annealed its input is share * code * scale +
    (1 - share) * x, with scale 1; share 0 is x itself, share 1 the code. Gradient: int8 counts as
-   the identity. A sign counts as the line through 0 with slope 1 for |x| <= 2 K and is flat beyond,
-   K = mean|x| held constant: about what lies between -2 K and 2 K can still change its sign, and a
-   token's few large values do not take the whole gradient (the clip of Hubara et al. 2016, whose
-   window is 1, in units of the token). So dx passes, or passes by 1 - share. */
+   the identity. K * sign(x) counts as x clamped to +-2 K with K held constant: slope 1 where |x| <=
+   2 K, else 0, so that numbers far from a change of sign are not driven further. It is the clip of
+   Courbariaux, Hubara et al. 2016, whose window of 1 is here in units of the token; 2 K is our
+   choice. Outside of the window the float's part still passes: dx * (1 - share). */
 
 /* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
    option and value mean for it. */
@@ -8418,7 +8418,8 @@ static const ob_weight *ob_head(const ob_view *v) {
    q_raw, k_raw, o), the quantised inputs of its matrices (a, b, oq, hq, with scales), what went
    into attention and activation (q, k, v, p, gate, up). The output of a norm is not kept, its
    codes are (of signs also the window in which their gradient passes); h is computed again, because
-   one activation is cheaper than F floats per token and layer. A session keeps none of this, so pairs that training keeps apart share memory there. */
+   one activation is cheaper than F floats per token and layer. A session keeps none of this, so
+   pairs that training keeps apart share memory there. */
 
 /* What one block computes; training keeps one set per layer for the backward pass, a session has
    one. */

@@ -1073,10 +1073,12 @@ static void model_test_blend_values(void) {
     model_check_blend("layer_bit_map=ternary,8bit embedding=8bit anneal_fraction=0.5", train, 7);
     model_check_blend("layer_bit_map=ternary,binary embedding=8bit activation_bits=1 "
                       "anneal_fraction=0.5 arenas_initial=0.4 arenas_anneal_steps=5",
-                      floating, 7);
+                      train, 7);
     model_check_blend("layer_bit_map=ternary,binary scale_group=32 hidden_size=40 "
                       "anneal_fraction=0.5 weight_scale=absmedian activation_bits=0",
                       train, 7);
+    model_check_blend("layer_bit_map=ternary scale_group=32 hidden_size=40 activation_bits=1",
+                      floating, 5);
 }
 
 /* Losses of fixed weights at the shares 0, 1/n ... 1 of annealing: training steps whose rate is 0.
