@@ -1121,7 +1121,7 @@ static const model_setting model_settings[] = {
     {'+', "use_swiglu", "false", "", ""},
     {'+', "use_relu2", "true", "", ""},
     {'-', "use_ternary", "false", "", ""}, /* see model_test_json */
-    {'u', "use_subln", "false", "", ""},
+    {'+', "use_subln", "false", "", ""},
     {'+', "use_sub_norm", "true", "", ""},
     {'+', "use_rope", "false", "", ""},
     {'+', "use_qk_norm", "true", "", ""},
