@@ -8519,8 +8519,8 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
 }
 
 /* Loss of each row, and when backward: the head's gradient and dx of the last block's output.
-   factor is 1 / scored tokens. Labels are smoothed only for gradients: an evaluation is the pure
-   loss. The head runs in blocks of rows so that one B*T*V gradient is never held. */
+   factor is 1 / scored tokens. The head runs in blocks of rows so that one B*T*V gradient is never
+   held. */
 static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *logits,
                              const int32_t *targets, double *row_loss, float factor, int backward) {
     const ob_exec *x = p->x;
@@ -8532,7 +8532,7 @@ static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *l
         size_t row = (size_t)at * (size_t)D;
         x->ops->loss(x, g->dlogits, row_loss + at, g->row_uniform ? g->row_uniform + at : NULL,
                      logits + (size_t)at * (size_t)c->vocab_size, targets + at, factor,
-                     (float)c->logit_softcap, backward ? g->smoothing : 0.0f, n, c->vocab_size);
+                     (float)c->logit_softcap, g->smoothing, n, c->vocab_size);
         if (backward)
             x->ops->linear_backward(x, g->d1 + row, g->slots[slot], g->dlogits, p->fq + row,
                                     p->f_s + at, head, g->head_tmp, g->ste[slot], n, 0);
