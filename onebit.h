@@ -166,7 +166,7 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(BOOL, use_relu2, 0, 0, 1, "squared ReLU as the activation (gated or not)")                   \
     X(BOOL, use_ternary, 1, 0, 1,                                                                  \
       "body ternary (true) or binary (false) where layer_bit_map is silent")                       \
-    X(BOOL, use_subln, 1, 0, 1, "block norms are RMSNorm; false (LayerNorm) is not supported yet") \
+    X(BOOL, use_subln, 1, 0, 1, "block norms are RMSNorm; false = LayerNorm without bias")         \
     X(BOOL, use_sub_norm, 0, 0, 1, "BitNet's SubLN: one more RMSNorm before o_proj and down_proj") \
     X(BOOL, use_rope, 1, 0, 1, "rotary positions; false = no position information")                \
     X(BOOL, use_qk_norm, 0, 0, 1, "RMSNorm of queries and keys per head, before RoPE")             \
@@ -190,8 +190,10 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(REAL, anneal_fraction, 0.0, 0.0, 1.0,                                                        \
       "share of the run that blends float into quantized weights")                                 \
     X(REAL, arenas_initial, 0.0, 0.0, 1.0,                                                         \
-      "Arenas: W_eff = Q(W) + c W, c from here to 0; 0 = off")                                     \
-    X(INT, arenas_anneal_steps, 10000, 1, 1 << 30, "steps until the Arenas coefficient is 0")      \
+      "Arenas: W_eff = Q(W) + c W in training; the largest c; 0 = off")                            \
+    X(INT, arenas_warmup_steps, 0, 0, 1 << 30, "steps over which the Arenas c rises from 0")       \
+    X(INT, arenas_anneal_steps, 10000, 1, 1 << 30,                                                 \
+      "step from which the Arenas c is 0; a half cosine leads there")                              \
     X(TEXT, chat_template, "", 0, 0,                                                               \
       "one turn, e.g. 'You: {prompt}\\nKeeper: {reply}\\n'; empty = continue the text")
 
@@ -213,12 +215,27 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(REAL, weight_decay, 0.1, 0.0, 10.0,                                                          \
       "decoupled decay of latent matrices (not norms, embeddings)")                                \
     X(REAL, grad_clip_max_norm, 1.0, 0.0, 1e6, "global gradient norm limit; 0 = off")              \
+    X(REAL, label_smoothing, 0.0, 0.0, 0.99,                                                       \
+      "share of each training target spread over the vocabulary; 0 = off")                         \
     X(INT, lr_warmup_steps, 100, 0, 1 << 30, "linear warm-up")                                     \
-    X(CHOICE, lr_decay, 0, 0, 3, "cosine|linear|none|wsd: shape after the warm-up")                \
+    X(CHOICE, lr_decay, 0, 0, 4, "cosine|linear|none|wsd|two-stage: shape after the warm-up")      \
     X(REAL, lr_min_ratio, 0.1, 0.0, 1.0, "final learning rate as a share of the peak")             \
+    X(REAL, lr_min, 0.0, 0.0, 10.0,                                                                \
+      "final learning rate of AdamW, in place of lr_min_ratio; 0 = off")                           \
     X(REAL, wsd_decay_fraction, 0.3, 0.0, 1.0,                                                     \
       "wsd: last share of the run that decays to the minimum")                                     \
+    X(REAL, lr_stage_start, 0.5, 0.0, 1.0, "two-stage: share of the run where stage 2 starts")     \
+    X(REAL, lr_stage1_end_ratio, 0.533, 0.0, 1.0,                                                  \
+      "two-stage: rate at the end of stage 1 as a share of the peak")                              \
+    X(REAL, lr_stage2_ratio, 0.333, 0.0, 1.0,                                                      \
+      "two-stage: rate at the start of stage 2 as a share of the peak")                            \
+    X(REAL, weight_decay_stage2, 0.0, 0.0, 10.0, "two-stage: weight_decay of stage 2")             \
     X(REAL, float_fraction, 0.0, 0.0, 1.0, "first share of the run in float, then quantized")      \
+    X(INT, quant_warmup_steps, 0, 0, 1 << 30, "first steps in float; needs quant_anneal_steps")    \
+    X(INT, quant_anneal_steps, 0, 0, 1 << 30,                                                      \
+      "steps after them that blend float into quantized; 0 = anneal_fraction rules")               \
+    X(INT, gradient_checkpointing_segments, 0, 0, ONEBIT_MAX_LAYERS,                               \
+      "blocks per segment; keeps the activations of one segment, computes others again; 0 = off")  \
     X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                               \
     X(REAL, val_fraction, 0.05, 0.0, 0.5, "tail of the data held out for validation")              \
     X(INT, eval_every, 250, 0, 1 << 30, "validate every so many updates; 0 = only at the end")     \
@@ -514,6 +531,7 @@ typedef struct onebit_trainer onebit_trainer;
 typedef struct onebit_step_report {
     int step;         /* updates done */
     double loss;      /* mean nats per token of the update's batches */
+    double objective; /* the same with label_smoothing: what the gradients lower */
     double grad_norm; /* before clipping */
     double lr;        /* AdamW's rate of this update */
     double tokens_seen;
@@ -533,8 +551,23 @@ typedef struct onebit_code_report {
     char name[96];
     double minus, zero, plus, flipped;
 } onebit_code_report;
+/* What a trainer's bytes are for; the five parts make up total. */
+typedef struct onebit_memory {
+    size_t weights;     /* latents, and the codes and scales made from them */
+    size_t gradients;   /* as many numbers as latents */
+    size_t optimizer;   /* moments: two per number for AdamW, one for Muon */
+    size_t activations; /* of a forward pass, logits included; grow with batch_size and seq_len */
+    size_t work;        /* of the backward pass, of Muon, of threads; tables */
+    size_t total;       /* SIZE_MAX: more than can be addressed, and the parts mean nothing */
+} onebit_memory;
 
-/* Bytes that onebit_trainer_create would take; 0 when config or options are invalid. */
+/* Bytes that onebit_trainer_create would take, by purpose. options and env may be NULL (defaults).
+   Allocates nothing. Invalid settings are ONEBIT_CONFIG, as in create. */
+ONEBIT_API onebit_status onebit_trainer_memory(const onebit_config *config,
+                                               const onebit_train_options *options,
+                                               const onebit_env *env, onebit_memory *out);
+
+/* The total of onebit_trainer_memory; 0 when config or options are invalid. */
 ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
                                        const onebit_train_options *options, const onebit_env *env);
 
@@ -2879,8 +2912,9 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
    tables stand here, so the answer needs no memory and no buffer; "?" would mean that a new one was
    forgotten. */
 static const char *ob_choice_text(ob_slice option) {
-    static const char *const known[] = {"silu",   "relu2", "relu", "adamw",   "muon",      "cosine",
-                                        "linear", "none",  "wsd",  "absmean", "absmedian", "?"};
+    static const char *const known[] = {"silu",   "relu2",     "relu",    "adamw",     "muon",
+                                        "cosine", "linear",    "none",    "wsd",       "two-stage",
+                                        "absmean", "absmedian", "?"};
     size_t i = 0;
     while (i + 1 < sizeof known / sizeof *known && !ob_slice_is(option, known[i])) i++;
     return known[i];
@@ -3359,9 +3393,11 @@ onebit_status onebit_config_check(onebit_config *config) {
     if (!config) return ob_fail(ONEBIT_USAGE, "config is NULL");
     c = *config;
     OB_TRY(ob_fields_check(ONEBIT_TABLE_MODEL, &c));
-    if (!c.use_subln)
-        return ob_fail(ONEBIT_UNSUPPORTED, "use_subln = false (LayerNorm) is not supported yet");
     OB_TRY(ob_config_check_codes(&c));
+    if (c.arenas_initial > 0 && c.arenas_warmup_steps >= c.arenas_anneal_steps)
+        return ob_fail(ONEBIT_CONFIG,
+                       "arenas_warmup_steps is %d, expected less than arenas_anneal_steps %d",
+                       c.arenas_warmup_steps, c.arenas_anneal_steps);
     OB_TRY(ob_config_check_heads(&c));
     OB_TRY(ob_config_check_modes(&c));
     numbers = ob_config_count(&c);
@@ -6844,6 +6880,17 @@ OB_BODY float ob_dot16(const float *x, const float *y, int n) {
     return ob_fold16(lane);
 }
 
+/* Sum of x[i]. */
+OB_BODY float ob_sum16(const float *x, int n) {
+    float lane[16];
+    int i, j;
+    for (j = 0; j < 16; j++) lane[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) lane[j] += x[i + j];
+    for (j = 0; i + j < n; j++) lane[j] += x[i + j];
+    return ob_fold16(lane);
+}
+
 /* e^x within 2 ulp for x in [-87, 88], clamped outside. Cody-Waite reduction by ln 2 in two parts
    and the degree-6 Taylor polynomial on [-ln2/2, ln2/2] (remainder below 2^-24). */
 OB_BODY float ob_exp(float x) {
@@ -7038,6 +7085,40 @@ OB_VARIANTS(ob_norm_grad,
              int add),
             (dx, dy, x, g, rstd, n, add))
 
+/* LayerNorm without bias: the RMSNorm of x - mean(x) (Ba, Kiros, Hinton 2016); mean is kept too. */
+OB_BODY void ob_layer_norm_body(float *y, float *rstd, float *mean, const float *x, const float *g,
+                                int n, float eps) {
+    float m = ob_sum16(x, n) / (float)n;
+    int i;
+    for (i = 0; i < n; i++) y[i] = x[i] - m;
+    ob_norm_body(y, rstd, y, g, n, eps);
+    *mean = m;
+}
+OB_VARIANTS(ob_layer_norm,
+            (float *y, float *rstd, float *mean, const float *x, const float *g, int n, float eps),
+            (y, rstd, mean, x, g, n, eps))
+
+/* Its gradient: RMSNorm's of c = x - mean, less rstd * mean(u), because a shift of the row has no
+   effect: dx = rstd * (u - c * rstd^2 * mean(u * c) - mean(u)). */
+OB_BODY void ob_layer_norm_grad_body(float *dx, const float *dy, const float *x, const float *g,
+                                     float rstd, float m, int n, int add) {
+    float lane[16], slope, shift = ob_dot16(dy, g, n) / (float)n;
+    int i, j;
+    for (j = 0; j < 16; j++) lane[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) lane[j] += dy[i + j] * g[i + j] * (x[i + j] - m);
+    for (j = 0; i + j < n; j++) lane[j] += dy[i + j] * g[i + j] * (x[i + j] - m);
+    slope = ob_fold16(lane) / (float)n * rstd * rstd;
+    for (i = 0; i < n; i++) {
+        float d = rstd * (dy[i] * g[i] - (x[i] - m) * slope - shift);
+        dx[i] = add ? dx[i] + d : d;
+    }
+}
+OB_VARIANTS(ob_layer_norm_grad,
+            (float *dx, const float *dy, const float *x, const float *g, float rstd, float m, int n,
+             int add),
+            (dx, dy, x, g, rstd, m, n, add))
+
 /* Sum of products through a pointer, as the table needs it. */
 OB_BODY void ob_dot_body(float *out, const float *x, const float *y, int n) {
     *out = ob_dot16(x, y, n);
@@ -7079,20 +7160,22 @@ OB_BODY void ob_collect_body(float *y, const float *x, const float *w, int add, 
 OB_VARIANTS(ob_collect, (float *y, const float *x, const float *w, int add, int n),
             (y, x, w, add, n))
 
-/* Gradient of a norm's gain over rows: dg[j] += sum_r dy[r][j] * x[r][j] * rstd[r], columns [0, n).
- */
+/* Gradient of a norm's gain over rows: dg[j] += sum_r dy[r][j] * (x[r][j] - mean[r]) * rstd[r],
+   columns [0, n). mean NULL = 0. */
 OB_BODY void ob_gain_grad_body(float *dg, const float *dy, const float *x, const float *rstd,
-                               int rows, int ld, int n) {
+                               const float *mean, int rows, int ld, int n) {
     int r, j;
-    for (r = 0; r < rows; r++)
+    for (r = 0; r < rows; r++) {
+        float m = mean ? mean[r] : 0.0f;
         for (j = 0; j < n; j++)
             dg[j] += dy[(size_t)r * (size_t)ld + (size_t)j] *
-                     x[(size_t)r * (size_t)ld + (size_t)j] * rstd[r];
+                     (x[(size_t)r * (size_t)ld + (size_t)j] - m) * rstd[r];
+    }
 }
 OB_VARIANTS(ob_gain_grad,
-            (float *dg, const float *dy, const float *x, const float *rstd, int rows, int ld,
-             int n),
-            (dg, dy, x, rstd, rows, ld, n))
+            (float *dg, const float *dy, const float *x, const float *rstd, const float *mean,
+             int rows, int ld, int n),
+            (dg, dy, x, rstd, mean, rows, ld, n))
 
 /* FFN activation. act 0 silu, 1 relu^2, 2 relu; up NULL = not gated: h = act(g) * up or act(g). */
 OB_BODY void ob_act_body(float *h, const float *g, const float *up, int act, int n) {
@@ -7132,20 +7215,25 @@ OB_VARIANTS(ob_act_grad,
 /* Softmax in place; lse, when not NULL, receives log(sum exp x). The peak is subtracted first,
    so no exponential overflows; logf runs once per row. */
 OB_BODY void ob_softmax_body(float *p, float *lse, int n) {
-    float lane[16], peak = p[0], sum, inverse;
-    int i, j;
+    float peak = p[0], sum, inverse;
+    int i;
     for (i = 1; i < n; i++) peak = p[i] > peak ? p[i] : peak;
     for (i = 0; i < n; i++) p[i] = ob_exp(p[i] - peak);
-    for (j = 0; j < 16; j++) lane[j] = 0.0f;
-    for (i = 0; i + 16 <= n; i += 16)
-        for (j = 0; j < 16; j++) lane[j] += p[i + j];
-    for (j = 0; i + j < n; j++) lane[j] += p[i + j];
-    sum = ob_fold16(lane);
+    sum = ob_sum16(p, n);
     inverse = 1.0f / sum;
     for (i = 0; i < n; i++) p[i] *= inverse;
     if (lse) *lse = peak + logf(sum);
 }
 OB_VARIANTS(ob_softmax, (float *p, float *lse, int n), (p, lse, n))
+
+/* What label smoothing adds to a row: d -= share, and the sum of the logits. */
+OB_BODY void ob_smooth_body(float *d, float *sum, const float *logits, float share, int n) {
+    int i;
+    for (i = 0; i < n; i++) d[i] -= share;
+    *sum = ob_sum16(logits, n);
+}
+OB_VARIANTS(ob_smooth, (float *d, float *sum, const float *logits, float share, int n),
+            (d, sum, logits, share, n))
 
 /* y[j] (+)= sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass.
    The order of the sum over i is that of a plain loop, so blocks of four change no bit. y, w and
@@ -7245,19 +7333,24 @@ typedef struct ob_kernels {
     void (*int8)(float *codes, float *scale, const float *x, int n);
     void (*sign)(float *codes, float *scale, uint8_t *window, const float *x, int n);
     void (*norm)(float *y, float *rstd, const float *x, const float *g, int n, float eps);
+    void (*layer_norm)(float *y, float *rstd, float *mean, const float *x, const float *g, int n,
+                       float eps);
     void (*norm_grad)(float *dx, const float *dy, const float *x, const float *g, float rstd, int n,
                       int add);
+    void (*layer_norm_grad)(float *dx, const float *dy, const float *x, const float *g, float rstd,
+                            float m, int n, int add);
     void (*dot)(float *out, const float *x, const float *y, int n);
     void (*axpy)(float *y, const float *x, float s, int n);
     void (*mix)(float *y, const float *x, float a, float b, int n);
     void (*scale)(float *y, const float *x, const float *w, int step, float s, int n);
     void (*collect)(float *y, const float *x, const float *w, int add, int n);
-    void (*gain_grad)(float *dg, const float *dy, const float *x, const float *rstd, int rows,
-                      int ld, int n);
+    void (*gain_grad)(float *dg, const float *dy, const float *x, const float *rstd,
+                      const float *mean, int rows, int ld, int n);
     void (*act)(float *h, const float *g, const float *up, int act, int n);
     void (*act_grad)(float *dg, float *dup, const float *dh, const float *g, const float *up,
                      int act, int n);
     void (*softmax)(float *p, float *lse, int n);
+    void (*smooth)(float *d, float *sum, const float *logits, float share, int n);
     void (*attend)(float *out, float *p, float *query, const float *q, const float *kT,
                    ptrdiff_t ld, const float *v, ptrdiff_t ldv, int n, int d, float scale);
     void (*attend_grad)(float *dq, float *dk, float *dv, float *dp, const float *dout,
@@ -7274,10 +7367,11 @@ typedef struct ob_kernels {
 #define OB_KERNEL_ROW(isa, nr)                                                                     \
     {                                                                                              \
         nr, ob_tile_##isa, ob_panel_##isa, ob_unpack_##isa, ob_int8_##isa, ob_sign_##isa,          \
-            ob_norm_##isa, ob_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa,          \
-            ob_scale_##isa, ob_collect_##isa, ob_gain_grad_##isa, ob_act_##isa,                    \
-            ob_act_grad_##isa, ob_softmax_##isa, ob_attend_##isa, ob_attend_grad_##isa,            \
-            ob_adamw_##isa, ob_quantize_##isa, ob_magnitude_##isa                                  \
+            ob_norm_##isa, ob_layer_norm_##isa, ob_norm_grad_##isa, ob_layer_norm_grad_##isa,      \
+            ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_collect_##isa,           \
+            ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
+            ob_smooth_##isa, ob_attend_##isa, ob_attend_grad_##isa, ob_adamw_##isa,                \
+            ob_quantize_##isa, ob_magnitude_##isa                                                  \
     }
 
 /* Kernels of an instruction set that ob_env_check has accepted. */
@@ -7601,6 +7695,7 @@ typedef struct ob_rows_job {
     ob_job job;
     float *out, *out2;
     const float *in, *in2, *gain;
+    float *mean; /* of a LayerNorm's rows */
     const int32_t *ids;
     const ob_weight *w;
     uint8_t *window;
@@ -7715,6 +7810,8 @@ static void ob_cpu_embed_backward(const ob_exec *x, float *dw, const int32_t *id
 }
 
 /* ---- RMSNorm:  y = x * rstd * g,  rstd = 1 / sqrt(mean x^2 + eps)   (Zhang & Sennrich 2019) -- */
+/* mean says which norm: NULL = RMSNorm, else LayerNorm without bias, which centres each row first
+   and keeps the rows' means there. */
 
 /* out2 = rstd, value = eps. */
 static void ob_norm_piece(void *arg, int piece) {
@@ -7722,18 +7819,22 @@ static void ob_norm_piece(void *arg, int piece) {
     int from, to, r;
     ob_share(n->job.n, n->job.pieces, piece, &from, &to);
     for (r = from; r < to; r++) {
+        const ob_kernels *kernels = n->job.x->kernels;
         size_t at = (size_t)r * (size_t)n->d;
-        n->job.x->kernels->norm(n->out + at, n->out2 + r, n->in + at, n->gain, n->d, n->value);
+        float *y = n->out + at, *rstd = n->out2 + r;
+        if (n->mean)
+            kernels->layer_norm(y, rstd, n->mean + r, n->in + at, n->gain, n->d, n->value);
+        else kernels->norm(y, rstd, n->in + at, n->gain, n->d, n->value);
     }
 }
 
 /* y may be in. rows is N for the residual stream, N * H or N * K when heads are normed, with d
    theirs. */
-static void ob_cpu_norm_forward(const ob_exec *x, float *y, float *rstd, const float *in,
-                                const float *gain, int rows, int d, float eps) {
+static void ob_cpu_norm_forward(const ob_exec *x, float *y, float *rstd, float *mean,
+                                const float *in, const float *gain, int rows, int d, float eps) {
     ob_rows_job n;
     memset(&n, 0, sizeof n);
-    n.out = y, n.out2 = rstd, n.in = in, n.gain = gain, n.d = d, n.value = eps;
+    n.out = y, n.out2 = rstd, n.mean = mean, n.in = in, n.gain = gain, n.d = d, n.value = eps;
     ob_run(x, ob_norm_piece, &n, rows, (double)rows * d * 3);
 }
 
@@ -7744,8 +7845,12 @@ static void ob_norm_grad_piece(void *arg, int piece) {
     ob_share(n->job.n, n->job.pieces, piece, &from, &to);
     for (r = from; r < to; r++) {
         size_t at = (size_t)r * (size_t)n->d;
-        n->job.x->kernels->norm_grad(n->out + at, n->in2 + at, n->in + at, n->gain, n->out2[r],
-                                     n->d, n->option);
+        const ob_kernels *kernels = n->job.x->kernels;
+        const float *dy = n->in2 + at, *in = n->in + at;
+        if (n->mean)
+            kernels->layer_norm_grad(n->out + at, dy, in, n->gain, n->out2[r], n->mean[r], n->d,
+                                     n->option);
+        else kernels->norm_grad(n->out + at, dy, in, n->gain, n->out2[r], n->d, n->option);
     }
 }
 
@@ -7753,7 +7858,7 @@ static void ob_norm_grad_piece(void *arg, int piece) {
 typedef struct ob_gain_job {
     ob_job job;
     float *dg;
-    const float *dy, *in, *rstd;
+    const float *dy, *in, *rstd, *mean;
     int rows, d;
 } ob_gain_job;
 
@@ -7762,22 +7867,24 @@ static void ob_gain_piece(void *arg, int piece) {
     ob_gain_job *g = (ob_gain_job *)arg;
     int from, to;
     ob_share(g->d, g->job.pieces, piece, &from, &to);
-    g->job.x->kernels->gain_grad(g->dg + from, g->dy + from, g->in + from, g->rstd, g->rows, g->d,
-                                 to - from);
+    g->job.x->kernels->gain_grad(g->dg + from, g->dy + from, g->in + from, g->rstd, g->mean,
+                                 g->rows, g->d, to - from);
 }
 
-/* dx (+)= gradient by x (dx may be dy when written); dgain += sum over rows of dy * x * rstd.
-   The gain comes first, because it still needs dy when dx takes its place. */
+/* dx (+)= gradient by x (dx may be dy when written); dgain += sum over rows of dy * x * rstd, x
+   centred for LayerNorm. The gain comes first, because it still needs dy when dx takes its
+   place. */
 static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, const float *dy,
-                                 const float *in, const float *gain, float *rstd, int rows, int d,
-                                 int add) {
+                                 const float *in, const float *gain, float *rstd, float *mean,
+                                 int rows, int d, int add) {
     ob_rows_job n;
     ob_gain_job g;
     memset(&g, 0, sizeof g);
     memset(&n, 0, sizeof n);
-    g.dg = dgain, g.dy = dy, g.in = in, g.rstd = rstd, g.rows = rows, g.d = d;
+    g.dg = dgain, g.dy = dy, g.in = in, g.rstd = rstd, g.mean = mean, g.rows = rows, g.d = d;
     ob_run(x, ob_gain_piece, &g, d, (double)rows * d);
-    n.out = dx, n.out2 = rstd, n.in = in, n.in2 = dy, n.gain = gain, n.d = d, n.option = add;
+    n.out = dx, n.out2 = rstd, n.mean = mean, n.in = in, n.in2 = dy, n.gain = gain, n.d = d;
+    n.option = add;
     ob_run(x, ob_norm_grad_piece, &n, rows, (double)rows * d * 4);
 }
 
@@ -8032,19 +8139,22 @@ static void ob_cpu_softcap(const ob_exec *x, float *logits, float cap, size_t n)
     }
 }
 
-/* logits and dlogits [n][V], row_loss and targets [n]; factor is 1 / scored tokens of the batch. */
+/* logits and dlogits [n][V], row_loss, row_uniform and targets [n]; factor is 1 / scored tokens of
+   the batch. */
 typedef struct ob_loss_job {
     ob_job job;
     float *dlogits;
-    double *row_loss;
+    double *row_loss, *row_uniform;
     const float *logits;
     const int32_t *targets;
     int V;
-    float factor, cap;
+    float factor, cap, smoothing;
 } ob_loss_job;
 
 /* Loss of each row in nats, ln(sum exp) - logit[target]; dlogits = (p - onehot) * factor, through
-   the softcap's slope 1 - (l / c)^2. dlogits holds the softmax as work, so it is always needed. */
+   the softcap's slope 1 - (l / c)^2. dlogits holds the softmax as work, so it is always needed.
+   With label smoothing s the target is 1 - s at its id and s / V everywhere (Szegedy et al. 2016);
+   row_uniform is the loss against the uniform part alone, the mean of -ln p over all ids. */
 static void ob_loss_piece(void *arg, int piece) {
     ob_loss_job *l = (ob_loss_job *)arg;
     int from, to, r, j, V = l->V;
@@ -8059,7 +8169,12 @@ static void ob_loss_piece(void *arg, int piece) {
         memcpy(d, logits, (size_t)V * 4);
         l->job.x->kernels->softmax(d, &lse, V);
         l->row_loss[r] = (double)lse - (double)logits[target];
-        d[target] -= 1.0f;
+        d[target] -= 1.0f - l->smoothing;
+        if (l->smoothing > 0.0f) {
+            float sum;
+            l->job.x->kernels->smooth(d, &sum, logits, l->smoothing / (float)V, V);
+            l->row_uniform[r] = (double)lse - (double)sum / V;
+        }
         l->job.x->kernels->scale(d, d, &ob_one, 0, l->factor, V);
         for (j = 0; l->cap > 0.0f && j < V; j++)
             d[j] *= 1.0f - (logits[j] / l->cap) * (logits[j] / l->cap);
@@ -8067,13 +8182,16 @@ static void ob_loss_piece(void *arg, int piece) {
 }
 
 /* Targets below 0 are not scored: their loss and gradient are 0. Row losses are doubles and are
-   summed by the caller in order, so threads do not change the mean. */
-static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, const float *logits,
-                        const int32_t *targets, float factor, float cap, int rows, int V) {
+   summed by the caller in order, so threads do not change the mean. row_uniform is written only
+   with smoothing, for scored rows; without it may be NULL. */
+static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, double *row_uniform,
+                        const float *logits, const int32_t *targets, float factor, float cap,
+                        float smoothing, int rows, int V) {
     ob_loss_job l;
     memset(&l, 0, sizeof l);
-    l.dlogits = dlogits, l.row_loss = row_loss, l.logits = logits, l.targets = targets, l.V = V;
-    l.factor = factor, l.cap = cap;
+    l.dlogits = dlogits, l.row_loss = row_loss, l.row_uniform = row_uniform;
+    l.logits = logits, l.targets = targets, l.V = V;
+    l.factor = factor, l.cap = cap, l.smoothing = smoothing;
     ob_run(x, ob_loss_piece, &l, rows, (double)rows * V * 8);
 }
 
@@ -8208,9 +8326,9 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
     X(embed_forward, (const ob_exec *, float *, const int32_t *, const ob_weight *, int))          \
     X(embed_backward, (const ob_exec *, float *, const int32_t *, const float *, float, int, int)) \
     X(norm_forward,                                                                                \
-      (const ob_exec *, float *, float *, const float *, const float *, int, int, float))          \
+      (const ob_exec *, float *, float *, float *, const float *, const float *, int, int, float)) \
     X(norm_backward, (const ob_exec *, float *, float *, const float *, const float *,             \
-                      const float *, float *, int, int, int))                                      \
+                      const float *, float *, float *, int, int, int))                             \
     X(quantize, (const ob_exec *, float *, float *, uint8_t *, const float *, const ob_weight *,   \
                  int, int))                                                                        \
     X(quantize_backward, (const ob_exec *, float *, uint8_t *, const ob_weight *, int, int))       \
@@ -8231,8 +8349,8 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
                      const float *, int, int, int))                                                \
     X(residual, (const ob_exec *, float *, const float *, const float *, float, int, int))         \
     X(softcap, (const ob_exec *, float *, float, size_t))                                          \
-    X(loss, (const ob_exec *, float *, double *, const float *, const int32_t *, float, float,     \
-             int, int))
+    X(loss, (const ob_exec *, float *, double *, double *, const float *, const int32_t *, float,  \
+             float, float, int, int))
 
 #define OB_OP_FIELD(name, parameters) void(*name) parameters;
 /* A table, not a switch in every op: model code names an op and never asks where it runs. */
@@ -8426,6 +8544,7 @@ static const ob_weight *ob_head(const ob_view *v) {
 typedef struct ob_acts {
     float *x, *x2;                /* [N][D] residual stream before attention, before FFN */
     float *rstd1, *rstd2;         /* [N] */
+    float *mean1, *mean2;         /* [N], NULL unless block norms are LayerNorm */
     float *a, *a_s, *b, *b_s;     /* inputs of q,k,v and of gate,up: codes [N][D], scales [N] */
     float *q_raw, *k_raw;         /* before QK-norm */
     float *rstd_q, *rstd_k;       /* [N][H], [N][K] */
@@ -8454,6 +8573,12 @@ static void ob_windows_take(ob_acts *s, ob_carve *c, size_t N, size_t D, size_t 
     s->o_w = (uint8_t *)ob_take(c, N * q), s->h_w = (uint8_t *)ob_take(c, N * F);
 }
 
+/* Means of N rows for a norm of the residual stream; NULL, which the norm op takes for RMSNorm,
+   unless the config asks for LayerNorm. */
+static float *ob_means_take(ob_carve *c, const onebit_config *config, size_t N) {
+    return config->use_subln ? NULL : ob_floats(c, N, 1);
+}
+
 /* Takes the memory of one block for N tokens. keep: for training, B sequences of T. The
    probabilities [N][H][T] are the largest array when T is long: 4 * H * T bytes per token and
    layer. */
@@ -8465,6 +8590,7 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
     s->x = ob_floats(c, N, D);
     s->x2 = keep ? ob_floats(c, N, D) : s->x;
     s->rstd1 = ob_floats(c, N, 1), s->rstd2 = ob_floats(c, N, 1);
+    s->mean1 = ob_means_take(c, config, N), s->mean2 = ob_means_take(c, config, N);
     s->a = ob_floats(c, N, D), s->a_s = ob_floats(c, N, 1);
     s->b = keep ? ob_floats(c, N, D) : s->a, s->b_s = ob_floats(c, N, 1);
     s->q = ob_floats(c, N, q), s->k = ob_floats(c, N, k), s->v = ob_floats(c, N, k);
@@ -8488,6 +8614,7 @@ typedef struct ob_pass {
     int B, T, start, cap;        /* T new positions after start; cache room per sequence */
     float *t, *y;                /* [N][widest] */
     float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
+    float *final_mean;           /* [N] or NULL, like mean1 */
     float *fq, *f_s;             /* input of the head: codes [N][D], scales [N] */
 } ob_pass;
 
@@ -8503,6 +8630,7 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
     size_t D = (size_t)config->hidden_size;
     p->t = ob_floats(c, N, ob_widest(config)), p->y = ob_floats(c, N, ob_widest(config));
     p->final_x = ob_floats(c, N, D), p->final_rstd = ob_floats(c, N, 1);
+    p->final_mean = ob_means_take(c, config, N);
     p->fq = ob_floats(c, N, D), p->f_s = ob_floats(c, N, 1);
 }
 
@@ -8528,17 +8656,17 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float 
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
     const ob_weight *wq = ob_block(p->w, layer, OB_Q);
-    x->ops->norm_forward(x, p->t, s->rstd1, s->x, ob_gain(p->w, layer, OB_NORM1), N, c->hidden_size,
-                         ob_eps(c));
+    x->ops->norm_forward(x, p->t, s->rstd1, s->mean1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
+                         c->hidden_size, ob_eps(c));
     x->ops->quantize(x, s->a, s->a_s, s->a_w, p->t, wq, N, c->hidden_size);
     x->ops->linear_forward(x, s->q_raw, s->a, s->a_s, wq, N);
     x->ops->linear_forward(x, s->k_raw, s->a, s->a_s, ob_block(p->w, layer, OB_K), N);
     x->ops->linear_forward(x, s->v, s->a, s->a_s, ob_block(p->w, layer, OB_V), N);
     if (c->use_qk_norm) {
-        x->ops->norm_forward(x, s->q, s->rstd_q, s->q_raw, ob_gain(p->w, layer, OB_Q_NORM), N * H,
-                             d, ob_eps(c));
-        x->ops->norm_forward(x, s->k, s->rstd_k, s->k_raw, ob_gain(p->w, layer, OB_K_NORM), N * K,
-                             d, ob_eps(c));
+        x->ops->norm_forward(x, s->q, s->rstd_q, NULL, s->q_raw, ob_gain(p->w, layer, OB_Q_NORM),
+                             N * H, d, ob_eps(c));
+        x->ops->norm_forward(x, s->k, s->rstd_k, NULL, s->k_raw, ob_gain(p->w, layer, OB_K_NORM),
+                             N * K, d, ob_eps(c));
     }
     x->ops->rope(x, s->q, p->rope, N, p->T, p->start, H, d, 1.0f);
     x->ops->rope(x, s->k, p->rope, N, p->T, p->start, K, d, 1.0f);
@@ -8569,7 +8697,7 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, float *kT, 
     ob_forward_qkv(p, s, kT, v, layer);
     x->ops->attention_forward(x, &a);
     if (c->use_sub_norm) {
-        x->ops->norm_forward(x, p->t, s->rstd_o, s->o, ob_gain(p->w, layer, OB_O_NORM), N, q,
+        x->ops->norm_forward(x, p->t, s->rstd_o, NULL, s->o, ob_gain(p->w, layer, OB_O_NORM), N, q,
                              ob_eps(c));
         in = p->t;
     }
@@ -8593,15 +8721,16 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size;
     const ob_weight *up = ob_block(p->w, layer, OB_UP), *down = ob_block(p->w, layer, OB_DOWN);
     const float *in = p->t;
-    x->ops->norm_forward(x, p->t, s->rstd2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D, ob_eps(c));
+    x->ops->norm_forward(x, p->t, s->rstd2, s->mean2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D,
+                         ob_eps(c));
     x->ops->quantize(x, s->b, s->b_s, s->b_w, p->t, up, N, D);
     if (s->gate)
         x->ops->linear_forward(x, s->gate, s->b, s->b_s, ob_block(p->w, layer, OB_GATE), N);
     x->ops->linear_forward(x, s->up, s->b, s->b_s, up, N);
     ob_forward_act(p, s);
     if (c->use_sub_norm) {
-        x->ops->norm_forward(x, p->y, s->rstd_h, p->t, ob_gain(p->w, layer, OB_DOWN_NORM), N, F,
-                             ob_eps(c));
+        x->ops->norm_forward(x, p->y, s->rstd_h, NULL, p->t, ob_gain(p->w, layer, OB_DOWN_NORM), N,
+                             F, ob_eps(c));
         in = p->y;
     }
     x->ops->quantize(x, s->hq, s->h_s, s->h_w, in, down, N, F);
@@ -8617,8 +8746,9 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
     const onebit_config *c = p->w->config;
     const ob_weight *head = ob_head(p->w);
     size_t D = (size_t)c->hidden_size, at = (size_t)from * D;
-    x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_x + at,
-                         ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size, ob_eps(c));
+    x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_mean ? p->final_mean + from : NULL,
+                         p->final_x + at, ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size,
+                         ob_eps(c));
     x->ops->quantize(x, p->fq + at, p->f_s + from, NULL, p->t, head, n, c->hidden_size);
     x->ops->linear_forward(x, logits, p->fq + at, p->f_s + from, head, n);
     if (c->logit_softcap > 0)
@@ -8639,6 +8769,8 @@ typedef struct ob_grads {
     float *dx;                 /* [N][D] gradient of the residual stream, running backwards */
     float *d1, *d2, *d3, *tmp; /* [N][widest] */
     float *dq, *dk, *dv, *heads_k, *heads_v, *vT; /* as in ob_attention */
+    float smoothing;                              /* of labels */
+    double *row_uniform;                          /* [N] as in ob_loss_job; NULL without it */
     float *dlogits, *head_tmp;                    /* [rows][V] each */
     int head_rows;                                /* rows of the head that are worked on together */
 } ob_grads;
@@ -8679,11 +8811,11 @@ static void ob_backward_quantize(const ob_pass *p, float *dx, uint8_t *window, i
 
 /* dx (+)= and dgain += of one norm of a block. */
 static void ob_backward_norm(const ob_pass *p, const ob_grads *g, float *dx, const float *dy,
-                             const float *in, float *rstd, int layer, int id, int rows, int d,
-                             int add) {
+                             const float *in, float *rstd, float *mean, int layer, int id, int rows,
+                             int d, int add) {
     int slot = ob_slot(p->w->config, layer, id);
     p->x->ops->norm_backward(p->x, dx, g->slots[slot], dy, in,
-                             (const float *)p->w->slots[slot].data, rstd, rows, d, add);
+                             (const float *)p->w->slots[slot].data, rstd, mean, rows, d, add);
 }
 
 /* dy = r * dx: the gradient that enters a branch. */
@@ -8705,14 +8837,14 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
     ob_backward_quantize(p, g->d2, s->h_w, layer, OB_DOWN);
     if (c->use_sub_norm) {
         ob_forward_act(p, s); /* h again, into p->t */
-        ob_backward_norm(p, g, g->d2, g->d2, p->t, s->rstd_h, layer, OB_DOWN_NORM, N, F, 0);
+        ob_backward_norm(p, g, g->d2, g->d2, p->t, s->rstd_h, NULL, layer, OB_DOWN_NORM, N, F, 0);
     }
     x->ops->act_backward(x, g->d1, gated ? g->d3 : NULL, g->d2, gated ? s->gate : s->up,
                          gated ? s->up : NULL, ob_activation(c), N, F);
     ob_backward_linear(p, g, g->d2, g->d1, s->b, s->b_s, layer, gated ? OB_GATE : OB_UP, 0);
     if (gated) ob_backward_linear(p, g, g->d2, g->d3, s->b, s->b_s, layer, OB_UP, 1);
     ob_backward_quantize(p, g->d2, s->b_w, layer, OB_UP);
-    ob_backward_norm(p, g, g->dx, g->d2, s->x2, s->rstd2, layer, OB_NORM2, N, D, 1);
+    ob_backward_norm(p, g, g->dx, g->d2, s->x2, s->rstd2, s->mean2, layer, OB_NORM2, N, D, 1);
 }
 
 /* Gradients of q, k, v from that of the attention output in g->d2. */
@@ -8728,8 +8860,8 @@ static void ob_backward_heads(const ob_pass *p, const ob_acts *s, const ob_grads
     x->ops->rope(x, g->dq, p->rope, N, p->T, 0, H, d, -1.0f);
     x->ops->rope(x, g->dk, p->rope, N, p->T, 0, K, d, -1.0f);
     if (!c->use_qk_norm) return;
-    ob_backward_norm(p, g, g->dq, g->dq, s->q_raw, s->rstd_q, layer, OB_Q_NORM, N * H, d, 0);
-    ob_backward_norm(p, g, g->dk, g->dk, s->k_raw, s->rstd_k, layer, OB_K_NORM, N * K, d, 0);
+    ob_backward_norm(p, g, g->dq, g->dq, s->q_raw, s->rstd_q, NULL, layer, OB_Q_NORM, N * H, d, 0);
+    ob_backward_norm(p, g, g->dk, g->dk, s->k_raw, s->rstd_k, NULL, layer, OB_K_NORM, N * K, d, 0);
 }
 
 /* Adds the branch's share to g->dx. Q, K and V read the same input, so their shares add up in d1
@@ -8742,13 +8874,13 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
     ob_backward_linear(p, g, g->d2, g->d1, s->oq, s->o_s, layer, OB_O, 0);
     ob_backward_quantize(p, g->d2, s->o_w, layer, OB_O);
     if (c->use_sub_norm)
-        ob_backward_norm(p, g, g->d2, g->d2, s->o, s->rstd_o, layer, OB_O_NORM, N, q, 0);
+        ob_backward_norm(p, g, g->d2, g->d2, s->o, s->rstd_o, NULL, layer, OB_O_NORM, N, q, 0);
     ob_backward_heads(p, s, g, layer);
     ob_backward_linear(p, g, g->d1, g->dq, s->a, s->a_s, layer, OB_Q, 0);
     ob_backward_linear(p, g, g->d1, g->dk, s->a, s->a_s, layer, OB_K, 1);
     ob_backward_linear(p, g, g->d1, g->dv, s->a, s->a_s, layer, OB_V, 1);
     ob_backward_quantize(p, g->d1, s->a_w, layer, OB_Q);
-    ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, layer, OB_NORM1, N, D, 1);
+    ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, s->mean1, layer, OB_NORM1, N, D, 1);
 }
 
 /* Loss of each row, and when backward: the head's gradient and dx of the last block's output.
@@ -8763,14 +8895,16 @@ static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *l
     for (at = 0; at < N; at += g->head_rows) {
         int n = N - at < g->head_rows ? N - at : g->head_rows;
         size_t row = (size_t)at * (size_t)D;
-        x->ops->loss(x, g->dlogits, row_loss + at, logits + (size_t)at * (size_t)c->vocab_size,
-                     targets + at, factor, (float)c->logit_softcap, n, c->vocab_size);
+        x->ops->loss(x, g->dlogits, row_loss + at, g->row_uniform ? g->row_uniform + at : NULL,
+                     logits + (size_t)at * (size_t)c->vocab_size, targets + at, factor,
+                     (float)c->logit_softcap, g->smoothing, n, c->vocab_size);
         if (backward)
             x->ops->linear_backward(x, g->d1 + row, g->slots[slot], g->dlogits, p->fq + row,
                                     p->f_s + at, head, g->head_tmp, g->ste[slot], n, 0);
     }
     if (backward)
-        ob_backward_norm(p, g, g->dx, g->d1, p->final_x, p->final_rstd, 0, OB_FINAL_NORM, N, D, 0);
+        ob_backward_norm(p, g, g->dx, g->d1, p->final_x, p->final_rstd, p->final_mean, 0,
+                         OB_FINAL_NORM, N, D, 0);
 }
 
 /* =================================================================================================
@@ -8800,7 +8934,7 @@ struct onebit_trainer {
     ob_param *params; /* [count] in storage order */
     int count;
     ob_view view;
-    ob_acts *acts; /* [L] */
+    ob_acts *acts; /* [L]; see ob_trainer_acts */
     ob_pass pass;
     ob_grads grads;
     float *ste;       /* by slot */
@@ -8812,7 +8946,8 @@ struct onebit_trainer {
     ob_codes_stage stage;
     int B, T;         /* micro-batch */
     int steps, micro; /* updates done; micro-batches added up since */
-    double loss_sum, tokens_seen;
+    double loss_sum, objective_sum, tokens_seen;
+    onebit_memory memory; /* filled by the layout */
 };
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
@@ -8827,17 +8962,29 @@ static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
     return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
 }
 
+/* Adds what was taken since *at to a part of the memory, and moves *at on. */
+static void ob_memory_add(size_t *part, const ob_carve *c, size_t *at) {
+    *part += c->used - *at;
+    *at = c->used;
+}
+
 /* scale has room for one per row at least, whatever the mode: the quantiser uses it as work. */
-static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *o) {
-    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
+static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *o,
+                          onebit_memory *m) {
+    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols, at = c->used;
     size_t groups = p->info.group ? ob_row_groups(p->info.cols, p->info.group) : 1;
     p->size = rows * cols;
-    p->value = ob_floats(c, rows, cols), p->grad = ob_floats(c, rows, cols);
+    p->grad = ob_floats(c, rows, cols);
+    ob_memory_add(&m->gradients, c, &at);
     p->first = ob_floats(c, rows, cols);
     p->second = ob_uses_muon(o, &p->info) ? NULL : ob_floats(c, rows, cols);
-    if (p->info.kind == OB_ROLE_GAIN) return;
-    p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, groups);
-    p->seen = (int8_t *)ob_take(c, p->size);
+    ob_memory_add(&m->optimizer, c, &at);
+    p->value = ob_floats(c, rows, cols);
+    if (p->info.kind != OB_ROLE_GAIN) {
+        p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, groups);
+        p->seen = (int8_t *)ob_take(c, p->size);
+    }
+    ob_memory_add(&m->weights, c, &at);
 }
 
 /* Work of Newton-Schulz for the largest matrix. */
@@ -8868,32 +9015,80 @@ static void ob_params_take(onebit_trainer *t, ob_carve *c) {
     for (i = 0; i < t->count; i++) {
         memset(&p, 0, sizeof p);
         ob_tensor_at(&t->config, i, &p.info);
-        ob_param_take(&p, c, &t->options);
+        ob_param_take(&p, c, &t->options, &t->memory);
         if (c->base) t->params[i] = p;
     }
+}
+
+/* Blocks per segment of gradient checkpointing (Chen et al. 2016); all of them without it. */
+static int ob_segment(const onebit_trainer *t) {
+    int n = t->options.gradient_checkpointing_segments, L = t->config.num_layers;
+    return n > 0 && n < L ? n : L;
+}
+
+/* Activations of all blocks. One segment has memory of its own; the others share it, but for the
+   residual input of each segment's first block, from which the segment is computed again. */
+static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
+    int i, n = ob_segment(t);
+    size_t at = c->used;
+    t->acts = (ob_acts *)ob_take(c, (size_t)t->config.num_layers * sizeof(ob_acts));
+    for (i = 0; i < t->config.num_layers; i++) {
+        ob_acts acts;
+        float *x;
+        if (i < n) {
+            ob_acts_take(&acts, c, &t->config, N, (size_t)t->T, 1);
+            if (c->base) t->acts[i] = acts;
+            continue;
+        }
+        x = i % n ? NULL : ob_floats(c, N, (size_t)t->config.hidden_size);
+        if (!c->base) continue;
+        t->acts[i] = t->acts[i - n];
+        if (x) t->acts[i].x = x;
+    }
+    ob_pass_take(&t->pass, c, &t->config, N);
+    t->logits = ob_floats(c, N, (size_t)t->config.vocab_size);
+    ob_memory_add(&t->memory.activations, c, &at);
 }
 
 /* Lays the trainer out; with carve->base NULL it only counts. t has config, options and env. */
 static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     size_t N = (size_t)t->B * (size_t)t->T, rows = (size_t)t->config.vocab_size;
-    ob_acts acts;
-    int i;
+    onebit_memory *m = &t->memory;
+    memset(m, 0, sizeof *m);
     ob_params_take(t, c);
-    t->acts = (ob_acts *)ob_take(c, (size_t)t->config.num_layers * sizeof(ob_acts));
-    for (i = 0; i < t->config.num_layers; i++) {
-        ob_acts_take(&acts, c, &t->config, N, (size_t)t->T, 1);
-        if (c->base) t->acts[i] = acts;
-    }
-    ob_pass_take(&t->pass, c, &t->config, N);
+    ob_trainer_acts(t, c, N);
     ob_grads_take(&t->grads, c, &t->config, N);
+    t->grads.smoothing = (float)t->options.label_smoothing;
+    if (t->grads.smoothing > 0)
+        t->grads.row_uniform = (double *)ob_take(c, N * sizeof(double));
     t->pass.rope = ob_floats(c, (size_t)t->T, (size_t)t->config.head_dim);
-    t->logits = ob_floats(c, N, (size_t)t->config.vocab_size);
     t->row_loss = (double *)ob_take(c, N * sizeof(double));
     t->partial = (double *)ob_take(c, (size_t)t->count * sizeof(double));
     if (rows < ob_widest(&t->config)) rows = ob_widest(&t->config);
     t->largest = ob_floats(c, rows, 1);
     ob_muon_take(t, c);
     ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim);
+    m->total = c->used;
+    m->work = m->total - m->weights - m->gradients - m->optimizer - m->activations;
+}
+
+/* Options within their bounds, and those that exclude each other. Two schedules of one blend, or a
+   float start that ends in a jump, are mistakes that nobody would see in the loss. */
+static onebit_status ob_trainer_check(const onebit_config *c, const onebit_train_options *o) {
+    OB_TRY(ob_fields_check(ONEBIT_TABLE_TRAIN, o));
+    if (o->lr_min > o->lr)
+        return ob_fail(ONEBIT_CONFIG, "lr_min is %g, expected at most lr %g", o->lr_min, o->lr);
+    if (c->anneal_fraction > 0 && (o->quant_warmup_steps || o->quant_anneal_steps))
+        return ob_fail(ONEBIT_CONFIG,
+                       "anneal_fraction is %g and quant_warmup_steps, quant_anneal_steps are %d, "
+                       "%d: set one of the two to 0, they are schedules of the same blend",
+                       c->anneal_fraction, o->quant_warmup_steps, o->quant_anneal_steps);
+    if (o->quant_warmup_steps && !o->quant_anneal_steps)
+        return ob_fail(ONEBIT_CONFIG,
+                       "quant_warmup_steps is %d and quant_anneal_steps 0: set the latter, or "
+                       "float_fraction for a sudden change",
+                       o->quant_warmup_steps);
+    return ONEBIT_OK;
 }
 
 /* Checks and completes the settings of a trainer that is about to be laid out. */
@@ -8909,6 +9104,7 @@ static onebit_status ob_trainer_settle(onebit_trainer *t, const onebit_config *c
     OB_TRY(ob_fields_check(ONEBIT_TABLE_TRAIN, &t->options));
     if (t->config.vocab_size < 1)
         return ob_fail(ONEBIT_CONFIG, "trainer: vocab_size is 0; set it from the tokenizer");
+    OB_TRY(ob_trainer_check(&t->config, &t->options));
     t->B = t->options.batch_size;
     t->T = t->options.seq_len ? t->options.seq_len : t->config.max_seq_len;
     if ((uint64_t)t->B * (uint64_t)t->T > 1u << 24)
@@ -8918,16 +9114,26 @@ static onebit_status ob_trainer_settle(onebit_trainer *t, const onebit_config *c
     return ONEBIT_OK;
 }
 
-/* 0 when the settings are not valid; the error text says why. Nothing is allocated. */
-ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
-                                       const onebit_train_options *options, const onebit_env *env) {
+/* Lays a trainer out without memory. */
+ONEBIT_API onebit_status onebit_trainer_memory(const onebit_config *config,
+                                               const onebit_train_options *options,
+                                               const onebit_env *env, onebit_memory *out) {
     onebit_trainer t;
     ob_carve c;
-    if (ob_trainer_settle(&t, config, options, env) != ONEBIT_OK) return 0;
+    if (!out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_memory: out is NULL");
+    OB_TRY(ob_trainer_settle(&t, config, options, env));
     memset(&c, 0, sizeof c);
     ob_take(&c, sizeof t);
     ob_trainer_layout(&t, &c);
-    return c.used;
+    *out = t.memory;
+    return ONEBIT_OK;
+}
+
+/* The error text says why it is 0. */
+ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
+                                       const onebit_train_options *options, const onebit_env *env) {
+    onebit_memory m;
+    return onebit_trainer_memory(config, options, env, &m) == ONEBIT_OK ? m.total : 0;
 }
 
 /* ---- Start ----------------------------------------------------------------------------------- */
@@ -8979,14 +9185,45 @@ ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
 /* All schedules are functions of the number of updates done, without state of their own: a
    resumed run continues them from steps alone. */
 
+/* The least learning rate as a share of the peak. The share is AdamW's; Muon follows it. */
+static double ob_least_share(const onebit_train_options *o) {
+    return o->lr_min > 0 ? o->lr_min / o->lr : o->lr_min_ratio;
+}
+
+/* First update of two-stage's second stage, not necessarily whole; the warm-up comes before it. */
+static double ob_stage_start(const onebit_train_options *o) {
+    double start = o->lr_stage_start * o->max_steps;
+    return start > o->lr_warmup_steps ? start : o->lr_warmup_steps;
+}
+
+/* Whether update s belongs to the second stage. */
+static int ob_in_stage2(const onebit_train_options *o, int s) {
+    return o->lr_decay == 4 && o->max_steps > 0 && s >= ob_stage_start(o);
+}
+
+/* The way from update `from` to update `to` that s has gone, 0 to 1. */
+static double ob_progress(double s, double from, double to) {
+    double p = (s - from) / (to - from > 1.0 ? to - from : 1.0);
+    return p > 1.0 ? 1.0 : p;
+}
+
+/* Two lines, with a step down between them, as BitNet b1.58 was trained (Ma et al. 2024, "Training
+   Tips, Code and FAQ"). */
+static double ob_two_stage(const onebit_train_options *o, int s) {
+    double start = ob_stage_start(o), from = o->lr_stage2_ratio;
+    if (ob_in_stage2(o, s))
+        return from - (from - ob_least_share(o)) * ob_progress(s, start, o->max_steps);
+    return 1.0 - (1.0 - o->lr_stage1_end_ratio) * ob_progress(s, o->lr_warmup_steps, start);
+}
+
 /* Learning rate at update s (from 0) as a share of the peak: warm-up, then the chosen shape down to
-   lr_min_ratio at max_steps. */
+   the least share at max_steps. */
 static double ob_schedule(const onebit_train_options *o, int s) {
-    double low = o->lr_min_ratio, p, span = (double)o->max_steps - o->lr_warmup_steps;
+    double low = ob_least_share(o), p;
     if (s < o->lr_warmup_steps) return (s + 1.0) / o->lr_warmup_steps;
     if (o->max_steps == 0 || o->lr_decay == 2) return 1.0;
-    p = (s - o->lr_warmup_steps) / (span > 1.0 ? span : 1.0);
-    if (p > 1.0) p = 1.0;
+    if (o->lr_decay == 4) return ob_two_stage(o, s);
+    p = ob_progress(s, o->lr_warmup_steps, o->max_steps);
     if (o->lr_decay == 0) return low + 0.5 * (1.0 - low) * (1.0 + cos(3.14159265358979323846 * p));
     if (o->lr_decay == 3) {
         double tail = o->wsd_decay_fraction > 0 ? o->wsd_decay_fraction : 1e-9;
@@ -8995,25 +9232,40 @@ static double ob_schedule(const onebit_train_options *o, int s) {
     return 1.0 - (1.0 - low) * p;
 }
 
+/* Weight decay of this update. */
+static double ob_weight_decay(const onebit_trainer *t) {
+    return ob_in_stage2(&t->options, t->steps) ? t->options.weight_decay_stage2
+                                               : t->options.weight_decay;
+}
+
 /* True while the run is in its float head start. Block matrices then train as f32; the switch to
    codes comes at one step. */
 static int ob_in_float(const onebit_trainer *t) {
     return t->steps < t->options.float_fraction * t->options.max_steps;
 }
 
-/* Annealing: share of the code in weights and inputs of block matrices, the rest is the float. From
-   0 to 1 without a jump at either end. */
+/* Annealing: share a of the code in weights and inputs of block matrices, from 0 (float) to 1:
+   first the steps of quant_warmup_steps at 0, then linear over quant_anneal_steps; or linear from
+   the start over anneal_fraction of the run. Both 0 = always 1. */
 static double ob_anneal_share(const onebit_trainer *t) {
-    double span = t->config.anneal_fraction * t->options.max_steps;
-    return t->steps < span ? t->steps / span : 1.0;
+    const onebit_train_options *o = &t->options;
+    double from = o->quant_warmup_steps, span = o->quant_anneal_steps, a;
+    if (span <= 0) from = 0, span = t->config.anneal_fraction * o->max_steps;
+    if (span <= 0) return 1.0;
+    a = (t->steps - from) / span;
+    return a < 0.0 ? 0.0 : a > 1.0 ? 1.0 : a;
 }
 
-/* Arenas: the share of the latent that is added to the effective weight, from its start to 0. It
-   does not touch inputs. */
+/* Arenas' coefficient c, the extra share of the latent in the weight; inputs are not touched
+   (Sherry, arXiv 2601.07892): linear from 0 to arenas_initial over w = arenas_warmup_steps, then
+   arenas_initial / 2 * (1 + cos(pi (t - w) / (T - w))) down to exactly 0 at T =
+   arenas_anneal_steps. */
 static double ob_arenas_share(const onebit_trainer *t) {
     const onebit_config *c = &t->config;
-    if (t->steps >= c->arenas_anneal_steps) return 0.0;
-    return c->arenas_initial * (1.0 - (double)t->steps / c->arenas_anneal_steps);
+    double w = c->arenas_warmup_steps, T = c->arenas_anneal_steps;
+    if (t->steps >= T) return 0.0;
+    if (t->steps < w) return c->arenas_initial * t->steps / w;
+    return c->arenas_initial * 0.5 * (1.0 + cos(3.14159265358979323846 * (t->steps - w) / (T - w)));
 }
 
 /* Sets one matrix's quantiser for a stage, and the weight's flags: W_eff = keep * Q(W) + soft * W
@@ -9121,25 +9373,33 @@ static onebit_status ob_check_ids(const int32_t *ids, size_t n, int low, int voc
     return ONEBIT_OK;
 }
 
-/* Forward pass of [B, T] ids; leaves logits and, for a backward pass, everything it needs. */
-static void ob_trainer_forward(onebit_trainer *t, const int32_t *inputs, int B, int T) {
-    const ob_exec *x = &t->exec;
+/* Blocks [from, to) from the residual stream in the first one's x. */
+static void ob_trainer_blocks(onebit_trainer *t, int from, int to) {
     int l, L = t->config.num_layers;
-    t->pass.B = B, t->pass.T = T, t->pass.start = 0, t->pass.cap = T;
-    x->ops->embed_forward(x, t->acts[0].x, inputs, ob_block(&t->view, 0, OB_EMBED), B * T);
-    for (l = 0; l < L; l++) {
+    for (l = from; l < to; l++) {
         ob_acts *s = t->acts + l;
         ob_forward_attention(&t->pass, s, s->kT, s->v, l);
         ob_forward_ffn(&t->pass, s, l + 1 < L ? t->acts[l + 1].x : t->pass.final_x, l);
     }
+}
+
+/* Forward pass of [B, T] ids; leaves logits and, for a backward pass, everything it needs. */
+static void ob_trainer_forward(onebit_trainer *t, const int32_t *inputs, int B, int T) {
+    const ob_exec *x = &t->exec;
+    t->pass.B = B, t->pass.T = T, t->pass.start = 0, t->pass.cap = T;
+    x->ops->embed_forward(x, t->acts[0].x, inputs, ob_block(&t->view, 0, OB_EMBED), B * T);
+    ob_trainer_blocks(t, 0, t->config.num_layers);
     ob_forward_head(&t->pass, t->logits, 0, B * T);
 }
 
-/* Gradients of the mean loss over the scored targets, added to those there are. */
+/* Gradients of the mean loss over the scored targets, added to those there are. The last segment's
+   activations are still there from the forward pass; an earlier one is computed again when its last
+   block is reached, with the same bits, and ends by writing the next segment's input once more. */
 static void ob_trainer_backward(onebit_trainer *t, const int32_t *inputs) {
     const ob_exec *x = &t->exec;
-    int l, slot = ob_slot(&t->config, 0, OB_EMBED);
-    for (l = t->config.num_layers - 1; l >= 0; l--) {
+    int l, slot = ob_slot(&t->config, 0, OB_EMBED), L = t->config.num_layers, n = ob_segment(t);
+    for (l = L - 1; l >= 0; l--) {
+        if (l + 1 < L && (l + 1) % n == 0) ob_trainer_blocks(t, l + 1 - n, l + 1);
         ob_backward_ffn(&t->pass, t->acts + l, &t->grads, l);
         ob_backward_attention(&t->pass, t->acts + l, &t->grads, l);
     }
@@ -9147,14 +9407,12 @@ static void ob_trainer_backward(onebit_trainer *t, const int32_t *inputs) {
                            t->pass.B * t->pass.T, t->config.hidden_size);
 }
 
-/* Mean of the scored rows' losses; their number through *scored. */
-static double ob_mean_loss(const onebit_trainer *t, const int32_t *targets, size_t n,
-                           size_t *scored) {
+/* Mean of a value per row over the scored rows. */
+static double ob_mean_scored(const double *rows, const int32_t *targets, size_t n) {
     double sum = 0.0;
     size_t i, k = 0;
     for (i = 0; i < n; i++)
-        if (targets[i] >= 0) sum += t->row_loss[i], k++;
-    if (scored) *scored = k;
+        if (targets[i] >= 0) sum += rows[i], k++;
     return k ? sum / (double)k : 0.0;
 }
 
@@ -9170,8 +9428,17 @@ static onebit_status ob_trainer_run(onebit_trainer *t, const int32_t *inputs,
     ob_backward_head(&t->pass, &t->grads, t->logits, targets, t->row_loss,
                      1.0f / (float)(scored ? scored : 1), backward);
     if (backward) ob_trainer_backward(t, inputs);
-    *loss = ob_mean_loss(t, targets, n, NULL);
+    *loss = ob_mean_scored(t->row_loss, targets, n);
     return ONEBIT_OK;
+}
+
+/* What the gradients of the last micro-batch lower, given its mean loss: (1 - s) * loss + s * the
+   mean of -ln p over all ids and scored rows, s = label_smoothing. */
+static double ob_trainer_objective(const onebit_trainer *t, const int32_t *targets, double loss) {
+    double s = t->options.label_smoothing;
+    if (s <= 0) return loss;
+    return (1.0 - s) * loss +
+           s * ob_mean_scored(t->grads.row_uniform, targets, (size_t)t->B * (size_t)t->T);
 }
 
 /* Latents beyond the forward clamp have no gradient. */
@@ -9198,6 +9465,7 @@ ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, cons
     OB_TRY(ob_trainer_run(trainer, inputs, targets, trainer->B, trainer->T, 1, &mean));
     ob_trainer_mask(trainer);
     trainer->loss_sum += mean;
+    trainer->objective_sum += ob_trainer_objective(trainer, targets, mean);
     trainer->micro++;
     trainer->tokens_seen += (double)trainer->B * trainer->T;
     if (loss) *loss = mean;
@@ -9266,7 +9534,7 @@ static void ob_adamw_step(onebit_trainer *t, ob_param *p, double lr, float clip)
     u.t = t, u.p = p, u.clip = clip;
     u.rate = (float)(lr / (1.0 - pow(o->adam_beta1, n)));
     u.root = (float)(1.0 / (1.0 - pow(o->adam_beta2, n)));
-    u.decay = p->info.kind == OB_ROLE_LINEAR ? (float)(1.0 - lr * o->weight_decay) : 1.0f;
+    u.decay = p->info.kind == OB_ROLE_LINEAR ? (float)(1.0 - lr * ob_weight_decay(t)) : 1.0f;
     ob_run(&t->exec, ob_adamw_piece, &u, (int)p->size, (double)p->size * 8);
 }
 
@@ -9302,7 +9570,7 @@ static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) 
     const onebit_train_options *o = &t->options;
     int rows = p->info.rows, cols = p->info.cols, tall = rows > cols, i, j;
     float mu = (float)o->muon_momentum, *u = t->muon[0];
-    float decay = (float)(1.0 - lr * o->weight_decay);
+    float decay = (float)(1.0 - lr * ob_weight_decay(t));
     float rate = (float)(lr * sqrt(tall ? (double)rows / cols : 1.0));
     t->exec.kernels->mix(p->first, p->grad, mu, (1.0f - mu) * clip, (int)p->size);
     for (i = 0; i < rows; i++)
@@ -9341,7 +9609,7 @@ static void ob_trainer_clear(onebit_trainer *t) {
     int i;
     for (i = 0; i < t->count; i++) memset(t->params[i].grad, 0, t->params[i].size * sizeof(float));
     t->micro = 0;
-    t->loss_sum = 0.0;
+    t->loss_sum = t->objective_sum = 0.0;
 }
 
 /* Averages, checks, clips by the global norm (Pascanu et al. 2013), steps. A loss or norm that
@@ -9350,12 +9618,13 @@ static void ob_trainer_clear(onebit_trainer *t) {
 ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
                                                onebit_step_report *report) {
     onebit_trainer *t = trainer;
-    double norm, share, loss, clip;
+    double norm, share, loss, objective, clip;
     if (!t) return ob_fail(ONEBIT_USAGE, "onebit_trainer_update: trainer is NULL");
     if (t->micro == 0)
         return ob_fail(ONEBIT_USAGE, "onebit_trainer_update: call onebit_trainer_accumulate first");
     clip = 1.0 / t->micro;
     loss = t->loss_sum * clip;
+    objective = t->objective_sum * clip;
     norm = ob_gradient_norm(t) * clip;
     if (!(norm < 1e30) || !(loss < 1e30)) {
         ob_trainer_clear(t);
@@ -9373,6 +9642,7 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
     if (!report) return ONEBIT_OK;
     report->step = t->steps;
     report->loss = loss;
+    report->objective = objective;
     report->grad_norm = norm;
     report->lr = t->options.lr * share;
     report->tokens_seen = t->tokens_seen;
@@ -11757,13 +12027,20 @@ static onebit_status ob_run_data(ob_run_state *r) {
     return ob_unigram_entropy(r);
 }
 
-/* Turns max_epochs into max_steps. */
+/* Turns max_epochs into max_steps: the fewest updates that take every window of so many epochs. An
+   epoch's windows depend on where it is cut, so they are counted one epoch at a time. */
 static void ob_run_steps(ob_run_state *r) {
     onebit_train_options *o = &r->options;
-    double T = o->seq_len ? o->seq_len : r->config.max_seq_len;
-    double per_step = T * o->batch_size * o->accumulation_steps, steps;
+    onebit_dataset epoch = *r->data;
+    size_t T = (size_t)(o->seq_len ? o->seq_len : r->config.max_seq_len), offset, windows;
+    double steps = 0;
     if (o->max_epochs == 0) return;
-    steps = ceil((double)r->tokens * o->max_epochs / per_step);
+    for (epoch.at.epoch = 0; epoch.at.epoch < (uint64_t)o->max_epochs; epoch.at.epoch++) {
+        if (epoch.used <= T) break; /* the first batch will say that */
+        ob_epoch_cut(&epoch, T, &offset, &windows);
+        steps += (double)windows;
+    }
+    steps = ceil(steps / o->batch_size / o->accumulation_steps);
     if (steps > 1e9) steps = 1e9;
     if (o->max_steps == 0 || steps < o->max_steps) o->max_steps = steps < 1 ? 1 : (int)steps;
 }

@@ -35,6 +35,8 @@ typedef struct ref_model {
     /* blocks in training: W_eff = keep Q(W) + soft W, x_eff = keep Q(x) + (1 - keep) x; ref_open
      * sets 1, 0 */
     double keep, soft;
+    double smoothing; /* of labels, in training; ref_open sets 0 */
+    double nats;      /* mean of -ln p(target) of the last ref_loss, never smoothed */
     double *logits;    /* [B, T, V] of the last ref_loss */
 } ref_model;
 
@@ -274,6 +276,18 @@ static void ref_norm(const ref_model *m, const ref_tensor *gain, const double *x
     }
 }
 
+/* The norm of the residual stream: LayerNorm is the same after each row's mean is taken off. */
+static void ref_block_norm(const ref_model *m, const ref_tensor *gain, const double *x, double *y,
+                           size_t groups) {
+    size_t n = (size_t)gain->cols, g, i;
+    for (g = 0; g < groups; g++) {
+        double mean = 0;
+        for (i = 0; i < n; i++) mean += x[g * n + i] / (double)n;
+        for (i = 0; i < n; i++) y[g * n + i] = x[g * n + i] - (m->config.use_subln ? 0 : mean);
+    }
+    ref_norm(m, gain, y, y, groups);
+}
+
 /* Room on the tape for n more numbers. */
 static double *ref_tape(ref_model *m, size_t n) {
     if (m->tape_at + n > m->tape_room) {
@@ -381,7 +395,7 @@ static void ref_attention(ref_model *m, int layer, double *x, int T, double r) {
     double *a = ref_array(n * (size_t)D), *q = ref_array(n * (size_t)(H * d)),
            *k = ref_array(n * (size_t)(K * d));
     double *v = ref_array(n * (size_t)(K * d)), *z = ref_array(n * (size_t)(H * d));
-    ref_norm(m, ref_part(m, layer, "input_layernorm"), x, a, n);
+    ref_block_norm(m, ref_part(m, layer, "input_layernorm"), x, a, n);
     ref_round_block(m, layer, a, D, T);
     ref_multiply(ref_part(m, layer, "self_attn.q_proj"), a, q, T);
     ref_multiply(ref_part(m, layer, "self_attn.k_proj"), a, k, T);
@@ -420,7 +434,7 @@ static void ref_ffn(ref_model *m, int layer, double *x, int T, double r) {
     int D = c->hidden_size, F = c->intermediate_size, i;
     double *b = ref_array((size_t)(T * D)), *u = ref_array((size_t)(T * F)),
            *g = ref_array((size_t)(T * F));
-    ref_norm(m, ref_part(m, layer, "post_attention_layernorm"), x, b, (size_t)T);
+    ref_block_norm(m, ref_part(m, layer, "post_attention_layernorm"), x, b, (size_t)T);
     ref_round_block(m, layer, b, D, T);
     ref_multiply(ref_part(m, layer, "mlp.up_proj"), b, u, T);
     if (c->use_swiglu) ref_multiply(ref_part(m, layer, "mlp.gate_proj"), b, g, T);
@@ -447,7 +461,7 @@ static void ref_sequence(ref_model *m, const int32_t *ids, int T, double *logits
         ref_attention(m, layer, x, T, r);
         ref_ffn(m, layer, x, T, r);
     }
-    ref_norm(m, ref_find(m, "model.norm.weight"), x, x, (size_t)T);
+    ref_block_norm(m, ref_find(m, "model.norm.weight"), x, x, (size_t)T);
     ref_round(m, head->mode, c->activation_bits ? 8 : 0, 1, x, D, T); /* never 1 bit */
     ref_multiply(head, x, logits, T);
     for (i = 0; c->logit_softcap > 0 && i < T * V; i++)
@@ -465,11 +479,12 @@ static double ref_nats(const double *logits, int V, int target) {
     return log(sum) + top - logits[target];
 }
 
-/* Mean loss over targets >= 0; logits stay in m->logits. The first call after ref_base records the
+/* Mean loss over targets >= 0, with smoothed labels when m asks for them: the target of a row is
+   then (1 - s) onehot + s / V. logits stay in m->logits. The first call after ref_base records the
    shifts of the activations, later ones replay them (same inputs, please). */
 static double ref_loss(ref_model *m, const int32_t *inputs, const int32_t *targets, int B, int T) {
-    int V = m->config.vocab_size, i, scored = 0;
-    double sum = 0;
+    int V = m->config.vocab_size, i, c, scored = 0;
+    double sum = 0, uniform = 0;
     if (m->recording) {
         free(m->logits);
         m->logits = ref_array((size_t)B * (size_t)T * (size_t)V);
@@ -480,9 +495,12 @@ static double ref_loss(ref_model *m, const int32_t *inputs, const int32_t *targe
     for (i = 0; i < B * T; i++)
         if (targets[i] >= 0) {
             sum += ref_nats(m->logits + i * V, V, targets[i]);
+            for (c = 0; m->smoothing > 0 && c < V; c++)
+                uniform += ref_nats(m->logits + i * V, V, c) / V;
             scored++;
         }
-    return scored ? sum / scored : 0;
+    m->nats = scored ? sum / scored : 0;
+    return scored ? (1 - m->smoothing) * m->nats + m->smoothing * uniform / scored : 0;
 }
 
 /* Straight-through gradient of one latent by central differences. */

@@ -92,6 +92,10 @@ static void config_test_set(void) {
     CHECK(strcmp(c.chat_template, "You: {prompt}\n\xC3\xA9") == 0);
     CHECK_OK(onebit_field_set(ONEBIT_TABLE_TRAIN, &t, "max-steps", "1e3"));
     CHECK(t.max_steps == 1000);
+    CHECK_OK(onebit_field_set(ONEBIT_TABLE_TRAIN, &t, "lr-decay", "two-stage"));
+    CHECK(t.lr_decay == 4);
+    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_TRAIN, &t, "label-smoothing", "1"), ONEBIT_CONFIG,
+                "0..0.99");
     test_case("config: wrong values are refused with bounds, and change nothing");
     before = c;
     CHECK_FAILS(config_set(&c, "hidden_size", "4"), ONEBIT_CONFIG,
@@ -301,7 +305,14 @@ static void config_test_check(void) {
                 "scale_group is 96, expected 0, 32, 64, 128 or 256");
     CHECK_FAILS(config_check_with("scale_group", "1"), ONEBIT_CONFIG, "scale_group is 1");
     CHECK_FAILS(config_check_with("scale_group", "512"), ONEBIT_CONFIG, "scale_group is 512");
-    CHECK_FAILS(config_check_with("use_subln", "false"), ONEBIT_UNSUPPORTED, "LayerNorm");
+    CHECK_OK(config_check_with("use_subln", "false"));
+    CHECK_OK(config_check_with("arenas_warmup_steps", "20000")); /* of no use, Arenas is off */
+    c = onebit_config_default();
+    c.arenas_initial = 0.1, c.arenas_warmup_steps = 9, c.arenas_anneal_steps = 9;
+    CHECK_FAILS(onebit_config_check(&c), ONEBIT_CONFIG,
+                "arenas_warmup_steps is 9, expected less than arenas_anneal_steps 9");
+    c.arenas_anneal_steps = 10;
+    CHECK_OK(onebit_config_check(&c));
     CHECK_OK(config_check_with("head_dim", "34"));
     CHECK_OK(config_check_with("activation_bits", "0"));
     CHECK_OK(config_check_with("activation_bits", "1"));

@@ -221,6 +221,67 @@ static void flow_test_train(void) {
     free(text);
 }
 
+/* Windows of epochs [0, epochs) of the dataset that a run trains on. */
+static size_t flow_windows(const onebit_train_options *o, const onebit_tokenizer *words, int T,
+                           uint64_t epochs) {
+    onebit_dataset *data = NULL;
+    size_t offset, windows, sum = 0;
+    if (!CHECK_OK(onebit_dataset_open(&data, flow_path("text.txt"), words, NULL))) return 0;
+    CHECK_OK(onebit_dataset_split(data, o->val_fraction));
+    data->at.seed = (uint64_t)o->seed;
+    for (data->at.epoch = 0; data->at.epoch < epochs; data->at.epoch++) {
+        ob_epoch_cut(data, (size_t)T, &offset, &windows);
+        sum += windows;
+    }
+    onebit_dataset_free(data);
+    return sum;
+}
+
+/* A run of so many epochs ends with the first update that has seen all their windows; steps, when
+   not 0, is a max_steps that comes earlier or later. stop_at: the run is cut there and resumed. */
+static void flow_check_epochs(int epochs, int steps, int stop_at) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    onebit_train_result result;
+    onebit_tokenizer *words = NULL;
+    onebit_trainer *t = NULL;
+    onebit_position p;
+    flow_watch w;
+    char text_path[300], out[300];
+    size_t per_step, wanted, seen;
+    snprintf(text_path, sizeof text_path, "%s", flow_path("text.txt"));
+    snprintf(out, sizeof out, "%s", flow_path("epochs"));
+    flow_job(&job, &c, &o, &w, out);
+    o.max_steps = steps, o.max_epochs = epochs, o.accumulation_steps = 3, o.seed = 5;
+    job.data_dir = text_path, w.stop_at = stop_at, job.tokenizer_kind = "byte";
+    if (stop_at) {
+        CHECK(onebit_train(&job, NULL) == ONEBIT_CANCELLED);
+        w.stop_at = 0, job.resume = out;
+    }
+    if (!CHECK_OK(onebit_train(&job, &result))) return;
+    CHECK_OK(onebit_trainer_load(&t, &words, &p, flow_path("epochs/checkpoint.safetensors"), NULL,
+                                 NULL));
+    per_step = (size_t)(o.batch_size * o.accumulation_steps);
+    wanted = (flow_windows(&o, words, 32, (uint64_t)epochs) + per_step - 1) / per_step;
+    if (steps && (size_t)steps < wanted) wanted = (size_t)steps;
+    seen = flow_windows(&o, words, 32, p.epoch) + (size_t)p.index;
+    if (!CHECK((size_t)result.steps == wanted && seen == wanted * per_step))
+        printf("%d steps, %zu windows; expected %zu steps\n", result.steps, seen, wanted);
+    CHECK(w.count['s'] == (int)wanted);
+    onebit_trainer_free(t);
+    onebit_tokenizer_free(words);
+}
+
+static void flow_test_epochs(void) {
+    test_case("flow: max_epochs ends a run with the update that completes them");
+    flow_check_epochs(1, 0, 0);
+    flow_check_epochs(2, 0, 0);
+    flow_check_epochs(1, 7, 0);
+    flow_check_epochs(1, 5000, 0);
+    flow_check_epochs(1, 0, 4);
+}
+
 typedef struct flow_catch {
     char text[4096];
     size_t n;
@@ -294,5 +355,6 @@ static void test_flow(void) {
     flow_test_hostile();
     flow_test_image();
     flow_test_train();
+    flow_test_epochs();
     flow_test_generate();
 }

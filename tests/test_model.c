@@ -56,6 +56,10 @@ static const char *const model_cases[] = {
     "activation_bits=0 use_sub_norm=true",
     "layer_bit_map=binary embedding=8bit scale_group=32 hidden_size=48 activation_bits=1 "
     "weight_scale=absmedian use_f16_scale=true use_swiglu=false",
+    "layer_bit_map=f32 embedding=f32 use_subln=false",
+    "layer_bit_map=ternary,binary embedding=f16 use_subln=false use_sub_norm=true use_qk_norm=true",
+    "layer_bit_map=8bit,ternary hidden_size=34 num_heads=1 intermediate_size=37 use_subln=false "
+    "layer_norm_eps=0.01 use_residual_scaling=true embedding=8bit",
 };
 
 /* A trainer, its batch, and a tokenizer of the right size. */
@@ -175,8 +179,10 @@ static void model_settle(model_rig *r, ref_model *ref) {
 
 static void model_check_forward(model_rig *r, ref_model *ref) {
     size_t i, n = (size_t)(r->B * r->T) * (size_t)r->config.vocab_size;
-    double loss = 0, wanted = ref_loss(ref, r->inputs, r->targets, r->B, r->T), worst = 0, top;
+    double loss = 0, wanted, worst = 0, top;
     const float *logits;
+    ref_loss(ref, r->inputs, r->targets, r->B, r->T);
+    wanted = ref->nats;
     if (!CHECK_OK(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, &loss))) return;
     logits = onebit_trainer_logits(r->trainer);
     if (!CHECK(logits != NULL)) return;
@@ -325,6 +331,40 @@ static void model_test_cases(void) {
         }
         model_close(&r);
     }
+}
+
+/* Gradients of the smoothed loss; the loss that is told stays pure, the objective is beside it. */
+static void model_check_smoothing(const char *settings, double smoothing) {
+    model_rig r;
+    ref_model ref;
+    onebit_step_report report;
+    char training[40];
+    double loss = 0, wanted;
+    snprintf(training, sizeof training, "label_smoothing=%g", smoothing);
+    if (model_open(&r, settings, training, 2, 6, NULL)) {
+        ref_open(&ref, r.trainer);
+        ref.smoothing = smoothing;
+        model_settle(&r, &ref);
+        model_check_forward(&r, &ref);
+        model_check_gradient(&r, &ref);
+        wanted = ref_loss(&ref, r.inputs, r.targets, r.B, r.T);
+        CHECK_OK(onebit_trainer_evaluate(r.trainer, r.inputs, r.targets, r.B, r.T, &loss));
+        CHECK_OK(onebit_trainer_update(r.trainer, &report));
+        CHECK(report.loss == loss && fabs(loss - ref.nats) <= 2e-5 * loss);
+        CHECK((report.objective != loss) == (smoothing > 0));
+        if (!CHECK(fabs(report.objective - wanted) <= 2e-5 * wanted))
+            printf("objective %.9g, not %.9g\n", report.objective, wanted);
+        ref_close(&ref);
+    }
+    model_close(&r);
+}
+
+static void model_test_smoothing(void) {
+    test_case("model: smoothed labels have their gradient, the loss stays pure");
+    model_check_smoothing("layer_bit_map=f32 embedding=f32", 0);
+    model_check_smoothing("layer_bit_map=f32 embedding=f32", 0.1);
+    model_check_smoothing("layer_bit_map=ternary embedding=f16 logit_softcap=0.5", 0.4);
+    model_check_smoothing("layer_bit_map=8bit tie_word_embeddings=false use_subln=false", 0.99);
 }
 
 /* ---- a fresh trainer ---- */
@@ -557,7 +597,7 @@ static void model_newton_schulz(double *x, int r, int c) {
 }
 
 /* Muon (Jordan 2024): Nesterov momentum, orthogonalized, times sqrt(max(1, rows / cols)). */
-static void model_twin_muon(model_twin *t, const onebit_train_options *o, double lr) {
+static void model_twin_muon(model_twin *t, const onebit_train_options *o, double lr, double decay) {
     double *u = ref_array((size_t)(t->rows * t->cols)), mu = o->muon_momentum, sum = 0;
     double size = t->rows > t->cols ? sqrt((double)t->rows / t->cols) : 1;
     int k;
@@ -569,7 +609,7 @@ static void model_twin_muon(model_twin *t, const onebit_train_options *o, double
     for (k = 0; k < t->rows * t->cols; k++) u[k] /= sqrt(sum) + 1e-7;
     for (k = 0; k < o->muon_iterations; k++) model_newton_schulz(u, t->rows, t->cols);
     for (k = 0; k < t->rows * t->cols; k++)
-        t->w[k] = t->w[k] * (1 - lr * o->weight_decay) - lr * size * u[k];
+        t->w[k] = t->w[k] * (1 - lr * decay) - lr * size * u[k];
     free(u);
 }
 
@@ -587,7 +627,9 @@ static void model_check_optimizer(const char *training, int muon) {
     for (; count < 32 && onebit_trainer_parameter(r.trainer, count, &p) == ONEBIT_OK; count++)
         model_twin_open(&twins[count], &p);
     for (step = 1; step <= 4; step++) {
-        double clip, top = r.options.grad_clip_max_norm;
+        double clip, top = r.options.grad_clip_max_norm, decay = r.options.weight_decay;
+        if (r.options.lr_decay == 4 && step > r.options.lr_stage_start * r.options.max_steps)
+            decay = r.options.weight_decay_stage2;
         model_batch(&r, step);
         CHECK_OK(onebit_trainer_accumulate(r.trainer, r.inputs, r.targets, NULL));
         for (i = 0; i < count; i++) {
@@ -604,11 +646,9 @@ static void model_check_optimizer(const char *training, int muon) {
             block = strstr(p.name, "_proj") != NULL;
             for (k = 0; k < p.rows * p.cols; k++) twins[i].g[k] *= clip;
             if (muon && block)
-                model_twin_muon(&twins[i], &r.options,
-                                r.options.muon_lr * report.lr / r.options.lr);
-            else
-                model_twin_adamw(&twins[i], &r.options, report.lr,
-                                 block ? r.options.weight_decay : 0, step);
+                model_twin_muon(&twins[i], &r.options, r.options.muon_lr * report.lr / r.options.lr,
+                                decay);
+            else model_twin_adamw(&twins[i], &r.options, report.lr, block ? decay : 0, step);
             for (k = 0; k < p.rows * p.cols; k++) far = fmax(far, fabs(p.value[k] - twins[i].w[k]));
             if (!CHECK(far <= 1e-3 * way)) printf("%s is off by %.3g of %.3g\n", p.name, far, way);
         }
@@ -634,6 +674,15 @@ static void model_test_optimizers(void) {
         "optimizer=muon muon_momentum=0.5 muon_iterations=2 lr_warmup_steps=0 adam_eps=1e-4 "
         "grad_clip_max_norm=0.05",
         1);
+    test_case("model: the second stage has its own weight decay, for AdamW and Muon");
+    model_check_optimizer("optimizer=adamw lr=0.01 adam_eps=1e-4 lr_warmup_steps=1 weight_decay=2 "
+                          "lr_decay=two-stage max_steps=4 weight_decay_stage2=9 "
+                          "grad_clip_max_norm=0",
+                          0);
+    model_check_optimizer("optimizer=muon lr=0.01 adam_eps=1e-4 lr_warmup_steps=0 weight_decay=2 "
+                          "lr_decay=two-stage max_steps=4 weight_decay_stage2=9 "
+                          "grad_clip_max_norm=0 lr_min=0.001",
+                          1);
 }
 
 /* Learning rate at update s from 0, as a share of the peak. */
@@ -664,6 +713,91 @@ static void model_test_schedules(void) {
                 if (!CHECK(fabs(report.lr - 0.002 * model_share(decays[i], s)) < 1e-9))
                     printf("%s, step %d: %.9g\n", decays[i], s, report.lr);
         model_close(&r);
+    }
+}
+
+/* Rates of a peak of 1 written down by hand: update number step from 0. */
+typedef struct model_rate {
+    const char *training;
+    int step;
+    double rate;
+} model_rate;
+
+/* All: 4 steps of warm-up, 20 in all, so that 16 are left. cos(pi / 4) = 0.70710678. */
+static const model_rate model_rates[] = {
+    {"lr_decay=cosine", 0, 0.25},        {"lr_decay=cosine", 3, 1},
+    {"lr_decay=cosine", 4, 1},           {"lr_decay=cosine", 8, 0.1 + 0.45 * 1.70710678},
+    {"lr_decay=cosine", 12, 0.55},       {"lr_decay=cosine", 20, 0.1},
+    {"lr_decay=cosine", 25, 0.1},        {"lr_decay=linear", 2, 0.75},
+    {"lr_decay=linear", 4, 1},           {"lr_decay=linear", 12, 0.55},
+    {"lr_decay=linear", 19, 0.15625},    {"lr_decay=linear", 20, 0.1},
+    {"lr_decay=none", 1, 0.5},           {"lr_decay=none", 19, 1},
+    {"lr_decay=wsd", 3, 1},              {"lr_decay=wsd", 12, 1},
+    {"lr_decay=wsd", 16, 0.55},          {"lr_decay=wsd", 20, 0.1},
+    {"lr_decay=two-stage", 0, 0.25},     {"lr_decay=two-stage", 4, 1},
+    {"lr_decay=two-stage", 7, 0.7665},   {"lr_decay=two-stage", 9, 0.610833333},
+    {"lr_decay=two-stage", 10, 0.333},   {"lr_decay=two-stage", 15, 0.2165},
+    {"lr_decay=two-stage", 20, 0.1},     {"lr_decay=two-stage", 30, 0.1},
+    {"lr_decay=cosine lr_min=0.3", 20, 0.3},
+    {"lr_decay=cosine lr_min=0.3", 12, 0.65},
+    {"lr_decay=linear lr_min=0.3 lr_min_ratio=0.9", 12, 0.65},
+    {"lr_decay=wsd lr_min=0.3", 20, 0.3},
+    {"lr_decay=two-stage lr_min=0.001", 20, 0.001},
+    {"lr_decay=two-stage lr_min=0.001", 15, 0.167},
+    {"lr_decay=two-stage lr_stage_start=0.1", 3, 1}, /* warm-up first, then stage 2 at once */
+    {"lr_decay=two-stage lr_stage_start=0.1", 4, 0.333},
+    {"lr_decay=two-stage lr_stage_start=0.1", 12, 0.2165},
+    {"lr_decay=two-stage lr_stage_start=1", 12, 0.7665}, /* no stage 2 */
+    {"lr_decay=two-stage lr_stage1_end_ratio=0.2 lr_stage2_ratio=0.8", 9, 0.333333333},
+    {"lr_decay=two-stage lr_stage1_end_ratio=0.2 lr_stage2_ratio=0.8", 10, 0.8},
+};
+
+static void model_test_rates(void) {
+    int i;
+    test_case("model: known learning rates of every shape at known steps");
+    for (i = 0; i < MODEL_COUNT(model_rates); i++) {
+        const model_rate *m = &model_rates[i];
+        onebit_train_options o = onebit_train_options_default();
+        CHECK_OK(ref_settings(ONEBIT_TABLE_TRAIN, &o, "lr=1 max_steps=20 lr_warmup_steps=4 "
+                                                      "wsd_decay_fraction=0.5"));
+        CHECK_OK(ref_settings(ONEBIT_TABLE_TRAIN, &o, m->training));
+        if (!CHECK(fabs(ob_schedule(&o, m->step) - m->rate) < 1e-8))
+            printf("%s, step %d: %.9g\n", m->training, m->step, ob_schedule(&o, m->step));
+    }
+    test_case("model: without max_steps the rate stays at its peak");
+    for (i = 0; i < 5; i++) {
+        onebit_train_options o = onebit_train_options_default();
+        o.max_steps = 0, o.lr_warmup_steps = 2, o.lr_decay = i;
+        CHECK(ob_schedule(&o, 0) == 0.5 && ob_schedule(&o, 1000) == 1);
+        CHECK(!ob_in_stage2(&o, 1000));
+    }
+}
+
+/* Both shares are ramps: known ends, and no step larger than the steepest that they may take. */
+static void model_test_ramps(void) {
+    onebit_trainer t;
+    double a, c, last_a = 0, last_c = 0, steepest = 0.4 * 3.14159265358979 / 2 / 30;
+    memset(&t, 0, sizeof t);
+    t.config = onebit_config_default();
+    t.options = onebit_train_options_default();
+    t.options.quant_warmup_steps = 20, t.options.quant_anneal_steps = 80;
+    t.config.arenas_initial = 0.4, t.config.arenas_warmup_steps = 10;
+    t.config.arenas_anneal_steps = 40;
+    test_case("model: the shares of quantisation and of Arenas run without a jump");
+    for (; t.steps < 120; t.steps++) {
+        a = ob_anneal_share(&t);
+        c = ob_arenas_share(&t);
+        CHECK(a >= last_a && a - last_a < 1.0 / 80 + 1e-12);
+        CHECK(fabs(c - last_c) <= (t.steps <= 10 ? 0.04 : steepest) + 1e-12);
+        if (t.steps <= 20) CHECK(a == 0);
+        if (t.steps == 60) CHECK(a == 0.5);
+        if (t.steps >= 100) CHECK(a == 1);
+        if (t.steps == 0) CHECK(c == 0);
+        if (t.steps == 5) CHECK(fabs(c - 0.2) < 1e-12);
+        if (t.steps == 10) CHECK(c == 0.4);
+        if (t.steps == 25) CHECK(fabs(c - 0.2) < 1e-12);
+        CHECK((c == 0) == (t.steps == 0 || t.steps >= 40));
+        last_a = a, last_c = c;
     }
 }
 
@@ -735,6 +869,8 @@ static void model_test_threads(void) {
     model_check_threads(model_coded, "optimizer=muon", 3);
     model_check_threads(model_coded, "optimizer=muon max_steps=6", 64);
     model_check_threads(model_median, "optimizer=adamw", 5);
+    model_check_threads("use_subln=false num_layers=3 use_sub_norm=true",
+                        "label_smoothing=0.1 gradient_checkpointing_segments=2", 3);
 }
 
 /* The session's thread hook: same logits on any number of threads. */
@@ -981,7 +1117,7 @@ static void model_check_resume(const char *settings, const char *training) {
         }
         if (two.trainer && CHECK(step == 6)) {
             CHECK(a.step == 6 && b.step == 6 && a.loss == b.loss && a.grad_norm == b.grad_norm);
-            CHECK(a.lr == b.lr && a.tokens_seen == b.tokens_seen);
+            CHECK(a.lr == b.lr && a.tokens_seen == b.tokens_seen && a.objective == b.objective);
             CHECK(model_same(one.trainer, two.trainer));
             image = model_pack(&one, &a_size);
             other = model_pack(&two, &b_size);
@@ -1004,6 +1140,62 @@ static void model_test_resume(void) {
     model_check_resume("anneal_fraction=0.8 arenas_initial=0.2 arenas_anneal_steps=5 "
                        "latent_clip_max_training=0.05",
                        "float_fraction=0.3 max_steps=6 lr_decay=wsd");
+    model_check_resume("use_subln=false arenas_initial=0.2 arenas_warmup_steps=3 "
+                       "arenas_anneal_steps=5 num_layers=3",
+                       "lr_decay=two-stage max_steps=6 lr_warmup_steps=1 weight_decay_stage2=0.5 "
+                       "lr_min=0.0001 quant_warmup_steps=3 quant_anneal_steps=2 "
+                       "label_smoothing=0.1 gradient_checkpointing_segments=2");
+    model_check_resume("arenas_initial=0.2 arenas_anneal_steps=3",
+                       "quant_warmup_steps=1 quant_anneal_steps=2 max_steps=6 lr_warmup_steps=3 "
+                       "lr_decay=two-stage lr_stage_start=0.7 optimizer=adamw");
+}
+
+/* Segments of n blocks: the same bits as without, in less memory when n < L. */
+static void model_check_segments(const char *settings, const char *training, int n) {
+    model_rig one, two;
+    onebit_step_report a, b;
+    onebit_memory whole, cut;
+    char text[160];
+    double x = 0, y = 1;
+    int step;
+    snprintf(text, sizeof text, "%s gradient_checkpointing_segments=%d", training, n);
+    if (model_open(&one, settings, training, 2, 16, NULL) &
+        model_open(&two, settings, text, 2, 16, NULL)) {
+        for (step = 0; step < 6; step++) {
+            model_batch(&one, step / 2);
+            model_batch(&two, step / 2);
+            CHECK_OK(onebit_trainer_accumulate(one.trainer, one.inputs, one.targets, NULL));
+            CHECK_OK(onebit_trainer_accumulate(two.trainer, two.inputs, two.targets, NULL));
+            CHECK(model_distance(one.trainer, two.trainer, 1, 0) == 0);
+            CHECK_OK(onebit_trainer_evaluate(one.trainer, one.inputs, one.targets, 2, 11, &x));
+            CHECK_OK(onebit_trainer_evaluate(two.trainer, one.inputs, one.targets, 2, 11, &y));
+            CHECK(x == y);
+            if (step % 2 == 0) continue; /* two micro-batches per update */
+            CHECK_OK(onebit_trainer_update(one.trainer, &a));
+            CHECK_OK(onebit_trainer_update(two.trainer, &b));
+            CHECK(a.loss == b.loss && a.grad_norm == b.grad_norm);
+            if (!CHECK(model_same(one.trainer, two.trainer))) printf("segments of %d\n", n);
+        }
+        CHECK_OK(onebit_trainer_memory(&one.config, &one.options, NULL, &whole));
+        CHECK_OK(onebit_trainer_memory(&two.config, &two.options, NULL, &cut));
+        CHECK((cut.activations < whole.activations) == (n < one.config.num_layers));
+        CHECK(whole.total - cut.total == whole.activations - cut.activations);
+        CHECK(onebit_trainer_bytes(&two.config, &two.options, NULL) == cut.total);
+    }
+    model_close(&one);
+    model_close(&two);
+}
+
+static void model_test_segments(void) {
+    int n;
+    test_case("model: checkpointed segments change no bit and take less memory");
+    for (n = 1; n <= 6; n++) {
+        model_check_segments(model_mixed, "optimizer=adamw lr_warmup_steps=0", n);
+        model_check_segments("num_layers=5 use_subln=false anneal_fraction=0.5 arenas_initial=0.1",
+                             "label_smoothing=0.1 max_steps=8 lr_warmup_steps=0", n);
+    }
+    model_check_segments("num_layers=4", "", 256);
+    model_check_segments("num_layers=1", "", 1);
 }
 
 /* Annealing and Arenas train a blend, but evaluate always sees what would be exported. */
@@ -1026,9 +1218,16 @@ static void model_test_blend(void) {
     model_close(&r);
 }
 
+/* Arenas' coefficient as its paper has it (Sherry, arXiv 2601.07892). */
+static double model_arenas(const onebit_config *c, int s) {
+    double w = c->arenas_warmup_steps, T = c->arenas_anneal_steps;
+    if (s < w) return c->arenas_initial * s / w;
+    return s < T ? c->arenas_initial * 0.5 * (1 + cos(acos(-1.0) * (s - w) / (T - w))) : 0;
+}
+
 /* The weights that training sees at update s: W_eff = a Q(W) + (1 - a + c) W with a from 0 to 1
-   over anneal_fraction of the run and the Arenas coefficient c from its start to 0; in the float
-   start W. Inputs are a Q(x) + (1 - a) x. */
+   over anneal_fraction of the run, or over quant_anneal_steps, and the Arenas coefficient c; in the
+   float start W. Inputs are a Q(x) + (1 - a) x. */
 static void model_check_blend(const char *settings, const char *training, int steps) {
     model_rig r;
     ref_model ref;
@@ -1039,9 +1238,10 @@ static void model_check_blend(const char *settings, const char *training, int st
         double start = r.options.float_fraction * r.options.max_steps;
         ref_open(&ref, r.trainer);
         for (s = 0; s < steps; s++) {
-            double arenas = c->arenas_initial * (1 - (double)s / c->arenas_anneal_steps);
+            int first = r.options.quant_warmup_steps, ramp = r.options.quant_anneal_steps;
             ref.keep = span > 0 && s < span ? s / span : 1;
-            ref.soft = 1 - ref.keep + (arenas > 0 ? arenas : 0);
+            if (ramp) ref.keep = s < first ? 0 : s < first + ramp ? (s - first) / (double)ramp : 1;
+            ref.soft = 1 - ref.keep + model_arenas(c, s);
             if (s < start) ref.keep = 0, ref.soft = 1;
             if (c->activation_bits) model_settle(&r, &ref); /* else a code may differ */
             else ref_base(&ref, r.trainer);
@@ -1069,6 +1269,13 @@ static void model_test_blend_values(void) {
              all);
     model_check_blend(text, floating, 7);
     model_check_blend("layer_bit_map=ternary embedding=f32", floating, 4);
+    snprintf(text, sizeof text, "%s arenas_initial=0.4 arenas_warmup_steps=2 arenas_anneal_steps=6",
+             all);
+    model_check_blend(text, train, 7);
+    model_check_blend(all, "max_steps=12 lr_warmup_steps=0 quant_anneal_steps=4", 6);
+    model_check_blend(text,
+                      "max_steps=12 lr_warmup_steps=0 quant_warmup_steps=2 quant_anneal_steps=3",
+                      7);
     test_case("model: annealing blends inputs too, of 8 bits and of 1, and scales of groups");
     model_check_blend("layer_bit_map=ternary,8bit embedding=8bit anneal_fraction=0.5", train, 7);
     model_check_blend("layer_bit_map=ternary,binary embedding=8bit activation_bits=1 "
@@ -1318,6 +1525,49 @@ static void model_test_median(void) {
     CHECK(ob_float_bits(ob_median(w, 1, 1.0f)) == 0);
 }
 
+/* The message of a trainer that cannot be made; "" when it can. */
+static const char *model_refusal(const char *settings, const char *training) {
+    onebit_config config = onebit_config_default();
+    onebit_train_options options = onebit_train_options_default();
+    onebit_memory memory;
+    CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, MODEL_BASE));
+    CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, settings));
+    CHECK_OK(ref_settings(ONEBIT_TABLE_TRAIN, &options, training));
+    if (onebit_trainer_memory(&config, &options, NULL, &memory) == ONEBIT_OK) return "";
+    CHECK(onebit_trainer_memory(&config, &options, NULL, &memory) == ONEBIT_CONFIG);
+    CHECK(onebit_trainer_bytes(&config, &options, NULL) == 0);
+    return onebit_error_text();
+}
+
+static void model_test_refusals(void) {
+    onebit_config config = onebit_config_default();
+    onebit_train_options options = onebit_train_options_default();
+    const char *text;
+    test_case("model: schedules that contradict each other are refused by name");
+    text = model_refusal("anneal_fraction=0.3", "quant_anneal_steps=5");
+    CHECK(strstr(text, "anneal_fraction is 0.3") && strstr(text, "quant_anneal_steps"));
+    text = model_refusal("anneal_fraction=0.3", "quant_warmup_steps=5");
+    CHECK(strstr(text, "anneal_fraction is 0.3") && strstr(text, "quant_warmup_steps"));
+    text = model_refusal("", "quant_warmup_steps=5");
+    CHECK(strstr(text, "quant_warmup_steps is 5") && strstr(text, "quant_anneal_steps"));
+    text = model_refusal("", "lr=0.001 lr_min=0.01");
+    CHECK(strstr(text, "lr_min is 0.01, expected at most lr 0.001"));
+    text = model_refusal("arenas_initial=0.1 arenas_anneal_steps=5 arenas_warmup_steps=5", "");
+    CHECK(strstr(text, "arenas_warmup_steps is 5") && strstr(text, "arenas_anneal_steps 5"));
+    CHECK(!*model_refusal("anneal_fraction=0.3", ""));
+    CHECK(!*model_refusal("", "lr=0.001 lr_min=0.001 quant_warmup_steps=1 quant_anneal_steps=1"));
+    test_case("model: options out of range are refused by name, also from a struct");
+    config.vocab_size = 20;
+    options.batch_size = 0;
+    CHECK_FAILS(onebit_trainer_memory(&config, &options, NULL, NULL), ONEBIT_USAGE, "NULL");
+    CHECK(onebit_trainer_bytes(&config, &options, NULL) == 0);
+    CHECK(strstr(onebit_error_text(), "batch_size is 0") != NULL);
+    options = onebit_train_options_default();
+    options.label_smoothing = 1;
+    CHECK(onebit_trainer_bytes(&config, &options, NULL) == 0);
+    CHECK(strstr(onebit_error_text(), "label_smoothing is 1") != NULL);
+}
+
 static void model_test_diverged(void) {
     model_rig r, twin;
     onebit_parameter p;
@@ -1373,8 +1623,7 @@ static uint64_t model_digest(const onebit_config *config, const onebit_train_opt
 }
 
 /* effect '+': training must differ; '-': concerns onebit_train's loop or other floors, tested
-   there; 'u': the value must be refused as unsupported. model and train are the ground to stand on.
- */
+   there. model and train are the ground to stand on. */
 typedef struct model_setting {
     char effect;
     const char *name, *value, *model, *train;
@@ -1396,7 +1645,7 @@ static const model_setting model_settings[] = {
     {'+', "use_swiglu", "false", "", ""},
     {'+', "use_relu2", "true", "", ""},
     {'-', "use_ternary", "false", "", ""}, /* see model_test_json */
-    {'u', "use_subln", "false", "", ""},
+    {'+', "use_subln", "false", "", ""},
     {'+', "use_sub_norm", "true", "", ""},
     {'+', "use_rope", "false", "", ""},
     {'+', "use_qk_norm", "true", "", ""},
@@ -1417,6 +1666,7 @@ static const model_setting model_settings[] = {
     {'+', "latent_clip_max_training", "0.02", "", ""},
     {'+', "anneal_fraction", "0.5", "", ""},
     {'+', "arenas_initial", "0.5", "", ""},
+    {'+', "arenas_warmup_steps", "2", "arenas_initial=0.5", ""},
     {'+', "arenas_anneal_steps", "4", "arenas_initial=0.5", ""},
     {'-', "chat_template", "{prompt}", "", ""},
     {'+', "layer_bit_map", "binary", "", ""},
@@ -1442,13 +1692,23 @@ static const model_setting model_trainings[] = {
     {'+', "weight_decay", "1", "", "optimizer=muon"},
     {'+', "grad_clip_max_norm", "0.01", "", "optimizer=adamw adam_eps=0.01"},
     {'+', "grad_clip_max_norm", "0", "", "optimizer=adamw adam_eps=0.01 grad_clip_max_norm=0.01"},
+    {'+', "label_smoothing", "0.1", "", ""},
     {'+', "lr_warmup_steps", "5", "", ""},
     {'+', "lr_decay", "linear", "", ""},
     {'+', "lr_decay", "none", "", ""},
     {'+', "lr_decay", "wsd", "", ""},
+    {'+', "lr_decay", "two-stage", "", ""},
     {'+', "lr_min_ratio", "0.5", "", ""},
+    {'+', "lr_min", "0.003", "", ""},
     {'+', "wsd_decay_fraction", "0.6", "", "lr_decay=wsd"},
+    {'+', "lr_stage_start", "0.7", "", "lr_decay=two-stage"},
+    {'+', "lr_stage1_end_ratio", "0.7", "", "lr_decay=two-stage"},
+    {'+', "lr_stage2_ratio", "0.7", "", "lr_decay=two-stage"},
+    {'+', "weight_decay_stage2", "1", "", "lr_decay=two-stage"},
     {'+', "float_fraction", "0.5", "", ""},
+    {'+', "quant_warmup_steps", "3", "", "quant_anneal_steps=4"},
+    {'+', "quant_anneal_steps", "4", "", ""},
+    {'-', "gradient_checkpointing_segments", "1", "", ""}, /* see model_test_segments */
     {'+', "seed", "2", "", ""},
     {'-', "val_fraction", "0.1", "", ""},
     {'-', "eval_every", "5", "", ""},
@@ -1461,7 +1721,6 @@ static const model_setting model_trainings[] = {
 static void model_check_setting(onebit_table table, const model_setting *s) {
     onebit_config config = onebit_config_default(), changed;
     onebit_train_options options = onebit_train_options_default(), trained;
-    onebit_trainer *trainer = NULL;
     uint64_t one, two;
     options.batch_size = 2;
     options.max_steps = 8;
@@ -1473,10 +1732,6 @@ static void model_check_setting(onebit_table table, const model_setting *s) {
     trained = options;
     if (table == ONEBIT_TABLE_MODEL) CHECK_OK(onebit_field_set(table, &changed, s->name, s->value));
     else CHECK_OK(onebit_field_set(table, &trained, s->name, s->value));
-    if (s->effect == 'u') {
-        CHECK(onebit_trainer_create(&trainer, &changed, &trained, NULL) == ONEBIT_UNSUPPORTED);
-        onebit_trainer_free(trainer);
-    }
     if (s->effect != '+') return;
     one = model_digest(&config, &options);
     two = model_digest(&changed, &trained);
@@ -1657,8 +1912,35 @@ static void model_test_bytes(void) {
     CHECK(memory.live == 0);
 }
 
+/* The parts are what their names say, and nothing is left over. */
+static void model_test_parts(void) {
+    onebit_config config = onebit_config_default();
+    onebit_train_options options = onebit_train_options_default();
+    onebit_memory m, wide, muon;
+    size_t n;
+    test_case("model: the parts of a trainer's memory");
+    CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, MODEL_BASE "hidden_size=128"));
+    n = 4 * onebit_config_parameters(&config);
+    options.optimizer = 0;
+    CHECK_OK(onebit_trainer_memory(&config, &options, NULL, &m));
+    CHECK(m.weights + m.gradients + m.optimizer + m.activations + m.work == m.total);
+    CHECK(m.total == onebit_trainer_bytes(&config, &options, NULL));
+    CHECK(m.gradients >= n && m.gradients < n + n / 50);
+    CHECK(m.optimizer >= 2 * n && m.optimizer < 2 * n + n / 50);
+    CHECK(m.weights > 2 * n && m.weights < 3 * n && m.work > 0);
+    options.optimizer = 1;
+    CHECK_OK(onebit_trainer_memory(&config, &options, NULL, &muon));
+    CHECK(muon.weights == m.weights && muon.optimizer > n && muon.optimizer < m.optimizer);
+    CHECK(muon.work > m.work);
+    options.batch_size *= 2;
+    CHECK_OK(onebit_trainer_memory(&config, &options, NULL, &wide));
+    CHECK(wide.weights == m.weights && wide.gradients == m.gradients);
+    CHECK(wide.activations > 1.98 * (double)m.activations);
+}
+
 static void test_model(void) {
     model_test_cases();
+    model_test_smoothing();
     model_test_fresh();
     model_test_overfit();
     model_test_accumulation();
@@ -1666,6 +1948,8 @@ static void test_model(void) {
     model_test_ste();
     model_test_optimizers();
     model_test_schedules();
+    model_test_rates();
+    model_test_ramps();
     model_test_threads();
     model_test_session_threads();
     model_test_isa(ONEBIT_ISA_AVX2, "model: avx2 equals scalar");
@@ -1673,15 +1957,18 @@ static void test_model(void) {
     model_test_session();
     model_test_score();
     model_test_resume();
+    model_test_segments();
     model_test_blend();
     model_test_blend_values();
     model_test_anneal();
     model_test_groups();
     model_test_scale_counts();
     model_test_median();
+    model_test_refusals();
     model_test_diverged();
     model_test_settings();
     model_test_json();
     model_test_memory();
     model_test_bytes();
+    model_test_parts();
 }
