@@ -9608,16 +9608,21 @@ static onebit_status ob_section(const onebit_model *m, uint64_t at, uint64_t byt
     return ONEBIT_OK;
 }
 
+/* 1 when the bytes are a .1bit file of version 1. */
+static int ob_v1_is(const uint8_t *p, size_t bytes) {
+    return bytes >= 8 && memcmp(p, "1BIT", 4) == 0 && ob_get32(p + 4) == OB_V1_VERSION;
+}
+
 /* The head: magic, version, length, checksum, number of tensors. */
 static onebit_status ob_open_head(onebit_model *m) {
     const uint8_t *p = m->image;
     uint64_t room;
-    if (m->bytes < OB_HEAD_BYTES || memcmp(p, "1BIT", 4) != 0)
-        return ob_fail(ONEBIT_FORMAT, "not a .1bit file: it does not start with \"1BIT\"");
-    if (ob_get32(p + 4) == OB_V1_VERSION)
+    if (ob_v1_is(p, m->bytes))
         return ob_fail(ONEBIT_UNSUPPORTED,
                        "a .1bit file of version 1 has no scales and everything, norms too, cut to "
                        "-1, 0, +1: it cannot speak (onebit-export --list shows what it holds)");
+    if (m->bytes < OB_HEAD_BYTES || memcmp(p, "1BIT", 4) != 0)
+        return ob_fail(ONEBIT_FORMAT, "not a .1bit file: it does not start with \"1BIT\"");
     if (ob_get32(p + 4) != OB_FILE_VERSION)
         return ob_fail(ONEBIT_UNSUPPORTED, ".1bit version %lu; this library reads version %d",
                        (unsigned long)ob_get32(p + 4), OB_FILE_VERSION);
@@ -10522,11 +10527,6 @@ typedef struct ob_v1 {
     ob_slice config;
     uint32_t count;
 } ob_v1;
-
-/* 1 when the bytes are a .1bit file of version 1. */
-static int ob_v1_is(const uint8_t *p, size_t bytes) {
-    return bytes >= 8 && memcmp(p, "1BIT", 4) == 0 && ob_get32(p + 4) == OB_V1_VERSION;
-}
 
 /* Reads up to the first tensor; p[bytes] must have passed ob_v1_is. The number of tensors is not
    trusted: the walk ends with the bytes. */
