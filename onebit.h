@@ -625,10 +625,10 @@ typedef struct onebit_pack_options {
 } onebit_pack_options;
 ONEBIT_API onebit_pack_options onebit_pack_options_default(void);
 
-/* Writes a model as a .1bit file, atomically. input: a directory with model.safetensors, config.json
-   and tokenizer.json (or with checkpoint.safetensors), such a file, or a .1bit. Weights are latents,
-   which are quantized, or what onebit_file_unpack wrote. options NULL = 2 bits, as trained. Takes
-   memory for the new file and, as floats, for its largest tensor. */
+/* Writes a model as a .1bit file, atomically. input: a directory with model.safetensors,
+   config.json and tokenizer.json (or with checkpoint.safetensors), such a file, or a .1bit. Weights
+   are latents, which are quantized, or what onebit_file_unpack wrote. options NULL = 2 bits, as
+   trained. Takes memory for the new file and, as floats, for its largest tensor. */
 ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
                                           const onebit_pack_options *options,
                                           const onebit_env *env);
@@ -891,8 +891,8 @@ static void ob_out_text(ob_out *out, const char *text) { ob_out_add(out, text, s
 
 /* ---- formatted text, as printf writes it ----
    Our own, so that the library needs no stdio and texts do not follow the locale. It knows %d %u %x
-   %c %s %f %g %%, the flags - and 0, width, precision, * for both, and the lengths l, ll and z. Reals
-   are exact: the digits are those of the double itself, rounded half to even. */
+   %c %s %f %g %%, the flags - and 0, width, precision, * for both, and the lengths l, ll and z.
+   Reals are exact: the digits are those of the double itself, rounded half to even. */
 
 #define OB_REAL_DIGITS 800 /* 767 of the longest double, a guard in front, words of nine digits */
 #define OB_REAL_PLACES 60  /* precision of %f and %g at most */
@@ -901,7 +901,7 @@ static void ob_out_text(ob_out *out, const char *text) { ob_out_add(out, text, s
    double is m * 2^e, and with e < 0 that is m * 5^-e / 10^-e: whole numbers suffice, kept as words
    of nine decimal digits. */
 static int ob_real_digits(double v, char text[OB_REAL_DIGITS], int *shift) {
-    uint32_t word[90], digit;
+    uint32_t word[90], power;
     uint64_t bits, m, carry;
     int e, i, k, step, count = 2, n = 0;
     memcpy(&bits, &v, sizeof bits);
@@ -922,8 +922,10 @@ static int ob_real_digits(double v, char text[OB_REAL_DIGITS], int *shift) {
     }
     text[n++] = '0';
     for (i = count - 1; i >= 0; i--)
-        for (k = 0, digit = 100000000u; k < 9; k++, digit /= 10)
-            if (n > 1 || word[i] / digit % 10) text[n++] = (char)('0' + (int)(word[i] / digit % 10));
+        for (k = 0, power = 100000000u; k < 9; k++, power /= 10) {
+            int digit = (int)(word[i] / power % 10);
+            if (n > 1 || digit) text[n++] = (char)('0' + digit);
+        }
     return n;
 }
 
@@ -970,7 +972,8 @@ static void ob_real_text(char text[400], double v, int precision, int general) {
         return;
     }
     if (precision > OB_REAL_PLACES) precision = OB_REAL_PLACES;
-    n = ob_real_digits(v, digits, &shift), point = n - shift; /* the guard has weight 10^(point-1) */
+    n = ob_real_digits(v, digits, &shift);
+    point = n - shift; /* the guard has the weight 10^(point - 1) */
     if (!general) {
         ob_real_round(digits, n, point + precision);
         for (first = point - 1; first > 0 && digits[point - 1 - first] == '0';) first--;
@@ -6693,8 +6696,8 @@ typedef enum ob_format {
     OB_DENSE /* row-major float codes, only in memory, while training */
 } ob_format;
 
-static const char *const ob_format_names[OB_FORMAT_COUNT] = {
-    "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16", "t5x16"};
+static const char *const ob_format_names[OB_FORMAT_COUNT] = {"f32",   "f32x16", "f16x16", "q8x16",
+                                                             "t2x16", "b1x16",  "t5x16"};
 
 /* Columns of one group, and bytes that a group of 16 rows takes. */
 static const int ob_format_columns[OB_FORMAT_COUNT] = {1, 1, 1, 4, 16, 32, 20};
@@ -6900,8 +6903,8 @@ OB_BODY void ob_group_words(uint32_t words[16], const uint8_t *group) {
     for (r = 0; r < 16; r++) words[r] = ob_get32(group + 4 * r);
 }
 
-/* The code of trit i of a t5x16 byte. Division by 3^i is a multiplication by ceil(65536 / 3^i) and a
-   shift, which is exact below 256; bytes beyond 242 count as 121, five zeros. */
+/* The code of trit i of a t5x16 byte. Division by 3^i is a multiplication by ceil(65536 / 3^i) and
+   a shift, which is exact below 256; bytes beyond 242 count as 121, five zeros. */
 OB_BODY int ob_trit(uint32_t byte, int i) {
     static const uint32_t inverse[6] = {65536, 21846, 7282, 2428, 810, 270};
     byte = byte > 242u ? 121u : byte;
@@ -10578,8 +10581,8 @@ static onebit_status ob_v1_next(ob_v1 *v, ob_v1_tensor *t) {
     t->bytes = t->elements / (t->binary ? 8 : 4) + (t->elements % (t->binary ? 8 : 4) != 0);
     t->data = fits && bytes == t->bytes ? ob_read_bytes(&v->r, t->bytes) : NULL;
     if (!t->data)
-        return ob_fail(ONEBIT_FORMAT, ".1bit version 1: %s is cut off or has not the bytes of its "
-                                      "shape", t->name);
+        return ob_fail(ONEBIT_FORMAT, ".1bit version 1: %s has not the bytes of its shape",
+                       t->name);
     return ONEBIT_OK;
 }
 
@@ -10708,6 +10711,14 @@ static void ob_source_read(ob_source *s, ob_param *p, int mode) {
     }
 }
 
+/* What is not finite has no code. */
+static int ob_all_finite(const float *x, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (!(ob_absf(x[i]) <= FLT_MAX)) return 0;
+    return 1;
+}
+
 /* Fetches tensor number index as it is to be stored. Codes stay as they are where the mode stays;
    else the values are quantised as latents are. */
 static onebit_status ob_source_fetch(void *source, int index, ob_param *p) {
@@ -10724,6 +10735,8 @@ static onebit_status ob_source_fetch(void *source, int index, ob_param *p) {
     else ob_source_read(s, p, have.mode);
     if (p->info.mode < 0 || (p->info.mode == have.mode && (s->model || s->deployed)))
         return ONEBIT_OK;
+    if (!ob_all_finite(p->value, p->size))
+        return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
     z = ob_deployed_quantizer(&s->want, &p->info);
     memset(&x, 0, sizeof x); /* quantising needs no work memory */
     x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
@@ -10865,9 +10878,9 @@ static onebit_status ob_source_pack(ob_source *s, const char *output, int packin
     t.source = s, t.fetch = ob_source_fetch;
     m.p = NULL, m.packing = packing;
     OB_TRY(ob_image_write(&m, &t));
-    m.p = (uint8_t *)ob_alloc(&s->env, (size_t)m.at);
-    if (!m.p) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for %zu bytes", output,
-                             (size_t)m.at);
+    m.p = m.at > SIZE_MAX ? NULL : (uint8_t *)ob_alloc(&s->env, (size_t)m.at);
+    if (!m.p)
+        return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for %zu bytes", output, (size_t)m.at);
     memset(m.p, 0, (size_t)m.at);
     status = ob_image_write(&m, &t);
     if (status == ONEBIT_OK) status = ob_file_write(output, m.p, (size_t)m.at);
@@ -10913,7 +10926,7 @@ static onebit_status ob_leave_object(const onebit_env *env, const char *director
 
 /* What an item of the new file is. Items follow in one list: the weights, then the scales. */
 static void ob_leave_item(ob_st_item *item, char *name, const char *prefix, const ob_tensor *info,
-                           size_t scales) {
+                          size_t scales) {
     ob_out o = ob_out_on(name, 128);
     memset(item, 0, sizeof *item);
     ob_out_text(&o, prefix);
@@ -10989,8 +11002,7 @@ static int ob_v1_by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Walks over all tensors of a version 1 file and lists them as items; names must differ. Each record
-   has 18 bytes at least, which bounds count before memory is taken. */
+/* Walks over all tensors of a version 1 file and lists them as items; names must differ. */
 static onebit_status ob_v1_items(ob_v1 v, ob_st_item *items, char (*names)[128],
                                  const char **sorted) {
     ob_v1_tensor t;
@@ -11042,7 +11054,7 @@ static onebit_status ob_v1_unpack(const ob_map *map, const char *directory, cons
     ob_v1 v;
     OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
     OB_TRY(ob_v1_open(&v, map->data, map->bytes));
-    if (v.count > (v.r.n - v.r.at) / 18 || v.count > INT_MAX)
+    if (v.count > (v.r.n - v.r.at) / 18 || v.count > INT_MAX) /* the least that a record takes */
         return ob_fail(ONEBIT_FORMAT, ".1bit version 1: %lu tensors cannot be in it",
                        (unsigned long)v.count);
     items = (ob_st_item *)ob_alloc(env, v.count * each);
@@ -11078,8 +11090,8 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
     OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
     OB_TRY(ob_source_open(&s, input, env));
     if (latent && (s.model || s.deployed))
-        status = ob_fail(ONEBIT_USAGE, "%.200s holds no latent weights, only what they gave",
-                         input);
+        status =
+            ob_fail(ONEBIT_USAGE, "%.200s holds no latent weights, only what they gave", input);
     else status = ob_leave_weights(&s, path, latent);
     words = s.model ? s.model->tokenizer : s.tokenizer;
     if (status == ONEBIT_OK)

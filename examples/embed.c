@@ -37,8 +37,7 @@ int main(int argc, char **argv) {
     options.sample.max_tokens = 100;
     if (status == ONEBIT_OK) status = onebit_session_create(&session, model, NULL, NULL);
     if (status == ONEBIT_OK) print(NULL, prompt, strlen(prompt));
-    if (status == ONEBIT_OK)
-        status = onebit_generate(session, prompt, &options, print, NULL, NULL);
+    if (status == ONEBIT_OK) status = onebit_generate(session, prompt, &options, print, NULL, NULL);
     if (status != ONEBIT_OK) print(NULL, onebit_error_text(), strlen(onebit_error_text()));
     print(NULL, "\n", 1);
     onebit_session_free(session);

@@ -426,8 +426,10 @@ static void warn_modes(job *j, const onebit_config *c) {
                 "model gets worse, often useless; measure it with --val-data\n",
                 cli_program, blocks, c->num_layers, cli_get(j->c, "pack-mode"));
     if ((embedding || head) && !j->val && !j->c->quiet)
-        fprintf(stderr, "note: %s stored in another mode; the loss was not measured, give "
-                        "--val-data TEXT\n", embedding ? "the embedding is" : "the head is");
+        fprintf(stderr,
+                "note: %s stored in another mode; the loss was not measured, give "
+                "--val-data TEXT\n",
+                embedding ? "the embedding is" : "the head is");
     if (o->head_mode >= 0 && c->tie_word_embeddings && !j->c->quiet)
         fputs("note: --lm-head does nothing here: the head is the embedding\n", stderr);
 }

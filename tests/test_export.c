@@ -133,11 +133,20 @@ static int export_open(model_rig *r, const char *settings) {
 }
 
 static void export_clean(model_rig *r) {
-    static const char *const names[] = {
-        "out/model.safetensors", "out/config.json", "out/tokenizer.json",     "out",
-        "model.safetensors",     "config.json",     "tokenizer.json",         "model.1bit",
-        "a.1bit",                "b.1bit",          "checkpoint.safetensors", "other.safetensors",
-        "old.1bit",              ""};
+    static const char *const names[] = {"out/model.safetensors",
+                                        "out/config.json",
+                                        "out/tokenizer.json",
+                                        "out",
+                                        "model.safetensors",
+                                        "config.json",
+                                        "tokenizer.json",
+                                        "model.1bit",
+                                        "a.1bit",
+                                        "b.1bit",
+                                        "checkpoint.safetensors",
+                                        "other.safetensors",
+                                        "old.1bit",
+                                        ""};
     size_t i;
     model_close(r);
     for (i = 0; i < sizeof names / sizeof names[0]; i++) remove(export_path(names[i]));
@@ -188,8 +197,8 @@ static void export_test_round_trip(void) {
         CHECK_OK(onebit_file_pack(export_path("b.1bit"), export_path("b.1bit"), NULL, NULL));
         CHECK(export_equal("b.1bit", "model.1bit"));
         test_case("export: a safetensors directory of latents or deployed weights packs the same");
-        CHECK_OK(onebit_file_unpack(export_path("out"), export_path("checkpoint.safetensors"), 1,
-                                    NULL));
+        CHECK_OK(
+            onebit_file_unpack(export_path("out"), export_path("checkpoint.safetensors"), 1, NULL));
         CHECK(export_equal("out/model.safetensors", "model.safetensors"));
         CHECK(export_equal("out/config.json", "config.json"));
         CHECK(export_equal("out/tokenizer.json", "tokenizer.json"));
@@ -215,8 +224,8 @@ static void export_test_modes(void) {
         const char *trained, *stored;
         int block, embedding, head;
     } cases[] = {
-        {"layer_bit_map=ternary embedding=f16", "layer_bit_map=binary embedding=f16",
-         ONEBIT_BINARY, -1, -1},
+        {"layer_bit_map=ternary embedding=f16", "layer_bit_map=binary embedding=f16", ONEBIT_BINARY,
+         -1, -1},
         {"layer_bit_map=binary embedding=f16", "layer_bit_map=ternary embedding=8bit",
          ONEBIT_TERNARY, ONEBIT_8BIT, -1},
         {"layer_bit_map=f32 embedding=f32 tie_word_embeddings=false lm_head=f32",
@@ -226,7 +235,8 @@ static void export_test_modes(void) {
     size_t i;
     test_case("export: other modes give what a trainer of these modes would write");
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        onebit_pack_options o = export_options(0, cases[i].block, cases[i].embedding, cases[i].head);
+        onebit_pack_options o =
+            export_options(0, cases[i].block, cases[i].embedding, cases[i].head);
         model_rig r;
         if (!export_open(&r, cases[i].trained)) continue;
         CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("checkpoint.safetensors"), &o,
@@ -315,10 +325,25 @@ static void export_seal(uint8_t *image, size_t bytes) {
 }
 
 static void export_test_hostile(void) {
-    static const uint64_t lies[] = {0,          1,          2,          5,           6,
-                                    7,          63,         64,         65,          255,
-                                    1u << 20,   0x7FFFFFFF, 0x80000000, 0xFFFFFFFFu, 1ull << 32,
-                                    1ull << 62, 1ull << 63, UINT64_MAX, UINT64_MAX - 63};
+    static const uint64_t lies[] = {0,
+                                    1,
+                                    2,
+                                    5,
+                                    6,
+                                    7,
+                                    63,
+                                    64,
+                                    65,
+                                    255,
+                                    1u << 20,
+                                    0x7FFFFFFF,
+                                    0x80000000,
+                                    0xFFFFFFFFu,
+                                    1ull << 32,
+                                    1ull << 62,
+                                    1ull << 63,
+                                    UINT64_MAX,
+                                    UINT64_MAX - 63};
     onebit_pack_options five = export_options(1, -1, -1, -1);
     model_rig r;
     ob_map map;
@@ -381,8 +406,10 @@ static int export_count(void *user, const onebit_tensor_info *info) {
 static void export_test_unfit(void) {
     model_rig r;
     onebit_env env = ob_env_or_default(NULL);
+    const float odd[4] = {NAN, -NAN, HUGE_VALF, -HUGE_VALF};
     onebit_config c;
-    int count = 0;
+    onebit_parameter p;
+    int count = 0, i;
     test_case("export: weights that do not fit the config are named");
     if (!export_open(&r, "layer_bit_map=ternary")) return;
     CHECK_OK(onebit_file_list(export_path("model.1bit"), export_count, &count, NULL));
@@ -401,6 +428,14 @@ static void export_test_unfit(void) {
     CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
                 "gate_proj");
     CHECK(!ob_file_exists(export_path("a.1bit")));
+    CHECK_OK(ob_leave_object(&env, export_dir, "config.json", ob_write_config, &r.config));
+    CHECK_OK(onebit_trainer_parameter(r.trainer, 3, &p));
+    for (i = 0; i < 4; i++) {
+        p.value[1] = odd[i];
+        CHECK_OK(ob_trainer_write(r.trainer, export_path("model.safetensors"), 0, NULL));
+        CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
+                    "not finite");
+    }
     remove(export_path("config.json"));
     CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_IO,
                 "config.json");
@@ -493,8 +528,8 @@ static int export_try_v1(const uint8_t *bytes, size_t n) {
 }
 
 static void export_test_v1(void) {
-    static const int8_t matrix[6] = {1, -1, 0, -1, 1, -1}, vector[9] = {1, -1, 1, -1, -1,
-                                                                       1, -1, 1, 1};
+    static const int8_t matrix[6] = {1, -1, 0, -1, 1, -1},
+                        vector[9] = {1, -1, 1, -1, -1, 1, -1, 1, 1};
     export_v1 v = export_old("ln_f.weight");
     const ob_st_tensor *t;
     onebit_model *model = NULL;
@@ -530,8 +565,8 @@ static void export_test_v1(void) {
 }
 
 static void export_test_v1_hostile(void) {
-    static const uint64_t lies[] = {0,          2,          3,         4,          5,
-                                    0x7FFFFFFF, 0x80000000, 1u << 20,  0xFFFFFFFF, 1ull << 32,
+    static const uint64_t lies[] = {0,          2,          3,          4,          5,
+                                    0x7FFFFFFF, 0x80000000, 1u << 20,   0xFFFFFFFF, 1ull << 32,
                                     1ull << 61, 1ull << 62, 1ull << 63, UINT64_MAX};
     export_v1 v = export_old("ln_f.weight"), bad;
     model_rig none;
