@@ -1079,33 +1079,38 @@ static void ob_format_one(ob_out *out, ob_format_args *args, ob_format_spec *s, 
         if (!(v <= DBL_MAX)) s->zero = 0;
         ob_real_text(text, v, s->precision < 0 ? 6 : s->precision, letter == 'g');
         n = strlen(text);
-    } else if (letter == '%') {
-        text[0] = '%', n = 1;
-    } else {
+    } else if (letter == 'd' || letter == 'u' || letter == 'x') {
         unsigned base = letter == 'x' ? 16 : 10;
         uint64_t v = ob_format_integer(args, s->length, letter == 'd', &sign);
         do text[--n] = "0123456789abcdef"[v % base];
         while ((v /= base) != 0);
         p = text + n, n = sizeof text - n;
+    } else {
+        text[0] = letter, n = 1; /* %% */
     }
     ob_format_pad(out, s, sign, p, n);
 }
 
-/* As vsnprintf: writes at most size bytes with a terminator and gives the length that it needs. */
-static size_t ob_print_list(char *text, size_t size, const char *format, va_list list) {
-    ob_out out = ob_out_on(text, size);
+/* Adds formatted text. */
+static void ob_out_list(ob_out *out, const char *format, va_list list) {
     ob_format_args args;
     va_copy(args.list, list);
     while (*format) {
         size_t n = strcspn(format, "%");
         ob_format_spec spec;
-        ob_out_add(&out, format, n);
+        ob_out_add(out, format, n);
         format += n;
         if (!*format) break;
         format = ob_format_read(format + 1, &args, &spec);
-        if (*format) ob_format_one(&out, &args, &spec, *format++);
+        if (*format) ob_format_one(out, &args, &spec, *format++);
     }
     va_end(args.list);
+}
+
+/* As vsnprintf: writes at most size bytes with a terminator and gives the length that it needs. */
+static size_t ob_print_list(char *text, size_t size, const char *format, va_list list) {
+    ob_out out = ob_out_on(text, size);
+    ob_out_list(&out, format, list);
     return out.n;
 }
 
@@ -1117,6 +1122,14 @@ OB_PRINTF(3, 4) static size_t ob_print(char *text, size_t size, const char *form
     n = ob_print_list(text, size, format, list);
     va_end(list);
     return n;
+}
+
+/* Adds as printf writes. */
+OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    ob_out_list(out, format, list);
+    va_end(list);
 }
 
 /* ---- errors ----
@@ -1505,18 +1518,6 @@ static size_t ob_utf8_encode(uint32_t code, char out[4]) {
     for (i = length - 1; i > 0; i--, code >>= 6) out[i] = (char)(uint8_t)(0x80u | (code & 0x3Fu));
     out[0] = (char)(uint8_t)((0xF00u >> length & 0xF0u) | code);
     return length;
-}
-
-/* ---- adding to an ob_out ---- */
-
-/* Adds as printf writes, at most 511 bytes per call; the rest is cut. */
-OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) {
-    char text[512];
-    va_list list;
-    va_start(list, format);
-    ob_print_list(text, sizeof text, format, list);
-    va_end(list);
-    ob_out_text(out, text);
 }
 
 /* =================================================================================================
