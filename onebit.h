@@ -45,6 +45,7 @@
    FLAGS     ONEBIT_STATIC    all functions static (a private copy per translation unit)
              ONEBIT_API       your own linkage attribute
              ONEBIT_NO_FILES  no file is ever opened: models and tokenizers come from memory
+             ONEBIT_NO_STDIO  <stdio.h> is not used: files can be read (not on Windows), not written
              ONEBIT_NO_SIMD   only the portable kernels are compiled
    ============================================================================================== */
 #ifndef ONEBIT_H
@@ -495,7 +496,7 @@ typedef struct onebit_model onebit_model;
 /* One stored tensor. */
 typedef struct onebit_tensor_info {
     const char *name;   /* Hugging Face name, "model.layers.0.self_attn.q_proj.weight" */
-    const char *format; /* "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16" */
+    const char *format; /* "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16", "t5x16" */
     int rows, cols;
     size_t bytes; /* packed data and scales */
     float scale;  /* of the whole tensor, or of its first row or group */
@@ -644,6 +645,50 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
 ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
                                                     onebit_train_options *options,
                                                     const char *path, const onebit_env *env);
+
+/* -------------------------------------------------------------------------------------------------
+   >>api: files
+   ---------------------------------------------------------------------------------------------- */
+
+/* How ternary matrices lie in a .1bit file. Both give the same logits, bit for bit. */
+typedef enum onebit_packing {
+    ONEBIT_PACKING_2_BITS, /* t2x16: four codes in a byte; the faster one */
+    ONEBIT_PACKING_5_IN_8  /* t5x16: five codes in a byte, 1.6 bits per weight; the smaller one */
+} onebit_packing;
+
+/* How onebit_file_pack stores a model: an onebit_packing; an onebit_mode for all blocks, for the
+   embedding and for an untied head, -1 = as the model was trained. A model that was trained in
+   another mode gets worse: measure it. */
+typedef struct onebit_pack_options {
+    int packing, block_mode, embedding_mode, head_mode;
+} onebit_pack_options;
+ONEBIT_API onebit_pack_options onebit_pack_options_default(void);
+
+/* Writes a model as a .1bit file, atomically. input: a directory with model.safetensors,
+   config.json and tokenizer.json (or with checkpoint.safetensors), such a file, or a .1bit. Weights
+   are latents, which are quantized, or what onebit_file_unpack wrote. options NULL = 2 bits, as
+   trained. Takes memory for the new file and, as floats, for its largest tensor. */
+ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
+                                          const onebit_pack_options *options,
+                                          const onebit_env *env);
+
+/* Writes a model as directory/model.safetensors, config.json and tokenizer.json, each atomically.
+   latent 1: the float weights that the trainer moves, for which input must be such a directory or a
+   checkpoint. latent 0: the weights that the model computes with, as float32 (code * scale), and
+   the scales as onebit.scale.NAME, so that packing them again gives the same model. A .1bit of
+   version 1 gives its bare codes as int8 and its config as it stands. */
+ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *input, int latent,
+                                            const onebit_env *env);
+
+/* Receives one tensor of a file. Return non-zero to stop. */
+typedef int (*onebit_tensor_fn)(void *user, const onebit_tensor_info *tensor);
+
+/* Calls each for every tensor of a file in its order: a .1bit (version 2, or 1 with the formats
+   "ternary v1" and "binary v1") or a safetensors file (whose format is its type, "F32"). The names
+   are valid during the call. A vector has 1 row; of more than two dimensions, cols is the product
+   of all but the first. */
+ONEBIT_API onebit_status onebit_file_list(const char *path, onebit_tensor_fn each, void *user,
+                                          const onebit_env *env);
 
 /* -------------------------------------------------------------------------------------------------
    >>api: session
@@ -819,9 +864,14 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(ONEBIT_NO_STDIO) && defined(_WIN32) && !defined(ONEBIT_NO_FILES)
+#define ONEBIT_NO_FILES /* files are read through stdio there */
+#endif
+#ifndef ONEBIT_NO_STDIO
+#include <stdio.h>
+#endif
 
 /* Lets the compiler check the arguments of our printf-like functions against their formats; text
    and first count parameters from 1. */
@@ -844,6 +894,282 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
 /* Small hot functions, and those that some build may leave unused: inline ones give no warning
    then. */
 #define OB_INLINE static inline
+
+/* ---- a writer into a fixed place, counting what is needed as snprintf does ----
+   The same code measures a text (size 0) and writes it, so a caller may ask first and then take
+   just the memory that it needs. It never fails: a place that is too small shows as n >= size. */
+
+typedef struct ob_out {
+    char *p;     /* may be NULL when size is 0 */
+    size_t size; /* of p, terminator included */
+    size_t n;    /* bytes that the whole text needs, without terminator */
+} ob_out;
+
+/* Starts a text in p[size]; p NULL or size 0 only counts. */
+static ob_out ob_out_on(char *p, size_t size) {
+    ob_out out;
+    out.p = p;
+    out.size = p ? size : 0;
+    out.n = 0;
+    if (out.size) p[0] = 0;
+    return out;
+}
+
+/* What fits is written and always terminated. A multi-byte character may be cut at the end; n tells
+   the caller that there was more. */
+static void ob_out_add(ob_out *out, const void *data, size_t bytes) {
+    size_t room = out->n < out->size ? out->size - out->n - 1 : 0;
+    size_t take = bytes < room ? bytes : room;
+    if (take) memcpy(out->p + out->n, data, take);
+    if (out->n < out->size) out->p[out->n + take] = 0;
+    out->n += bytes;
+}
+
+/* Adds a terminated text. */
+static void ob_out_text(ob_out *out, const char *text) { ob_out_add(out, text, strlen(text)); }
+
+/* ---- formatted text, as printf writes it ----
+   Our own, so that the library needs no stdio and texts do not follow the locale. It knows %d %u %x
+   %c %s %f %g %%, the flags - and 0, width, precision, * for both, and the lengths l, ll and z.
+   Reals are exact: the digits are those of the double itself, rounded half to even. */
+
+#define OB_REAL_DIGITS 800 /* 767 of the longest double, a guard in front, words of nine digits */
+#define OB_REAL_PLACES 60  /* precision of %f and %g at most */
+
+/* The digits of a finite v >= 0 into text behind a guard '0': v = digits * 10^-*shift; how many. A
+   double is m * 2^e, and with e < 0 that is m * 5^-e / 10^-e: whole numbers suffice, kept as words
+   of nine decimal digits. */
+static int ob_real_digits(double v, char text[OB_REAL_DIGITS], int *shift) {
+    uint32_t word[90], power;
+    uint64_t bits, m, carry;
+    int e, i, k, step, count = 2, n = 0;
+    memcpy(&bits, &v, sizeof bits);
+    e = (int)(bits >> 52 & 2047), m = bits & 0xFFFFFFFFFFFFFu;
+    if (e) m |= (uint64_t)1 << 52, e--;
+    for (e -= 1074; m && !(m & 1); m >>= 1) e++;
+    word[0] = (uint32_t)(m % 1000000000u), word[1] = (uint32_t)(m / 1000000000u);
+    *shift = e < 0 && m ? -e : 0;
+    for (k = m ? (e < 0 ? -e : e) : 0; k > 0; k -= step) {
+        uint64_t factor = 1;
+        step = k < 12 ? k : 12;
+        for (i = 0; i < step; i++) factor *= e < 0 ? 5 : 2;
+        for (i = 0, carry = 0; i < count; i++, carry /= 1000000000u) {
+            carry += word[i] * factor;
+            word[i] = (uint32_t)(carry % 1000000000u);
+        }
+        if (carry) word[count++] = (uint32_t)carry;
+    }
+    text[n++] = '0';
+    for (i = count - 1; i >= 0; i--)
+        for (k = 0, power = 100000000u; k < 9; k++, power /= 10) {
+            int digit = (int)(word[i] / power % 10);
+            if (n > 1 || digit) text[n++] = (char)('0' + digit);
+        }
+    return n;
+}
+
+/* Rounds digits[n] to the first keep of them, half to even; the others become 0. keep < 0: all. */
+static void ob_real_round(char *digits, int n, int keep) {
+    int i, up = 0;
+    if (keep >= n) return;
+    if (keep >= 0) {
+        for (i = n - 1; i > keep; i--) up |= digits[i] != '0';
+        up = digits[keep] > '5' || (digits[keep] == '5' && (up || (keep && digits[keep - 1] & 1)));
+    }
+    for (i = keep < 0 ? 0 : keep; i < n; i++) digits[i] = '0';
+    for (i = keep - 1; up && i >= 0; i--) {
+        up = digits[i] == '9';
+        digits[i] = (char)(up ? '0' : digits[i] + 1);
+    }
+}
+
+/* Digits from the one of weight 10^first on, places of them behind the point; terminated. */
+static void ob_real_fixed(char *out, const char *digits, int n, int point, int first, int places) {
+    int i;
+    for (i = first; i >= -places; i--) {
+        int at = point - 1 - i;
+        if (i == -1) *out++ = '.';
+        *out++ = (char)(at >= 0 && at < n ? digits[at] : '0');
+    }
+    *out = 0;
+}
+
+/* Drops zeros behind a point, and the point. */
+static void ob_real_trim(char *text) {
+    char *end = text + strlen(text);
+    if (!strchr(text, '.')) return;
+    while (end[-1] == '0') end--;
+    *(end[-1] == '.' ? end - 1 : end) = 0;
+}
+
+/* %f (general 0) or %g of a v >= 0 with this precision. text has room for 400 bytes. */
+static void ob_real_text(char text[400], double v, int precision, int general) {
+    char digits[OB_REAL_DIGITS];
+    int shift, n, point, x = 0, first = 0;
+    if (!(v <= DBL_MAX)) {
+        memcpy(text, v == v ? "inf" : "nan", 4);
+        return;
+    }
+    if (precision > OB_REAL_PLACES) precision = OB_REAL_PLACES;
+    n = ob_real_digits(v, digits, &shift);
+    point = n - shift; /* the guard has the weight 10^(point - 1) */
+    if (!general) {
+        ob_real_round(digits, n, point + precision);
+        for (first = point - 1; first > 0 && digits[point - 1 - first] == '0';) first--;
+        ob_real_fixed(text, digits, n, point, first > 0 ? first : 0, precision);
+        return;
+    }
+    if (precision == 0) precision = 1;
+    ob_real_round(digits, n, 1 + precision);
+    while (first < n - 1 && digits[first] == '0') first++;
+    if (digits[first] != '0') x = point - 1 - first;
+    if (x >= -4 && x < precision) {
+        ob_real_fixed(text, digits, n, point, x > 0 ? x : 0, precision - 1 - x);
+        ob_real_trim(text);
+        return;
+    }
+    ob_real_fixed(text, digits + first, n - first, 1, 0, precision - 1);
+    ob_real_trim(text);
+    text += strlen(text);
+    *text++ = 'e', *text++ = x < 0 ? '-' : '+', x = x < 0 ? -x : x;
+    if (x > 99) *text++ = (char)('0' + x / 100);
+    *text++ = (char)('0' + x / 10 % 10), *text++ = (char)('0' + x % 10), *text = 0;
+}
+
+/* What stands between % and its letter. */
+typedef struct ob_format_spec {
+    int left, zero, width, precision; /* precision -1 = none */
+    int length;                       /* 0 int, 1 l, 2 ll, 3 z */
+} ob_format_spec;
+
+/* Arguments in a struct, because a va_list cannot be handed on by address everywhere. */
+typedef struct ob_format_args {
+    va_list list;
+} ob_format_args;
+
+/* A number in the format, or *. */
+static const char *ob_format_number(const char *p, ob_format_args *args, int *out) {
+    *out = 0;
+    if (*p == '*') {
+        *out = va_arg(args->list, int);
+        return p + 1;
+    }
+    while (*p >= '0' && *p <= '9') *out = *out * 10 + (*p++ - '0');
+    return p;
+}
+
+/* Reads what stands behind %; gives its letter. */
+static const char *ob_format_read(const char *p, ob_format_args *args, ob_format_spec *s) {
+    memset(s, 0, sizeof *s);
+    s->precision = -1;
+    for (; *p == '-' || *p == '0'; p++) {
+        if (*p == '-') s->left = 1;
+        else s->zero = 1;
+    }
+    p = ob_format_number(p, args, &s->width);
+    if (*p == '.') p = ob_format_number(p + 1, args, &s->precision);
+    for (; *p == 'l'; p++) s->length++;
+    if (*p == 'z') s->length = 3, p++;
+    return p;
+}
+
+/* The magnitude of an integer argument; *sign is '-' or 0. */
+static uint64_t ob_format_integer(ob_format_args *args, int length, int is_signed, char *sign) {
+    int64_t v;
+    *sign = 0;
+    if (length == 3) return va_arg(args->list, size_t);
+    if (!is_signed)
+        return length == 0   ? va_arg(args->list, unsigned)
+               : length == 1 ? va_arg(args->list, unsigned long)
+                             : va_arg(args->list, unsigned long long);
+    v = length == 0   ? va_arg(args->list, int)
+        : length == 1 ? va_arg(args->list, long)
+                      : va_arg(args->list, long long);
+    if (v < 0) *sign = '-';
+    return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+}
+
+/* Text with its sign and padding. */
+static void ob_format_pad(ob_out *out, const ob_format_spec *s, char sign, const char *text,
+                          size_t n) {
+    int fill = s->width - (int)n - (sign != 0), zero = s->zero && !s->left;
+    if (sign && zero) ob_out_add(out, &sign, 1);
+    for (; !s->left && fill > 0; fill--) ob_out_add(out, zero ? "0" : " ", 1);
+    if (sign && !zero) ob_out_add(out, &sign, 1);
+    ob_out_add(out, text, n);
+    for (; fill > 0; fill--) ob_out_add(out, " ", 1);
+}
+
+/* One conversion. */
+static void ob_format_one(ob_out *out, ob_format_args *args, ob_format_spec *s, char letter) {
+    char text[400], sign = 0;
+    const char *p = text;
+    size_t n = sizeof text;
+    if (letter == 's') {
+        p = va_arg(args->list, const char *);
+        for (n = 0; (s->precision < 0 || n < (size_t)s->precision) && p[n];) n++;
+    } else if (letter == 'c') {
+        text[0] = (char)va_arg(args->list, int), n = 1;
+    } else if (letter == 'f' || letter == 'g') {
+        double v = va_arg(args->list, double);
+        uint64_t bits;
+        memcpy(&bits, &v, sizeof bits);
+        if (bits >> 63) sign = '-', v = -v;
+        if (!(v <= DBL_MAX)) s->zero = 0;
+        ob_real_text(text, v, s->precision < 0 ? 6 : s->precision, letter == 'g');
+        n = strlen(text);
+    } else if (letter == 'd' || letter == 'u' || letter == 'x') {
+        unsigned base = letter == 'x' ? 16 : 10;
+        uint64_t v = ob_format_integer(args, s->length, letter == 'd', &sign);
+        do text[--n] = "0123456789abcdef"[v % base];
+        while ((v /= base) != 0);
+        p = text + n, n = sizeof text - n;
+    } else {
+        text[0] = letter, n = 1; /* %% */
+    }
+    ob_format_pad(out, s, sign, p, n);
+}
+
+/* Adds formatted text. */
+static void ob_out_list(ob_out *out, const char *format, va_list list) {
+    ob_format_args args;
+    va_copy(args.list, list);
+    while (*format) {
+        size_t n = strcspn(format, "%");
+        ob_format_spec spec;
+        ob_out_add(out, format, n);
+        format += n;
+        if (!*format) break;
+        format = ob_format_read(format + 1, &args, &spec);
+        if (*format) ob_format_one(out, &args, &spec, *format++);
+    }
+    va_end(args.list);
+}
+
+/* As vsnprintf: writes at most size bytes with a terminator and gives the length that it needs. */
+static size_t ob_print_list(char *text, size_t size, const char *format, va_list list) {
+    ob_out out = ob_out_on(text, size);
+    ob_out_list(&out, format, list);
+    return out.n;
+}
+
+/* As snprintf. */
+OB_PRINTF(3, 4) static size_t ob_print(char *text, size_t size, const char *format, ...) {
+    va_list list;
+    size_t n;
+    va_start(list, format);
+    n = ob_print_list(text, size, format, list);
+    va_end(list);
+    return n;
+}
+
+/* Adds as printf writes. */
+OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    ob_out_list(out, format, list);
+    va_end(list);
+}
 
 /* ---- errors ----
    A function that fails sets the text once, where the cause is known, and returns the status; its
@@ -873,7 +1199,7 @@ OB_PRINTF(2, 3) static onebit_status ob_fail(onebit_status code, const char *for
     char text[sizeof ob_error];
     va_list list;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    ob_print_list(text, sizeof text, format, list);
     va_end(list);
     memcpy(ob_error, text, sizeof text);
     return code;
@@ -1231,50 +1557,6 @@ static size_t ob_utf8_encode(uint32_t code, char out[4]) {
     for (i = length - 1; i > 0; i--, code >>= 6) out[i] = (char)(uint8_t)(0x80u | (code & 0x3Fu));
     out[0] = (char)(uint8_t)((0xF00u >> length & 0xF0u) | code);
     return length;
-}
-
-/* ---- a writer into a fixed place, counting what is needed as snprintf does ----
-   The same code measures a text (size 0) and writes it, so a caller may ask first and then take
-   just the memory that it needs. It never fails: a place that is too small shows as n >= size. */
-
-typedef struct ob_out {
-    char *p;     /* may be NULL when size is 0 */
-    size_t size; /* of p, terminator included */
-    size_t n;    /* bytes that the whole text needs, without terminator */
-} ob_out;
-
-/* Starts a text in p[size]; p NULL or size 0 only counts. */
-static ob_out ob_out_on(char *p, size_t size) {
-    ob_out out;
-    out.p = p;
-    out.size = p ? size : 0;
-    out.n = 0;
-    if (out.size) p[0] = 0;
-    return out;
-}
-
-/* What fits is written and always terminated. A multi-byte character may be cut at the end; n tells
-   the caller that there was more. */
-static void ob_out_add(ob_out *out, const void *data, size_t bytes) {
-    size_t room = out->n < out->size ? out->size - out->n - 1 : 0;
-    size_t take = bytes < room ? bytes : room;
-    if (take) memcpy(out->p + out->n, data, take);
-    if (out->n < out->size) out->p[out->n + take] = 0;
-    out->n += bytes;
-}
-
-/* Adds a terminated text. */
-static void ob_out_text(ob_out *out, const char *text) { ob_out_add(out, text, strlen(text)); }
-
-/* Adds as printf writes, at most 511 bytes per call; the rest is cut. No %g and %f: the locale may
-   have its own decimal point (ob_out_number in >>json is for those). */
-OB_PRINTF(2, 3) static void ob_out_format(ob_out *out, const char *format, ...) {
-    char text[512];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    ob_out_text(out, text);
 }
 
 /* =================================================================================================
@@ -1641,13 +1923,12 @@ static void ob_buffer_text(ob_buffer *b, const char *terminated) {
     ob_buffer_add(b, terminated, strlen(terminated));
 }
 
-/* Adds as printf writes, at most 511 bytes per call; the rest is cut. As with ob_out_format, no %g
-   and %f. */
+/* Adds as printf writes, at most 511 bytes per call; the rest is cut. */
 OB_PRINTF(2, 3) static void ob_buffer_format(ob_buffer *b, const char *format, ...) {
     char text[512];
     va_list list;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    ob_print_list(text, sizeof text, format, list);
     va_end(list);
     ob_buffer_text(b, text);
 }
@@ -1673,19 +1954,26 @@ static double ob_seconds(void) {
 #endif
 }
 
-/* The switch for systems without a file system: stdio's fopen is never called. */
 #ifdef ONEBIT_NO_FILES
 #define OB_NO_SUCH_FILE "built with ONEBIT_NO_FILES: open it from memory"
+#else
+#define OB_NO_SUCH_FILE "no such file"
+#endif
 
-/* Writing a file: create, put, end; drop removes one. Without files nothing can be created. */
+/* Files are written through stdio. Without it, or without files, none can be created. */
+#if defined(ONEBIT_NO_FILES) || defined(ONEBIT_NO_STDIO)
+#define OB_NOT_WRITABLE "built with ONEBIT_NO_FILES or ONEBIT_NO_STDIO, which write no file"
+
+/* The same four as below. */
 static void *ob_file_create(const char *path) { return (void)path, (void *)NULL; }
 static int ob_file_put(void *file, const void *data, size_t bytes) {
     return (void)file, (void)data, (void)bytes, 0;
 }
 static int ob_file_end(void *file) { return (void)file, 0; }
 static void ob_file_drop(const char *path) { (void)path; }
+static int ob_replace(const char *from, const char *to) { return (void)from, (void)to, 0; }
 #else
-#define OB_NO_SUCH_FILE "no such file"
+#define OB_NOT_WRITABLE "cannot be written"
 
 /* Writing a file: create, put, end; drop removes one. put and end give 1 when they succeed. */
 static void *ob_file_create(const char *path) { return fopen(path, "wb"); }
@@ -1694,11 +1982,21 @@ static int ob_file_put(void *file, const void *data, size_t bytes) {
 }
 static int ob_file_end(void *file) { return fclose((FILE *)file) == 0; }
 static void ob_file_drop(const char *path) { (void)remove(path); }
+
+/* Gives a file the name of another in one step: POSIX demands that of rename. The C library's fails
+   on Windows when the target exists. */
+static int ob_replace(const char *from, const char *to) {
+#ifdef _WIN32
+    return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0;
+#else
+    return rename(from, to) == 0;
+#endif
+}
 #endif
 #define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
-/* ---- what systems do differently: map, sync, rename, kind, make, list ----
-   Nine small functions, written three times (none, Windows, POSIX); everything below is written
+/* ---- what systems do differently: map, sync, kind, make, list ----
+   Small functions, written three times (none, Windows, POSIX); everything below is written
    once on top of them. They return 1 = done, 0 = failed and set no error text: the callers know
    what the path was for. */
 
@@ -1722,7 +2020,6 @@ typedef void (*ob_name_fn)(void *user, const char *name);
 /* Each keeps the meaning of its twin below; what needs a file then ends in OB_NO_SUCH_FILE. */
 static ob_found ob_path_find(const char *path) { return (void)path, OB_FOUND_NOTHING; }
 static int ob_make_one(const char *path) { return (void)path, 0; }
-static int ob_replace(const char *from, const char *to) { return (void)from, (void)to, 0; }
 static long ob_process(void) { return 0; }
 static double ob_path_time(const char *path) { return (void)path, -1.0; }
 static int ob_sync_path(const char *path) { return (void)path, 0; }
@@ -1764,16 +2061,11 @@ static int ob_sync_path(const char *path) {
     return ok;
 }
 
-static int ob_replace(const char *from, const char *to) {
-    /* rename of the C library fails on Windows when the target exists */
-    return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0;
-}
-
 static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
     char pattern[OB_PATH_MAX + 3];
     WIN32_FIND_DATAA found;
     HANDLE search;
-    snprintf(pattern, sizeof pattern, "%s/*", path);
+    ob_print(pattern, sizeof pattern, "%s/*", path);
     search = FindFirstFileA(pattern, &found);
     if (search == INVALID_HANDLE_VALUE) return 0;
     do {
@@ -1819,10 +2111,8 @@ static ob_found ob_path_find(const char *path) {
     return S_ISDIR(st.st_mode) ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
 }
 
-/* 0777 less the user's umask, as mkdir and every tool do it. rename replaces in one step: POSIX
-   demands that. */
+/* 0777 less the user's umask, as mkdir and every tool do it. */
 static int ob_make_one(const char *path) { return mkdir(path, 0777) == 0; }
-static int ob_replace(const char *from, const char *to) { return rename(from, to) == 0; }
 static long ob_process(void) { return (long)getpid(); }
 
 /* Seconds since some moment when a file was last written to; -1 = there is none. */
@@ -1896,8 +2186,7 @@ static void ob_map_close(ob_map *map) {
 static onebit_status ob_path_join(char *out, size_t size, const char *directory, const char *name) {
     size_t n = strlen(directory);
     const char *slash = n && directory[n - 1] != '/' ? "/" : "";
-    int length = snprintf(out, size, "%s%s%s", directory, slash, name);
-    if (length < 0 || (size_t)length >= size)
+    if (ob_print(out, size, "%s%s%s", directory, slash, name) >= size)
         return ob_fail(ONEBIT_IO, "path too long: %.80s/%.80s", directory, name);
     return ONEBIT_OK;
 }
@@ -1957,7 +2246,7 @@ static void ob_sweep_name(void *user, const char *found) {
     if (strncmp(found, s->name, n) != 0 || found[n] != '.') return;
     digits = strspn(found + n + 1, "0123456789");
     if (digits == 0 || strcmp(found + n + 1 + digits, ".tmp") != 0) return;
-    snprintf(path, sizeof path, "%s/%s", s->directory, found);
+    ob_print(path, sizeof path, "%s/%s", s->directory, found);
     time = ob_path_time(path);
     if (time >= 0 && s->now - time > OB_STALE_SECONDS) ob_file_drop(path);
 }
@@ -1978,10 +2267,10 @@ static void ob_sink_sweep(const ob_sink *s) {
 static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     memset(s, 0, sizeof *s);
     if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
-    snprintf(s->path, sizeof s->path, "%s", path);
-    snprintf(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
+    ob_print(s->path, sizeof s->path, "%s", path);
+    ob_print(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
     s->file = ob_file_create(s->temporary);
-    if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: cannot be written", path);
+    if (!s->file) return ob_fail(ONEBIT_IO, "%.200s: %s", path, OB_NOT_WRITABLE);
     ob_sink_sweep(s);
     return ONEBIT_OK;
 }
@@ -2193,7 +2482,7 @@ OB_PRINTF(2, 3) static void ob_json_error(ob_json *j, const char *format, ...) {
     va_list list;
     if (j->status != ONEBIT_OK) return;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    ob_print_list(text, sizeof text, format, list);
     va_end(list);
     for (p = j->start; p < j->p; p++) {
         if (*p == '\n') line++, column = 1;
@@ -2437,7 +2726,7 @@ static double ob_decimal(char *digits, size_t n, int64_t exponent) {
     }
     if (exponent > 400) return n ? HUGE_VAL : 0;
     if (exponent < -2000) return 0;
-    snprintf(digits + n, 16, "e%d", (int)exponent);
+    ob_print(digits + n, 16, "e%d", (int)exponent);
     return strtod(digits, NULL);
 }
 
@@ -2636,7 +2925,7 @@ static void ob_out_json(ob_out *out, const char *text, size_t n) {
    digits always suffice for a double, so the loop ends with a match; trying upwards gives 0.1 and
    not 0.10000000000000001. Up to 17 conversions each: for settings and logs, not for weights. */
 static void ob_out_number(ob_out *out, double v) {
-    char text[40], *to, *p;
+    char text[40];
     int digits;
     double back;
     if (!(fabs(v) <= DBL_MAX)) {
@@ -2649,15 +2938,9 @@ static void ob_out_number(ob_out *out, double v) {
     }
     for (digits = 1; digits <= 17; digits++) {
         ob_slice s;
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        for (p = to = text; *p; p++) { /* whatever the locale's decimal point is, write one '.' */
-            int keep = (*p >= '0' && *p <= '9') || *p == '-' || *p == '+' || *p == 'e';
-            if (keep) *to++ = *p;
-            else if (to == text || to[-1] != '.') *to++ = '.';
-        }
-        *to = 0;
+        ob_print(text, sizeof text, "%.*g", digits, v);
         s.p = text;
-        s.n = (size_t)(to - text);
+        s.n = strlen(text);
         if (ob_number_parse(s, &back) && back == v) break;
     }
     ob_out_text(out, text);
@@ -3026,7 +3309,7 @@ static onebit_status ob_map_list(onebit_config *c, const char *text) {
     for (;; text++, count++) {
         char name[16];
         size_t n = strcspn(text, ",");
-        snprintf(name, sizeof name, "%.*s", n < 15 ? (int)n : 15, text);
+        ob_print(name, sizeof name, "%.*s", n < 15 ? (int)n : 15, text);
         OB_TRY(ob_mode_assign(&mode, "layer_bit_map", name));
         if (count < ONEBIT_MAX_LAYERS) modes[count] = mode;
         text += n;
@@ -3048,7 +3331,7 @@ static onebit_status ob_map_array(ob_json *j, onebit_config *c) {
     char where[40];
     size_t count = 0;
     for (ob_json_array(j); ob_json_item(j); count++) {
-        snprintf(where, sizeof where, "layer_modes[%lu]", (unsigned long)count);
+        ob_print(where, sizeof where, "layer_modes[%lu]", (unsigned long)count);
         OB_TRY(ob_map_mode(j, &mode, where));
         if (count < ONEBIT_MAX_LAYERS) modes[count] = mode;
     }
@@ -3125,7 +3408,7 @@ static onebit_status ob_field_number(const ob_field *f, void *object, const char
     ob_slice s;
     double number;
     s.p = text;
-    s.n = (size_t)snprintf(text, sizeof text, "%s%s", *value == '.' ? "0" : "", value);
+    s.n = ob_print(text, sizeof text, "%s%s", *value == '.' ? "0" : "", value);
     if (s.n >= sizeof text || !ob_number_parse(s, &number))
         return ob_fail(ONEBIT_CONFIG, "%s is '%.40s', expected a number", f->name, value);
     if (f->kind == OB_KIND_INT && floor(number) != number)
@@ -3227,7 +3510,7 @@ static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j
     for (ob_json_object(j); ob_json_key(j, &key);) {
         char name[OB_NAME_MAX];
         const ob_field *f;
-        snprintf(name, sizeof name, "%.*s", key.n < 63 ? (int)key.n : 63, key.p);
+        ob_print(name, sizeof name, "%.*s", key.n < 63 ? (int)key.n : 63, key.p);
         if (table == ONEBIT_TABLE_MODEL && strcmp(name, "layer_bit_map") == 0) {
             /* only noted: num_layers may stand further down */
             int kind = ob_json_peek(j);
@@ -6509,10 +6792,13 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
      q8x16    per 4 columns k..:   64 bytes; byte 4*row + j          = int8 code of column k + j
      t2x16    per 16 columns k..:  64 bytes; byte 4*row + j, bits 2p: code + 1 of column k + 4p + j
      b1x16    per 32 columns k..:  64 bytes; byte 4*row + j, bit p: code > 0 of column k + 4p + j
+     t5x16    per 20 columns k..:  64 bytes; byte 4*row + j = sum over i = 0..4 of
+              (code + 1 of column k + 4i + j) * 3^i: five trits, 1.6 bits per weight
 
-   Padding holds the code 0 (t2: bits 01, b1: bit 0 against inputs padded with zeros). Seen as
-   little-endian words, word `row` of a 64-byte group holds that row's columns, which is what the
-   unpacker uses. plain: row-major float32, for norm gains. */
+   Padding holds the code 0 (t2: bits 01, t5: byte 121, b1: bit 0 against inputs padded with zeros).
+   Seen as little-endian words, word `row` of a 64-byte group holds that row's columns, which is
+   what the unpacker uses. plain: row-major float32, for norm gains. The bytes 243 to 255 stand for
+   no five trits; every reader takes them as five codes 0, so a damaged file can do no harm. */
 typedef enum ob_format {
     OB_PLAIN,
     OB_F32X16,
@@ -6520,16 +6806,17 @@ typedef enum ob_format {
     OB_Q8X16,
     OB_T2X16,
     OB_B1X16,
+    OB_T5X16,
     OB_FORMAT_COUNT,
     OB_DENSE /* row-major float codes, only in memory, while training */
 } ob_format;
 
-static const char *const ob_format_names[OB_FORMAT_COUNT] = {"f32",   "f32x16", "f16x16",
-                                                             "q8x16", "t2x16",  "b1x16"};
+static const char *const ob_format_names[OB_FORMAT_COUNT] = {"f32",   "f32x16", "f16x16", "q8x16",
+                                                             "t2x16", "b1x16",  "t5x16"};
 
 /* Columns of one group, and bytes that a group of 16 rows takes. */
-static const int ob_format_columns[OB_FORMAT_COUNT] = {1, 1, 1, 4, 16, 32};
-static const int ob_format_group_bytes[OB_FORMAT_COUNT] = {4, 64, 32, 64, 64, 64};
+static const int ob_format_columns[OB_FORMAT_COUNT] = {1, 1, 1, 4, 16, 32, 20};
+static const int ob_format_group_bytes[OB_FORMAT_COUNT] = {4, 64, 32, 64, 64, 64, 64};
 
 /* The format that stores a mode. */
 static ob_format ob_mode_format(int mode) {
@@ -6733,7 +7020,8 @@ OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quanti
 /* Runs once per tensor at export, one code at a time; speed is not asked for here. Only
    unpacking is in the path of every token. */
 
-/* Position and shift of a code inside a block of 16 rows. */
+/* Position and shift of a code inside a block of 16 rows; the shift in t5x16 is the trit's number
+   in its byte. */
 static void ob_code_place(ob_format format, int row, int col, size_t *at, int *shift) {
     int group = ob_format_columns[format], k = col / group, inside = col % group;
     int width = format == OB_Q8X16 ? 8 : format == OB_T2X16 ? 2 : 1;
@@ -6741,8 +7029,12 @@ static void ob_code_place(ob_format format, int row, int col, size_t *at, int *s
     *shift = (inside >> 2) * width;
 }
 
+/* What one trit counts in a byte of t5x16. */
+static const int ob_powers_of_3[5] = {1, 3, 9, 27, 81};
+
 /* code is the float value of the code: any number in f32 and f16, else an integer within +-127,
-   +-1 or one of -1, 1. Bits of b1 are only ever set, which is why the block must start cleared. */
+   +-1 or one of -1, 1. Bits of b1 are only ever set and trits only ever moved from 0, which is why
+   the block must start cleared. */
 static void ob_pack_code(uint8_t *block, ob_format format, int row, int col, float code) {
     size_t at = (size_t)col * 16 + (size_t)row;
     int shift = 0;
@@ -6755,6 +7047,8 @@ static void ob_pack_code(uint8_t *block, ob_format format, int row, int col, flo
         if (format == OB_Q8X16) block[at] = (uint8_t)(int)code;
         else if (format == OB_T2X16)
             block[at] = (uint8_t)((block[at] & ~(3 << shift)) | (((int)code + 1) << shift));
+        else if (format == OB_T5X16)
+            block[at] = (uint8_t)(block[at] + (int)code * ob_powers_of_3[shift]);
         else if (code > 0) block[at] = (uint8_t)(block[at] | (1 << shift));
     }
 }
@@ -6768,7 +7062,8 @@ static void ob_pack_row(uint8_t *data, ob_format format, int row, int cols, cons
 
 /* Fills a matrix with the code 0. */
 static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
-    memset(data, format == OB_T2X16 ? 0x55 : 0, (size_t)ob_format_bytes(format, rows, cols));
+    int zero = format == OB_T2X16 ? 0x55 : format == OB_T5X16 ? 121 : 0; /* 121 = 11111 in base 3 */
+    memset(data, zero, (size_t)ob_format_bytes(format, rows, cols));
 }
 
 /* ---- Unpacking ------------------------------------------------------------------------------- */
@@ -6782,33 +7077,45 @@ OB_BODY void ob_group_words(uint32_t words[16], const uint8_t *group) {
     for (r = 0; r < 16; r++) words[r] = ob_get32(group + 4 * r);
 }
 
-/* Codes of one column of a group as floats: one shift and mask per row. */
+/* The code of trit i of a t5x16 byte. Division by 3^i is a multiplication by ceil(65536 / 3^i) and
+   a shift, which is exact below 256; bytes beyond 242 count as 121, five zeros. */
+OB_BODY int ob_trit(uint32_t byte, int i) {
+    static const uint32_t inverse[6] = {65536, 21846, 7282, 2428, 810, 270};
+    byte = byte > 242u ? 121u : byte;
+    return (int)(byte * inverse[i] >> 16) - 3 * (int)(byte * inverse[i + 1] >> 16) - 1;
+}
+
+/* Codes of one column of a group as floats: one shift and mask per row, two multiplications for a
+   trit. */
 OB_BODY void ob_group_column(float *out, const uint32_t words[16], int format, int inside) {
     int r, j = inside & 3, p = inside >> 2;
     if (format == OB_T2X16)
         for (r = 0; r < 16; r++) out[r] = (float)((int)((words[r] >> (8 * j + 2 * p)) & 3u) - 1);
     else if (format == OB_B1X16)
         for (r = 0; r < 16; r++) out[r] = (float)((int)((words[r] >> (8 * j + p)) & 1u) * 2 - 1);
+    else if (format == OB_T5X16)
+        for (r = 0; r < 16; r++) out[r] = (float)ob_trit((words[r] >> (8 * j)) & 255u, p);
     else
         for (r = 0; r < 16; r++) out[r] = (float)((int32_t)(words[r] << (24 - 8 * j)) >> 24);
 }
 
-/* The coded columns of one block: group by group. */
-OB_BODY void ob_unpack_groups(float *out, int stride, const uint8_t *block, int format, int n) {
+/* n coded columns of one block: group by group. first is the column of the first group to begin
+   with: blocks of a product begin at multiples of 1024, which is inside a group of 20. */
+OB_BODY void ob_unpack_groups(float *out, int stride, const uint8_t *block, int format, int first,
+                              int n) {
     int group = ob_format_columns[format], i, inside;
     uint32_t words[16];
-    for (i = 0; i < n; i += group, block += 64) {
+    for (i = -first; i < n; i += group, block += 64) {
         ob_group_words(words, block);
-        for (inside = 0; inside < group && i + inside < n; inside++)
+        for (inside = i < 0 ? first : 0; inside < group && i + inside < n; inside++)
             ob_group_column(out + (size_t)(i + inside) * (size_t)stride, words, format, inside);
     }
 }
 
-/* Columns [from, from + n) of one block of 16 rows as floats out[i * stride + row]. from is a
-   multiple of 32 (so of every group). */
+/* Columns [from, from + n) of one block of 16 rows as floats out[i * stride + row]; any from. */
 OB_BODY void ob_unpack_body(float *out, int stride, const uint8_t *block, int format, int from,
                             int n) {
-    int i, r;
+    int i, r, first = from % ob_format_columns[format];
     block += (uint64_t)(from / ob_format_columns[format]) * (uint64_t)ob_format_group_bytes[format];
     for (i = 0; i < n && format <= OB_F16X16; i++, out += stride) {
         if (format == OB_F32X16)
@@ -6816,9 +7123,10 @@ OB_BODY void ob_unpack_body(float *out, int stride, const uint8_t *block, int fo
         else
             for (r = 0; r < 16; r++) out[r] = ob_half(ob_get16(block + 32 * (size_t)i + 2 * r));
     }
-    if (format == OB_Q8X16) ob_unpack_groups(out, stride, block, OB_Q8X16, n);
-    if (format == OB_T2X16) ob_unpack_groups(out, stride, block, OB_T2X16, n);
-    if (format == OB_B1X16) ob_unpack_groups(out, stride, block, OB_B1X16, n);
+    if (format == OB_Q8X16) ob_unpack_groups(out, stride, block, OB_Q8X16, first, n);
+    if (format == OB_T2X16) ob_unpack_groups(out, stride, block, OB_T2X16, first, n);
+    if (format == OB_B1X16) ob_unpack_groups(out, stride, block, OB_B1X16, first, n);
+    if (format == OB_T5X16) ob_unpack_groups(out, stride, block, OB_T5X16, first, n);
 }
 
 /* One row of codes as floats: for embedding look-up. */
@@ -6836,6 +7144,7 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
             ob_code_place(format, row % 16, i, &at, &shift);
             if (format == OB_Q8X16) out[i] = (float)(int8_t)block[at];
             else if (format == OB_T2X16) out[i] = (float)(((block[at] >> shift) & 3) - 1);
+            else if (format == OB_T5X16) out[i] = (float)ob_trit(block[at], shift);
             else out[i] = (float)(((block[at] >> shift) & 1) * 2 - 1);
         }
     }
@@ -7395,7 +7704,7 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
 
 /* Sums over the inputs of a linear layer run in blocks of this many columns: sum of block sums,
    each block one chain. Small enough that 8-bit products stay exact in float (1024 * 127 * 127 <
-   2^24), so floats and integers give the same result. A multiple of every packed group. */
+   2^24), so floats and integers give the same result. */
 #define OB_BLOCK 1024
 
 /* What an op runs on: hooks, kernels, and work memory for each piece of parallel work. */
@@ -8468,8 +8777,8 @@ static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
         break;
     }
     out->id = id, out->layer = layer, out->slot = slot;
-    if (layer >= 0) snprintf(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
-    else snprintf(out->name, sizeof out->name, "%s", base);
+    if (layer >= 0) ob_print(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
+    else ob_print(out->name, sizeof out->name, "%s", base);
     out->mode = out->kind == OB_ROLE_GAIN        ? -1
                 : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
                 : out->kind == OB_ROLE_HEAD      ? c->head_mode
@@ -8962,17 +9271,23 @@ static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
     return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
 }
 
+/* scale has room for one per row at least, whatever the mode: the quantiser uses it as work. */
+static void ob_codes_take(ob_param *p, ob_carve *c, int group) {
+    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
+    size_t groups = group ? ob_row_groups(p->info.cols, group) : 1;
+    p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, groups);
+}
+
 /* Adds what was taken since *at to a part of the memory, and moves *at on. */
 static void ob_memory_add(size_t *part, const ob_carve *c, size_t *at) {
     *part += c->used - *at;
     *at = c->used;
 }
 
-/* scale has room for one per row at least, whatever the mode: the quantiser uses it as work. */
+/* All arrays of one tensor while it is trained. */
 static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *o,
                           onebit_memory *m) {
     size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols, at = c->used;
-    size_t groups = p->info.group ? ob_row_groups(p->info.cols, p->info.group) : 1;
     p->size = rows * cols;
     p->grad = ob_floats(c, rows, cols);
     ob_memory_add(&m->gradients, c, &at);
@@ -8981,7 +9296,7 @@ static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *
     ob_memory_add(&m->optimizer, c, &at);
     p->value = ob_floats(c, rows, cols);
     if (p->info.kind != OB_ROLE_GAIN) {
-        p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, groups);
+        ob_codes_take(p, c, p->info.group);
         p->seen = (int8_t *)ob_take(c, p->size);
     }
     ob_memory_add(&m->weights, c, &at);
@@ -9268,6 +9583,20 @@ static double ob_arenas_share(const onebit_trainer *t) {
     return c->arenas_initial * 0.5 * (1.0 + cos(3.14159265358979323846 * (t->steps - w) / (T - w)));
 }
 
+/* How one matrix is quantised once it is trained: hard codes, as the config says. */
+static ob_quantizer ob_deployed_quantizer(const onebit_config *c, const ob_tensor *info) {
+    ob_quantizer z;
+    memset(&z, 0, sizeof z);
+    z.mode = info->mode;
+    z.dynamic = c->use_dynamic_threshold;
+    z.median = c->weight_scale == 1;
+    z.half = c->use_f16_scale;
+    z.group = info->group;
+    z.clamp = info->kind == OB_ROLE_LINEAR ? (float)c->latent_clamp_max : 0.0f;
+    z.keep = 1.0f;
+    return z;
+}
+
 /* Sets one matrix's quantiser for a stage, and the weight's flags: W_eff = keep * Q(W) + soft * W
    with keep = a, soft = 1 - a + c; inputs are blended by a alone. The straight-through factor
    follows the blend: keep * ste for the share of the code, whose slope is chosen, and soft for
@@ -9275,16 +9604,8 @@ static double ob_arenas_share(const onebit_trainer *t) {
 static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
                                      ob_codes_stage stage) {
     ob_weight *w = t->view.slots + p->info.slot;
-    ob_quantizer z;
+    ob_quantizer z = ob_deployed_quantizer(&t->config, &p->info);
     int block = p->info.kind == OB_ROLE_LINEAR;
-    memset(&z, 0, sizeof z);
-    z.mode = p->info.mode;
-    z.dynamic = t->config.use_dynamic_threshold;
-    z.median = t->config.weight_scale == 1;
-    z.half = t->config.use_f16_scale;
-    z.group = p->info.group;
-    z.clamp = block ? (float)t->config.latent_clamp_max : 0.0f;
-    z.keep = 1.0f;
     if (block && stage == OB_TRAINING && ob_mode_is_integer(z.mode)) {
         double a = ob_anneal_share(t);
         if (ob_in_float(t)) z.mode = ONEBIT_F32, z.group = 0;
@@ -9708,7 +10029,7 @@ ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int i
     if (index < 0 || index >= trainer->count)
         return ob_fail(ONEBIT_USAGE, "parameter %d of %d", index, trainer->count);
     p = trainer->params + index;
-    snprintf(out->name, sizeof out->name, "%s", p->info.name);
+    ob_print(out->name, sizeof out->name, "%s", p->info.name);
     out->rows = p->info.rows, out->cols = p->info.cols, out->mode = p->info.mode;
     out->value = p->value, out->grad = p->grad;
     trainer->stage = OB_STALE; /* the caller may write through value */
@@ -9742,7 +10063,7 @@ ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index
         flips += code != p->seen[j];
         p->seen[j] = code;
     }
-    snprintf(out->name, sizeof out->name, "%s", p->info.name);
+    ob_print(out->name, sizeof out->name, "%s", p->info.name);
     out->minus = count[0] / (double)p->size;
     out->zero = count[1] / (double)p->size;
     out->plus = count[2] / (double)p->size;
@@ -9775,7 +10096,8 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
      48   8  u64 offset of the tokenizer: see >>tokenizer    56  8  u64 its bytes (0 = no tokenizer)
      64      n records of 128 bytes (formats: see >>format):
                0   64  name, zero-terminated and zero-filled
-               64   4  u32 format: 0 plain f32, 1 f32x16, 2 f16x16, 3 q8x16, 4 t2x16, 5 b1x16
+               64   4  u32 format: 0 plain f32, 1 f32x16, 2 f16x16, 3 q8x16, 4 t2x16, 5 b1x16,
+                       6 t5x16 (a ternary matrix may have 4 or 6)
                68   4  u32 rows        72  4  u32 cols
                76   4  u32 scales: 0, 1, rows, or rows * ceil(cols / scale_group), row by row
                80   8  u64 offset of the f32 scales            88  8  u64 offset of the data
@@ -9785,6 +10107,7 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
    Tensors stand in model order (embedding, blocks, final norm, head) and are exactly those that the
    config asks for. A reader maps the file and computes in place. */
 #define OB_FILE_VERSION 2
+#define OB_V1_VERSION   1 /* of the program that this library follows; see below */
 #define OB_HEAD_BYTES   64
 #define OB_RECORD_BYTES 128
 
@@ -9796,7 +10119,18 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 typedef struct ob_image {
     uint8_t *p; /* NULL = only count */
     uint64_t at;
+    int packing; /* onebit_packing of ternary matrices */
 } ob_image;
+
+/* Where the tensors of an image come from. fetch gives info and value (gains) or codes and scale of
+   one; they are valid until the next. */
+typedef struct ob_tensors {
+    const onebit_config *config;
+    const onebit_tokenizer *tokenizer; /* NULL = none */
+    int count;
+    void *source;
+    onebit_status (*fetch)(void *source, int index, ob_param *p);
+} ob_tensors;
 
 /* Gives the next multiple of 64 and moves on by bytes. */
 static uint64_t ob_image_place(ob_image *m, uint64_t bytes) {
@@ -9805,12 +10139,19 @@ static uint64_t ob_image_place(ob_image *m, uint64_t bytes) {
     return start;
 }
 
+/* The format that a tensor is stored in. */
+static ob_format ob_stored_format(const ob_tensor *info, int packing) {
+    if (info->kind == OB_ROLE_GAIN) return OB_PLAIN;
+    if (info->mode == ONEBIT_TERNARY && packing == ONEBIT_PACKING_5_IN_8) return OB_T5X16;
+    return ob_mode_format(info->mode);
+}
+
 /* Packs one tensor's codes and scales; writes its record. */
 static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
     const ob_tensor *info = &p->info;
     int gain = info->kind == OB_ROLE_GAIN, r;
     uint64_t scales = ob_tensor_scales(info), i;
-    ob_format format = gain ? OB_PLAIN : ob_mode_format(info->mode);
+    ob_format format = ob_stored_format(info, m->packing);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
     uint64_t scale_at = ob_image_place(m, scales * 4), data_at = ob_image_place(m, bytes);
     uint8_t *record, *data;
@@ -9835,20 +10176,24 @@ static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
         ob_pack_row(data, format, r, info->cols, p->codes + (size_t)r * (size_t)info->cols);
 }
 
-/* The whole image; with m->p NULL it only counts m->at. */
-static void ob_image_write(ob_image *m, const onebit_trainer *t,
-                           const onebit_tokenizer *tokenizer) {
-    size_t config = onebit_config_write(&t->config, NULL, 0);
-    size_t words = tokenizer ? ob_tokenizer_pack(tokenizer, NULL, 0) : 0;
+/* The whole image; with m->p NULL it only counts m->at, which needs no weights and cannot fail. */
+static onebit_status ob_image_write(ob_image *m, const ob_tensors *t) {
+    size_t config = onebit_config_write(t->config, NULL, 0);
+    size_t words = t->tokenizer ? ob_tokenizer_pack(t->tokenizer, NULL, 0) : 0;
     uint64_t config_at, words_at;
+    ob_param p;
     int i;
     m->at = OB_HEAD_BYTES + (uint64_t)t->count * OB_RECORD_BYTES;
     config_at = ob_image_place(m, config + 1);
     words_at = ob_image_place(m, words);
-    for (i = 0; i < t->count; i++) ob_image_tensor(m, t->params + i, i);
-    if (!m->p) return;
-    onebit_config_write(&t->config, (char *)m->p + config_at, config + 1);
-    if (words) ob_tokenizer_pack(tokenizer, m->p + words_at, words);
+    for (i = 0; i < t->count; i++) {
+        if (m->p) OB_TRY(t->fetch(t->source, i, &p));
+        else ob_tensor_at(t->config, i, &p.info);
+        ob_image_tensor(m, &p, i);
+    }
+    if (!m->p) return ONEBIT_OK;
+    onebit_config_write(t->config, (char *)m->p + config_at, config + 1);
+    if (words) ob_tokenizer_pack(t->tokenizer, m->p + words_at, words);
     memcpy(m->p, "1BIT", 4);
     ob_put32(m->p + 4, OB_FILE_VERSION);
     ob_put64(m->p + 8, m->at);
@@ -9856,6 +10201,13 @@ static void ob_image_write(ob_image *m, const onebit_trainer *t,
     ob_put64(m->p + 32, config_at), ob_put64(m->p + 40, config);
     ob_put64(m->p + 48, words_at), ob_put64(m->p + 56, words);
     ob_put64(m->p + 16, ob_hash64(m->p + 24, (size_t)m->at - 24, 0));
+    return ONEBIT_OK;
+}
+
+/* A trainer has all its codes at once. */
+static onebit_status ob_trainer_fetch(void *source, int index, ob_param *p) {
+    *p = ((const onebit_trainer *)source)->params[index];
+    return ONEBIT_OK;
 }
 
 /* The checksum is computed last, over the finished bytes; gaps are zero, so equal weights give
@@ -9863,14 +10215,17 @@ static void ob_image_write(ob_image *m, const onebit_trainer *t,
 ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
                                       void *out, size_t size) {
     ob_image m;
+    ob_tensors t;
     if (!trainer) return 0;
-    m.p = NULL;
-    ob_image_write(&m, trainer, tokenizer);
+    t.config = &trainer->config, t.tokenizer = tokenizer, t.count = trainer->count;
+    t.source = trainer, t.fetch = ob_trainer_fetch;
+    m.p = NULL, m.packing = ONEBIT_PACKING_2_BITS;
+    ob_image_write(&m, &t);
     if (!out || m.at > size) return (size_t)m.at;
     m.p = (uint8_t *)out;
     memset(out, 0, (size_t)m.at);
     ob_trainer_quantize(trainer, OB_DEPLOYED);
-    ob_image_write(&m, trainer, tokenizer);
+    ob_image_write(&m, &t);
     return (size_t)m.at;
 }
 
@@ -9902,10 +10257,19 @@ static onebit_status ob_section(const onebit_model *m, uint64_t at, uint64_t byt
     return ONEBIT_OK;
 }
 
+/* 1 when the bytes are a .1bit file of version 1. */
+static int ob_v1_is(const uint8_t *p, size_t bytes) {
+    return bytes >= 8 && memcmp(p, "1BIT", 4) == 0 && ob_get32(p + 4) == OB_V1_VERSION;
+}
+
 /* The head: magic, version, length, checksum, number of tensors. */
 static onebit_status ob_open_head(onebit_model *m) {
     const uint8_t *p = m->image;
     uint64_t room;
+    if (ob_v1_is(p, m->bytes))
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "a .1bit file of version 1 has no scales and everything, norms too, cut to "
+                       "-1, 0, +1: it cannot speak (onebit-export --list shows what it holds)");
     if (m->bytes < OB_HEAD_BYTES || memcmp(p, "1BIT", 4) != 0)
         return ob_fail(ONEBIT_FORMAT, "not a .1bit file: it does not start with \"1BIT\"");
     if (ob_get32(p + 4) != OB_FILE_VERSION)
@@ -9956,7 +10320,8 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
     if (!ob_tensor_at(&m->config, index, &want) || memcmp(r, want.name, sizeof want.name) != 0)
         return ob_fail(ONEBIT_FORMAT, ".1bit: tensor %d is \"%.63s\", expected \"%s\"", index,
                        r[63] ? "?" : (const char *)r, want.name);
-    format = (uint32_t)(want.mode < 0 ? OB_PLAIN : ob_mode_format(want.mode));
+    format = (uint32_t)ob_stored_format(
+        &want, ob_get32(r + 64) == OB_T5X16 ? ONEBIT_PACKING_5_IN_8 : ONEBIT_PACKING_2_BITS);
     if (ob_get32(r + 64) != format || ob_get32(r + 68) != (uint32_t)want.rows ||
         ob_get32(r + 72) != (uint32_t)want.cols ||
         bytes != ob_format_bytes((ob_format)format, want.rows, want.cols) ||
@@ -10456,24 +10821,21 @@ static onebit_status ob_st_check_items(const ob_st_item *items, int count) {
         if (!element || t->rank < 0 || t->rank > OB_ST_RANK_MAX || strlen(t->name) > 127 ||
             strcmp(t->name, "__metadata__") == 0)
             return ob_fail(ONEBIT_USAGE, "tensor '%.80s': bad name, type or rank", t->name);
-        if (!ob_st_size(t->shape, t->rank, element, &need) || need != t->bytes ||
-            (!t->data && t->bytes))
+        if (!ob_st_size(t->shape, t->rank, element, &need) || need != t->bytes)
             return ob_fail(ONEBIT_USAGE, "tensor '%.80s': %.0f bytes do not fit its shape", t->name,
                            (double)t->bytes);
     }
     return ONEBIT_OK;
 }
 
-/* Writes the tensors in the order given, atomically. data is little-endian already. metadata: key,
-   value, key, value, ..., NULL; or NULL. */
-static onebit_status ob_st_write(const char *path, const ob_st_item *items, int count,
-                                 const char *const *metadata, const onebit_env *env) {
+/* Opens the file and writes its header; the caller writes the tensors' bytes in the order given,
+   little-endian, and commits. metadata: key, value, key, value, ..., NULL; or NULL. */
+static onebit_status ob_st_begin(ob_sink *sink, const char *path, const ob_st_item *items,
+                                 int count, const char *const *metadata, const onebit_env *env) {
     onebit_env e = ob_env_or_default(env);
     ob_out o = ob_out_on(NULL, 0);
-    ob_sink sink;
     uint8_t length[8];
     char *header;
-    int i;
     OB_TRY(ob_st_check_items(items, count));
     ob_st_put_header(&o, items, count, metadata); /* measures */
     if (o.n > OB_ST_HEADER_MAX)
@@ -10482,18 +10844,26 @@ static onebit_status ob_st_write(const char *path, const ob_st_item *items, int 
     if (!header) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the header", path);
     o = ob_out_on(header, o.n + 1);
     ob_st_put_header(&o, items, count, metadata);
-    if (ob_sink_open(&sink, path) != ONEBIT_OK) {
+    if (ob_sink_open(sink, path) != ONEBIT_OK) {
         ob_release(&e, header);
         return ONEBIT_IO;
     }
     ob_put64(length, o.n);
-    ob_sink_write(&sink, length, sizeof length);
-    ob_sink_write(&sink, header, o.n);
-    for (i = 0; i < count; i++) ob_sink_write(&sink, items[i].data, items[i].bytes);
+    ob_sink_write(sink, length, sizeof length);
+    ob_sink_write(sink, header, o.n);
     ob_release(&e, header);
-    return ob_sink_commit(&sink);
+    return ONEBIT_OK;
 }
 
+/* Writes tensors that are all in memory, atomically. */
+static onebit_status ob_st_write(const char *path, const ob_st_item *items, int count,
+                                 const char *const *metadata, const onebit_env *env) {
+    ob_sink sink;
+    int i;
+    OB_TRY(ob_st_begin(&sink, path, items, count, metadata, env));
+    for (i = 0; i < count; i++) ob_sink_write(&sink, items[i].data, items[i].bytes);
+    return ob_sink_commit(&sink);
+}
 
 /* ---- Checkpoints ----------------------------------------------------------------------------- */
 
@@ -10534,14 +10904,14 @@ static char *ob_text_of(const onebit_env *env, ob_text_writer writer, const void
 /* The numbers that are not in config or options: updates, tokens seen, data position. */
 static void ob_checkpoint_state(const onebit_trainer *t, onebit_position p, char *out,
                                 size_t size) {
-    snprintf(out, size, "%d %llu %llu %llu %llu", t->steps, (unsigned long long)t->tokens_seen,
+    ob_print(out, size, "%d %llu %llu %llu %llu", t->steps, (unsigned long long)t->tokens_seen,
              (unsigned long long)p.seed, (unsigned long long)p.epoch, (unsigned long long)p.index);
 }
 
 /* Adds one array of a parameter to the list. */
 static void ob_checkpoint_item(ob_st_item *item, char *name, const char *prefix, const ob_param *p,
                                const void *data, int bytes) {
-    snprintf(name, 128, "%s%s", prefix, p->info.name);
+    ob_print(name, 128, "%s%s", prefix, p->info.name);
     memset(item, 0, sizeof *item);
     item->name = name;
     item->dtype = bytes == 1 ? "I8" : "F32";
@@ -10629,7 +10999,7 @@ static onebit_status ob_checkpoint_find(const ob_st_tensor **out, const ob_st_fi
                                         const ob_tensor *info, const char *prefix, size_t size) {
     char name[128];
     const ob_st_tensor *s;
-    snprintf(name, sizeof name, "%s%s", prefix, info->name);
+    ob_print(name, sizeof name, "%s%s", prefix, info->name);
     *out = s = ob_st_find(f, name);
     if (!s || s->bytes != (size_t)info->rows * (size_t)info->cols * size ||
         strcmp(s->dtype, size == 1 ? "I8" : "F32") != 0)
@@ -10814,6 +11184,676 @@ ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
     status = ob_file_write(path, image, bytes);
     ob_release(&trainer->env, image);
     return status;
+}
+
+/* ---- .1bit of version 1 ---------------------------------------------------------------------- */
+/* The export of the program that this library follows: every tensor, embedding and norm gains
+   included, cut at +-0.5 to bare codes, without scales. There was never a reader. What it holds can
+   be listed and taken out; it cannot be run. Little-endian, nothing aligned, no checksum:
+
+     "1BIT", u32 version = 1, u32 tensors, u32 n, n bytes of config (JSON), then per tensor
+     u32 m, m bytes of name, u8 type (1 binary, 2 ternary), u32 k, k u64 dimensions, u64 bytes,
+     codes: ternary value i in bits 2 * (i % 4) of byte i / 4 (0, 01 = +1, 11 = -1), binary value i
+     in bit i % 8 of byte i / 8 (1 = +1, 0 = -1); rows are not padded */
+
+/* One tensor of it. */
+typedef struct ob_v1_tensor {
+    char name[128];
+    int binary, rank;
+    int64_t shape[OB_ST_RANK_MAX];
+    size_t elements, bytes;
+    const uint8_t *data;
+} ob_v1_tensor;
+
+/* The file while it is read from front to back. */
+typedef struct ob_v1 {
+    ob_reader r;
+    ob_slice config;
+    uint32_t count;
+} ob_v1;
+
+/* Reads up to the first tensor; p[bytes] must have passed ob_v1_is. The number of tensors is not
+   trusted: the walk ends with the bytes. */
+static onebit_status ob_v1_open(ob_v1 *v, const uint8_t *p, size_t bytes) {
+    v->r = ob_reader_on(p, bytes);
+    (void)ob_read64(&v->r);
+    v->count = ob_read32(&v->r);
+    v->config.n = ob_read32(&v->r);
+    v->config.p = (const char *)ob_read_bytes(&v->r, v->config.n);
+    if (v->r.bad) return ob_fail(ONEBIT_FORMAT, ".1bit version 1: cut off in its head");
+    return ONEBIT_OK;
+}
+
+/* Its name must be one that a safetensors file may have. */
+static onebit_status ob_v1_name(ob_v1 *v, ob_v1_tensor *t) {
+    uint32_t n = ob_read32(&v->r), code;
+    const char *name = (const char *)ob_read_bytes(&v->r, n);
+    size_t i;
+    if (!name || n == 0 || n >= sizeof t->name)
+        return ob_fail(ONEBIT_FORMAT, ".1bit version 1: a name of %lu bytes, expected 1 to %d",
+                       (unsigned long)n, (int)sizeof t->name - 1);
+    for (i = 0; i < n;) {
+        i += ob_utf8_decode(name + i, n - i, &code);
+        if (code == OB_UTF8_BAD || code < 32)
+            return ob_fail(ONEBIT_FORMAT, ".1bit version 1: a name that is no text");
+    }
+    memcpy(t->name, name, n);
+    t->name[n] = 0;
+    return ONEBIT_OK;
+}
+
+/* The next tensor. Its bytes must be those that the shape asks for. */
+static onebit_status ob_v1_next(ob_v1 *v, ob_v1_tensor *t) {
+    uint32_t rank, i;
+    uint64_t bytes;
+    int type, fits = 1;
+    OB_TRY(ob_v1_name(v, t));
+    type = ob_read8(&v->r), rank = ob_read32(&v->r);
+    if (v->r.bad || type < 1 || type > 2 || rank > OB_ST_RANK_MAX)
+        return ob_fail(ONEBIT_FORMAT, ".1bit version 1: %s has type %d and %lu dimensions", t->name,
+                       type, (unsigned long)rank);
+    t->binary = type == 1, t->rank = (int)rank, t->elements = 1;
+    for (i = 0; i < rank; i++) {
+        uint64_t dim = ob_read64(&v->r);
+        fits = fits && dim <= INT_MAX && ob_mul(t->elements, (size_t)dim, &t->elements);
+        t->shape[i] = (int64_t)(dim & INT_MAX);
+    }
+    bytes = ob_read64(&v->r);
+    t->bytes = t->elements / (t->binary ? 8 : 4) + (t->elements % (t->binary ? 8 : 4) != 0);
+    t->data = fits && bytes == t->bytes ? ob_read_bytes(&v->r, t->bytes) : NULL;
+    if (!t->data)
+        return ob_fail(ONEBIT_FORMAT, ".1bit version 1: %s has not the bytes of its shape",
+                       t->name);
+    return ONEBIT_OK;
+}
+
+/* Value i as -1, 0 or +1; the bits 10, which no writer made, are 0. */
+static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
+    static const int8_t ternary[4] = {0, 1, 0, -1};
+    if (t->binary) return (int8_t)((t->data[i / 8] >> (i % 8) & 1) * 2 - 1);
+    return ternary[t->data[i / 4] >> (2 * (i % 4)) & 3];
+}
+
+/* ---- From file to file ----------------------------------------------------------------------- */
+/* A model is stored anew tensor by tensor. Latents are quantised as the trainer does it, so a
+   .1bit that is packed from them is the one that the trainer would write; codes that are stored
+   already are moved without rounding. */
+
+#define OB_SCALE_PREFIX "onebit.scale."
+
+/* A model to be read: a safetensors file of latents or deployed weights, or a .1bit (model). */
+typedef struct ob_source {
+    onebit_env env;
+    onebit_config have, want; /* as the file has it, as it is to be stored */
+    onebit_tokenizer *tokenizer;
+    ob_st_file file;
+    onebit_model *model; /* NULL = file */
+    int deployed;        /* the file says that its weights are no latents */
+    void *block;         /* memory of the tensor fetched last */
+} ob_source;
+
+/* Gives back all that it holds; safe on one that was opened half. */
+static void ob_source_close(ob_source *s) {
+    ob_release(&s->env, s->block);
+    onebit_tokenizer_free(s->tokenizer);
+    onebit_model_free(s->model);
+    ob_st_close(&s->file);
+}
+
+/* The tensor with a prefix before its name; it must be float32 and have count values. */
+static const ob_st_tensor *ob_source_find(const ob_source *s, const char *prefix,
+                                          const char *tensor, size_t count) {
+    char name[128];
+    const ob_st_tensor *t;
+    ob_out o = ob_out_on(name, sizeof name);
+    ob_out_text(&o, prefix);
+    ob_out_text(&o, tensor);
+    t = ob_st_find(&s->file, name);
+    return t && t->bytes == count * 4 && strcmp(t->dtype, "F32") == 0 ? t : NULL;
+}
+
+/* Every tensor that the config asks for must be there before memory is taken for any. */
+static onebit_status ob_source_check(const ob_source *s) {
+    ob_tensor info;
+    int i, count = ob_tensor_count(&s->have);
+    for (i = 0; i < count; i++) {
+        size_t size, scales;
+        ob_tensor_at(&s->have, i, &info);
+        size = (size_t)info.rows * (size_t)info.cols;
+        scales = (size_t)ob_tensor_scales(&info);
+        if (!ob_source_find(s, "", info.name, size))
+            return ob_fail(ONEBIT_FORMAT, "%s is missing or not F32 [%d, %d]", info.name, info.rows,
+                           info.cols);
+        if (s->deployed && scales && !ob_source_find(s, OB_SCALE_PREFIX, info.name, scales))
+            return ob_fail(ONEBIT_FORMAT, OB_SCALE_PREFIX "%s is missing or not F32 [%d]",
+                           info.name, (int)scales);
+    }
+    return ONEBIT_OK;
+}
+
+/* Takes the memory of one tensor in place of that of the one before. */
+static onebit_status ob_source_take(ob_source *s, ob_param *p, float **largest) {
+    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
+    ob_carve c;
+    int pass;
+    ob_release(&s->env, s->block);
+    s->block = NULL, c.base = NULL;
+    for (pass = 0; pass < 2; pass++) {
+        c.used = 0;
+        p->size = rows * cols, p->value = ob_floats(&c, rows, cols);
+        ob_codes_take(p, &c, s->have.scale_group);
+        *largest = ob_floats(&c, rows, 1);
+        if (pass == 1) break;
+        s->block = ob_alloc(&s->env, c.used);
+        if (!s->block)
+            return ob_fail(ONEBIT_MEMORY, "%s: no memory for %zu bytes", p->info.name, c.used);
+        c.base = (uint8_t *)s->block;
+    }
+    return ONEBIT_OK;
+}
+
+/* The scale of element j of a tensor. */
+static float ob_source_scale(const ob_param *p, const ob_tensor *t, size_t j) {
+    size_t cols = (size_t)t->cols, row = j / cols;
+    if (!ob_tensor_scales(t)) return 1.0f;
+    if (t->mode == ONEBIT_8BIT) return p->scale[row];
+    if (!t->group) return p->scale[0];
+    return p->scale[row * ob_row_groups(t->cols, t->group) + j % cols / (size_t)t->group];
+}
+
+/* Codes, scales and values of a tensor of a .1bit, which is t there. */
+static void ob_source_unpack(ob_source *s, ob_param *p, const ob_tensor *t) {
+    const ob_weight *w = s->model->view.slots + p->info.slot;
+    size_t j, cols = (size_t)p->info.cols;
+    int r;
+    if (t->mode < 0) {
+        memcpy(p->value, w->data, p->size * sizeof(float));
+        return;
+    }
+    memcpy(p->scale, w->scale, (size_t)ob_tensor_scales(t) * sizeof(float));
+    for (r = 0; r < p->info.rows; r++)
+        ob_unpack_row(p->codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format,
+                      r, p->info.cols);
+    for (j = 0; j < p->size; j++) p->value[j] = p->codes[j] * ob_source_scale(p, t, j);
+}
+
+/* Values of a tensor of a safetensors file, and of deployed weights the codes: value / scale is
+   within an ulp of one. A row of zeros has the scale 0. */
+static void ob_source_read(ob_source *s, ob_param *p, const ob_tensor *t) {
+    size_t j, scales = (size_t)ob_tensor_scales(t);
+    const uint8_t *data = ob_source_find(s, "", p->info.name, p->size)->data;
+    for (j = 0; j < p->size; j++) p->value[j] = ob_getf32(data + 4 * j);
+    if (t->mode < 0 || !s->deployed) return;
+    data = scales ? ob_source_find(s, OB_SCALE_PREFIX, p->info.name, scales)->data : NULL;
+    for (j = 0; j < scales; j++) p->scale[j] = ob_getf32(data + 4 * j);
+    for (j = 0; j < p->size; j++) {
+        float scale = ob_source_scale(p, t, j), most = t->mode == ONEBIT_8BIT ? 127.0f : 1.0f;
+        p->codes[j] = p->value[j];
+        if (!scales) continue;
+        p->codes[j] = scale > 0.0f ? ob_clampf(ob_round(p->value[j] / scale), -most, most) : 0.0f;
+        if (!(p->codes[j] >= -most)) p->codes[j] = 0.0f; /* no number: a file may hold NaN */
+    }
+}
+
+/* What is not finite has no code. */
+static int ob_all_finite(const float *x, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (!(ob_absf(x[i]) <= FLT_MAX)) return 0;
+    return 1;
+}
+
+/* Fetches tensor number index as it is to be stored. Codes stay as they are where the mode stays;
+   else the values are quantised as latents are. */
+static onebit_status ob_source_fetch(void *source, int index, ob_param *p) {
+    ob_source *s = (ob_source *)source;
+    ob_quantizer z;
+    ob_exec x;
+    ob_tensor have;
+    float *largest;
+    memset(p, 0, sizeof *p);
+    ob_tensor_at(&s->have, index, &have);
+    ob_tensor_at(&s->want, index, &p->info);
+    OB_TRY(ob_source_take(s, p, &largest));
+    if (s->model) ob_source_unpack(s, p, &have);
+    else ob_source_read(s, p, &have);
+    if (p->info.mode < 0 || (p->info.mode == have.mode && (s->model || s->deployed)))
+        return ONEBIT_OK;
+    if (!ob_all_finite(p->value, p->size))
+        return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
+    z = ob_deployed_quantizer(&s->want, &p->info);
+    memset(&x, 0, sizeof x); /* quantising needs no work memory */
+    x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
+    x.ops->quantize_weight(&x, p->codes, p->scale, largest, p->value, &z, p->info.rows,
+                           p->info.cols);
+    return ONEBIT_OK;
+}
+
+/* A text file beside the weights; the map must be closed. An absent one is empty when it may be. */
+static onebit_status ob_source_text(ob_map *map, const char *weights, const char *name,
+                                    int optional) {
+    char directory[OB_PATH_MAX], path[OB_PATH_MAX], *slash;
+    memset(map, 0, sizeof *map);
+    OB_TRY(ob_path_join(directory, sizeof directory, "", weights));
+    slash = strrchr(directory, '/');
+    if (slash) slash[slash == directory] = 0;
+    OB_TRY(ob_path_join(path, sizeof path, slash ? directory : "", name));
+    if (optional && !ob_file_exists(path)) return ONEBIT_OK;
+    return ob_map_open(map, path);
+}
+
+/* Config and tokenizer that stand in the metadata of a checkpoint. */
+static onebit_status ob_source_inside(ob_source *s, const char *path) {
+    char *config = ob_checkpoint_text(&s->file, "config", path);
+    char *words = ob_checkpoint_text(&s->file, "tokenizer", path);
+    onebit_status status = config && words ? ONEBIT_OK : ONEBIT_MEMORY;
+    if (status == ONEBIT_OK) status = onebit_config_parse(&s->have, config, strlen(config));
+    if (status == ONEBIT_OK && words[0])
+        status = onebit_tokenizer_parse(&s->tokenizer, words, strlen(words), &s->env);
+    ob_release(&s->env, config);
+    ob_release(&s->env, words);
+    return status;
+}
+
+/* Config and tokenizer from the files beside. */
+static onebit_status ob_source_beside(ob_source *s, const char *path) {
+    ob_map map;
+    onebit_status status;
+    OB_TRY(ob_source_text(&map, path, "config.json", 0));
+    status = onebit_config_parse(&s->have, (const char *)map.data, map.bytes);
+    ob_map_close(&map);
+    if (status != ONEBIT_OK) return ob_fail(status, "config.json: %s", onebit_error_text());
+    OB_TRY(ob_source_text(&map, path, "tokenizer.json", 1));
+    if (map.bytes)
+        status = onebit_tokenizer_parse(&s->tokenizer, (const char *)map.data, map.bytes, &s->env);
+    ob_map_close(&map);
+    return status;
+}
+
+/* Opens a safetensors file with what belongs to it. */
+static onebit_status ob_source_open_latents(ob_source *s, const char *path) {
+    char kind[16];
+    OB_TRY(ob_st_open(&s->file, path, &s->env));
+    ob_st_metadata(&s->file, "onebit weights", kind, sizeof kind);
+    s->deployed = strcmp(kind, "deployed") == 0;
+    s->have = onebit_config_default();
+    if (ob_st_metadata(&s->file, "config", NULL, 0)) OB_TRY(ob_source_inside(s, path));
+    else OB_TRY(ob_source_beside(s, path));
+    OB_TRY(onebit_config_check(&s->have));
+    if (s->tokenizer && onebit_tokenizer_vocab_size(s->tokenizer) > s->have.vocab_size)
+        return ob_fail(ONEBIT_FORMAT, "the tokenizer has %d ids, the model %d",
+                       onebit_tokenizer_vocab_size(s->tokenizer), s->have.vocab_size);
+    return ob_source_check(s);
+}
+
+/* The file that a path names: itself, or the weights in a directory. */
+static onebit_status ob_source_path(char *out, size_t size, const char *input) {
+    if (!ob_is_directory(input)) return ob_path_join(out, size, "", input);
+    OB_TRY(ob_path_join(out, size, input, "model.safetensors"));
+    if (ob_file_exists(out)) return ONEBIT_OK;
+    return ob_path_join(out, size, input, "checkpoint.safetensors");
+}
+
+/* 1 when a file begins as a .1bit does; *v1 when it is of version 1. A file that cannot be read is
+   none: who opens it next says why. */
+static int ob_is_1bit(const char *path, int *v1) {
+    ob_map map;
+    int is;
+    *v1 = 0;
+    if (ob_map_open(&map, path) != ONEBIT_OK) return 0;
+    is = map.bytes >= 4 && memcmp(map.data, "1BIT", 4) == 0;
+    *v1 = ob_v1_is(map.data, map.bytes);
+    ob_map_close(&map);
+    return is;
+}
+
+/* Opens whatever holds a model; messages name the path. */
+static onebit_status ob_source_open(ob_source *s, const char *input, const onebit_env *env) {
+    char path[OB_PATH_MAX];
+    onebit_status status;
+    int v1;
+    memset(s, 0, sizeof *s);
+    s->env = ob_env_or_default(env);
+    OB_TRY(ob_env_check(&s->env));
+    OB_TRY(ob_source_path(path, sizeof path, input));
+    if (ob_is_1bit(path, &v1)) {
+        OB_TRY(onebit_model_open(&s->model, path, &s->env));
+        s->have = s->model->config;
+    } else {
+        status = ob_source_open_latents(s, path);
+        if (status != ONEBIT_OK) {
+            ob_source_close(s);
+            return ob_fail(status, "%.200s: %s", path, onebit_error_text());
+        }
+    }
+    s->want = s->have;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_pack_options onebit_pack_options_default(void) {
+    onebit_pack_options o;
+    o.packing = ONEBIT_PACKING_2_BITS;
+    o.block_mode = o.embedding_mode = o.head_mode = -1;
+    return o;
+}
+
+/* The config of the new file. */
+static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options *o) {
+    int i, most = ONEBIT_MODE_COUNT - 1;
+    if (o->packing < ONEBIT_PACKING_2_BITS || o->packing > ONEBIT_PACKING_5_IN_8 ||
+        o->block_mode < -1 || o->block_mode > most || o->embedding_mode < -1 ||
+        o->embedding_mode > most || o->head_mode < -1 || o->head_mode > most)
+        return ob_fail(ONEBIT_USAGE, "onebit_file_pack: options with an unknown packing or mode");
+    for (i = 0; o->block_mode >= 0 && i < c->num_layers; i++)
+        c->layer_modes[i] = (uint8_t)o->block_mode;
+    if (o->embedding_mode >= 0) c->embedding_mode = (uint8_t)o->embedding_mode;
+    if (o->head_mode >= 0) c->head_mode = (uint8_t)o->head_mode;
+    return onebit_config_check(c);
+}
+
+/* Builds the image of a source and writes it. The checksum stands before what it sums up, so the
+   image is built whole. */
+static onebit_status ob_source_pack(ob_source *s, const char *output, int packing) {
+    onebit_status status;
+    ob_image m;
+    ob_tensors t;
+    t.config = &s->want, t.count = ob_tensor_count(&s->want);
+    t.tokenizer = s->model ? s->model->tokenizer : s->tokenizer;
+    t.source = s, t.fetch = ob_source_fetch;
+    m.p = NULL, m.packing = packing;
+    OB_TRY(ob_image_write(&m, &t));
+    m.p = m.at > SIZE_MAX ? NULL : (uint8_t *)ob_alloc(&s->env, (size_t)m.at);
+    if (!m.p)
+        return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for %zu bytes", output, (size_t)m.at);
+    memset(m.p, 0, (size_t)m.at);
+    status = ob_image_write(&m, &t);
+    if (status == ONEBIT_OK) status = ob_file_write(output, m.p, (size_t)m.at);
+    ob_release(&s->env, m.p);
+    return status;
+}
+
+/* Input and output may be the same file: it is replaced at the very end. */
+ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
+                                          const onebit_pack_options *options,
+                                          const onebit_env *env) {
+    onebit_pack_options o = options ? *options : onebit_pack_options_default();
+    onebit_status status;
+    ob_source s;
+    if (!output || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_pack: a path is NULL");
+    OB_TRY(ob_source_open(&s, input, env));
+    status = ob_pack_config(&s.want, &o);
+    if (status == ONEBIT_OK) status = ob_source_pack(&s, output, o.packing);
+    ob_source_close(&s);
+    return status;
+}
+
+/* ---- and out again ---- */
+
+/* Writes a text into a directory. */
+static onebit_status ob_leave_text(const char *directory, const char *name, const char *text,
+                                   size_t bytes) {
+    char path[OB_PATH_MAX];
+    OB_TRY(ob_path_join(path, sizeof path, directory, name));
+    return ob_file_write(path, text, bytes);
+}
+
+/* The text of an object. */
+static onebit_status ob_leave_object(const onebit_env *env, const char *directory, const char *name,
+                                     ob_text_writer writer, const void *object) {
+    char *text = ob_text_of(env, writer, object);
+    onebit_status status;
+    if (!text) return ob_fail(ONEBIT_MEMORY, "%.200s/%s: no memory", directory, name);
+    status = ob_leave_text(directory, name, text, strlen(text));
+    ob_release(env, text);
+    return status;
+}
+
+/* What an item of the new file is. Items follow in one list: the weights, then the scales. */
+static void ob_leave_item(ob_st_item *item, char *name, const char *prefix, const ob_tensor *info,
+                          size_t scales) {
+    ob_out o = ob_out_on(name, 128);
+    memset(item, 0, sizeof *item);
+    ob_out_text(&o, prefix);
+    ob_out_text(&o, info->name);
+    item->name = name, item->dtype = "F32";
+    item->rank = scales || info->kind == OB_ROLE_GAIN ? 1 : 2;
+    item->shape[0] = scales ? (int64_t)scales : item->rank == 1 ? info->cols : info->rows;
+    item->shape[1] = info->cols;
+    item->bytes = (scales ? scales : (size_t)info->rows * (size_t)info->cols) * sizeof(float);
+}
+
+/* Floats as a file holds them. */
+static void ob_leave_put(ob_sink *sink, const float *values, size_t n) {
+    uint8_t bytes[4096];
+    size_t i = 0, k;
+    while (i < n) {
+        for (k = 0; k < sizeof bytes && i < n; k += 4) ob_putf32(bytes + k, values[i++]);
+        ob_sink_write(sink, bytes, k);
+    }
+}
+
+/* Writes the weights, or with scales = 1 the scales, of every tensor. */
+static onebit_status ob_leave_data(ob_source *s, ob_sink *sink, int latent, int scales) {
+    int i, count = ob_tensor_count(&s->have);
+    ob_param p;
+    size_t j;
+    for (i = 0; i < count; i++) {
+        OB_TRY(ob_source_fetch(s, i, &p));
+        if (scales) {
+            ob_leave_put(sink, p.scale, (size_t)ob_tensor_scales(&p.info));
+            continue;
+        }
+        for (j = 0; !latent && p.info.mode >= 0 && j < p.size; j++)
+            p.value[j] = p.codes[j] * ob_source_scale(&p, &p.info, j);
+        ob_leave_put(sink, p.value, p.size);
+    }
+    return ONEBIT_OK;
+}
+
+/* model.safetensors of a source. */
+static onebit_status ob_leave_weights(ob_source *s, const char *path, int latent) {
+    static const char *const plain[] = {"format", "pt", NULL};
+    static const char *const deployed[] = {"format", "pt", "onebit weights", "deployed", NULL};
+    int i, pass, n = 0, count = ob_tensor_count(&s->have);
+    ob_st_item *items =
+        (ob_st_item *)ob_alloc(&s->env, 2 * (size_t)count * (sizeof(ob_st_item) + 128));
+    char(*names)[128] = (char(*)[128])(void *)(items + 2 * (size_t)count);
+    onebit_status status;
+    ob_sink sink;
+    if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
+    for (pass = 0; pass < (latent ? 1 : 2); pass++)
+        for (i = 0; i < count; i++) {
+            ob_tensor t;
+            size_t scales = 0;
+            ob_tensor_at(&s->have, i, &t);
+            if (pass) scales = (size_t)ob_tensor_scales(&t);
+            if (pass && !scales) continue;
+            ob_leave_item(items + n, names[n], pass ? OB_SCALE_PREFIX : "", &t, scales), n++;
+        }
+    status = ob_st_begin(&sink, path, items, n, latent ? plain : deployed, &s->env);
+    ob_release(&s->env, items);
+    if (status != ONEBIT_OK) return status;
+    status = ob_leave_data(s, &sink, latent, 0);
+    if (status == ONEBIT_OK && !latent) status = ob_leave_data(s, &sink, 0, 1);
+    if (status == ONEBIT_OK) return ob_sink_commit(&sink);
+    ob_sink_abort(&sink);
+    return status;
+}
+
+/* Byte order, as safetensors files are searched. */
+static int ob_v1_by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Walks over all tensors of a version 1 file and lists them as items; names must differ. */
+static onebit_status ob_v1_items(ob_v1 v, ob_st_item *items, char (*names)[128],
+                                 const char **sorted) {
+    ob_v1_tensor t;
+    uint32_t i;
+    for (i = 0; i < v.count; i++) {
+        OB_TRY(ob_v1_next(&v, &t));
+        memset(items + i, 0, sizeof *items);
+        memcpy(names[i], t.name, sizeof t.name);
+        memcpy(items[i].shape, t.shape, sizeof t.shape);
+        items[i].name = sorted[i] = names[i], items[i].dtype = "I8";
+        items[i].rank = t.rank, items[i].bytes = t.elements;
+    }
+    if (v.r.at != v.r.n) return ob_fail(ONEBIT_FORMAT, ".1bit version 1: bytes behind its tensors");
+    if (v.count) qsort((void *)sorted, v.count, sizeof *sorted, ob_v1_by_name);
+    for (i = 1; i < v.count; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            return ob_fail(ONEBIT_FORMAT, ".1bit version 1: two tensors are named %s", sorted[i]);
+    return ONEBIT_OK;
+}
+
+/* The bare codes of a version 1 file, written as they are unpacked. */
+static onebit_status ob_v1_write(ob_v1 v, const char *path, const ob_st_item *items,
+                                 const onebit_env *env) {
+    static const char *const metadata[] = {"onebit weights", "version 1 codes", NULL};
+    ob_sink sink;
+    ob_v1_tensor t;
+    uint32_t i;
+    OB_TRY(ob_st_begin(&sink, path, items, (int)v.count, metadata, env));
+    for (i = 0; i < v.count; i++) {
+        int8_t codes[4096];
+        size_t at, k;
+        if (ob_v1_next(&v, &t) != ONEBIT_OK) break; /* has been read before */
+        for (at = 0; at < t.elements; at += k) {
+            for (k = 0; k < sizeof codes && at + k < t.elements; k++)
+                codes[k] = ob_v1_code(&t, at + k);
+            ob_sink_write(&sink, codes, k);
+        }
+    }
+    return ob_sink_commit(&sink);
+}
+
+/* A version 1 file, mapped, as model.safetensors and config.json. */
+static onebit_status ob_v1_unpack(const ob_map *map, const char *directory, const onebit_env *env) {
+    char path[OB_PATH_MAX];
+    ob_st_item *items;
+    char(*names)[128];
+    size_t each = sizeof(ob_st_item) + 128 + sizeof(char *);
+    onebit_status status;
+    ob_v1 v;
+    OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
+    OB_TRY(ob_v1_open(&v, map->data, map->bytes));
+    if (v.count > (v.r.n - v.r.at) / 18 || v.count > INT_MAX) /* the least that a record takes */
+        return ob_fail(ONEBIT_FORMAT, ".1bit version 1: %lu tensors cannot be in it",
+                       (unsigned long)v.count);
+    items = (ob_st_item *)ob_alloc(env, v.count * each);
+    if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
+    names = (char(*)[128])(void *)(items + v.count);
+    status = ob_v1_items(v, items, names, (const char **)(void *)(names + v.count));
+    if (status == ONEBIT_OK) status = ob_v1_write(v, path, items, env);
+    if (status == ONEBIT_OK)
+        status = ob_leave_text(directory, "config.json", v.config.p, v.config.n);
+    ob_release(env, items);
+    return status;
+}
+
+/* Everything is read and checked before the first file is written. */
+ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *input, int latent,
+                                            const onebit_env *env) {
+    onebit_env own = ob_env_or_default(env);
+    const onebit_tokenizer *words;
+    char path[OB_PATH_MAX];
+    onebit_status status;
+    ob_source s;
+    ob_map map;
+    int v1;
+    if (!directory || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_unpack: a path is NULL");
+    OB_TRY(ob_make_directory(directory));
+    if (ob_is_1bit(input, &v1) && v1) {
+        OB_TRY(ob_map_open(&map, input));
+        status = ob_v1_unpack(&map, directory, &own);
+        ob_map_close(&map);
+        if (status != ONEBIT_OK) ob_fail(status, "%.200s: %s", input, onebit_error_text());
+        return status;
+    }
+    OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
+    OB_TRY(ob_source_open(&s, input, env));
+    if (latent && (s.model || s.deployed))
+        status =
+            ob_fail(ONEBIT_USAGE, "%.200s holds no latent weights, only what they gave", input);
+    else status = ob_leave_weights(&s, path, latent);
+    words = s.model ? s.model->tokenizer : s.tokenizer;
+    if (status == ONEBIT_OK)
+        status = ob_leave_object(&s.env, directory, "config.json", ob_write_config, &s.have);
+    if (status == ONEBIT_OK && words)
+        status = ob_leave_object(&s.env, directory, "tokenizer.json", ob_write_tokenizer, words);
+    ob_source_close(&s);
+    return status;
+}
+
+/* Rows and columns of a shape for a list; a dimension beyond int counts as INT_MAX there. */
+static void ob_list_shape(onebit_tensor_info *info, const int64_t *shape, int rank) {
+    uint64_t cols = 1;
+    int i;
+    info->rows = rank > 1 ? (int)(shape[0] > INT_MAX ? INT_MAX : shape[0]) : 1;
+    for (i = rank > 1; i < rank; i++) {
+        cols *= shape[i] > INT_MAX ? INT_MAX : (uint64_t)shape[i];
+        cols = cols > INT_MAX ? INT_MAX : cols;
+    }
+    info->cols = (int)cols;
+}
+
+/* The tensors of a version 1 file. */
+static onebit_status ob_list_v1(const ob_map *map, onebit_tensor_fn each, void *user) {
+    onebit_tensor_info info;
+    ob_v1_tensor t;
+    ob_v1 v;
+    uint32_t i;
+    OB_TRY(ob_v1_open(&v, map->data, map->bytes));
+    for (i = 0; i < v.count; i++) {
+        OB_TRY(ob_v1_next(&v, &t));
+        info.name = t.name, info.format = t.binary ? "binary v1" : "ternary v1";
+        info.bytes = t.bytes, info.scale = 1.0f;
+        ob_list_shape(&info, t.shape, t.rank);
+        if (each(user, &info)) return ONEBIT_OK;
+    }
+    if (v.r.at != v.r.n) return ob_fail(ONEBIT_FORMAT, ".1bit version 1: bytes behind its tensors");
+    return ONEBIT_OK;
+}
+
+/* The tensors of a safetensors file. */
+static onebit_status ob_list_st(const char *path, onebit_tensor_fn each, void *user,
+                                const onebit_env *env) {
+    onebit_tensor_info info;
+    ob_st_file f;
+    int i;
+    OB_TRY(ob_st_open(&f, path, env));
+    for (i = 0; i < f.count; i++) {
+        info.name = f.tensors[i].name, info.format = f.tensors[i].dtype;
+        info.bytes = f.tensors[i].bytes, info.scale = 1.0f;
+        ob_list_shape(&info, f.tensors[i].shape, f.tensors[i].rank);
+        if (each(user, &info)) break;
+    }
+    ob_st_close(&f);
+    return ONEBIT_OK;
+}
+
+/* A .1bit is opened as for use, so a damaged one is refused here too. */
+ONEBIT_API onebit_status onebit_file_list(const char *path, onebit_tensor_fn each, void *user,
+                                          const onebit_env *env) {
+    onebit_tensor_info info;
+    onebit_model *model;
+    onebit_status status;
+    ob_map map;
+    int i, v1;
+    if (!path || !each) return ob_fail(ONEBIT_USAGE, "onebit_file_list: an argument is NULL");
+    if (!ob_is_1bit(path, &v1)) return ob_list_st(path, each, user, env);
+    if (v1) {
+        OB_TRY(ob_map_open(&map, path));
+        status = ob_list_v1(&map, each, user);
+        ob_map_close(&map);
+        if (status != ONEBIT_OK) ob_fail(status, "%.200s: %s", path, onebit_error_text());
+        return status;
+    }
+    OB_TRY(onebit_model_open(&model, path, env));
+    for (i = 0; onebit_model_tensor(model, i, &info) == ONEBIT_OK; i++)
+        if (each(user, &info)) break;
+    onebit_model_free(model);
+    return ONEBIT_OK;
 }
 
 /* =================================================================================================
@@ -12134,7 +13174,7 @@ static onebit_status ob_run_write_metrics(ob_run_state *r) {
         }
         x[i] = r->metrics[i].step, train[i] = r->metrics[i].loss, val[i] = r->metrics[i].val_loss;
     }
-    snprintf(title, sizeof title, "%.1f M parameters, %d steps",
+    ob_print(title, sizeof title, "%.1f M parameters, %d steps",
              (double)onebit_config_parameters(&r->config) / 1e6, onebit_trainer_steps(r->trainer));
     if (x) ob_svg_curve(&svg, x, train, val, n, title, label, &r->unigram, 1);
     if (csv.failed || svg.failed) status = ONEBIT_MEMORY;
@@ -12189,13 +13229,13 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
     if (step->step == 1)
         for (i = 0; i < r->trainer->count; i++)
             if (!(r->trainer->partial[i] > 0)) {
-                snprintf(note, sizeof note, "%s has no gradient: it is not being trained",
+                ob_print(note, sizeof note, "%s has no gradient: it is not being trained",
                          r->trainer->params[i].info.name);
                 ob_tell(r, 'w', step, note);
             }
     if (r->warned || !late || step->loss < r->unigram || r->unigram <= 0) return;
     r->warned = 1;
-    snprintf(
+    ob_print(
         note, sizeof note,
         "loss %.3f is still above the unigram entropy %.3f (counting tokens alone does better): "
         "check the data, or change --lr",
@@ -12207,7 +13247,7 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
 static void ob_run_tell_codes(ob_run_state *r, const onebit_step_report *step, int layer,
                               const onebit_code_report *sum, double n) {
     char note[128];
-    snprintf(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%",
+    ob_print(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%",
              layer, 100 * sum->minus / n, 100 * sum->zero / n, 100 * sum->plus / n,
              100 * sum->flipped / n);
     ob_tell(r, 'q', step, note);
@@ -12306,14 +13346,7 @@ static onebit_status ob_run_loop(ob_run_state *r) {
 /* Writes one text file of an object. */
 static onebit_status ob_run_write_text(ob_run_state *r, const char *name, ob_text_writer writer,
                                        const void *object) {
-    char path[OB_PATH_MAX], *text;
-    onebit_status status;
-    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, name));
-    text = ob_text_of(&r->env, writer, object);
-    if (!text) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory", path);
-    status = ob_file_write(path, text, strlen(text));
-    ob_release(&r->env, text);
-    return status;
+    return ob_leave_object(&r->env, r->job->output_dir, name, writer, object);
 }
 
 /* The files that a run leaves: model.1bit, model.safetensors, config.json, tokenizer.json. */
@@ -12334,7 +13367,7 @@ static void ob_run_announce(ob_run_state *r) {
     char note[512];
     onebit_config checked = *c;
     if (onebit_config_check(&checked) != ONEBIT_OK) return;
-    snprintf(
+    ob_print(
         note, sizeof note,
         "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s "
         "blocks\n"

@@ -54,7 +54,7 @@ json() {
     else grep -q '^[{["].*[]}"]$' "$1"; fi
 }
 
-for program in train chat generate eval tokenize; do
+for program in train chat generate eval tokenize export; do
     if [ ! -x "$bin/onebit-$program" ]; then
         fail "$bin/onebit-$program is missing: build first"
         echo "$passed passed, $failed failed, $skipped skipped"
@@ -64,7 +64,7 @@ done
 
 # ---- the same manners everywhere ----
 
-for program in train chat generate eval tokenize; do
+for program in train chat generate eval tokenize export; do
     gives "$program --help" 0 $program --help
     ok "$program --help is on stdout" err_empty
     ok "$program --help shows its use" out_has "^usage: onebit-$program"
@@ -245,6 +245,94 @@ ok "a row gives a line" lines 2
 gives "ids that are none" 2 tokenize --tokenizer "$tmp/tok.json" --decode 'one two'
 gives "--output missing" 2 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/text.txt"
 gives "unknown kind" 2 tokenize --train --tokenizer-kind word --data-dir "$tmp/text.txt" --output "$tmp/x"
+
+# ---- export ----
+
+made="$tmp/a b" # the directory of the model trained above
+gives "export --model-dir" 0 export --model-dir "$made" --output "$tmp/e.1bit"
+ok "the sizes are on stdout" out_has '^total  *[0-9]'
+ok "the ratio to FP16 is told" out_has '^FP16 would take'
+ok "it is the trainer's own file" cmp -s "$tmp/e.1bit" "$made/model.1bit"
+gives "export --checkpoint" 0 export --checkpoint "$made/checkpoint.safetensors" --output "$tmp/c.1bit" -q
+ok "--quiet is quiet" err_empty
+ok "nothing on stdout then" out_empty
+ok "a checkpoint gives the same" cmp -s "$tmp/c.1bit" "$made/model.1bit"
+gives "export --packing 1.6bit --json" 0 export --model "$tmp/e.1bit" --packing 1.6bit --output "$tmp/five.1bit" --json
+ok "export --json is JSON" json "$tmp/out"
+ok "export --json is one line" lines 1
+ok "the loss was not measured" out_has '"bits_per_byte_after": null'
+for file in e five; do
+    "$bin/onebit-generate" --model "$tmp/$file.1bit" --prompt You --max-tokens 16 --seed 3 -q >"$tmp/$file.txt" 2>&1
+done
+ok "both packings write the same text" cmp -s "$tmp/e.txt" "$tmp/five.txt"
+gives "export --list" 0 export "$tmp/five.1bit" --list
+ok "--list shows formats" out_has 'q_proj.weight  *t5x16'
+gives "export --list --json" 0 export --model "$tmp/five.1bit" --list --json
+ok "export --list --json is JSON" json "$tmp/out"
+gives "a directory can be listed" 0 export --model-dir "$made" --list
+ok "it shows the latents" out_has 'q_proj.weight  *F32'
+gives "export --pack-mode binary" 0 export --model-dir "$made" --pack-mode binary --output "$tmp/binary.1bit" --val-data "$tmp/text.txt"
+ok "another mode is told loudly" err_has 'WARNING: 1 of 1 blocks were not trained as binary'
+ok "the loss is told before and after" out_has '^bits per byte  [0-9.]* before, [0-9.]* after'
+ok "no file is left behind" [ ! -e "$tmp/binary.trained.tmp" ]
+gives "export --embedding f32" 0 export --model "$tmp/e.1bit" --embedding f32 --output "$tmp/small.1bit"
+ok "an unmeasured loss is told" err_has 'was not measured'
+"$bin/onebit-export" "$tmp/small.1bit" --list >"$tmp/out" 2>"$tmp/err"
+ok "the embedding is stored so" out_has 'embed_tokens.weight  *f32x16'
+for weights in deployed latent; do
+    gives "export --weights $weights" 0 export --model-dir "$made" --format safetensors --weights $weights --output "$tmp/st-$weights"
+    gives "and back" 0 export --model-dir "$tmp/st-$weights" --output "$tmp/back.1bit" -q
+    ok "$weights weights pack to the same file" cmp -s "$tmp/back.1bit" "$made/model.1bit"
+done
+ok "latent weights are those of training" cmp -s "$tmp/st-latent/model.safetensors" "$made/model.safetensors"
+gives "a .1bit has no latents" 1 export --model "$tmp/e.1bit" --format safetensors --weights latent --output "$tmp/st"
+gives "export without a directory" 2 export --model "$tmp/e.1bit" --format safetensors
+gives "two sources at once" 2 export --model "$tmp/e.1bit" --model-dir "$made"
+gives "unknown packing" 2 export --model "$tmp/e.1bit" --packing 3bit
+gives "unknown mode" 2 export --model "$tmp/e.1bit" --pack-mode quaternary
+gives "missing model" 1 export --model "$tmp/absent.1bit" --output "$tmp/x.1bit"
+ok "it names the flag" err_has '--model'
+gives "not writable" 1 export --model "$tmp/e.1bit" --output "$tmp/absent/x.1bit"
+{
+    printf '1BIT\001\000\000\000\001\000\000\000\002\000\000\000{}'
+    printf '\010\000\000\000wte.long\002\001\000\000\000\004\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\315'
+} >"$tmp/old.1bit"
+gives "a version 1 file can be listed" 0 export --model "$tmp/old.1bit" --list
+ok "it is told what it is" err_has 'WARNING: .* it cannot speak'
+ok "its tensors are shown" out_has 'wte.long  *ternary v1'
+gives "it cannot be packed" 1 export --model "$tmp/old.1bit" --output "$tmp/x.1bit"
+ok "which is told" err_has 'cannot speak'
+gives "its codes can be taken out" 0 export --model "$tmp/old.1bit" --format safetensors --output "$tmp/old"
+ok "as bytes" [ "$(tail -c 4 "$tmp/old/model.safetensors" | od -An -td1 | tr -s ' ')" = " 1 -1 0 -1" ]
+gives "generate says why it cannot speak" 1 generate --model "$tmp/old.1bit" --prompt x
+ok "in a sentence" err_has 'version 1 .* cannot speak'
+
+gives "the same header twice" 2 export --model "$tmp/e.1bit" --output "$tmp/m.1bit" --emit-c-header --emit-incbin
+gives "export --emit-c-header --emit-incbin" 0 export --model "$tmp/e.1bit" --output "$tmp/m.1bit" --emit-c-header --emit-incbin "$tmp/bin.S" -q
+printf '#include MODEL_HEADER\n#include <stdio.h>\nint main(void) {\nreturn fwrite(onebit_model_words, 1, ONEBIT_MODEL_BYTES, stdout) != ONEBIT_MODEL_BYTES;\n}\n' >"$tmp/dump.c"
+for compiler in 'cc -std=c99' 'c++ -x c++ -std=c++11'; do
+    if command -v "${compiler%% *}" >/dev/null 2>&1; then
+        # shellcheck disable=SC2086 # a command and its flags
+        $compiler -Wall -Wextra -Wpedantic -Werror "-DMODEL_HEADER=\"$tmp/m.h\"" "$tmp/dump.c" -o "$tmp/dump" 2>"$tmp/err" &&
+            "$tmp/dump" >"$tmp/dump.out"
+        ok "$compiler: the words are the file" cmp -s "$tmp/dump.out" "$tmp/m.1bit"
+        rm -f "$tmp/dump.out"
+        # shellcheck disable=SC2086
+        cc -c "$tmp/bin.S" -o "$tmp/bin.o" 2>"$tmp/err" &&
+            $compiler -Wall -Wextra -Wpedantic -Werror "-DMODEL_HEADER=\"$tmp/bin.h\"" -c "$tmp/dump.c" -o "$tmp/dump.o" 2>"$tmp/err" &&
+            cc "$tmp/dump.o" "$tmp/bin.o" -o "$tmp/dump" && "$tmp/dump" >"$tmp/dump.out"
+        ok "$compiler: .incbin is the file" cmp -s "$tmp/dump.out" "$tmp/m.1bit"
+        rm -f "$tmp/dump.out"
+    else skip "${compiler%% *} is missing"; fi
+done
+if [ -x "$bin/onebit-embed" ]; then
+    gives "embed" 0 embed 'The owl'
+    ok "embed knows its rhyme" out_has '^The owl is in the tree\.$'
+    if command -v strace >/dev/null 2>&1; then
+        strace -f -e trace=open,openat "$bin/onebit-embed" >"$tmp/out" 2>"$tmp/err"
+        ok "embed opens no model" sh -c "! grep -E '1bit|safetensors|json' '$tmp/err'"
+    else skip "strace is missing: which files embed opens is not watched"; fi
+else skip "embed is not built"; fi
 
 # ---- the learning examples ----
 

@@ -131,7 +131,8 @@ for compiler in 'gcc -std=c99' 'gcc -std=gnu11' 'clang -std=c99' 'g++ -x c++ -st
     # shellcheck disable=SC2086 # commands and flags are split on purpose, here and below
     if has_omp $compiler; then openmp=-fopenmp; else skip "$compiler: cannot link -fopenmp"; fi
     for flags in "" ${openmp:+"$openmp"} -DONEBIT_STATIC -DONEBIT_NO_SIMD -DONEBIT_NO_FILES \
-        '-DONEBIT_STATIC -DONEBIT_NO_SIMD -DONEBIT_NO_FILES'; do
+        '-DONEBIT_STATIC -DONEBIT_NO_SIMD -DONEBIT_NO_FILES' -DONEBIT_NO_STDIO \
+        '-DONEBIT_NO_STDIO -DONEBIT_NO_FILES'; do
         queue "$compiler $flags onebit.h" "$cc $flags -c $work/whole.c -o $work/$queued.o"
     done
     # In a header of declarations only, an example says whether it is clean itself.
@@ -145,6 +146,9 @@ for compiler in 'gcc -std=c99' 'gcc -std=gnu11' 'clang -std=c99' 'g++ -x c++ -st
     try "$compiler: program of three files" two_files $compiler
     # shellcheck disable=SC2086
     try "$compiler: a model from memory without files" one_file memory $compiler -DONEBIT_NO_FILES
+    # shellcheck disable=SC2086
+    try "$compiler: a model from memory without stdio" one_file memory $compiler -DONEBIT_NO_FILES \
+        -DONEBIT_NO_STDIO
 done
 
 # gcc sees some faults (unused, uninitialised) only when it optimises.
@@ -210,7 +214,17 @@ without_files() {
     ! nm -u "$work/no_files.o" | awk '{ print $NF }' | sed 's/@.*//' |
         grep -E -x 'f?open(64)?|fread|fwrite|mmap(64)?|rename|opendir|stat|fstat'
 }
+without_stdio() { # no function of stdio, and the header not included
+    ! nm -u "$work/no_stdio.o" | awk '{ print $NF }' | sed 's/@.*//' |
+        grep -E -x '(__)?v?(f|s|sn)?(printf|scanf)(_chk)?|f(open|read|write|close|puts|flush)(64)?|puts|putchar|rename|remove|std(in|out|err)'
+}
+stdio_absent() {
+    cc -DONEBIT_NO_STDIO "$@" -E "$work/whole.c" >"$work/no_stdio.i" && grep -q ob_print "$work/no_stdio.i" &&
+        ! grep -E '^# [0-9]+ ".*/stdio\.h"' "$work/no_stdio.i"
+}
 nothing_exported() { ! nm -g --defined-only "$work/static.o" | grep .; }
+try 'ONEBIT_NO_STDIO includes no <stdio.h>' stdio_absent
+try 'nor does it without files' stdio_absent -DONEBIT_NO_FILES
 if command -v nm >/dev/null 2>&1; then
     for compiler in gcc clang; do
         command -v $compiler >/dev/null 2>&1 || { skip "$compiler: symbols: not installed"; continue; }
@@ -221,6 +235,9 @@ if command -v nm >/dev/null 2>&1; then
         try "$compiler: compile without files" \
             $compiler -O1 -DONEBIT_NO_FILES -c "$work/whole.c" -o "$work/no_files.o"
         try "$compiler: ONEBIT_NO_FILES needs no file function" without_files
+        try "$compiler: compile without stdio" \
+            $compiler -O1 -DONEBIT_NO_STDIO -c "$work/whole.c" -o "$work/no_stdio.o"
+        try "$compiler: ONEBIT_NO_STDIO needs no stdio function" without_stdio
         try "$compiler: compile as a private copy" \
             $compiler -O0 -DONEBIT_STATIC -c "$work/whole.c" -o "$work/static.o"
         try "$compiler: ONEBIT_STATIC exports nothing" nothing_exported

@@ -55,6 +55,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_safetensors.c"
 #include "test_sample.c"
 #include "test_model.c"
+#include "test_export.c"
 #include "test_golden.c"
 #include "test_flow.c"
 #include "fuzz/fuzz.c"
@@ -79,6 +80,7 @@ static const test_floor test_floors[] = {
     {"safetensors", test_safetensors},
     {"sample", test_sample},
     {"model", test_model},
+    {"export", test_export},
     {"golden", test_golden},
     {"flow", test_flow},
     {"hostile", test_hostile},

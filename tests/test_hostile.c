@@ -914,6 +914,25 @@ static void hostile_misuse_model(const hostile_files *f) {
     onebit_model_free(m);
 }
 
+/* Files that are not there, places that cannot be written, options that are none. */
+static void hostile_misuse_packing(void) {
+    onebit_pack_options o = onebit_pack_options_default();
+    test_case("hostile: packing refuses paths and options that are none");
+    CHECK(o.packing == ONEBIT_PACKING_2_BITS && o.block_mode == -1);
+    CHECK(onebit_file_pack(NULL, "x", NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_file_pack("x", NULL, NULL, NULL) == ONEBIT_USAGE);
+    o.block_mode = 99;
+    CHECK(onebit_file_pack("x", "y", &o, NULL) == ONEBIT_USAGE);
+    o.block_mode = -1, o.packing = 7;
+    CHECK(onebit_file_pack("x", "y", &o, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_file_pack("x", "no/such/file", NULL, NULL) != ONEBIT_OK);
+    CHECK(onebit_file_unpack(NULL, "x", 0, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_file_unpack("x", NULL, 0, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_file_unpack("x", "no/such/file", 1, NULL) != ONEBIT_OK);
+    CHECK(onebit_file_list(NULL, NULL, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_file_list("no/such/file", NULL, NULL, NULL) != ONEBIT_OK);
+}
+
 /* Settings that no flag would let through, as a program may fill them into the struct. */
 static void hostile_misuse_options(void) {
     onebit_config c = onebit_config_default(), bad;
@@ -937,6 +956,7 @@ static void hostile_misuse_options(void) {
     bad = c, bad.layer_modes[0] = 99;
     CHECK_FAILS(onebit_trainer_create(&t, &bad, NULL, NULL), ONEBIT_CONFIG, "layer_modes");
     CHECK(onebit_trainer_bytes(NULL, NULL, NULL) == 0 && onebit_trainer_bytes(&bad, NULL, NULL) == 0);
+    CHECK(onebit_trainer_memory(NULL, NULL, NULL, NULL) != ONEBIT_OK);
     CHECK(t == NULL);
 }
 
@@ -1199,6 +1219,7 @@ static void test_hostile(void) {
         hostile_misuse_model(&f);
         hostile_misuse_options();
         hostile_misuse_trainer(&f);
+        hostile_misuse_packing();
         hostile_misuse_session(&f);
         hostile_misuse_flow(&f);
         hostile_test_all_named();

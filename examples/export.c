@@ -1,0 +1,533 @@
+/* export.c - onebit-export: stores a trained model anew: packed, as safetensors, or as C source.
+
+   cc -O3 -fopenmp examples/export.c -o onebit-export -lm
+   ./onebit-export --model-dir out --packing 1.6bit --output small.1bit
+   ./onebit-export --model demo.1bit --list
+   ./onebit-export --model demo.1bit --emit-c-header demo.h */
+#define ONEBIT_IMPLEMENTATION
+#include "../onebit.h"
+#include "cli.h"
+
+static const cli_row rows[] = {
+    {"From", NULL, NULL},
+    {"model-dir", "DIR",
+     "what onebit-train left: model.safetensors, config.json, tokenizer.json (or the checkpoint)"},
+    {"checkpoint", "FILE", "a checkpoint.safetensors"},
+    {"model", "FILE", "a .1bit file, to be stored in another way"},
+    {"To", NULL, NULL},
+    {"output", "PATH", "the file (default model.1bit), or with --format safetensors a directory"},
+    {"format", "NAME", "1bit or safetensors (default 1bit)"},
+    {"weights", "NAME",
+     "with --format safetensors: deployed (what the model computes with, the default) or latent "
+     "(what training moves)"},
+    {"emit-c-header", "[FILE.h]",
+     "the .1bit also as a C header of 64-bit words (default: --output with .h)"},
+    {"emit-incbin", "[FILE.S]",
+     "the same as assembly that includes the .1bit, with its .h: for models of more than some "
+     "megabytes"},
+    {"How", NULL, NULL},
+    {"packing", "NAME",
+     "ternary weights in 2bit (faster) or 1.6bit (smaller, the same numbers); default 2bit"},
+    {"pack-mode", "NAME",
+     "store all blocks as ternary, binary, 8bit, f16 or f32 (default: as they were trained)"},
+    {"embedding", "NAME", "store the embedding in this mode (default: as it was trained)"},
+    {"lm-head", "NAME", "store an untied head in this mode (default: as it was trained)"},
+    {"val-data", "PATH", "text on which to measure the loss before and after"},
+    {"Looking", NULL, NULL},
+    {"list", NULL, "only show the tensors of a file, and the sizes of a .1bit; writes nothing"},
+    {"Running", NULL, NULL},
+    CLI_THREADS,
+    CLI_ISA,
+    CLI_END};
+
+static const cli_spec spec = {
+    "onebit-export",
+    "stores a trained model: packed, as safetensors, as C source",
+    "onebit-export (--model-dir DIR|--checkpoint FILE|--model FILE) [flags]",
+    "examples:\n"
+    "  onebit-export --model-dir out --packing 1.6bit --output small.1bit\n"
+    "  onebit-export --model demo.1bit --embedding 8bit --val-data valid.txt\n"
+    "  onebit-export --model demo.1bit --list\n"
+    "  onebit-export --model demo.1bit --emit-c-header demo.h\n"
+    "  onebit-export --model-dir out --format safetensors --output hf\n",
+    "model-dir checkpoint model output format packing pack-mode embedding val-data "
+    "emit-c-header list json ",
+    "model",
+    rows,
+    0};
+
+/* Where a number stands among the words of a choice; a wrong word ends the program. */
+static int choice(const cli *c, const char *flag, const char *words) {
+    const char *given = cli_get(c, flag), *p = words;
+    size_t n;
+    int i;
+    for (i = 0; given && *p; i++, p += n + (p[n] != 0)) {
+        n = strcspn(p, "|");
+        if (strlen(given) == n && !strncmp(p, given, n)) return i;
+    }
+    if (given) cli_usage("--%s: '%s' is none of %s", flag, given, words);
+    return 0;
+}
+
+/* The mode that a flag names, -1 without it. */
+static int mode_of(const cli *c, const char *flag) {
+    const char *given = cli_get(c, flag);
+    int mode = given ? onebit_mode_parse(given) : -1;
+    if (given && mode < 0)
+        cli_usage("--%s: '%s' is none of f32, f16, 8bit, ternary, binary", flag, given);
+    return mode;
+}
+
+/* ---- sizes ---- */
+
+enum { EMBEDDING, BLOCKS, NORMS, HEAD, CLASSES };
+static const char *const class_name[CLASSES] = {"embedding", "blocks", "norms", "head"};
+
+typedef struct sizes {
+    double numbers[CLASSES], bytes[CLASSES]; /* weights, and what they take with their scales */
+    int tensors[CLASSES];
+    double tokenizer, file, parameters; /* bytes, bytes, weights of the whole model */
+} sizes;
+
+static int class_of(const char *name) {
+    if (strstr(name, "norm")) return NORMS;
+    if (strstr(name, "embed")) return EMBEDDING;
+    return strstr(name, "lm_head") ? HEAD : BLOCKS;
+}
+
+/* A number of a .1bit's head: bytes of the file at 8, of the tokenizer at 56 (onebit.h, >>files). */
+static double head_number(const unsigned char *p) {
+    double v = 0;
+    int i;
+    for (i = 7; i >= 0; i--) v = v * 256 + p[i];
+    return v;
+}
+
+static sizes measure(const char *path, const onebit_model *model) {
+    unsigned char head[64] = {0};
+    onebit_tensor_info t;
+    sizes s;
+    int i;
+    FILE *f = fopen(path, "rb");
+    if (!f || fread(head, 1, sizeof head, f) != sizeof head)
+        exit(cli_fail("cannot read %s: %s", path, strerror(errno)));
+    fclose(f);
+    memset(&s, 0, sizeof s);
+    s.file = head_number(head + 8), s.tokenizer = head_number(head + 56);
+    s.parameters = (double)onebit_config_parameters(onebit_model_config(model));
+    for (i = 0; onebit_model_tensor(model, i, &t) == ONEBIT_OK; i++) {
+        int k = class_of(t.name);
+        s.tensors[k]++;
+        s.numbers[k] += (double)t.rows * t.cols;
+        s.bytes[k] += (double)t.bytes;
+    }
+    return s;
+}
+
+/* Config, records and padding. */
+static double rest_of(const sizes *s) {
+    return s->file - s->bytes[0] - s->bytes[1] - s->bytes[2] - s->bytes[3] - s->tokenizer;
+}
+
+static void print_sizes(const sizes *s) {
+    int i;
+    printf("%-10s %8s %13s %13s %12s\n", "part", "tensors", "weights", "bytes", "bits/weight");
+    for (i = 0; i < CLASSES; i++)
+        if (s->tensors[i])
+            printf("%-10s %8d %13.0f %13.0f %12.3f\n", class_name[i], s->tensors[i], s->numbers[i],
+                   s->bytes[i], 8 * s->bytes[i] / s->numbers[i]);
+    printf("%-10s %8s %13s %13.0f\n", "tokenizer", "", "", s->tokenizer);
+    printf("%-10s %8s %13s %13.0f\n", "rest", "", "", rest_of(s));
+    printf("%-10s %8s %13.0f %13.0f %12.3f\n", "total", "", s->parameters, s->file,
+           8 * s->file / s->parameters);
+    printf("FP16 would take %.0f bytes, embedding included: %.2f times as many\n",
+           2 * s->parameters, 2 * s->parameters / s->file);
+}
+
+static void json_sizes(const sizes *s) {
+    int i;
+    cli_json_int(stdout, "bytes", s->file);
+    cli_json_int(stdout, "parameters", s->parameters);
+    cli_json_real(stdout, "bits_per_weight", 8 * s->file / s->parameters);
+    cli_json_int(stdout, "fp16_bytes", 2 * s->parameters);
+    cli_json_real(stdout, "fp16_ratio", 2 * s->parameters / s->file);
+    cli_json_key(stdout, 0, "parts");
+    for (i = 0; i < CLASSES; i++) {
+        cli_json_key(stdout, i == 0, class_name[i]);
+        printf("{\"tensors\": %d", s->tensors[i]);
+        cli_json_int(stdout, "weights", s->numbers[i]);
+        cli_json_int(stdout, "bytes", s->bytes[i]);
+        putchar('}');
+    }
+    cli_json_int(stdout, "tokenizer", s->tokenizer);
+    cli_json_int(stdout, "rest", rest_of(s));
+    putchar('}');
+}
+
+/* ---- --list ---- */
+
+typedef struct listing {
+    const cli *c;
+    int count, old;
+} listing;
+
+static int on_tensor(void *user, const onebit_tensor_info *t) {
+    listing *l = (listing *)user;
+    if (strstr(t->format, "v1")) l->old = 1;
+    if (l->c->json) {
+        fputs(l->count ? ", {\"name\": " : "{\"tensors\": [{\"name\": ", stdout);
+        cli_json_string(stdout, t->name, strlen(t->name));
+        cli_json_text(stdout, "format", t->format);
+        printf(", \"rows\": %d, \"cols\": %d", t->rows, t->cols);
+        cli_json_int(stdout, "bytes", (double)t->bytes);
+        cli_json_real(stdout, "scale", t->scale);
+        putchar('}');
+    } else {
+        printf("%-48s %-10s %7d x %-7d %12.0f\n", t->name, t->format, t->rows, t->cols,
+               (double)t->bytes);
+    }
+    l->count++;
+    return 0;
+}
+
+/* 1 when a file is a .1bit of version 1. */
+static int is_old(const char *path) {
+    unsigned char head[8] = {0};
+    FILE *f = fopen(path, "rb");
+    int old = f && fread(head, 1, 8, f) == 8 && !memcmp(head, "1BIT\1\0\0\0", 8);
+    if (f) fclose(f);
+    return old;
+}
+
+static void warn_old(const char *path) {
+    fprintf(stderr,
+            "%s: WARNING: %s is a .1bit of version 1: bare codes without scales, norms and "
+            "embedding cut to -1, 0, +1 too; it cannot speak, only be listed or taken out with "
+            "--format safetensors\n",
+            cli_program, path);
+}
+
+/* Every tensor, and of a .1bit that can be run the sizes. */
+static int list(const cli *c, const char *path, const onebit_env *env) {
+    listing l = {NULL, 0, 0};
+    onebit_model *model = NULL;
+    l.c = c;
+    if (is_old(path)) warn_old(path);
+    if (onebit_file_list(path, on_tensor, &l, env) != ONEBIT_OK)
+        return cli_fail("%s (see --list)", onebit_error_text());
+    if (c->json) fputs(l.count ? "]" : "{\"tensors\": []", stdout);
+    if (!l.old && onebit_model_open(&model, path, env) == ONEBIT_OK) {
+        sizes s = measure(path, model);
+        if (c->json) json_sizes(&s);
+        else putchar('\n'), print_sizes(&s);
+        onebit_model_free(model);
+    }
+    if (c->json) puts("}");
+    return 0;
+}
+
+/* ---- loss ---- */
+
+/* Bits per byte of a text, each document by itself from the document start; as onebit-eval does. */
+static double bits_per_byte(const onebit_model *model, const char *path, const onebit_env *env) {
+    static const char separator[] = "<|endoftext|>";
+    const onebit_tokenizer *tokenizer = onebit_model_tokenizer(model);
+    onebit_session *session = NULL;
+    char *text = NULL, *p, *end, *stop;
+    double nats = 0, sum = 0, bytes = 0;
+    size_t n;
+    int start = onebit_tokenizer_end(tokenizer);
+    if (onebit_text_load(&text, &n, path, 0, env) != ONEBIT_OK)
+        exit(cli_fail("%s (see --val-data)", onebit_error_text()));
+    if (onebit_session_create(&session, model, NULL, env) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    for (p = text, end = text + n; p < end && !cli_interrupts; p = stop + 13) {
+        size_t count, scored, first = start >= 0;
+        int32_t *ids, *all;
+        for (stop = p; stop < end && (end - stop < 13 || memcmp(stop, separator, 13));) stop++;
+        ids = cli_encode(tokenizer, p, (size_t)(stop - p), 0, &count);
+        all = (int32_t *)cli_alloc((count + 1) * sizeof *all);
+        all[0] = (int32_t)start;
+        memcpy(all + first, ids, count * sizeof *ids);
+        if (count + first > 1 && strspn(p, " \t\r\n") < (size_t)(stop - p)) {
+            if (onebit_score(session, all, count + first, 1, &nats, &scored) != ONEBIT_OK)
+                exit(cli_fail("%s (see --val-data)", onebit_error_text()));
+            sum += nats, bytes += (double)(stop - p);
+        }
+        free(ids);
+        free(all);
+        if (end - stop < 13) break;
+    }
+    onebit_session_free(session);
+    onebit_text_free(text, env);
+    if (bytes < 1) exit(cli_fail("%s: there is nothing to score (see --val-data)", path));
+    return sum / log(2.0) / bytes;
+}
+
+/* ---- the model as C source ---- */
+
+/* Name of a file made from another: its ending replaced. */
+static char *with_ending(const char *path, const char *ending) {
+    size_t n = strlen(path) + strlen(ending) + 1;
+    char *out = (char *)cli_alloc(n), *slash, *dot;
+    strcpy(out, path);
+    slash = strrchr(out, '/'), dot = strrchr(out, '.');
+    if (dot && (!slash || dot > slash)) *dot = 0;
+    strcat(out, ending);
+    return out;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+CLI_PRINTF(2) static void add_format(cli_text *t, const char *format, ...);
+static void add_format(cli_text *t, const char *format, ...) {
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    cli_add_text(t, line);
+}
+
+/* What both headers begin with. */
+static void add_head(cli_text *t, const char *path, const char *model, size_t bytes,
+                     const char *how) {
+    add_format(t,
+               "/* %s - the model %s %s. Made by onebit-export.\n\n"
+               "     #include \"%s\"\n"
+               "     onebit_model_open_memory(&model, onebit_model_words, ONEBIT_MODEL_BYTES, "
+               "NULL);\n\n"
+               "   Words of 64 bits, little-endian, aligned to 64 bytes: in memory they are the "
+               "bytes of the file. */\n",
+               base_name(path), base_name(model), how, base_name(path));
+    add_format(t,
+               "#ifndef ONEBIT_MODEL_BYTES\n#define ONEBIT_MODEL_BYTES %lu\n"
+               "#include <stdint.h>\n"
+               "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
+               "#error \"the words of this model are little-endian\"\n#endif\n",
+               (unsigned long)bytes);
+}
+
+static void write_text(const char *path, cli_text *t, const char *flag) {
+    if (!cli_write_file(path, t->p, t->n))
+        exit(cli_fail("cannot write %s: %s (see --%s)", path, strerror(errno), flag));
+    free(t->p);
+}
+
+static void write_header(const char *path, const char *model) {
+    cli_text t = {NULL, 0, 0}, image = {NULL, 0, 0};
+    size_t i, k;
+    if (!cli_read_file(model, &image)) exit(cli_fail("cannot read %s", model));
+    if (image.n > (size_t)1 << 28)
+        exit(cli_fail("%s is too large for a C header; take --emit-incbin", model));
+    add_head(&t, path, model, image.n, "as words");
+    cli_add_text(&t, "#if defined(__GNUC__)\n__attribute__((aligned(64)))\n"
+                     "#elif defined(_MSC_VER)\n__declspec(align(64))\n#endif\n");
+    add_format(&t, "static const uint64_t onebit_model_words[%lu] = {",
+               (unsigned long)((image.n + 7) / 8));
+    for (i = 0; i < image.n; i += 8) {
+        unsigned long long word = 0;
+        for (k = 8; k-- > 0;)
+            word = word << 8 | (i + k < image.n ? (unsigned char)image.p[i + k] : 0u);
+        add_format(&t, i % 32 ? "0x%llx," : "\n0x%llx,", word);
+    }
+    cli_add_text(&t, "\n};\n#endif\n");
+    free(image.p);
+    write_text(path, &t, "emit-c-header");
+}
+
+/* A path inside a string of assembly. */
+static void add_quoted(cli_text *t, const char *path) {
+    for (; *path; path++) {
+        if (*path == '"' || *path == '\\') cli_add_text(t, "\\");
+        cli_add(t, path, 1);
+    }
+}
+
+static void write_incbin(const char *path, const char *model, double bytes) {
+    cli_text t = {NULL, 0, 0}, h = {NULL, 0, 0};
+    char *header = with_ending(path, ".h");
+    add_format(&t, "/* %s - the bytes of a model, for the twin %s. Made by onebit-export.\n",
+               base_name(path), base_name(header));
+    cli_add_text(&t, "   cc -c this file; -DONEBIT_MODEL_FILE='\"elsewhere.1bit\"' when the model "
+                     "has moved. */\n"
+                     "#ifndef ONEBIT_MODEL_FILE\n#define ONEBIT_MODEL_FILE \"");
+    add_quoted(&t, model);
+    cli_add_text(&t, "\"\n#endif\n"
+                     "#if defined(__APPLE__)\n#define MODEL_WORDS _onebit_model_words\n    .const\n"
+                     "#elif defined(_WIN32)\n#define MODEL_WORDS onebit_model_words\n"
+                     "    .section .rdata,\"dr\"\n"
+                     "#else\n#define MODEL_WORDS onebit_model_words\n    .section .rodata\n#endif\n"
+                     "    .balign 64\n    .globl MODEL_WORDS\nMODEL_WORDS:\n"
+                     "    .incbin ONEBIT_MODEL_FILE\n    .balign 8\n"
+                     "#ifdef __ELF__\n    .section .note.GNU-stack,\"\",%progbits\n#endif\n");
+    add_head(&h, header, model, (size_t)bytes, "by .incbin");
+    cli_add_text(&h, "#ifdef __cplusplus\nextern \"C\"\n#else\nextern\n#endif\n"
+                     "    const uint64_t onebit_model_words[];\n#endif\n");
+    write_text(path, &t, "emit-incbin");
+    write_text(header, &h, "emit-incbin");
+    free(header);
+}
+
+/* A file that a flag with an optional name asks for; NULL when it was not given. */
+static char *emitted(const cli *c, const char *flag, const char *output, const char *ending) {
+    const char *given = cli_get(c, flag);
+    char *name;
+    if (!given) return NULL;
+    if (!*given) return with_ending(output, ending);
+    name = (char *)cli_alloc(strlen(given) + 1);
+    return strcpy(name, given);
+}
+
+/* ---- packing ---- */
+
+typedef struct job {
+    const cli *c;
+    onebit_env env;
+    const char *input, *flag, *output, *val;
+    onebit_pack_options options;
+    int changes; /* blocks, embedding and head whose mode is not the trained one */
+    double before, after;
+} job;
+
+/* Opens a model as it was trained: a .1bit itself, else packed to a file that is removed again. */
+static onebit_model *open_trained(const job *j) {
+    onebit_model *model = NULL;
+    char *path = NULL;
+    onebit_status status;
+    if (!strcmp(j->flag, "model")) {
+        status = onebit_model_open(&model, j->input, &j->env);
+    } else {
+        path = with_ending(j->output, ".trained.tmp");
+        status = onebit_file_pack(path, j->input, NULL, &j->env);
+        if (status == ONEBIT_OK) status = onebit_model_open(&model, path, &j->env);
+        remove(path);
+    }
+    if (status != ONEBIT_OK) exit(cli_fail("%s (see --%s)", onebit_error_text(), j->flag));
+    free(path);
+    return model;
+}
+
+/* Tells of parts that are stored otherwise than they were trained. */
+static void warn_modes(job *j, const onebit_config *c) {
+    const onebit_pack_options *o = &j->options;
+    int i, blocks = 0, head = o->head_mode >= 0 && !c->tie_word_embeddings,
+           embedding = o->embedding_mode >= 0 && o->embedding_mode != c->embedding_mode;
+    for (i = 0; o->block_mode >= 0 && i < c->num_layers; i++)
+        blocks += c->layer_modes[i] != o->block_mode;
+    head = head && o->head_mode != c->head_mode;
+    j->changes = blocks + embedding + head;
+    if (blocks)
+        fprintf(stderr,
+                "%s: WARNING: %d of %d blocks were not trained as %s but will be stored so: the "
+                "model gets worse, often useless; measure it with --val-data\n",
+                cli_program, blocks, c->num_layers, cli_get(j->c, "pack-mode"));
+    if ((embedding || head) && !j->val && !j->c->quiet)
+        fprintf(stderr,
+                "note: %s stored in another mode; the loss was not measured, give "
+                "--val-data TEXT\n",
+                embedding ? "the embedding is" : "the head is");
+    if (o->head_mode >= 0 && c->tie_word_embeddings && !j->c->quiet)
+        fputs("note: --lm-head does nothing here: the head is the embedding\n", stderr);
+}
+
+static void print_result(const job *j, const sizes *s) {
+    if (j->c->json) {
+        cli_json_key(stdout, 1, "output");
+        cli_json_string(stdout, j->output, strlen(j->output));
+        json_sizes(s);
+        cli_json_int(stdout, "parts_in_other_modes", j->changes);
+        cli_json_real(stdout, "bits_per_byte_before", j->val ? j->before : NAN);
+        cli_json_real(stdout, "bits_per_byte_after", j->val ? j->after : NAN);
+        puts("}");
+        return;
+    }
+    if (j->c->quiet) return;
+    print_sizes(s);
+    if (j->val) printf("bits per byte  %.4f before, %.4f after\n", j->before, j->after);
+    fprintf(stderr, "wrote %s\n", j->output);
+}
+
+static int pack(job *j) {
+    char *header = emitted(j->c, "emit-c-header", j->output, ".h");
+    char *incbin = emitted(j->c, "emit-incbin", j->output, ".S");
+    char *twin = incbin ? with_ending(incbin, ".h") : NULL;
+    onebit_model *model = NULL;
+    onebit_pack_options *o = &j->options;
+    sizes s;
+    if (header && twin && !strcmp(header, twin))
+        cli_usage("--emit-c-header and --emit-incbin would both write %s; name one of them", twin);
+    if (j->val || o->block_mode >= 0 || o->embedding_mode >= 0 || o->head_mode >= 0) {
+        model = open_trained(j);
+        warn_modes(j, onebit_model_config(model));
+        if (j->val) j->before = bits_per_byte(model, j->val, &j->env);
+        onebit_model_free(model);
+    }
+    if (cli_interrupts) return 130;
+    if (onebit_file_pack(j->output, j->input, o, &j->env) != ONEBIT_OK)
+        return cli_fail("%s (see --%s)", onebit_error_text(), j->flag);
+    if (onebit_model_open(&model, j->output, &j->env) != ONEBIT_OK)
+        return cli_fail("%s", onebit_error_text());
+    if (j->val) j->after = bits_per_byte(model, j->val, &j->env);
+    s = measure(j->output, model);
+    onebit_model_free(model);
+    if (header) write_header(header, j->output);
+    if (incbin) write_incbin(incbin, j->output, s.file);
+    print_result(j, &s);
+    free(header);
+    free(incbin);
+    free(twin);
+    return 0;
+}
+
+/* --format safetensors. */
+static int unpack(const job *j, int latent) {
+    if (!cli_has(j->c, "output")) cli_usage("which directory? Give --output DIR");
+    if (cli_has(j->c, "emit-c-header") || cli_has(j->c, "emit-incbin"))
+        cli_usage("--emit-c-header and --emit-incbin need --format 1bit");
+    if (is_old(j->input)) warn_old(j->input);
+    if (onebit_file_unpack(j->output, j->input, latent, &j->env) != ONEBIT_OK)
+        return cli_fail("%s (see --%s)", onebit_error_text(), j->flag);
+    if (j->c->json) {
+        cli_json_key(stdout, 1, "output");
+        cli_json_string(stdout, j->output, strlen(j->output));
+        cli_json_text(stdout, "weights", latent ? "latent" : "deployed");
+        puts("}");
+    } else if (!j->c->quiet) {
+        fprintf(stderr, "wrote %s: model.safetensors and what belongs to it\n", j->output);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    static const char *const from[3] = {"model-dir", "checkpoint", "model"};
+    cli c = cli_start(&spec, argc, argv);
+    int i, given = 0, format, latent, code;
+    cli_text inside = {NULL, 0, 0};
+    job j;
+    memset(&j, 0, sizeof j);
+    j.c = &c, j.env = cli_env(&c), j.val = cli_get(&c, "val-data");
+    for (i = 0; i < 3; i++)
+        if (cli_has(&c, from[i])) j.input = cli_get(&c, from[i]), j.flag = from[i], given++;
+    if (given == 0) cli_usage("which model? Give --model-dir DIR, --checkpoint or --model FILE");
+    if (given > 1) cli_usage("give one of --model-dir, --checkpoint and --model");
+    j.output = cli_has(&c, "output") ? cli_get(&c, "output") : "model.1bit";
+    j.options.packing = choice(&c, "packing", "2bit|1.6bit");
+    j.options.block_mode = mode_of(&c, "pack-mode");
+    j.options.embedding_mode = mode_of(&c, "embedding");
+    j.options.head_mode = mode_of(&c, "lm-head");
+    format = choice(&c, "format", "1bit|safetensors");
+    latent = choice(&c, "weights", "deployed|latent");
+    if (cli_has(&c, "weights") && !format) cli_usage("--weights needs --format safetensors");
+    cli_catch_interrupt();
+    cli_add_text(&inside, j.input);
+    if (!strcmp(j.flag, "model-dir")) cli_add_text(&inside, "/model.safetensors");
+    if (cli_has(&c, "list")) code = list(&c, inside.p, &j.env);
+    else code = format ? unpack(&j, latent) : pack(&j);
+    free(inside.p);
+    free(c.given);
+    return cli_finish(cli_interrupts ? 130 : code);
+}
