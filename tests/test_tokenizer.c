@@ -84,8 +84,8 @@ static char *tok_json(const onebit_tokenizer *t, size_t *n) {
 
 /* 1 when both have the same pieces, merges and end. */
 static int tok_same(const onebit_tokenizer *a, const onebit_tokenizer *b) {
-    return a->kind == b->kind && a->vocab == b->vocab && a->merges == b->merges &&
-           a->end == b->end && a->unknown == b->unknown && a->added == b->added &&
+    return !memcmp(&a->rules, &b->rules, sizeof a->rules) && a->vocab == b->vocab && a->merges == b->merges &&
+           a->end == b->end && a->start == b->start && a->unknown == b->unknown && a->added == b->added &&
            !memcmp(a->at, b->at, ((size_t)a->vocab + 1) * sizeof *a->at) &&
            !memcmp(a->text, b->text, a->at[a->vocab]) &&
            !memcmp(a->role, b->role, (size_t)a->vocab) &&
@@ -147,7 +147,7 @@ static void tok_slow_lay(tok_slow *s, const char *text, size_t n) {
     s->id = (int32_t *)malloc((2 * n + 1) * sizeof *s->id);
     s->n = 0;
     while (at < n) {
-        size_t stop = at + ob_word_length(&k, text + at, n - at);
+        size_t stop = at + ob_word_length(&k, &ob_splits[OB_SPLIT_GPT2], text + at, n - at);
         while (at < stop) s->id[s->n++] = (unsigned char)text[at++];
         s->id[s->n++] = -1;
     }
