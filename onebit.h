@@ -4507,32 +4507,33 @@ static size_t ob_byte_symbols(const onebit_tokenizer *t, int32_t *s, const char 
     return n;
 }
 
-/* What a word begins as; s has room for n ids; returns their number. What has no id becomes bytes
-   where the rules say so, else the unknown token, else it is dropped, and its neighbours may merge.
-   Bytes that are not UTF-8 are characters of one byte that no token has. */
-static size_t ob_symbols(const onebit_tokenizer *t, int32_t *s, const char *p, size_t n) {
-    size_t at = 0, count = 0, used = 1, bytes;
-    int unknown = 0; /* the last one was */
-    for (; at < n; at += used) {
+/* What a word begins as: takes characters from text as long as s[room] surely has room for their
+   ids; returns the number of ids. What has no id becomes bytes where the rules say so, else the
+   unknown token, else it is dropped, and its neighbours may merge. Bytes that are not UTF-8 are
+   characters of one byte that no token has. *unknown: the last one was, 0 at first. */
+static size_t ob_symbols(const onebit_tokenizer *t, int32_t *s, size_t room, ob_slice *text,
+                         int *unknown) {
+    size_t count = 0, used = 1, bytes;
+    for (; text->n && count + 4 <= room; text->p += used, text->n -= used) {
         int32_t id;
         if (t->rules.chars) {
             uint32_t code;
-            used = ob_utf8_decode(p + at, n - at, &code);
+            used = ob_utf8_decode(text->p, text->n, &code);
             if (code == 0x2581 && t->rules.flags & OB_RULE_SPACES) code = ' ';
             id = ob_char_id(t, code);
-        } else id = t->byte_id[(unsigned char)p[at]];
+        } else id = t->byte_id[(unsigned char)*text->p];
         bytes = id < 0 && t->rules.flags & OB_RULE_FALLBACK
-                    ? ob_byte_symbols(t, s + count, p + at, used)
+                    ? ob_byte_symbols(t, s + count, text->p, used)
                     : 0;
         count += bytes;
         if (id < 0 && !bytes) {
-            if (t->unknown >= 0 && !(unknown && t->rules.flags & OB_RULE_FUSE))
+            if (t->unknown >= 0 && !(*unknown && t->rules.flags & OB_RULE_FUSE))
                 s[count++] = t->unknown;
-            unknown = 1;
+            *unknown = 1;
             continue;
         }
         if (id >= 0) s[count++] = id;
-        unknown = 0;
+        *unknown = 0;
     }
     return count;
 }
@@ -4586,8 +4587,8 @@ typedef struct ob_memo {
 #define OB_MEMOS     8192   /* half a megabyte, which fits most processors' second cache */
 #define OB_MEMO_TEXT 100000 /* bytes of text from which remembering is worth its memory */
 
-/* Work area of an encode call: for its longest word nodes and a heap of rank << 32 | index, so that
-   the smallest entry is the lowest rank and, among equals, the leftmost place. Taken from the
+/* Work area of an encode call: for its longest window nodes and a heap of rank << 32 | index, so
+   that the smallest entry is the lowest rank and, among equals, the leftmost place. Taken from the
    tokenizer's hooks when first needed and given back at the end of the call. */
 typedef struct ob_work {
     void *block;
@@ -4595,6 +4596,7 @@ typedef struct ob_work {
     ob_node *node;           /* [capacity] */
     uint64_t *heap;          /* [2 * capacity]: a merge takes one entry away and adds at most two */
     ob_memo *memo;           /* [OB_MEMOS] by hash, or NULL */
+    ob_room symbols;                       /* of a long word */
     ob_room composing, composed, prefixed; /* normalised texts */
 } ob_work;
 
@@ -4671,23 +4673,21 @@ static void ob_work_merge(const onebit_tokenizer *t, ob_work *w, int32_t i) {
     if (a->before >= 0) ob_work_pair(t, w, a->before, 1);
 }
 
-/* A word of any length: a heap of the pairs, O(n log n). A rank names one pair of ids, so an entry
-   is valid exactly when its node still has its rank; taking stale entries out where they lie would
-   need a heap that knows places. Gives the same ids as ob_merge_short. */
-static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
-                                    size_t n) {
-    int32_t count, i, *symbol;
+/* Merges any number n of symbols: a heap of the pairs, O(n log n). A rank names one pair of ids,
+   so an entry is valid exactly when its node still has its rank; taking stale entries out where they
+   lie would need a heap that knows places. Gives the same ids as ob_merge_short: a list that begins
+   at node 0. A node's index is that of its first symbol. */
+static onebit_status ob_merge_long(const onebit_tokenizer *t, ob_work *w, const int32_t *symbol,
+                                   size_t n) {
+    int32_t count = (int32_t)n, i;
     size_t at;
+    if (!n) return ONEBIT_OK;
     OB_TRY(ob_work_reserve(t, w, n));
-    symbol = (int32_t *)(void *)w->heap; /* which is empty yet, and larger */
-    count = (int32_t)ob_symbols(t, symbol, p, n);
     for (i = 0; i < count; i++) {
         w->node[i].id = symbol[i];
         w->node[i].before = i - 1;
-        w->node[i].after = i + 1;
+        w->node[i].after = i + 1 < count ? i + 1 : -1;
     }
-    if (count == 0) return ONEBIT_OK;
-    w->node[count - 1].after = -1;
     for (w->heaped = 0, i = 0; i < count; i++) ob_work_pair(t, w, i, 0);
     /* Floyd's way to make a heap: from the last entry up, O(n) in all */
     for (at = w->heaped; at-- > 0;) ob_work_sift(w, at);
@@ -4699,15 +4699,67 @@ static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_wor
         if (w->node[top & 0xFFFFFFFFu].rank == (uint32_t)(top >> 32))
             ob_work_merge(t, w, (int32_t)(top & 0xFFFFFFFFu));
     }
-    for (i = 0; i >= 0; i = w->node[i].after) ob_ids_add(o, w->node[i].id);
     return ONEBIT_OK;
+}
+
+#define OB_WINDOW 4096 /* symbols that are merged at a time: their nodes and heap fit the cache */
+
+/* A long word, in windows of so many symbols: time is linear and memory small. Ids are what merging
+   all at once gives exactly when every two neighbours, merged alone, stay apart: the first merge
+   across some border in the whole would be the first across it in the two. Neighbours out of one
+   window do so. So a window's ids are taken up to a token in its last quarter, the next window
+   begins at that token, and when it begins with the same id, all borders are right. Else (this
+   needs tokens as long as a quarter, or odd merges) *ok is 0, and o holds what is of no use. */
+static onebit_status ob_encode_windows(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
+                                       ob_slice text, size_t window, int *ok) {
+    int32_t wanted = -1, i = 0, *symbol;
+    size_t have = 0;
+    int unknown = 0;
+    OB_TRY(ob_room_grow(&w->symbols, &t->env, 0, window * sizeof *symbol));
+    symbol = (int32_t *)w->symbols.p;
+    while (i >= 0) {
+        have += ob_symbols(t, symbol + have, window - have, &text, &unknown);
+        OB_TRY(ob_merge_long(t, w, symbol, have));
+        *ok = have == 0 || wanted < 0 || w->node[0].id == wanted;
+        for (i = have ? 0 : -1; *ok && i >= 0; i = w->node[i].after) {
+            if (text.n && (size_t)i >= have / 4 * 3) break;
+            ob_ids_add(o, w->node[i].id);
+        }
+        /* no token begins in the last quarter, or the first one is not what it was */
+        *ok &= i < 0 ? text.n == 0 : i > 0;
+        if (!*ok || i < 0) return ONEBIT_OK;
+        wanted = w->node[i].id;
+        have -= (size_t)i;
+        memmove(symbol, symbol + i, have * sizeof *symbol);
+    }
+    return ONEBIT_OK;
+}
+
+/* A word of any length: in windows, or else all of it in one. A symbol takes a byte at least. */
+static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
+                                    size_t n) {
+    ob_slice text;
+    size_t before = o->n;
+    int ok;
+    text.p = p;
+    text.n = n;
+    if (n > SIZE_MAX / 16) return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: a word of %.0f bytes",
+                                          (double)n);
+    OB_TRY(ob_encode_windows(t, o, w, text, n < OB_WINDOW ? n + 4 : OB_WINDOW, &ok));
+    if (ok) return ONEBIT_OK;
+    o->n = before;
+    return ob_encode_windows(t, o, w, text, n + 4, &ok);
 }
 
 /* A word of at most OB_SHORT_WORD bytes. memo is where it is remembered, or NULL. */
 static void ob_encode_short(const onebit_tokenizer *t, ob_ids *o, ob_memo *memo, const char *p,
                             size_t n) {
-    int32_t s[OB_SHORT_WORD];
-    int i, count = ob_merge_short(t, s, (int)ob_symbols(t, s, p, n));
+    int32_t s[OB_SHORT_WORD + 4];
+    ob_slice text;
+    int i, count, unknown = 0;
+    text.p = p;
+    text.n = n;
+    count = ob_merge_short(t, s, (int)ob_symbols(t, s, n + 4, &text, &unknown));
     for (i = 0; i < count; i++) ob_ids_add(o, s[i]);
     if (!memo || n > sizeof memo->word || !count || count > 8) return;
     memo->n = (uint8_t)n;
@@ -4901,6 +4953,7 @@ static onebit_status ob_encode_part(const onebit_tokenizer *t, ob_ids *o, ob_wor
 static void ob_work_free(const onebit_tokenizer *t, ob_work *w) {
     ob_release(&t->env, w->block);
     ob_release(&t->env, w->memo);
+    ob_release(&t->env, w->symbols.p);
     ob_release(&t->env, w->composing.p);
     ob_release(&t->env, w->composed.p);
     ob_release(&t->env, w->prefixed.p);
@@ -5942,13 +5995,26 @@ static ob_slice ob_hf_keep(ob_draft *d, ob_slice raw) {
     return s;
 }
 
-/* One entry of "added_tokens"; single_word must be off. normalized: the library looks for the
-   normalised content in normalised text. We look for the content, so it must be the same. */
+/* 1 when the library, which looks for the normalised content of a "normalized" token in normalised
+   text, would not do as we do, who look for the content: NFC may change it, and where spaces became
+   U+2581 they are no white space to strip and come back from a token in front of it. */
+static int ob_hf_changes(const ob_hf *h, ob_slice content, int role) {
+    size_t i;
+    if (!(role & OB_TOKEN_LATE)) return 0;
+    if (h->marked && role & (OB_TOKEN_LEFT | OB_TOKEN_RIGHT)) return 1;
+    if (h->rules.prefix == OB_PREFIX_PART && !(role & OB_TOKEN_SPECIAL)) return 1;
+    for (i = 0; i < content.n; i++)
+        if ((h->marked && ob_blank(content.p + i, content.n - i)) ||
+            (h->rules.flags & OB_RULE_NFC && (uint8_t)content.p[i] >= 0xCC))
+            return 1;
+    return 0;
+}
+
+/* One entry of "added_tokens"; single_word must be off. */
 static onebit_status ob_hf_added(ob_json *j, const ob_hf *h, ob_draft *d) {
     ob_slice key, content = {NULL, 0};
     int64_t id = -1;
     int role = OB_TOKEN_ADDED, bit;
-    size_t i;
     for (ob_json_object(j); ob_json_key(j, &key);) {
         bit = ob_slice_is(key, "special")      ? OB_TOKEN_SPECIAL
               : ob_slice_is(key, "lstrip")     ? OB_TOKEN_LEFT
@@ -5962,10 +6028,8 @@ static onebit_status ob_hf_added(ob_json *j, const ob_hf *h, ob_draft *d) {
     }
     if (j->status == ONEBIT_OK && !content.p) ob_json_error(j, "an added token without \"content\"");
     if (j->status != ONEBIT_OK) return j->status;
-    for (i = 0; role & OB_TOKEN_LATE && i < content.n; i++)
-        if ((h->marked && ob_blank(content.p + i, content.n - i)) ||
-            (h->rules.flags & OB_RULE_NFC && (uint8_t)content.p[i] >= 0xCC))
-            return ob_hf_refuse(j, "a normalized added token that changes:", content);
+    if (ob_hf_changes(h, content, role))
+        return ob_hf_refuse(j, "such a normalized added token:", content);
     return ob_draft_put(d, id, content.p, content.n, role);
 }
 
@@ -6344,7 +6408,15 @@ static onebit_status ob_tokenizer_ranks(onebit_tokenizer **out, ob_slice all, co
     return status;
 }
 
-/* A file, by what it begins with. SentencePiece's own files begin with a protobuf field 1. */
+/* 1 when a file begins as SentencePiece's do: a protobuf field 1 (a piece) that holds a field 1 (its
+   text) and a field 2 (its score, a float). */
+static int ob_is_sentencepiece(ob_slice all) {
+    const uint8_t *p = (const uint8_t *)all.p;
+    return all.n > 4 && p[0] == 10 && p[2] == 10 && p[3] < 128 && all.n > 4u + p[3] &&
+           p[4 + p[3]] == 0x15;
+}
+
+/* A file, by what it begins with. */
 static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
                                        const onebit_env *env) {
     ob_map map;
@@ -6360,10 +6432,10 @@ static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
     line = ob_line(&text);
     if (line.p && line.n < sizeof room && ob_rank_line(line, room, &n, &rank))
         status = ob_tokenizer_ranks(out, all, path, env);
-    else if (all.n > 2 && *all.p == 10 && memchr(all.p, 0, all.n < 64 ? all.n : 64))
+    else if (ob_is_sentencepiece(all))
         status = ob_fail(ONEBIT_UNSUPPORTED,
-                         "%.200s is a SentencePiece model; its scores need its own library: give "
-                         "the tokenizer.json of the same model (BPE; Unigram is not supported)",
+                         "%.200s is a SentencePiece .model: give the tokenizer.json of the same "
+                         "model (a Unigram one is not supported: it has scores, not merges)",
                          path);
     else status = ob_tokenizer_parse(out, all.p, all.n, path, env);
     ob_map_close(&map);
