@@ -4029,9 +4029,9 @@ typedef struct ob_rules {
     uint8_t flags;  /* OB_RULE_ bits */
 } ob_rules;
 
-/* PART: every stretch between added tokens that are looked for in raw text (the normalizer Prepend).
-   WORD: every stretch between added tokens, TEXT: only one at the beginning of the text; both only
-   where no space stands yet (the pre-tokenizers Metaspace and ByteLevel). */
+/* PART: every stretch between added tokens that are looked for in raw text (the normalizer
+   Prepend). WORD: every stretch between added tokens, TEXT: only one at the beginning of the text;
+   both only where no space stands yet (the pre-tokenizers Metaspace and ByteLevel). */
 enum { OB_PREFIX_NEVER, OB_PREFIX_PART, OB_PREFIX_WORD, OB_PREFIX_TEXT, OB_PREFIXES };
 
 /* ONE: the first space of the text. ALL: every space that the first token begins with. */
@@ -4673,8 +4673,8 @@ static void ob_work_merge(const onebit_tokenizer *t, ob_work *w, int32_t i) {
     if (a->before >= 0) ob_work_pair(t, w, a->before, 1);
 }
 
-/* Merges any number n of symbols: a heap of the pairs, O(n log n). A rank names one pair of ids,
-   so an entry is valid exactly when its node still has its rank; taking stale entries out where they
+/* Merges any number n of symbols: a heap of the pairs, O(n log n). A rank names one pair of ids, so
+   an entry is valid exactly when its node still has its rank; taking stale entries out where they
    lie would need a heap that knows places. Gives the same ids as ob_merge_short: a list that begins
    at node 0. A node's index is that of its first symbol. */
 static onebit_status ob_merge_long(const onebit_tokenizer *t, ob_work *w, const int32_t *symbol,
@@ -4926,8 +4926,8 @@ static ob_match ob_added_next(const onebit_tokenizer *t, ob_slice text, size_t a
 
 /* Encodes text in three steps, which call one another. 0: raw text is parted at added tokens. 1: a
    part is normalised, then parted at the added tokens that are looked for in normalised text. 2:
-   plain text. The leftmost token counts, and there the longest; nothing merges across one. first: it
-   is where the whole text begins. */
+   plain text. The leftmost token counts, and there the longest; nothing merges across one. first:
+   it is where the whole text begins. */
 static onebit_status ob_encode_part(const onebit_tokenizer *t, ob_ids *o, ob_work *w, ob_slice text,
                                     int special, int step, int first) {
     int wanted = (special ? 3 : 1) << 2 * step;
@@ -5698,8 +5698,8 @@ static void ob_hf_pattern(ob_json *j, ob_stage *s) {
     }
 }
 
-/* The value of one key of a stage; 0 = not asked for. trim_offsets and the like concern positions in
-   the text, which we do not give. */
+/* The value of one key of a stage; 0 = not asked for. trim_offsets and the like concern positions
+   in the text, which we do not give. */
 static int ob_hf_stage_key(ob_json *j, ob_stage *s, ob_slice key) {
     static const char *const lists[] = {"normalizers", "pretokenizers", "processors", "decoders"};
     size_t i;
@@ -5756,8 +5756,8 @@ static onebit_status ob_hf_normalizer(const ob_json *j, ob_hf *h, const ob_stage
     return ONEBIT_OK;
 }
 
-/* The pre-tokenizer Split: its pattern must be one of the table. Isolated keeps the matches, Removed
-   with invert too, and the patterns match everything. */
+/* The pre-tokenizer Split: its pattern must be one of the table. Isolated keeps the matches,
+   Removed with invert too, and the patterns match everything. */
 static onebit_status ob_hf_split(const ob_json *j, ob_hf *h, const ob_stage *s) {
     int row, kept = !strcmp(s->behavior, s->invert ? "Removed" : "Isolated");
     for (row = 0; row < OB_SPLITS; row++)
@@ -5866,12 +5866,15 @@ static onebit_status ob_hf_stages(ob_json *j, ob_hf *h,
     if (take == ob_hf_decoder) memcpy(h->decoder, all.type, sizeof h->decoder);
     if (!all.type[0]) return ONEBIT_OK;
     if (strcmp(all.type, "Sequence")) return take(j, h, &all);
-    if (!all.has_list) ob_json_error(j, "a Sequence without its list");
-    for (ob_json_array(&all.list); j->status == ONEBIT_OK && ob_json_item(&all.list);) {
+    if (!all.has_list) {
+        ob_json_error(j, "a Sequence without its list");
+        return j->status;
+    }
+    for (ob_json_array(&all.list); ob_json_item(&all.list);) {
         OB_TRY(ob_hf_stage(&all.list, &one));
         OB_TRY(take(j, h, &one));
     }
-    return j->status == ONEBIT_OK ? all.list.status : j->status;
+    return all.list.status;
 }
 
 /* Notes the size of a value's text when it is the longest so far. */
@@ -6026,7 +6029,7 @@ static onebit_status ob_hf_added(ob_json *j, const ob_hf *h, ob_draft *d) {
         else if (ob_slice_is(key, "content")) content = ob_hf_keep(d, ob_json_raw_string(j));
         else OB_TRY(ob_hf_off(j, "added token setting", key));
     }
-    if (j->status == ONEBIT_OK && !content.p) ob_json_error(j, "an added token without \"content\"");
+    if (!content.p) ob_json_error(j, "an added token without \"content\"");
     if (j->status != ONEBIT_OK) return j->status;
     if (ob_hf_changes(h, content, role))
         return ob_hf_refuse(j, "such a normalized added token:", content);
@@ -6292,8 +6295,8 @@ static int ob_base64_digit(char c) {
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Reads "base64 rank" into out, which has room for line.n bytes; *n is their number. 0 = the line is
-   none. */
+/* Reads "base64 rank" into out, which has room for line.n bytes; *n is their number. 0 = the line
+   is none. */
 static int ob_rank_line(ob_slice line, char *out, size_t *n, int64_t *rank) {
     size_t at = 0;
     uint32_t bits = 0;
@@ -6315,7 +6318,8 @@ static int ob_rank_line(ob_slice line, char *out, size_t *n, int64_t *rank) {
 }
 
 /* Notes every merge that makes token id. tiktoken merges what has the lowest rank together, so each
-   split into two tokens is a merge; in the order of the parts, as Hugging Face's converter has it. */
+   split into two tokens is a merge; in the order of the parts, as Hugging Face's converter has it.
+   */
 static void ob_ranks_merges(ob_draft *d, int32_t id) {
     ob_slice s = d->piece[id];
     int first = d->merges, i;
@@ -6393,8 +6397,8 @@ static onebit_status ob_tokenizer_ranks(onebit_tokenizer **out, ob_slice all, co
     while ((line = ob_line(&text)).p && lines <= OB_VOCAB_MAX) lines += line.n > 0;
     if (lines != OB_GPT2_RANKS && lines != OB_LLAMA_RANKS)
         return ob_fail(ONEBIT_UNSUPPORTED,
-                       "%.200s: ranks of %d tokens; only GPT-2's (%d) and Llama 3's (%d) are known: "
-                       "give the model's tokenizer.json",
+                       "%.200s: ranks of %d tokens; only GPT-2's (%d) and Llama 3's (%d) are "
+                       "known: give the model's tokenizer.json",
                        path, lines, OB_GPT2_RANKS, OB_LLAMA_RANKS);
     OB_TRY(ob_draft_take(&d, env, (size_t)lines + 256, all.n, all.n + 256 * 48));
     d.rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
@@ -6408,12 +6412,12 @@ static onebit_status ob_tokenizer_ranks(onebit_tokenizer **out, ob_slice all, co
     return status;
 }
 
-/* 1 when a file begins as SentencePiece's do: a protobuf field 1 (a piece) that holds a field 1 (its
-   text) and a field 2 (its score, a float). */
+/* 1 when a file begins as SentencePiece's do: a protobuf field 1 (a piece) that holds a field 1
+   (its text) and a field 2 (its score, a float) or 3 (its type). */
 static int ob_is_sentencepiece(ob_slice all) {
     const uint8_t *p = (const uint8_t *)all.p;
     return all.n > 4 && p[0] == 10 && p[2] == 10 && p[3] < 128 && all.n > 4u + p[3] &&
-           p[4 + p[3]] == 0x15;
+           (p[4 + p[3]] == 0x15 || p[4 + p[3]] == 0x18);
 }
 
 /* A file, by what it begins with. */
@@ -6556,7 +6560,7 @@ static void ob_out_normalizer(ob_out *o, const ob_rules *r) {
     if (nfc) ob_out_format(o, "{\"type\":\"NFC\"}%s", marks ? "," : "");
     if (part) ob_out_text(o, "{\"type\":\"Prepend\",\"prepend\":\"" OB_SPACE_MARK "\"},");
     if (marks)
-        ob_out_text(o, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" 
+        ob_out_text(o, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\""
                        OB_SPACE_MARK "\"}");
     ob_out_text(o, "]}");
 }
@@ -7656,7 +7660,8 @@ static onebit_status ob_list_take(void *user, const char *text, size_t bytes) {
     ob_id_list *v = (ob_id_list *)user;
     int end = onebit_tokenizer_end(v->tokenizer);
     while (bytes > 0) {
-        size_t n = ob_piece_size(text, bytes);
+        /* a tokenizer that puts a space before a text would put one before every piece */
+        size_t n = v->tokenizer->rules.prefix ? bytes : ob_piece_size(text, bytes);
         OB_TRY(ob_list_piece(v, text, n));
         text += n;
         bytes -= n;
@@ -12456,17 +12461,21 @@ static void ob_stream_push(ob_stream *s, const char *text, size_t n, int flush) 
     ob_stream_emit(s, flush ? s->n : s->n - keep);
 }
 
-/* Encodes the prompt (behind an end token at the start of a conversation) and evaluates it. */
+/* Encodes the prompt (behind a start token, or else an end token, at the start of a conversation)
+   and evaluates it. */
 static onebit_status ob_generate_prompt(onebit_session *s, const char *prompt, int add_start,
                                         int *count) {
     const onebit_tokenizer *words = s->model->tokenizer;
-    size_t bytes = strlen(prompt), n = 0, start = 0;
+    size_t bytes = strlen(prompt), n = 0, room = 0, start = 0;
     int end = onebit_tokenizer_end(words);
-    int32_t *ids = (int32_t *)ob_alloc(&s->env, (bytes + 2) * sizeof(int32_t));
+    int32_t *ids;
     onebit_status status;
+    onebit_tokenizer_encode(words, NULL, 0, &room, prompt, bytes, 1); /* only counts */
+    ids = (int32_t *)ob_alloc(&s->env, (room + 1) * sizeof(int32_t));
     if (!ids) return ob_fail(ONEBIT_MEMORY, "generate: no memory for a prompt of %zu bytes", bytes);
+    if (onebit_tokenizer_start(words) >= 0) end = onebit_tokenizer_start(words);
     if (add_start && s->fed == 0 && end >= 0) ids[start++] = end;
-    status = onebit_tokenizer_encode(words, ids + start, bytes + 1, &n, prompt, bytes, 1);
+    status = onebit_tokenizer_encode(words, ids + start, room, &n, prompt, bytes, 1);
     if (status == ONEBIT_OK && start + n == 0 && !s->ready)
         status =
             ob_fail(ONEBIT_USAGE, "generate: the prompt is empty and nothing stands before it");
@@ -12495,6 +12504,7 @@ static onebit_status ob_generate_loop(onebit_session *s, const onebit_sample_opt
     char text[512];
     size_t n;
     memset(&state, 0, sizeof state);
+    state.begun = 1; /* what is drawn goes on behind the prompt */
     onebit_rng_seed(&rng, (uint64_t)o->seed);
     g->stopped = "length";
     while (g->tokens < o->max_tokens) {
