@@ -741,6 +741,68 @@ static void tok_json_stages(void) {
           ONEBIT_UNSUPPORTED);
 }
 
+#define TOK_BYTES(prefix)                                                                          \
+    "{\"type\":\"ByteLevel\",\"add_prefix_space\":" prefix ",\"use_regex\":true}"
+#define TOK_DIGITS(alone)                                                                          \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\",\"individual_digits\":" alone  \
+    "}," TOK_BYTES("false") "]}"
+#define TOK_MARK "\xE2\x96\x81"
+#define TOK_STRIP                                                                                  \
+    "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" TOK_MARK   \
+    "\"},\"content\":\" \"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1," \
+    "\"stop\":0}]}"
+
+/* Settings that change ids or text: with each, what one text becomes and what comes back. */
+static void tok_json_settings(void) {
+    static const char bytes[] = "{\"type\":\"ByteLevel\"}", fuse[] = "{\"type\":\"Fuse\"}",
+                      plain[] = "\"a\":0,\"\xC4\xA0\":1,\"1\":2,\"2\":3,\"\xC4\xA0" "1\":4,\"12\":5,"
+                                "\"\xC4\xA0" "a\":6",
+                      merges[] = "\"\xC4\xA0 1\",\"1 2\",\"\xC4\xA0 a\"",
+                      marks[] = "\"" TOK_MARK "\":0,\"a\":1,\"" TOK_MARK TOK_MARK "\":2,\"a" TOK_MARK
+                                "\":3",
+                      few[] = "\"?\":0,\"a\":1,\"aa\":2";
+    static const struct {
+        const char *pre, *decoder, *model, *vocab, *merges, *text, *back;
+        int n, ids[4];
+    } rows[] = {
+        {TOK_BYTES("false"), bytes, "", plain, merges, "a 12", "a 12", 3, {0, 4, 3}},
+        {TOK_BYTES("true"), bytes, "", plain, merges, "a", " a", 1, {6}},
+        {TOK_DIGITS("true"), bytes, "", plain, merges, "a 12", "a 12", 4, {0, 1, 2, 3}},
+        {TOK_DIGITS("false"), bytes, "", plain, merges, "a 12", "a 12", 3, {0, 1, 5}},
+        {"null", fuse, "\"unk_token\":\"?\",", few, "\"a a\"", "aaxya", "aa??a", 4, {2, 0, 0, 1}},
+        {"null", fuse, "\"unk_token\":\"?\",\"fuse_unk\":true,", few, "", "axya", "a?a", 3, {1, 0, 1}},
+        {"null", fuse, "", few, "\"a a\"", "axa", "aa", 1, {2}},
+        {TOK_META("never"), TOK_STRIP, "", marks, "", "a a", "a a", 3, {1, 0, 1}},
+        {TOK_META("always"), TOK_STRIP, "", marks, "", "a", "a", 2, {0, 1}},
+        {TOK_META("first"), TOK_STRIP, "", marks, "", "  a", " a", 3, {0, 0, 1}},
+        /* each space begins a word, so nothing merges across */
+        {TOK_META("always"), TOK_STRIP, "", marks, "\"" TOK_MARK " " TOK_MARK "\"", "  a", " a", 3, {0, 0, 1}},
+        {"{\"type\":\"Metaspace\",\"replacement\":\"" TOK_MARK "\",\"split\":false}", TOK_META("always"),
+         "", marks, "\"" TOK_MARK " " TOK_MARK "\"", "  a", "a", 2, {2, 1}},
+        /* a merge that ends in a space: words may not be cut before spaces */
+        {"{\"type\":\"Metaspace\",\"replacement\":\"" TOK_MARK "\",\"split\":false}", TOK_STRIP, "",
+         marks, "\"a " TOK_MARK "\"", "a a", "a a", 3, {0, 3, 1}},
+    };
+    char json[2000], back[40];
+    size_t i, k;
+    test_case("tokenizer: every setting of a file has its effect");
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        onebit_tokenizer *t = NULL;
+        int32_t ids[8];
+        sprintf(json,
+                "{\"pre_tokenizer\":%s,\"decoder\":%s,\"model\":{%s\"vocab\":{%s},\"merges\":[%s]}}",
+                rows[i].pre, rows[i].decoder, rows[i].model, rows[i].vocab, rows[i].merges);
+        if (!CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL))) continue;
+        for (k = 0; k < (size_t)rows[i].n; k++) ids[k] = rows[i].ids[k];
+        CHECK(tok_gives(t, rows[i].text, strlen(rows[i].text), ids, k));
+        onebit_tokenizer_decode(t, back, sizeof back, ids, k, 0);
+        CHECK(!strcmp(back, rows[i].back));
+        tok_check_packed(t, 1000);
+        tok_check_written(t);
+        onebit_tokenizer_free(t);
+    }
+}
+
 /* Encodes and decodes with a tokenizer that hostile bytes made. */
 static void tok_use(onebit_tokenizer *t) {
     int32_t ids[300];
@@ -1289,6 +1351,7 @@ static void test_tokenizer(void) {
     tok_json_forms();
     tok_json_refusals();
     tok_json_stages();
+    tok_json_settings();
     tok_json_hostile();
     tok_open_forms();
     tok_pack();
