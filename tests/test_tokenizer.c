@@ -1200,10 +1200,10 @@ static void tok_open_forms(void) {
     static const char vocab[] = "{\"a\":0,\"b\":1,\"ab\":2,\"<|endoftext|>\":3}";
     static const int32_t want[] = {2, 3, 0};
     onebit_tokenizer *t = NULL;
-    const char *d = "build/test-tokenizer";
-    char v[80], m[80], j[80];
+    char d[60], v[80], m[80], j[80];
     int form;
     test_case("tokenizer: a directory, vocab.json and merges.txt open");
+    sprintf(d, "build/test-tokenizer-%ld", ob_process());
     sprintf(v, "%s-vocab.json", d);
     sprintf(m, "%s-merges.txt", d);
     sprintf(j, "%s.ranks", d);
