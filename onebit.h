@@ -359,8 +359,9 @@ ONEBIT_API size_t onebit_config_parameters(const onebit_config *config);
 /* Text <-> token ids. Immutable after creation; may be shared by threads. */
 typedef struct onebit_tokenizer onebit_tokenizer;
 
-/* BPE: byte-level BPE with GPT-2's pre-tokenizer; BYTE: 256 bytes; CHAR: one token per code point
-   of the training text. All have the special token <|endoftext|>, which separates documents. */
+/* What can be trained. BPE: byte-level BPE with GPT-2's pre-tokenizer; BYTE: 256 bytes; CHAR: one
+   token per code point of the training text. All have the special token <|endoftext|>, which
+   separates documents. Files may hold other kinds: see onebit_tokenizer_open. */
 typedef enum onebit_tokenizer_kind {
     ONEBIT_TOKENIZER_BPE,
     ONEBIT_TOKENIZER_BYTE,
@@ -375,9 +376,13 @@ ONEBIT_API onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_t
                                                 const char *text, size_t bytes, int vocab_size,
                                                 const onebit_env *env);
 
-/* Reads a Hugging Face tokenizer.json of the GPT-2 kind (byte-level BPE) or one written by
-   onebit_tokenizer_write. Anything it does not understand is an error that names it. env may be
-   NULL. */
+/* Reads a tokenizer that others made, or one written by onebit_tokenizer_write. path is one of:
+     tokenizer.json (Hugging Face) with a BPE model: byte-level (GPT-2, Llama 3, Qwen 2, StarCoder)
+       or SentencePiece's (Llama 2, Mistral); onebit_tokenizer_parse takes the same from memory
+     a directory that holds tokenizer.json, or vocab.json and merges.txt
+     vocab.json or merges.txt, with the other beside it: GPT-2's kind
+     tiktoken's ranks (lines "base64 rank") of GPT-2 or Llama 3
+   Anything it does not understand is an error that names it. env may be NULL. */
 ONEBIT_API onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
                                                const onebit_env *env);
 ONEBIT_API onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json,
@@ -395,30 +400,35 @@ ONEBIT_API int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer);
 /* Id of <|endoftext|> (or of the file's end token), or -1. */
 ONEBIT_API int onebit_tokenizer_end(const onebit_tokenizer *tokenizer);
 
+/* Id that stands before a text (BOS) when the file says so, or -1. Encoding never adds it. */
+ONEBIT_API int onebit_tokenizer_start(const onebit_tokenizer *tokenizer);
+
 /* Bytes of one token: *bytes is set to its length; NULL for an id out of range. Special tokens give
-   their written form. Not terminated. */
+   their written form, SentencePiece's "\xE2\x96\x81" is a space. Not terminated. */
 ONEBIT_API const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id,
                                               size_t *bytes);
 
 /* Encodes text into ids[capacity] and sets *count to the number of ids that the text needs; when
    that is more than capacity the rest is not written and ONEBIT_LIMIT is returned. ids may be NULL
    with capacity 0. special: 1 = written special tokens (<|endoftext|>) become their id, 0 = they
-   are plain text. Any bytes are accepted, invalid UTF-8 too. Time is near linear; allocates a work
-   area from the tokenizer's env. */
+   are plain text. No start or end token is added. Any bytes are accepted, invalid UTF-8 too. Time
+   is near linear; allocates a work area from the tokenizer's env. */
 ONEBIT_API onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t *ids,
                                                  size_t capacity, size_t *count, const char *text,
                                                  size_t bytes, int special);
 
 /* Decodes n ids into out[size] with a terminator; returns the length without it, as snprintf does.
-   Ids out of range give nothing. special: 0 = special tokens are left out. */
+   Ids out of range give nothing. special: 0 = special tokens are left out. Llama 2's kind puts a
+   space before every text when encoding; the first space is left out here. */
 ONEBIT_API size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, size_t size,
                                           const int32_t *ids, size_t n, int special);
 
 /* Streaming decode: holds back the bytes of an unfinished character between calls. Start with {0}.
- */
+   begun: 0 = the next token begins a text, so that Llama 2's first space is left out; set it to 1
+   when the tokens go on behind a text, such as a prompt. */
 typedef struct onebit_utf8 {
     unsigned char held[8];
-    int count;
+    int count, begun;
 } onebit_utf8;
 
 /* Appends one token and gives the whole characters that are ready now: writes at most size bytes
@@ -3760,7 +3770,7 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
 }
 
 /* =================================================================================================
-   5 >>tokenizer   text <-> token ids: byte-level BPE (GPT-2's rules), bytes, or code points.
+   5 >>tokenizer   text <-> token ids: BPE over bytes (GPT-2) or characters (Llama 2), or none.
    uses: base system json                                        used by: dataset files session flow
    ============================================================================================== */
 
@@ -3814,28 +3824,29 @@ typedef struct ob_classes {
     uint8_t ascii[128]; /* class of each, without a search */
 } ob_classes;
 
+/* The next number of a folded table. */
+static uint32_t ob_runs_number(const char **runs) {
+    uint32_t n = 0;
+    for (; **runs && **runs < 'a'; ++*runs) n = n * 26 + (uint32_t)(**runs - 'A');
+    return n * 26 + (uint32_t)(*(*runs)++ - 'a');
+}
+
 /* Unfolds run lengths into code points; edges has room for as many as the text has lower-case
    letters. */
 static void ob_runs_unfold(uint32_t *edges, const char *runs) {
-    uint32_t code = 0, run = 0;
-    for (; *runs; runs++) {
-        int last = *runs >= 'a';
-        run = run * 26 + (uint32_t)(*runs - (last ? 'a' : 'A'));
-        if (!last) continue;
-        *edges++ = code += run;
-        run = 0;
-    }
+    uint32_t code = 0;
+    while (*runs) *edges++ = code += ob_runs_number(&runs);
 }
 
-/* 1 when code lies inside a run: the number of edges at or below it is odd. At most 11 steps. */
-static int ob_runs_hold(const uint32_t *edges, int count, uint32_t code) {
+/* Number of edges at or below code. At most 11 steps. */
+static int ob_runs_below(const uint32_t *edges, int count, uint32_t code) {
     int low = 0, high = count;
     while (low < high) {
         int middle = (low + high) / 2;
         if (edges[middle] <= code) low = middle + 1;
         else high = middle;
     }
-    return low & 1;
+    return low;
 }
 
 /* Unicode's White_Space, which is what \s of the expression below means (PropList.txt; 25 of
@@ -3851,8 +3862,9 @@ static int ob_is_space(uint32_t c) {
 static int ob_class_of(const ob_classes *k, uint32_t code) {
     if (code == OB_UTF8_BAD) return OB_CHAR_OTHER;
     if (ob_is_space(code)) return OB_CHAR_SPACE;
-    if (ob_runs_hold(k->letters, OB_LETTER_EDGES, code)) return OB_CHAR_LETTER;
-    return ob_runs_hold(k->numbers, OB_NUMBER_EDGES, code) ? OB_CHAR_NUMBER : OB_CHAR_OTHER;
+    /* inside a run when the number of edges passed is odd */
+    if (ob_runs_below(k->letters, OB_LETTER_EDGES, code) & 1) return OB_CHAR_LETTER;
+    return ob_runs_below(k->numbers, OB_NUMBER_EDGES, code) & 1 ? OB_CHAR_NUMBER : OB_CHAR_OTHER;
 }
 
 /* Unfolds both tables, and notes the classes of ASCII, which is most of any text. Costs
@@ -3881,43 +3893,126 @@ static size_t ob_class_run(const ob_classes *k, int wanted, const char *p, size_
     return at;
 }
 
-/* Length of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 when there is none. Lower
-   case and the ASCII apostrophe only, as GPT-2 has it: "DON'T" splits otherwise. */
-static size_t ob_contraction(const char *p, size_t n) {
+/* ---- pre-tokenizers: how text is cut into words ----
+   Words never cross one another, so each is merged on its own and a text costs little more than the
+   sum of its words. Files give an expression; there is no engine for those here, the known ones are
+   recognised by their exact text and done by hand: one pass, no backtracking, since alternatives
+   are told apart by one or two characters. */
+
+/* What the expressions differ in. */
+typedef struct ob_split {
+    const char *pattern; /* as tokenizer.json writes it; NULL: none */
+    size_t digits;       /* 0: " ?\p{N}+"; else so many numbers at most, without the space */
+    int parted;          /* numbers were cut out before, so a text ends in front of one */
+    int lines;           /* Llama 3's form: see ob_word_length */
+} ob_split;
+
+/* Rows of the table. NONE: the text is one word. SPACE: each space begins one (Metaspace). The last
+   two are GPT-2's behind Hugging Face's stage Digits: each alone (StarCoder), or together. */
+enum {
+    OB_SPLIT_NONE,
+    OB_SPLIT_SPACE,
+    OB_SPLIT_GPT2,
+    OB_SPLIT_LLAMA3,
+    OB_SPLIT_QWEN2,
+    OB_SPLIT_DIGIT,
+    OB_SPLIT_DIGITS,
+    OB_SPLITS
+};
+#define OB_GPT2_PATTERN                                                                            \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define OB_LINES_PATTERN(numbers)                                                                  \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers                          \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+static const ob_split ob_splits[OB_SPLITS] = {
+    {NULL, 0, 0, 0},
+    {NULL, 0, 0, 0},
+    {OB_GPT2_PATTERN, 0, 0, 0}, /* Radford et al. 2019 */
+    {OB_LINES_PATTERN("\\p{N}{1,3}"), 3, 0, 1},
+    {OB_LINES_PATTERN("\\p{N}"), 1, 0, 1},
+    {NULL, 1, 1, 0},
+    {NULL, SIZE_MAX, 1, 0},
+};
+
+/* Length of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 when there is none. GPT-2's
+   are lower case only: "DON'T" splits otherwise. any: any case, as Llama 3's; by Unicode's folding
+   U+017F is an s then. */
+static size_t ob_contraction(const char *p, size_t n, int any) {
+    char a, b;
     if (n < 2 || p[0] != '\'') return 0;
-    if (p[1] == 's' || p[1] == 't' || p[1] == 'm' || p[1] == 'd') return 2;
+    a = any ? (char)(p[1] | 32) : p[1];
+    if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     if (n < 3) return 0;
-    if (p[2] == 'e' && (p[1] == 'r' || p[1] == 'v')) return 3;
-    return p[1] == 'l' && p[2] == 'l' ? 3 : 0;
+    if (any && !memcmp(p + 1, "\xC5\xBF", 2)) return 3;
+    b = any ? (char)(p[2] | 32) : p[2];
+    if (b == 'e' && (a == 'r' || a == 'v')) return 3;
+    return a == 'l' && b == 'l' ? 3 : 0;
 }
 
-/* White space at p: all of it at the end of the text, else all but its last character, which goes
-   with what follows, unless it is the only one. This is \s+(?!\S)|\s+ : an indented word keeps one
-   space, and the rest of the indent is a word of its own. */
-static size_t ob_space_word(const ob_classes *k, const char *p, size_t n) {
-    /* last: where the last character of the run so far begins */
-    size_t at = 0, last = 0, used;
-    while (at < n && ob_class_at(k, p + at, n - at, &used) == OB_CHAR_SPACE) {
+/* White space at p: \s*[\r\n]+ in the form with lines; else all of it at the end of the text, else
+   all but its last character, which goes with what follows, unless it is the only one. This is
+   \s+(?!\S)|\s+ : an indented word keeps one space, the rest of the indent is its own word. */
+static size_t ob_space_word(const ob_classes *k, const ob_split *s, const char *p, size_t n) {
+    /* last: where the last character of the run so far begins; line: behind its last line end */
+    size_t at = 0, last = 0, line = 0, used;
+    int kind = OB_CHAR_SPACE;
+    while (at < n && (kind = ob_class_at(k, p + at, n - at, &used)) == OB_CHAR_SPACE) {
         last = at;
         at += used;
+        if (p[last] == '\n' || p[last] == '\r') line = at;
     }
-    return at == n || last == 0 ? at : last;
+    if (s->lines && line) return line;
+    if (at == n || last == 0 || (s->parted && kind == OB_CHAR_NUMBER)) return at;
+    return last;
 }
 
-/* Length of the first pre-token of p[0..n), n > 0. The rule is GPT-2's expression
-   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ (Radford et al. 2019).
-   Written by hand, since the alternatives are told apart by one or two characters: one pass, no
-   backtracking. Words never cross one another, so each is merged on its own and a text costs little
-   more than the sum of its words. */
-static size_t ob_word_length(const ob_classes *k, const char *p, size_t n) {
-    size_t lead = ob_contraction(p, n), used;
+/* Numbers at p, at most so many: \p{N}{1,3}. */
+static size_t ob_number_word(const ob_classes *k, size_t most, const char *p, size_t n) {
+    size_t at = 0, used;
+    while (most-- && at < n && ob_class_at(k, p + at, n - at, &used) == OB_CHAR_NUMBER) at += used;
+    return at;
+}
+
+/* Length of the first word of p[0..n), n > 0, by an expression of the table. Llama 3's form: any
+   one character but a number or a line end may lead letters ("(word", "\tword"), and line ends
+   stay with the signs or spaces in front of them. */
+static size_t ob_word_length(const ob_classes *k, const ob_split *s, const char *p, size_t n) {
+    size_t at = ob_contraction(p, n, s->lines), used, next;
     int kind;
-    if (lead) return lead;
-    /* " ?" of the expression: one space joins the run behind it, whatever its class */
-    lead = p[0] == ' ' && n > 1;
-    kind = ob_class_at(k, p + lead, n - lead, &used);
-    if (kind == OB_CHAR_SPACE) return ob_space_word(k, p, n);
-    return lead + used + ob_class_run(k, kind, p + lead + used, n - lead - used);
+    if (at) return at;
+    kind = ob_class_at(k, p, n, &used);
+    if (kind == OB_CHAR_NUMBER && s->digits) return ob_number_word(k, s->digits, p, n);
+    if (s->lines && kind != OB_CHAR_NUMBER && *p != '\r' && *p != '\n' && used < n &&
+        ob_class_at(k, p + used, n - used, &next) == OB_CHAR_LETTER)
+        return used + ob_class_run(k, OB_CHAR_LETTER, p + used, n - used);
+    /* " ?" of the expression: one space joins the run behind it, but no numbers that stand alone */
+    at = p[0] == ' ' && n > 1;
+    if (at) kind = ob_class_at(k, p + 1, n - 1, &used);
+    if (kind == OB_CHAR_SPACE || (kind == OB_CHAR_NUMBER && s->digits))
+        return ob_space_word(k, s, p, n);
+    at += used;
+    at += ob_class_run(k, kind, p + at, n - at);
+    if (s->lines && kind == OB_CHAR_OTHER)
+        while (at < n && (p[at] == '\r' || p[at] == '\n')) at++;
+    return at;
+}
+
+/* Bytes of a space at p as SentencePiece sees one: ' ' or U+2581, which stands for it; else 0. */
+static size_t ob_blank(const char *p, size_t n) {
+    if (n && *p == ' ') return 1;
+    return n >= 3 && !memcmp(p, "\xE2\x96\x81", 3) ? 3 : 0;
+}
+
+/* Spaces and what follows up to the next one; one: at most one space. Where no merge joins anything
+   in front of a space with it, cutting there changes nothing and keeps words short. */
+static size_t ob_spaced_word(const char *p, size_t n, int one) {
+    size_t at = 0, used;
+    while ((used = ob_blank(p + at, n - at)) > 0) {
+        at += used;
+        if (one) break;
+    }
+    while (at < n && !ob_blank(p + at, n - at)) at++;
+    return at;
 }
 
 /* Length of text up to the next <|endoftext|>, or all of it. Training text holds the mark between
@@ -3934,6 +4029,336 @@ static size_t ob_document_length(const char *text, size_t n) {
         at++;
     }
     return n;
+}
+
+/* ---- NFC: Unicode's composed form (UAX #15), which Qwen's files want of a text ----
+   Canonical decompositions, Unicode 14.0.0, by tools/unicode_ranges.py, which says how they are
+   folded: pairs that compose again, pairs that do not, single ones; then runs with the combining
+   class of marks. Unfolded only for tokenizers that ask for NFC. */
+static const char OB_COMPOSED_ROWS[] =
+    "BDoDgOuFaqiiimmomoyqiiimmomRkHycCmCeNjcCmBNyCTyBagFeCgBagTMkCJzccEoEkccDqSxcCmCwFucCmsCmccBe"
+    "EjcCmBiBrcCmsNgccBaBcccoBAjcCmBeXDeccooccooccooccooccooccooccooccooccooccooccqqooccoocckUZve"
+    "ieeeeememeiEuEhBcieegVImkVEnqDtgVNekVJhqCxgCGvwCGkeubEnXQvCPbqiiimmomgiiqqiiimmomgisEdcCmDwB"
+    "tcCmsChcCmBgCdcCmkCjcCmCiBxcCmHeHocCmCeNxcCmkHgcCmcCjcCmcBbcCmBEaGdcCFieiceceememcicCoCeBxci"
+    "cececBkCexcmciksDsFasoFmBysoTLoCPxcCmBaDiccBuFfcCmcMpcCmBaChcCmBaIacCmkGscccTlcCmCsTcccsVbcC"
+    "mCoFucCmsCmccBeEjcCmBiBrcCmsNgccBaBcccCcWFgccooccooccooccooccooccooccooccooccooccooccqqoocco"
+    "occHmGqBgEwbBgXOpYAzqiiimmomoyqiiimmomBaDvcCmBmCdcCmoCjcCmBeChcCmDaBtcCmBuCdcCmcChcCmWBaCjcC"
+    "mCcWVsccByBuccBiBmccbBcWUlXDnBcBaicBcBkBcBaicDyCxcCmEwBncCmWAoCjcCmDmFwcCmsCmccoOpcCmoHucCmB"
+    "iBrcCmsNgccBaBcccsBAjcCmbBsWSfEhcCmBiCdcCmBuCdcCmCoBzcCmCgBzcCmIeHycCmqEhcCmcYucccBBdcCmsUac"
+    "cEsVhcCmcCncCmgYccccBKdcCmCAwCTicCmwBpcCmTCcDAlcCmBuWPaccCsCsccBAeUFbqClBwDcqClqDkqClcBgXKnC"
+    "OtcCmBiCdcCmsChcCmBaChcCmCoBzcCmCgBzcCmBZuCUmwvCmCmCwwHqDlcCmBcCxcCmkCbcCmTDqBOjccLuVOoccTeU"
+    "KlqClBwDcqClqDkqClbBuXJvCOpcCmwChcCmsChcCmBeChFuBicCmNcEjcCmoBjcCmVByDlcCmoChcCmBmChcCmgChcC"
+    "mCgCbcCmgCjcCmBiChcCmcChcCmoCjcCmgRuccckcccVZecccWTxcCmCcCfcCmgCjcCmgCjcCmyUebCcWPpYloiiiomm"
+    "mqyoiiiommmgiJiClBRgCMacyCkBocysBaDmFemBdFsDqmCoJmFjcCmoMycccOzcCmcCjcCmkCjcCmcBzcCmgNccccOl"
+    "cCmgDfcCmgCdcCmgCdcCmTBuDAzcCmDaIkcCmDiJaccsVfcCmoCjcCmuhbywDxcCmkHmcCmsCmccoOpcCmoHucCmkMjc"
+    "CmkBzcCmkHucCmsNgccoZncCmkYeccsBAjcCmbgWWpEhCmCmKoxcCmWCgecebgWErDfcCmCkBzcCmCRaCUmcCmbBlCYv"
+    "DAtcCmcCjcCmwCjcCmCqBxcCmsChcCmBgCdcCmoCjcCmgCjcCmBwBzcCmGcEjcCmcBvcCmcBzcCmcBzcCmkHycCmyNxc"
+    "CmcCdcCmkZocQwcBQlDoCpcCmdoCjCzcCmgCdcCmgCdcCmgBzcCmgCfcCmgCfcCmBUwDAscccmBWjDEtcCmgCdcCmgCd"
+    "cCmgBzcCmgCfcCmgCfcCmcoVXiCLsqClqCuqClqCqqClqCqqClqCyqClqCyBgiqClJoBwbqRlBfqClqCuqClqCqqClqC"
+    "qqClqCyqClqCyqClqCuqClJoBwoClheWYpCNjcCmBcBzcCmiBqVLwDxcCmoChcCmBuCdcCmBaCfcCmgCjcCmwCjcCmgC"
+    "jcCmBmCdcCmoCjcCmsCjcCmBiChcCmsCjcCmsCfcCmBaEjcCmBuCdcCmBiCdcCmcBzcCmBqXmcccZncCmwYeccgBAjcC"
+    "mbcKbCtcCmbcIvDzcCmbeVDpBbcCmcCjcCmbwBAdDtCmCmEoCdcCmBmCdcCmiCjcCmsChcCmBgCdcCmoCjcCmgCjcCmP"
+    "eDpcCmVDmCncCmBuCdcCmbkWBxCzcCmBmCdcCmBqCdcCmFeBncCmJeCxcCmfmVIkDhcCmkCjcCmCsBxcCmBaChcCmCwB"
+    "zcCmkCjcCmbcFxDlcCmcgBhCrcCmBiCdcCmFmBncCmbrInDxcCmoChcCmCwBxcCmkCjcCmBaChcCmBqCdcCmBeChcCmC"
+    "wBzcCmcBjhBsCHkZCyceBmeCkEqcicdEcDukkggBwBweeCcBugogeegBuZUjeZWiwBncZUvcecZWmccgBaccggccogcc"
+    "goccggccCsCccmccceDuDpcccBoccoCmcccccckBdCYvCUzccooccBuBuccooccooccooccBuBuccqqooccooccFmUZv"
+    "wCHtkCIgsVGaoVFvcBiqVJkoVJtcmBeddClJbUPycccccccccccccccccccccccccccccccBiccccccccccccccccccc"
+    "ccccccccccccDuccccccccccccccccccccccccccccccgccVAjcjgVGekVIfmVDecVAfcrgVHgkVIzCyVDicUZlckgVI"
+    "mkVLhBEcbTPbBXcbgcacCoeeLwKseBnBiBibbNjNdBCpdCHkCHeqqggFabLqLkzbcaNvbBDmBDoybfabbiaDzcJsJucc"
+    "zcEfEbEiEaExbJoJwEebKaJwtdtnooiibbfhEacKaJwcczbcbElcKyLiggfbbfqbeaWtbBSyBTgEEplIGeIGeeeeeeee"
+    "eiiDeDeeegeccegICqBwPYgPYgeeeeeeeeeeeeeeeeeeeeeeggeeeeooggggggggBwEbuGsBcBceeeeeeeeeeeeeeeee"
+    "eeeeeggeeeeooggggggggBwEbgFqcccccciwbkKvKxggggggggGmGmggggggggDGWudGNLyGNMaeeBeuEfcKcKuccUpb"
+    "BPoBPazbcaNhbBCiBCmkbbadbgaJicTkTqccBInbCQsCQq";
+static const char OB_EXCLUDED_ROWS[] =
+    "BDpbCMiCHsCdbBDZsBEEkYmbGBTaBCAxdceByBeCpbbcabbCekdwCbjcccccccccccceecccccccceeeecceecceeccc"
+    "cccccddeBxcucsccCtkeHDWabcbHDVzeHDWaBIgiHBEfHBLnccccckckcccsciEydJqIucceBaEygGmKcgmCsCpccckg"
+    "BeJwcToSyccBPmbDCmDGwcbeamdcFaecsFbCbcBvDtGeGeckJbFzuukkkkkkEgEguukkkkkkGOHqeNCPoNCPcccHcHmc"
+    "cjdHbGzHeHcccbdHdHdHgHcccbbHfHdbbcabbca";
+static const char OB_SINGLE_ROWS[] =
+    "aBNvCMaCHccceBkDuGxuBXbsJoVDsCGgecececeCgececEuFngDywDtecqoqlqCyqCpgrcCJxuCKmegeCEfgXSmccWoV"
+    "MhiCOhcJkBNgBJUsccGFYyCRWocBCHbcBEEmcBNncWSbcYSjcEIgcCFJacacCBGfcBQUqcBTRfcCVycGOycPMscGXkcF"
+    "CmcBDecYmcFTmcBDFdcCJacCVscCHmcMKkcJZmcGLycCFDlcDTmcRVycFJqcPFgcSDmcBXCdcOCkcQOycCSscBDGfcXN"
+    "qcETqcBFHxcGHmcEUocEFscWPgcBXLncBRecWscNOmcEPicFMocDRicGXgcEOocGqcFTecHAkcDFmcBYccBCJbcSscDD"
+    "icERicLNycISccOXdcBLVxcERacWGecDDccKRvcEWecPDgcHTacBVBhcCRscKJqcCWkcXucKSecUicSGecBZCrcBIQkc"
+    "BJJhcBfcBENwcCTocESccOAqcIHtcBEVhcFLucYZocBUArcKJkcDEccOTecBLqcBAAjcBCSecBFFzcMBkcNItcXHmcFO"
+    "hcRYacBFIrcDMscXFicKBocEVqcXLfcBBGecBAQhcHFvcYEgcXRtcNLycBDIjcCBucHkcRFkcPLscEEycGJecFHqcBVP"
+    "rcZqcDYgcEDucFEwcHTicGYqcVPmcDPicDEgcEgcCFSncPHecDOkcBBFicBLBncCJgcIqcBZgcHZmcBQicCMacDZmcDE"
+    "acBWwcLDucHTfcIMscCKccBXJxcKucBPkcVGgcSEecBLocBHGbcXccCRkcGFmcMOecGQzcBBSbcGDecDTccBJycBUycO"
+    "VscOccIMkcNgcNPccDPscGicQacCCYrcBFXucSFccDUucBOUfcNXlcBTwcIKecGgcHCecDIwcFXocDJscLEacISmcLKs"
+    "cBREvcBKCicBZGbcPWmcJgcEAmcBAscECwcZwcCImcDNmcURscCBSzcMRycBNPscCBGjcJUqcMTecZEucBKBtcBHycFE"
+    "kcIRgcBANecBZUfcBLkcGIecHIqcYgcBAqcDFmcFKkcBKqcHGwcHBwcBkcGTqcDWecBZFxcUVecUEbcWMwcCCucNEicM"
+    "QccEIicBSycBPRrcESecPGccFKbcGocBCmcHLjcBQjcUGscBTXfcBNTccBLCpcDxcJOocDEgcTSgcZGbcNIocEWhcBES"
+    "ccFGncKPucJRfcBGJfcKHhcDKqgBZgeKRsgPPjcZFscCTkcBWecCqcocDgcWOkcUDrcCHaeEUseDSmgDZkcPeiGAmcBa"
+    "cDkcDLocJStcELecCBUvcYccHwcBDgcCccIkcBTgcIccHocBKicIacCVocucDDscQicCycHscCOgcLicNmcBMmcDTkcM"
+    "ocUicBTgcOocBMscDJicNicwcbcqcmcocDscccNscFacYocBRkcBqcEicXmcLicBLocKucacBKucDPacKicBBycEicBF"
+    "ocEccCAucKacFBicVwcEqcBQGhcOBLacNBYpgBNIxcCSccFxcBLncBIwcEocZecDycBZycFncFgcFqcBWqcGwcLecBgc"
+    "UucPgcCUecocLccFgcXacJccFjcKicDncLgcFccBEucGucEecUacWacMocicEocDDmcFacBEccBFocBfcGscTkcZwcES"
+    "ocEDfcJkcJmcZecLmcEccRkcecNecBicBycGqctcBEmcBLicUwcOkcRgcLucZkcPicCNacMccCRscBJccFicBgcWwcEk"
+    "cDlcEecfcBhcFwcGgcBDkcBRccYecWscRacDBgcHycIwcKgcCucycDscCDycDLkcLLKuclcITucORXfcDKgcCocPLMec"
+    "HZicZTucNZFrcFuOVQkCJPhcjcscMRJucMQNrcGacBacFmcJgcCkcGacBvcVJdcNOQycMSYbcocBgcBmcMRYwcNNSvcV"
+    "SucCycMSAucMRZzcBacCDzcCEqcscQUKacQUFbcBccWBvcWGecwcDkckcWGpcWMucecCccBscwcccBicDwcqcscBycuc"
+    "ecacacMUGocLYIpcVSdcBqcMUXccMUWdcmcBqcLscHvcBgcCmcEmcGmcCacFecBgcCocacBqcBkcqcBecBAecUxcVacP"
+    "fcCscDJdcFFycWdcCycBycJzcMwcbcJmcMYLscMYGhckcBecBocqcEycMZGmcFccMZAxcDqcycGbcKycBAWlcBccBBHw"
+    "cEecacNAFkcMZVdcBqcBecycNARicNAQjcocCNacCKvcBBThcBBYccBccGicDxcNCIocNBUncNBUscNBRjcfcBicHucc"
+    "cBCOjcBCQmcDicBqcDkcBCUvcOGMccOGKbcBCYicgcgcBocQXWycQXSxcNEMwcacMDZjcBAKrcacBDBhcOTFecBJSecO"
+    "ZRbcscBDEtcBDIkcDycucCqcKmcBDTlcChcBDXgcNGBgcNFXhcJycicecdcDocBocCucBbcwcDqcBocicCacwcFccGmc"
+    "CscJocNHEmcNHFxcEzcIicCccHmcNHKscNHFxcHdcCdcBFKvcBFZqcBqcCkcCxcBFVxcBGMocCgcNJJgcNJAbcVicNlc"
+    "BGSlcBGYacBGZhcCtcREqcgcQFucHrcTTicBUBvcBASacicmcEscvcNKTccOSChcBHWccIzcPucDycNKIqcNKHxcIncS"
+    "wcBILhcBIOwcHmcFmcOqcNKKccNKGdcBJKvcBJQgcNLOmcNLKncBJPzcBJSicDmcCccccNMOacWJbcWRmcNMLbcNNTsc"
+    "NNKzcBccHvcNmcDccEkcEdcDccBecBacNNDicNNJncTicEwcBLHlcBLOqchcNNMacNOBvcBCscNNKacDscNNGxcIwcCb"
+    "cfcBMGvcBMKmcDyclcEecLUIycLTXfcNOHgcNOAncNOZucNOOzcBacCccNQGmcNQCtcBqcNQYicRecNQXvcBicBOBdcB"
+    "ODecBOCfcacBOOscBqcBqcBocFicBORdcBOYccNSUmcNSSlcNSZocNSVrcMMHycMLVpcNURqcBucKucPKDbcycBPPocN"
+    "VAccbcDacCacNVBtcccacDicBPSjcBPXkcBPWjcGecPMPacNWJtcEucEycBQIzcPNXecNXDncNXMmcDicNXLjcHccBQZ"
+    "fcBRFucuckcNYYccXacacNZIvcBRCxcPRFucNZMfcgcBRQxcPRTicNZHzcBSBzcBSDscjcCgcOBMacOBEjcBSFrcBSNk"
+    "cEocFecBSTdcPVGacCkcPVFncPVQucOCCrcOCKmcOCIjcHucwcODFmcFqcODEbcODOicODNbcMRKwcOLIhcBUCocGgcB"
+    "UEpcBUJecBDEvcPHPkcBccBNMpcscMQKrcgcKHwcCEYvcBVBwclcBkcBKHncBKJccecucDecOFWmcOFWncEicFkcFscK"
+    "pcLwcDgcIqcTzcJececBgcOFWucXucLncQBVncBWHwcecCscOKRwcOKLvcOGYycQDLtcicQDVscWgcQERdcBXDycycwc"
+    "ecEycCncKicDjcLqcGfcFecCccBXTlcBYAmcCmcBYAhcBYHqcgcOKEicOJVjcocBYMrcBYOwcCLUzcQXGocOecQKDzcs"
+    "cBZKccFycMccPqcOLXucOLRdcBscGycHccOMZgcDMGrcLAMbcBdcEacLBAacLAIlcHscOQRkcCccOPSrcHecCmcOQHuc"
+    "OQGzcVycMgcccHbcBDicCecORQwcOQObcCFNvcCFRgcOROacQWYzcCGFqcBRFtcBRNecOTIycQkcRABvcqcCGQmcOUWy"
+    "cRBItcRBTocOVEjcacCicOVYgcOVJzcCGVtcCHBgcJscCccEqcCHFrcRFXscOXWtcXgcOocCISzcCkcCIYucPAJmcRJH"
+    "jcRJLqcUkcKccPARzcCJQvcCJVqckcocucocCwcPCXu";
+#define OB_DECOMPOSITIONS 2061
+#define OB_MARK_EDGES 570
+static const char OB_MARK_RUNS[] =
+    "BDoavIwbIyeImbIybIifImcHueImcHulImfbeImiIwbJgbIwdImdIwcImbadIweImbIwbIycImbIwbIzcJabIzcJabIz"
+    "nIwKpafIwKfabImeIwbImdIwbIobImgIwgImcIwbImcIwbIobIubIwbkblbmbnbobpbqbrbsctbubvbwbabxbabybzba"
+    "bIwbImbabsCuaiIwbBebBfbBgBwabBbbBcbBdbBebBfbBgbBhbBicIwcImfIwbImcIwbImqabBjDxahIwcaeIwbImbIw"
+    "cacIwbabImcIwbImBjabBkBeabIwbImcIwbImcIwdImbIwcImbIwbImdIwbImbIwbImbIwbImbIwbImcIwGeahIwbImb"
+    "IwjabImyaeIwbajIwbadIwbafIwBradImCiabIwdImeIwBqafIwfImoIwbabImcIwbImcIwbImdIwdImbBbbBcbBddIw"
+    "bImcIwcImfIwCiabhqabjdabIwbImcIwDzabhqabjBwabIwCjabhqabjEgabhqabjEgabhqabjExabjEgabhqabjhabD"
+    "gbDnDxabhqabjEfacjqabjEuabjEfacDzbjnaeEdEeacEobjnaeEsCyacImBbabImbabImbabIiCdabEzbFababFcfae"
+    "FacabFabacIwbjbacIwCkabImEiabhbacjDeabImBBradIwBKmacjBeabjGbabjkabIwHvabIuFnabIobIwbImIlabIw"
+    "bImCtabjuaiIwcabImBwafIwgImcIwbImbacImcIwcImfIwbImeIwDxabhpabjBmabIwbImhIwCcacjCgabhlacjCpab"
+    "hFwadIwbabbfImcIweImbIwbahbeabImgabIwdacIwHqacIwbImhIwbImcIwbJabIgbImbHuBlIwbIycIubImbIkbIwb"
+    "IzbImbIwbImBBsacIwcbeIwdbcIweabIwdacbbIwbImbIwcbeImbIwEOcadIwFlabjDsaBgIwViabIkbIubIybIocIqE"
+    "baciBSQeabIweakIwBgacIwDcacIwKqabjBlabjFvabjBbasIwCfadImBlabjDrabhmabjJfabIwbacIwbImcacIwfac"
+    "IwbabIwCaabjJmabjBDZsabBaBDpahIwhImcIwBLlabImIsabImFtafIwCMsabImbabIwBoabIwbbbImeabjGjabIwbI"
+    "mWbaeIwOxacIwFxacImdIwbImbIweImBxabIwbImbIwbImHkabjBpabjoabjCfabjbhCradIwBwacjCkabhCyabjjabh"
+    "EcabjbhGwabhbjDcachqabjyahIwdafIwHxabjdabhxabIwDvabjbhJrabjbhEwabjEoabjbhElabjKjabjbhJyacjea"
+    "bhGaabjDfabjsabjDdabjQfabjJyabhbacjDdabjBDHoafbChahIwBUnacgBDAyabbHWoacIidbdabIsfIiiaiImcafI"
+    "wcImBeaeIwFsadIwFFfahIwbarIwcahIwbacIwbafIwKbahIwOlabIwCjaeIwCFwahImEfagIwbh";
+#define OB_FORM_SLOTS 4096 /* of the hash tables: twice the rows */
+
+/* The tables, unfolded. */
+typedef struct ob_forms {
+    uint32_t code[OB_DECOMPOSITIONS], first[OB_DECOMPOSITIONS], second[OB_DECOMPOSITIONS];
+    uint16_t by_code[OB_FORM_SLOTS], by_pair[OB_FORM_SLOTS]; /* row + 1; 0 = free */
+    uint32_t mark[OB_MARK_EDGES]; /* where a run of marks ends */
+    uint8_t rank[OB_MARK_EDGES];  /* its combining class */
+} ob_forms;
+
+/* Where the hash tables are searched first: the upper 12 bits of a product. */
+static size_t ob_form_hash(uint32_t a, uint32_t b) {
+    return (a * 0x9E3779B1u ^ b * 0x85EBCA6Bu) * 0xC2B2AE35u >> 20;
+}
+
+/* Slot of a code point: the one that holds its row, or a free one. */
+static uint16_t *ob_form_slot(ob_forms *u, uint32_t code) {
+    size_t i = ob_form_hash(code, 0);
+    while (u->by_code[i] && u->code[u->by_code[i] - 1] != code) i = (i + 1) % OB_FORM_SLOTS;
+    return &u->by_code[i];
+}
+
+/* The same for a pair that composes. */
+static uint16_t *ob_form_pair(ob_forms *u, uint32_t first, uint32_t second) {
+    size_t i = ob_form_hash(first, second), row;
+    for (; (row = u->by_pair[i]) != 0; i = (i + 1) % OB_FORM_SLOTS)
+        if (u->first[row - 1] == first && u->second[row - 1] == second) break;
+    return &u->by_pair[i];
+}
+
+/* A signed number of a folded table, to be added modulo 2^32. */
+static uint32_t ob_runs_signed(const char **runs) {
+    uint32_t n = ob_runs_number(runs);
+    return n & 1 ? ~(n >> 1) : n >> 1;
+}
+
+/* Unfolds one of the three tables behind the rows so far; returns how many there are now. */
+static int ob_forms_read(ob_forms *u, int row, const char *runs, int composes) {
+    uint32_t second = 0, code = 0, first = 0, n;
+    while (*runs) {
+        second += ob_runs_number(&runs);
+        for (n = ob_runs_number(&runs); n; n--, row++) {
+            u->code[row] = code += ob_runs_signed(&runs);
+            u->first[row] = first += ob_runs_signed(&runs);
+            u->second[row] = second;
+            *ob_form_slot(u, code) = (uint16_t)(row + 1);
+            if (composes) *ob_form_pair(u, first, second) = (uint16_t)(row + 1);
+        }
+    }
+    return row;
+}
+
+/* Unfolds everything into zeroed memory. Costs about 0.1 ms. */
+static void ob_forms_fill(ob_forms *u) {
+    const char *runs = OB_MARK_RUNS;
+    uint32_t code = 0;
+    int i, row = ob_forms_read(u, 0, OB_COMPOSED_ROWS, 1);
+    row = ob_forms_read(u, row, OB_EXCLUDED_ROWS, 0);
+    ob_forms_read(u, row, OB_SINGLE_ROWS, 0);
+    for (i = 0; i < OB_MARK_EDGES; i++) {
+        u->mark[i] = code += ob_runs_number(&runs);
+        u->rank[i] = (uint8_t)ob_runs_number(&runs);
+    }
+}
+
+/* Combining class: 0 for what begins a character, else the order of marks behind it. */
+static uint32_t ob_mark_class(const ob_forms *u, uint32_t code) {
+    int i = code < 0x300 ? OB_MARK_EDGES : ob_runs_below(u->mark, OB_MARK_EDGES, code);
+    return i < OB_MARK_EDGES ? u->rank[i] : 0;
+}
+
+/* Full canonical decomposition of a code point: 1..4 of them. Only first parts decompose further.
+   Hangul syllables by the arithmetic of the Unicode Standard, section 3.12. */
+static int ob_decompose(ob_forms *u, uint32_t code, uint32_t out[4]) {
+    uint32_t s = code - 0xAC00, row;
+    int n = 1;
+    out[0] = code;
+    if (s < 11172) {
+        out[0] = 0x1100 + s / 588, out[1] = 0x1161 + s % 588 / 28, out[2] = 0x11A7 + s % 28;
+        return s % 28 ? 3 : 2;
+    }
+    while (n < 4 && (row = *ob_form_slot(u, out[0])) != 0) {
+        out[0] = u->first[row - 1];
+        if (!u->second[row - 1]) continue;
+        memmove(out + 2, out + 1, (size_t)(n - 1) * sizeof *out);
+        out[1] = u->second[row - 1];
+        n++;
+    }
+    return n;
+}
+
+/* What two code points compose to; 0 = they do not. */
+static uint32_t ob_compose(ob_forms *u, uint32_t a, uint32_t b) {
+    uint32_t row;
+    if (a - 0x1100 < 19 && b - 0x1161 < 21) return 0xAC00 + (a - 0x1100) * 588 + (b - 0x1161) * 28;
+    if (a - 0xAC00 < 11172 && (a - 0xAC00) % 28 == 0 && b - 0x11A8 < 27) return a + (b - 0x11A7);
+    row = *ob_form_pair(u, a, b);
+    return row ? u->code[row - 1] : 0;
+}
+
+/* Memory that grows; from the hooks of whoever uses it. */
+typedef struct ob_room {
+    void *p;
+    size_t bytes;
+} ob_room;
+
+/* At least so many bytes; the first keep of them stay. Doubles, so that growing is linear in all.
+   ONEBIT_MEMORY leaves the room as it was. */
+static onebit_status ob_room_grow(ob_room *r, const onebit_env *env, size_t keep, size_t bytes) {
+    size_t want = bytes / 2 > r->bytes ? bytes : r->bytes * 2 > bytes ? r->bytes * 2 : bytes;
+    void *p;
+    if (bytes <= r->bytes) return ONEBIT_OK;
+    p = bytes <= SIZE_MAX / 4 ? ob_alloc(env, want) : NULL;
+    if (!p) return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %.0f bytes", (double)bytes);
+    if (keep) memcpy(p, r->p, keep);
+    ob_release(env, r->p);
+    r->p = p;
+    r->bytes = want;
+    return ONEBIT_OK;
+}
+
+/* A text on its way to NFC: what may still compose waits in code[]: at most one code point that
+   begins a character, then marks. Each is class << 24 | code point. */
+typedef struct ob_composer {
+    ob_forms *u;
+    const onebit_env *env;
+    ob_room *room; /* holds code[], and as much again to sort in */
+    uint32_t *code;
+    size_t n;
+    char *out;
+    size_t made;
+} ob_composer;
+
+/* Brings the marks that wait into the order of their classes, equal ones as they stood: a counting
+   sort, since a hostile text may be all marks. */
+static void ob_composer_order(ob_composer *c) {
+    size_t at[256], i, sum = 0;
+    uint32_t *sorted = c->code + c->n;
+    for (i = 1; i < c->n && c->code[i - 1] >> 24 <= c->code[i] >> 24; i++) {}
+    if (i >= c->n) return;
+    memset(at, 0, sizeof at);
+    for (i = 0; i < c->n; i++) at[c->code[i] >> 24]++;
+    for (i = 0; i < 256; i++) {
+        size_t count = at[i];
+        at[i] = sum;
+        sum += count;
+    }
+    for (i = 0; i < c->n; i++) sorted[at[c->code[i] >> 24]++] = c->code[i];
+    memmove(c->code, sorted, c->n * sizeof *sorted);
+}
+
+/* Orders the marks and composes what can be: a mark joins the beginning unless one of its own class
+   stands between (UAX #15, D117). */
+static void ob_composer_settle(ob_composer *c) {
+    size_t i, n = 1;
+    uint32_t before = 0; /* class of the last mark that stayed */
+    ob_composer_order(c);
+    if (c->n < 2 || c->code[0] >> 24) return;
+    for (i = 1; i < c->n; i++) {
+        uint32_t mark = c->code[i], made = 0;
+        if (mark >> 24 != before) made = ob_compose(c->u, c->code[0], mark & 0xFFFFFF);
+        if (made) c->code[0] = made;
+        else c->code[n++] = mark, before = mark >> 24;
+    }
+    c->n = n;
+}
+
+/* Writes what waits. */
+static void ob_composer_flush(ob_composer *c) {
+    size_t i;
+    ob_composer_settle(c);
+    for (i = 0; i < c->n; i++)
+        c->made += ob_utf8_encode(c->code[i] & 0xFFFFFF, c->out + c->made);
+    c->n = 0;
+}
+
+/* Takes one code point that does not decompose. */
+static onebit_status ob_composer_add(ob_composer *c, uint32_t code) {
+    uint32_t rank = ob_mark_class(c->u, code), made = 0;
+    if (rank == 0 && c->n) {
+        /* it begins a character, unless it joins the one directly before it */
+        ob_composer_settle(c);
+        if (c->n == 1 && !(c->code[0] >> 24)) made = ob_compose(c->u, c->code[0], code);
+        if (made) c->code[0] = made;
+        else ob_composer_flush(c);
+    }
+    if (made) return ONEBIT_OK;
+    OB_TRY(ob_room_grow(c->room, c->env, c->n * sizeof *c->code, (c->n + 1) * 2 * sizeof made));
+    c->code = (uint32_t *)c->room->p;
+    c->code[c->n++] = rank << 24 | code;
+    return ONEBIT_OK;
+}
+
+/* Puts text in NFC when it is not plainly so (nothing from U+0300 on): then *text becomes what was
+   made in out. Bytes that are not UTF-8 stay. Linear. A character's three-fold length is the most
+   that NFC makes of it (Unicode's normalisation FAQ). */
+static onebit_status ob_nfc(ob_forms *u, const onebit_env *env, ob_room *room, ob_room *out,
+                            ob_slice *text) {
+    ob_composer c;
+    uint32_t part[4];
+    size_t at;
+    for (at = 0; at < text->n && (uint8_t)text->p[at] < 0xCC; at++) {}
+    if (at == text->n) return ONEBIT_OK;
+    OB_TRY(ob_room_grow(out, env, 0, text->n < SIZE_MAX / 16 ? text->n * 3 : SIZE_MAX));
+    memset(&c, 0, sizeof c);
+    c.u = u;
+    c.env = env;
+    c.room = room;
+    c.out = (char *)out->p;
+    for (at = 0; at < text->n;) {
+        uint32_t code;
+        size_t used = ob_utf8_decode(text->p + at, text->n - at, &code);
+        int i, parts = code == OB_UTF8_BAD ? 0 : ob_decompose(u, code, part);
+        for (i = 0; i < parts; i++) OB_TRY(ob_composer_add(&c, part[i]));
+        if (!parts) ob_composer_flush(&c), c.out[c.made++] = text->p[at];
+        at += used;
+    }
+    ob_composer_flush(&c);
+    text->p = c.out;
+    text->n = c.made;
+    return ONEBIT_OK;
 }
 
 /* ---- GPT-2's printable alphabet: how tokenizer.json spells the 256 bytes ----
@@ -3985,12 +4410,64 @@ enum {
     OB_TOKEN_BYTE = 1,    /* stands for one byte */
     OB_TOKEN_MERGED = 2,  /* some merge makes it */
     OB_TOKEN_DERIVED = 4, /* merges in order give its text, so the packed form leaves it out */
-    OB_TOKEN_ADDED = 8,   /* found in text before anything else */
-    OB_TOKEN_SPECIAL = 16 /* an added one that only counts when asked for */
+    OB_TOKEN_ADDED = 8,    /* found in text before anything else */
+    OB_TOKEN_SPECIAL = 16, /* an added one that only counts when asked for */
+    OB_TOKEN_LEFT = 32,    /* an added one that takes the white space before it along */
+    OB_TOKEN_RIGHT = 64,   /* and behind it */
+    OB_TOKEN_LATE = 128    /* an added one that is looked for in normalised text */
 };
 
-/* One slot of the merge table (id < 0: free). For CHAR: key is a code point, rank unused. 16 bytes,
-   so a look-up mostly touches one cache line. */
+/* How a text becomes symbols and ids become text again: everything but the vocabulary. */
+typedef struct ob_rules {
+    uint8_t chars;  /* words begin as characters; 0: as bytes */
+    uint8_t split;  /* row of ob_splits */
+    uint8_t prefix; /* OB_PREFIX_: when a text gets a space before it */
+    uint8_t strip;  /* OB_STRIP_: spaces that decoding leaves out at the beginning */
+    uint8_t flags;  /* OB_RULE_ bits */
+} ob_rules;
+
+/* PART: every stretch between added tokens that are looked for in raw text (the normalizer
+   Prepend). WORD: every stretch between added tokens, TEXT: only one at the beginning of the text;
+   both only where no space stands yet (the pre-tokenizers Metaspace and ByteLevel). */
+enum { OB_PREFIX_NEVER, OB_PREFIX_PART, OB_PREFIX_WORD, OB_PREFIX_TEXT, OB_PREFIXES };
+
+/* ONE: the first space of the text. ALL: every space that the first token begins with. */
+enum { OB_STRIP_NONE, OB_STRIP_ONE, OB_STRIP_ALL, OB_STRIPS };
+
+enum {
+    OB_RULE_NFC = 1,      /* texts are put in NFC first */
+    OB_RULE_WHOLE = 2,    /* a word that is a token becomes that token ("ignore_merges") */
+    OB_RULE_SPACES = 4,   /* U+2581 in text and in files is a space; pieces hold spaces */
+    OB_RULE_FALLBACK = 8, /* unknown characters become bytes, spelled "<0x41>" in files */
+    OB_RULE_FUSE = 16,    /* unknown characters in a row become one token */
+    OB_RULES_END = 32
+};
+
+/* The rules of the kinds that can be trained. */
+static ob_rules ob_rules_of(int kind) {
+    ob_rules r = {0, 0, 0, 0, 0};
+    r.chars = kind == ONEBIT_TOKENIZER_CHAR;
+    r.split = kind == ONEBIT_TOKENIZER_BPE ? OB_SPLIT_GPT2 : OB_SPLIT_NONE;
+    return r;
+}
+
+/* 1 when the rules can stand together: bytes have no U+2581, characters no expression. */
+static int ob_rules_fit(const ob_rules *r) {
+    int spaces = r->flags & OB_RULE_SPACES;
+    if (r->chars > 1 || r->split >= OB_SPLITS || r->prefix >= OB_PREFIXES ||
+        r->strip >= OB_STRIPS || r->flags >= OB_RULES_END)
+        return 0;
+    if (!r->chars)
+        return !spaces && !(r->flags & OB_RULE_FALLBACK) && !r->strip &&
+               r->split != OB_SPLIT_SPACE &&
+               (r->prefix == OB_PREFIX_NEVER || r->prefix == OB_PREFIX_WORD);
+    return r->split <= OB_SPLIT_SPACE &&
+           (spaces || (!r->split && !r->prefix && !r->strip)) &&
+           !(r->prefix == OB_PREFIX_PART && r->split);
+}
+
+/* One slot of the merge table (id < 0: free). A character lies in it as the pair -1, code point,
+   rank unused. 16 bytes, so a look-up mostly touches one cache line. */
 typedef struct ob_pair {
     uint64_t key;  /* left << 32 | right */
     uint32_t rank; /* row in the list of merges; the lowest is done first */
@@ -4000,8 +4477,12 @@ typedef struct ob_pair {
 /* All arrays lie in one block behind the struct; free gives that block back. */
 struct onebit_tokenizer {
     onebit_env env;
-    int kind, vocab, end, merges, added; /* onebit_tokenizer_kind; counts; end is an id or -1 */
-    int unknown;                         /* CHAR: id of '?', or -1 */
+    ob_rules rules;
+    int vocab, merges, added;            /* counts */
+    int start, end;                      /* ids, or -1 */
+    int unknown;                         /* id for characters without one, or -1: dropped */
+    int spaced;                          /* words may be cut before spaces: see ob_spaced_word */
+    int any;                             /* OR of first[] */
     int shift;                           /* 64 - log2 of the table's slots */
     size_t mask;                         /* slots - 1 */
     char *text;                          /* all pieces, joined */
@@ -4010,8 +4491,11 @@ struct onebit_tokenizer {
     int32_t *merge;                      /* [merges][3] left, right, result; the row is the rank */
     ob_pair *table;                      /* [mask + 1] */
     int32_t *sorted;                     /* [added] added tokens by their text */
-    int32_t byte_id[256];                /* -1: none, then the byte is dropped */
-    uint8_t first[256]; /* OR of the roles of added tokens that begin with this byte */
+    uint32_t *known;                     /* [known_mask + 1] id + 1 by text, for OB_RULE_WHOLE */
+    size_t known_mask;
+    ob_forms *forms;                     /* for OB_RULE_NFC, else NULL */
+    int32_t byte_id[256];                /* -1: none */
+    uint8_t first[256]; /* OR of ob_added_class of the added tokens that begin with this byte */
     ob_classes classes;
 };
 
@@ -4020,7 +4504,9 @@ struct onebit_tokenizer {
    text's id, for duplicates and for the parts of merges. Free block when done. */
 typedef struct ob_draft {
     onebit_env env;
-    int kind, end, vocab, merges; /* as in the object; vocab counts the ids given so far */
+    ob_rules rules;
+    int start, end, unknown; /* as in the object; unknown OB_UNKNOWN_MARK: '?' when there is one */
+    int vocab, merges;       /* vocab counts the ids given so far */
     size_t capacity;              /* ids */
     ob_slice *piece;              /* [capacity]; p NULL = not given yet */
     uint8_t *role;                /* [capacity] */
@@ -4031,6 +4517,8 @@ typedef struct ob_draft {
     size_t used; /* bytes of the pool */
     void *block;
 } ob_draft;
+
+#define OB_UNKNOWN_MARK (-2)
 
 /* Smallest power of two >= n. n is bounded by the callers, so p cannot overflow. */
 static size_t ob_power_of_two(size_t n) {
@@ -4057,7 +4545,7 @@ static onebit_status ob_draft_take(ob_draft *d, const onebit_env *env, size_t vo
     ob_carve count = {NULL, 0}, carve = {NULL, 0};
     memset(d, 0, sizeof *d);
     d->env = *env;
-    d->end = -1;
+    d->start = d->end = d->unknown = -1;
     if (vocab == 0 || vocab > OB_VOCAB_MAX || merges > OB_MERGES_MAX || pool > SIZE_MAX / 2)
         return ob_fail(ONEBIT_UNSUPPORTED,
                        "tokenizer: %.0f tokens and %.0f merges; at most %d and %d", (double)vocab,
@@ -4096,13 +4584,14 @@ static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t
         return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: id %.0f; the ids of %d tokens must be 0..%d",
                        (double)id, (int)d->capacity, (int)d->capacity - 1);
     if (d->piece[id].p) return ob_fail(ONEBIT_FORMAT, "tokenizer: id %d twice", (int)id);
-    slot = ob_draft_slot(d, p, n);
-    if (*slot)
+    /* bytes that stand in for unknown characters are no texts: the character A has its own token */
+    slot = role & OB_TOKEN_BYTE && d->rules.chars ? NULL : ob_draft_slot(d, p, n);
+    if (slot && *slot)
         return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is also %d", (int)id, (int)*slot - 1);
     d->piece[id].p = p;
     d->piece[id].n = n;
     d->role[id] = (uint8_t)role;
-    *slot = (uint32_t)id + 1;
+    if (slot) *slot = (uint32_t)id + 1;
     d->vocab++;
     return ONEBIT_OK;
 }
@@ -4138,6 +4627,26 @@ static ob_pair *ob_pair_slot(const onebit_tokenizer *t, uint64_t key) {
 /* Both ids of a pair in one number; ids are not negative here. */
 static uint64_t ob_pair_key(int32_t left, int32_t right) {
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
+/* Id of a character, or -1. */
+static int32_t ob_char_id(const onebit_tokenizer *t, uint32_t code) {
+    return ob_pair_slot(t, ob_pair_key(-1, (int32_t)code))->id;
+}
+
+/* Slot of a text in the table of OB_RULE_WHOLE: the one that holds it, or a free one. */
+static uint32_t *ob_known_slot(const onebit_tokenizer *t, const char *p, size_t n) {
+    size_t i = (size_t)ob_hash64(p, n, 0) & t->known_mask;
+    for (; t->known[i]; i = (i + 1) & t->known_mask) {
+        ob_slice s = ob_piece(t, (int32_t)t->known[i] - 1);
+        if (s.n == n && !memcmp(s.p, p, n)) break;
+    }
+    return &t->known[i];
+}
+
+/* Which search finds an added token, as a bit: raw or normalised text, special or not. */
+static int ob_added_class(int role) {
+    return 1 << ((role & OB_TOKEN_SPECIAL ? 1 : 0) + (role & OB_TOKEN_LATE ? 2 : 0));
 }
 
 /* Order of two added tokens by their text; a prefix comes first. Bytes are compared unsigned, as
@@ -4187,7 +4696,8 @@ static int ob_is_utf8(const char *p, size_t n) {
 }
 
 /* Enters one token where encoding looks for it: added ones in the sorted list and under their first
-   byte, bytes in byte_id, characters in the table. *added counts the sorted list. */
+   byte, bytes in byte_id, characters in the table, all but added ones under their text. *added
+   counts the sorted list. */
 static onebit_status ob_tokenizer_enter(onebit_tokenizer *t, int32_t id, int *added) {
     ob_slice s = ob_piece(t, id);
     unsigned char c = (unsigned char)s.p[0];
@@ -4196,21 +4706,21 @@ static onebit_status ob_tokenizer_enter(onebit_tokenizer *t, int32_t id, int *ad
         if (!ob_is_utf8(s.p, s.n))
             return ob_fail(ONEBIT_FORMAT, "tokenizer: added token %d is not UTF-8", (int)id);
         t->sorted[(*added)++] = id;
-        /* role bits of the tokens that begin with this byte, so a search without specials skips
-           theirs */
-        t->first[c] |= t->role[id] & OB_TOKEN_SPECIAL ? OB_TOKEN_SPECIAL : OB_TOKEN_ADDED;
-    }
-    if (t->role[id] & OB_TOKEN_BYTE) t->byte_id[c] = id;
-    if (t->kind == ONEBIT_TOKENIZER_CHAR && !(t->role[id] & OB_TOKEN_ADDED)) {
-        ob_pair *slot;
-        if (ob_utf8_decode(s.p, s.n, &code) != s.n || code == OB_UTF8_BAD)
-            return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is not one character", (int)id);
-        slot = ob_pair_slot(t, code);
+        t->first[c] = (uint8_t)(t->first[c] | ob_added_class(t->role[id]));
+        t->any |= t->first[c];
+    } else if (t->known) *ob_known_slot(t, s.p, s.n) = (uint32_t)id + 1;
+    if (t->role[id] & OB_TOKEN_BYTE) {
+        if (t->byte_id[c] >= 0)
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: byte %d twice: %d, %d", (int)c,
+                           (int)t->byte_id[c], (int)id);
+        t->byte_id[c] = id;
+    } else if (t->rules.chars && !(t->role[id] & OB_TOKEN_ADDED) &&
+               ob_utf8_decode(s.p, s.n, &code) == s.n && code != OB_UTF8_BAD) {
+        ob_pair *slot = ob_pair_slot(t, ob_pair_key(-1, (int32_t)code));
         if (slot->id >= 0)
             return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is also %d", (int)id, (int)slot->id);
-        slot->key = code;
+        slot->key = ob_pair_key(-1, (int32_t)code);
         slot->id = id;
-        if (code == '?') t->unknown = id;
     }
     return ONEBIT_OK;
 }
@@ -4229,6 +4739,7 @@ static onebit_status ob_tokenizer_enter_merges(onebit_tokenizer *t) {
         slot->key = ob_pair_key(m[0], m[1]);
         slot->rank = (uint32_t)i;
         slot->id = m[2];
+        if (*ob_piece(t, m[1]).p == ' ' && t->text[t->at[m[0] + 1] - 1] != ' ') t->spaced = 0;
         for (part = 0; part < 2; part++) {
             int role = t->role[m[part]];
             /* bytes, stored texts, or derived by a row above */
@@ -4249,6 +4760,11 @@ static void ob_tokenizer_carve(onebit_tokenizer *t, ob_carve *c, size_t text) {
     t->merge = (int32_t *)ob_take(c, ((size_t)t->merges + 1) * 3 * sizeof *t->merge);
     t->table = (ob_pair *)ob_take(c, (t->mask + 1) * sizeof *t->table);
     t->sorted = (int32_t *)ob_take(c, ((size_t)t->added + 1) * sizeof *t->sorted);
+    t->known = NULL;
+    t->forms = NULL;
+    if (t->rules.flags & OB_RULE_WHOLE)
+        t->known = (uint32_t *)ob_take(c, (t->known_mask + 1) * sizeof *t->known);
+    if (t->rules.flags & OB_RULE_NFC) t->forms = (ob_forms *)ob_take(c, sizeof *t->forms);
 }
 
 /* Counts what the draft needs; every id below vocab must have its text. ONEBIT_UNSUPPORTED for a
@@ -4256,14 +4772,16 @@ static void ob_tokenizer_carve(onebit_tokenizer *t, ob_carve *c, size_t text) {
    the 4 GiB. */
 static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape, size_t *text) {
     int i;
-    size_t keys = (size_t)(d->kind == ONEBIT_TOKENIZER_CHAR ? d->vocab : d->merges);
+    size_t keys = (size_t)d->merges + (size_t)(d->rules.chars ? d->vocab : 0);
     memset(shape, 0, sizeof *shape);
     shape->env = d->env;
-    shape->kind = d->kind;
+    shape->rules = d->rules;
     shape->vocab = d->vocab;
     shape->merges = d->merges;
+    shape->start = d->start;
     shape->end = d->end;
-    shape->unknown = -1;
+    shape->unknown = d->unknown;
+    shape->known_mask = ob_power_of_two((size_t)d->vocab * 2) - 1;
     *text = 0;
     for (i = 0; i < d->vocab; i++) {
         if (!d->piece[i].p) return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: no token has id %d", i);
@@ -4294,8 +4812,12 @@ static onebit_status ob_tokenizer_fill(onebit_tokenizer *t, const ob_draft *d) {
     memset(t->table, 0xFF, (t->mask + 1) * sizeof *t->table);
     memset(t->byte_id, 0xFF, sizeof t->byte_id);
     ob_classes_fill(&t->classes);
+    if (t->forms) ob_forms_fill(t->forms);
     for (i = 0; i < t->vocab; i++) OB_TRY(ob_tokenizer_enter(t, i, &added));
     ob_added_sort(t);
+    if (t->unknown == OB_UNKNOWN_MARK) t->unknown = ob_char_id(t, '?');
+    /* unknown spaces could fuse with what stands before them */
+    t->spaced = t->rules.flags & OB_RULE_SPACES && ob_char_id(t, ' ') >= 0;
     return ob_tokenizer_enter_merges(t);
 }
 
@@ -4328,7 +4850,7 @@ void onebit_tokenizer_free(onebit_tokenizer *tokenizer) {
     ob_release(&env, tokenizer);
 }
 
-/* The three below answer for NULL too, so that a program without a tokenizer needs no cases. */
+/* The four below answer for NULL too, so that a program without a tokenizer needs no cases. */
 int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer) {
     return tokenizer ? tokenizer->vocab : 0;
 }
@@ -4336,6 +4858,11 @@ int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer) {
 /* -1 also when a file names no token that ends texts: generation then stops by length. */
 int onebit_tokenizer_end(const onebit_tokenizer *tokenizer) {
     return tokenizer ? tokenizer->end : -1;
+}
+
+/* Llama's files name it, GPT-2's and Qwen's do not. */
+int onebit_tokenizer_start(const onebit_tokenizer *tokenizer) {
+    return tokenizer ? tokenizer->start : -1;
 }
 
 /* Bytes, possibly part of a character and not terminated; NULL and 0 for an id that does not
@@ -4348,12 +4875,12 @@ const char *onebit_tokenizer_piece(const onebit_tokenizer *tokenizer, int id, si
 }
 
 /* ---- encoding ----
-   Three steps. Added tokens are cut out of the text first, as they stand. What lies between is cut
-   into words by GPT-2's expression. Each word begins as its bytes, and the pair with the lowest
-   rank is merged until no pair has a rank (Sennrich et al. 2016). Usual words are a few bytes long:
-   a plain scan of at most 64 ranks on the stack is fastest. Only longer ones (base64, a line of
-   dashes) would make that quadratic, so they go through a heap, and the whole stays near linear in
-   the text. */
+   Four steps. Added tokens are cut out of the text first, as they stand. What lies between is
+   normalised, if at all, and cut into words. Each word begins as its bytes or characters, and the
+   pair with the lowest rank is merged until no pair has a rank (Sennrich et al. 2016). Usual words
+   are a few bytes long: a plain scan of at most 64 ranks on the stack is fastest. Only longer ones
+   (base64, a line of dashes) would make that quadratic, so they go through a heap, and the whole
+   stays near linear in the text. Most words of a long text come again: they are remembered. */
 
 /* Where ids go: counted always, written while there is room. So a call with capacity 0 measures. */
 typedef struct ob_ids {
@@ -4361,12 +4888,51 @@ typedef struct ob_ids {
     size_t capacity, n;
 } ob_ids;
 
-/* Gives one id out; -1 (a byte or character without a token) is dropped. A vocabulary learnt by us
-   has all bytes; one from a file may lack some. */
+/* Gives one id out. */
 static void ob_ids_add(ob_ids *o, int32_t id) {
-    if (id < 0) return;
     if (o->n < o->capacity) o->p[o->n] = id;
     o->n++;
+}
+
+/* The ids of a character's bytes, when all of them have one; returns their number, or 0. */
+static size_t ob_byte_symbols(const onebit_tokenizer *t, int32_t *s, const char *p, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) {
+        s[i] = t->byte_id[(unsigned char)p[i]];
+        if (s[i] < 0) return 0;
+    }
+    return n;
+}
+
+/* What a word begins as: takes characters from text as long as s[room] surely has room for their
+   ids; returns the number of ids. What has no id becomes bytes where the rules say so, else the
+   unknown token, else it is dropped, and its neighbours may merge. Bytes that are not UTF-8 are
+   characters of one byte that no token has. *unknown: the last one was, 0 at first. */
+static size_t ob_symbols(const onebit_tokenizer *t, int32_t *s, size_t room, ob_slice *text,
+                         int *unknown) {
+    size_t count = 0, used = 1, bytes;
+    for (; text->n && count + 4 <= room; text->p += used, text->n -= used) {
+        int32_t id;
+        if (t->rules.chars) {
+            uint32_t code;
+            used = ob_utf8_decode(text->p, text->n, &code);
+            if (code == 0x2581 && t->rules.flags & OB_RULE_SPACES) code = ' ';
+            id = ob_char_id(t, code);
+        } else id = t->byte_id[(unsigned char)*text->p];
+        bytes = id < 0 && t->rules.flags & OB_RULE_FALLBACK
+                    ? ob_byte_symbols(t, s + count, text->p, used)
+                    : 0;
+        count += bytes;
+        if (id < 0 && !bytes) {
+            if (t->unknown >= 0 && !(*unknown && t->rules.flags & OB_RULE_FUSE))
+                s[count++] = t->unknown;
+            *unknown = 1;
+            continue;
+        }
+        if (id >= 0) s[count++] = id;
+        *unknown = 0;
+    }
+    return count;
 }
 
 /* Rank of the merge of two ids and the id that it makes; OB_NO_RANK when there is none. *made is
@@ -4408,14 +4974,27 @@ typedef struct ob_node {
     int32_t before, after; /* nodes still in the list */
 } ob_node;
 
-/* Work area of an encode call, for its longest word: nodes and a heap of rank << 32 | index, so
+/* A word and its ids, remembered. 64 bytes: a cache line. */
+typedef struct ob_memo {
+    int32_t id[8];
+    uint8_t n, count; /* bytes; ids; 0 = free */
+    char word[30];
+} ob_memo;
+
+#define OB_MEMOS     8192   /* half a megabyte, which fits most processors' second cache */
+#define OB_MEMO_TEXT 100000 /* bytes of text from which remembering is worth its memory */
+
+/* Work area of an encode call: for its longest window nodes and a heap of rank << 32 | index, so
    that the smallest entry is the lowest rank and, among equals, the leftmost place. Taken from the
-   tokenizer's hooks on the first long word and given back at the end of the call. */
+   tokenizer's hooks when first needed and given back at the end of the call. */
 typedef struct ob_work {
     void *block;
     size_t capacity, heaped; /* symbols that fit; entries in the heap */
     ob_node *node;           /* [capacity] */
     uint64_t *heap;          /* [2 * capacity]: a merge takes one entry away and adds at most two */
+    ob_memo *memo;           /* [OB_MEMOS] by hash, or NULL */
+    ob_room symbols;                       /* of a long word */
+    ob_room composing, composed, prefixed; /* normalised texts */
 } ob_work;
 
 /* Makes room for a word of n bytes; doubles, so that the total stays linear. The old contents are
@@ -4491,24 +5070,21 @@ static void ob_work_merge(const onebit_tokenizer *t, ob_work *w, int32_t i) {
     if (a->before >= 0) ob_work_pair(t, w, a->before, 1);
 }
 
-/* A word of any length: a heap of the pairs, O(n log n). A rank names one pair of ids, so an entry
-   is valid exactly when its node still has its rank; taking stale entries out where they lie would
-   need a heap that knows places. Gives the same ids as ob_merge_short. */
-static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
-                                    size_t n) {
-    int32_t count = 0, i;
+/* Merges any number n of symbols: a heap of the pairs, O(n log n). A rank names one pair of ids, so
+   an entry is valid exactly when its node still has its rank; taking stale entries out where they
+   lie would need a heap that knows places. Gives the same ids as ob_merge_short: a list that begins
+   at node 0. A node's index is that of its first symbol. */
+static onebit_status ob_merge_long(const onebit_tokenizer *t, ob_work *w, const int32_t *symbol,
+                                   size_t n) {
+    int32_t count = (int32_t)n, i;
     size_t at;
+    if (!n) return ONEBIT_OK;
     OB_TRY(ob_work_reserve(t, w, n));
-    for (at = 0; at < n; at++) {
-        int32_t id = t->byte_id[(unsigned char)p[at]];
-        if (id < 0) continue;
-        w->node[count].id = id;
-        w->node[count].before = count - 1;
-        w->node[count].after = count + 1;
-        count++;
+    for (i = 0; i < count; i++) {
+        w->node[i].id = symbol[i];
+        w->node[i].before = i - 1;
+        w->node[i].after = i + 1 < count ? i + 1 : -1;
     }
-    if (count == 0) return ONEBIT_OK;
-    w->node[count - 1].after = -1;
     for (w->heaped = 0, i = 0; i < count; i++) ob_work_pair(t, w, i, 0);
     /* Floyd's way to make a heap: from the last entry up, O(n) in all */
     for (at = w->heaped; at-- > 0;) ob_work_sift(w, at);
@@ -4520,46 +5096,131 @@ static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_wor
         if (w->node[top & 0xFFFFFFFFu].rank == (uint32_t)(top >> 32))
             ob_work_merge(t, w, (int32_t)(top & 0xFFFFFFFFu));
     }
-    for (i = 0; i >= 0; i = w->node[i].after) ob_ids_add(o, w->node[i].id);
     return ONEBIT_OK;
 }
 
-/* One pre-token, by its length. Bytes without a token are dropped before merging, so their
-   neighbours may merge. */
+#define OB_WINDOW 4096 /* symbols that are merged at a time: their nodes and heap fit the cache */
+
+/* A long word, in windows of so many symbols: time is linear and memory small. Ids are what merging
+   all at once gives exactly when every two neighbours, merged alone, stay apart: the first merge
+   across some border in the whole would be the first across it in the two. Neighbours out of one
+   window do so. So a window's ids are taken up to a token in its last quarter, the next window
+   begins at that token, and when it begins with the same id, all borders are right. Else (this
+   needs tokens as long as a quarter, or odd merges) *ok is 0, and o holds what is of no use. */
+static onebit_status ob_encode_windows(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
+                                       ob_slice text, size_t window, int *ok) {
+    int32_t wanted = -1, i = 0, *symbol;
+    size_t have = 0;
+    int unknown = 0;
+    OB_TRY(ob_room_grow(&w->symbols, &t->env, 0, window * sizeof *symbol));
+    symbol = (int32_t *)w->symbols.p;
+    while (i >= 0) {
+        have += ob_symbols(t, symbol + have, window - have, &text, &unknown);
+        OB_TRY(ob_merge_long(t, w, symbol, have));
+        *ok = have == 0 || wanted < 0 || w->node[0].id == wanted;
+        for (i = have ? 0 : -1; *ok && i >= 0; i = w->node[i].after) {
+            if (text.n && (size_t)i >= have / 4 * 3) break;
+            ob_ids_add(o, w->node[i].id);
+        }
+        /* no token begins in the last quarter, or the first one is not what it was */
+        *ok &= i < 0 ? text.n == 0 : i > 0;
+        if (!*ok || i < 0) return ONEBIT_OK;
+        wanted = w->node[i].id;
+        have -= (size_t)i;
+        memmove(symbol, symbol + i, have * sizeof *symbol);
+    }
+    return ONEBIT_OK;
+}
+
+/* A word of any length: in windows, or else all of it in one. A symbol takes a byte at least. */
+static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
+                                    size_t n) {
+    ob_slice text;
+    size_t before = o->n;
+    int ok;
+    text.p = p;
+    text.n = n;
+    if (n > SIZE_MAX / 16) return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: a word of %.0f bytes",
+                                          (double)n);
+    OB_TRY(ob_encode_windows(t, o, w, text, n < OB_WINDOW ? n + 4 : OB_WINDOW, &ok));
+    if (ok) return ONEBIT_OK;
+    o->n = before;
+    return ob_encode_windows(t, o, w, text, n + 4, &ok);
+}
+
+/* A word of at most OB_SHORT_WORD bytes. memo is where it is remembered, or NULL. */
+static void ob_encode_short(const onebit_tokenizer *t, ob_ids *o, ob_memo *memo, const char *p,
+                            size_t n) {
+    int32_t s[OB_SHORT_WORD + 4];
+    ob_slice text;
+    int i, count, unknown = 0;
+    text.p = p;
+    text.n = n;
+    count = ob_merge_short(t, s, (int)ob_symbols(t, s, n + 4, &text, &unknown));
+    for (i = 0; i < count; i++) ob_ids_add(o, s[i]);
+    if (!memo || n > sizeof memo->word || !count || count > 8) return;
+    memo->n = (uint8_t)n;
+    memo->count = (uint8_t)count;
+    memcpy(memo->word, p, n);
+    memcpy(memo->id, s, (size_t)count * sizeof *s);
+}
+
+/* One word: a token as it is, one remembered, or by its length. */
 static onebit_status ob_encode_word(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
                                     size_t n) {
-    int32_t s[OB_SHORT_WORD];
-    int i, count = 0;
-    if (n > OB_SHORT_WORD) return ob_encode_long(t, o, w, p, n);
-    for (i = 0; i < (int)n; i++) {
-        int32_t id = t->byte_id[(unsigned char)p[i]];
-        if (id >= 0) s[count++] = id;
+    ob_memo *memo = NULL;
+    int i;
+    if (t->known) {
+        uint32_t known = *ob_known_slot(t, p, n);
+        if (known) ob_ids_add(o, (int32_t)known - 1);
+        if (known) return ONEBIT_OK;
     }
-    count = ob_merge_short(t, s, count);
-    for (i = 0; i < count; i++) ob_ids_add(o, s[i]);
+    if (n > OB_SHORT_WORD) return ob_encode_long(t, o, w, p, n);
+    if (w->memo && n <= sizeof memo->word) {
+        memo = &w->memo[ob_hash64(p, n, 0) % OB_MEMOS];
+        if (memo->n == n && !memcmp(memo->word, p, n)) {
+            for (i = 0; i < memo->count; i++) ob_ids_add(o, memo->id[i]);
+            return ONEBIT_OK;
+        }
+    }
+    ob_encode_short(t, o, memo, p, n);
     return ONEBIT_OK;
 }
 
-/* Text without added tokens, by the kind's rule. For CHAR a byte that is not UTF-8 has the key
-   OB_UTF8_BAD, which no token has, so it is unknown like any other character. */
+/* Length of the first word of p[0..n), n > 0. Without merges every symbol stands alone, so that
+   BYTE and CHAR need no words; unknown ones that fuse must stay together. */
+static size_t ob_cut(const onebit_tokenizer *t, const char *p, size_t n) {
+    uint32_t code;
+    if (!t->merges && !(t->rules.flags & (OB_RULE_FUSE | OB_RULE_WHOLE)))
+        return t->rules.chars ? ob_utf8_decode(p, n, &code) : 1;
+    if (t->rules.split == OB_SPLIT_SPACE) return ob_spaced_word(p, n, 1);
+    if (t->rules.split != OB_SPLIT_NONE)
+        return ob_word_length(&t->classes, &ob_splits[t->rules.split], p, n);
+    return t->spaced ? ob_spaced_word(p, n, 0) : n;
+}
+
+/* Puts a space before text, as a copy. */
+static onebit_status ob_prefix(const onebit_tokenizer *t, ob_work *w, ob_slice *text) {
+    char *copy;
+    OB_TRY(ob_room_grow(&w->prefixed, &t->env, 0, text->n + 1));
+    copy = (char *)w->prefixed.p;
+    *copy = ' ';
+    memcpy(copy + 1, text->p, text->n);
+    text->p = copy;
+    text->n++;
+    return ONEBIT_OK;
+}
+
+/* Text without added tokens; first: it is where the whole text begins. */
 static onebit_status ob_encode_plain(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
-                                     const char *p, size_t n) {
-    size_t at = 0;
-    while (at < n) {
-        size_t used = 1;
-        if (t->kind == ONEBIT_TOKENIZER_BPE) {
-            used = ob_word_length(&t->classes, p + at, n - at);
-            OB_TRY(ob_encode_word(t, o, w, p + at, used));
-        } else if (t->kind == ONEBIT_TOKENIZER_BYTE) {
-            ob_ids_add(o, t->byte_id[(unsigned char)p[at]]);
-        } else {
-            uint32_t code;
-            const ob_pair *slot;
-            used = ob_utf8_decode(p + at, n - at, &code);
-            slot = ob_pair_slot(t, code);
-            ob_ids_add(o, slot->id >= 0 ? slot->id : t->unknown);
-        }
-        at += used;
+                                     ob_slice text, int first) {
+    size_t at, used;
+    int wants = t->rules.prefix == OB_PREFIX_WORD || (t->rules.prefix == OB_PREFIX_TEXT && first);
+    size_t blank = t->rules.chars ? ob_blank(text.p, text.n) : *text.p == ' ';
+    if (wants && !blank) OB_TRY(ob_prefix(t, w, &text));
+    for (at = 0; at < text.n; at += used) {
+        used = ob_cut(t, text.p + at, text.n - at);
+        OB_TRY(ob_encode_word(t, o, w, text.p + at, used));
     }
     return ONEBIT_OK;
 }
@@ -4582,11 +5243,10 @@ static int ob_added_bound(const onebit_tokenizer *t, int low, int high, size_t d
     return low;
 }
 
-/* The longest added token that stands at p, or -1. special as in onebit_tokenizer_encode. Walks
-   down the sorted list as if it were a tree: each byte narrows low..high to the tokens that go on
-   with it, and a token that ends at this depth comes first in its range. O(length * log added), no
-   memory. */
-static int32_t ob_added_at(const onebit_tokenizer *t, const char *p, size_t n, int special) {
+/* The longest added token of the wanted classes that stands at p, or -1. Walks down the sorted list
+   as if it were a tree: each byte narrows low..high to the tokens that go on with it, and a token
+   that ends at this depth comes first in its range. O(length * log added), no memory. */
+static int32_t ob_added_at(const onebit_tokenizer *t, const char *p, size_t n, int wanted) {
     int low = 0, high = t->added;
     int32_t found = -1;
     size_t depth;
@@ -4595,7 +5255,7 @@ static int32_t ob_added_at(const onebit_tokenizer *t, const char *p, size_t n, i
         /* a token ends here: remember it, go on for a longer one */
         if (depth && ob_added_byte(t, low, depth) < 0) {
             int32_t id = t->sorted[low++];
-            if (special || !(t->role[id] & OB_TOKEN_SPECIAL)) found = id;
+            if (wanted & ob_added_class(t->role[id])) found = id;
         }
         if (depth == n) break;
         c = (unsigned char)p[depth];
@@ -4605,36 +5265,95 @@ static int32_t ob_added_at(const onebit_tokenizer *t, const char *p, size_t n, i
     return found;
 }
 
-/* Length of text up to the next added token, whose id goes to *id (-1 when there is none). The
-   array first[] skips almost every byte: most tokens begin with "<". */
-static size_t ob_added_next(const onebit_tokenizer *t, const char *p, size_t n, int special,
-                            int32_t *id) {
-    int wanted = special ? OB_TOKEN_ADDED | OB_TOKEN_SPECIAL : OB_TOKEN_ADDED;
-    size_t at;
-    for (at = 0; at < n; at++) {
-        if (!(t->first[(unsigned char)p[at]] & wanted)) continue;
-        *id = ob_added_at(t, p + at, n - at, special);
-        if (*id >= 0) return at;
+/* An added token in a text: it takes text[from..to), id -1 and from = to = the end when there is
+   none. */
+typedef struct ob_match {
+    size_t from, to;
+    int32_t id;
+} ob_match;
+
+/* Bytes of white space that text[0..n) ends with. */
+static size_t ob_space_before(const onebit_tokenizer *t, const char *text, size_t n) {
+    size_t at = n, used;
+    for (;;) {
+        size_t begin = at;
+        while (begin && at - begin < 4 && ((uint8_t)text[begin - 1] & 0xC0) == 0x80) begin--;
+        if (begin) begin--;
+        if (begin == at || ob_class_at(&t->classes, text + begin, at - begin, &used) !=
+                               OB_CHAR_SPACE || begin + used != at)
+            return n - at;
+        at = begin;
     }
-    *id = -1;
-    return n;
 }
 
-/* Added tokens first, the leftmost and there the longest; the text between them by the kind's own
-   rule. Nothing merges across an added token. */
-static onebit_status ob_encode_all(const onebit_tokenizer *t, ob_ids *o, ob_work *w,
-                                   const char *text, size_t bytes, int special) {
+/* Takes the white space around a match along, as its token asks for; not before at. */
+static void ob_match_widen(const onebit_tokenizer *t, ob_match *m, const char *p, size_t at,
+                           size_t n) {
+    int role = t->role[m->id];
+    if (role & OB_TOKEN_LEFT) m->from -= ob_space_before(t, p + at, m->from - at);
+    if (role & OB_TOKEN_RIGHT)
+        m->to += ob_class_run(&t->classes, OB_CHAR_SPACE, p + m->to, n - m->to);
+}
+
+/* The first added token of the wanted classes in text, from at on. The array first[] skips almost
+   every byte: most tokens begin with "<". The normalizer Prepend puts its space before tokens too
+   that are looked for in normalised text, so they stand behind a space, which is theirs. */
+static ob_match ob_added_next(const onebit_tokenizer *t, ob_slice text, size_t at, int wanted) {
+    const char *p = text.p;
+    ob_match m;
+    size_t i;
+    int spaced = t->rules.prefix == OB_PREFIX_PART && wanted & 12;
+    for (i = at; t->any & wanted && i < text.n; i++) {
+        size_t blank = 0;
+        if (!(t->first[(unsigned char)p[i]] & wanted)) continue;
+        if (spaced && i > at && p[i - 1] == ' ') blank = 1;
+        if (spaced && i >= at + 3 && ob_blank(p + i - 3, 3) == 3) blank = 3;
+        if (spaced && !blank) continue;
+        m.id = ob_added_at(t, p + i, text.n - i, wanted);
+        if (m.id < 0) continue;
+        m.from = i - blank;
+        m.to = i + ob_piece(t, m.id).n;
+        ob_match_widen(t, &m, p, at, text.n);
+        return m;
+    }
+    m.id = -1;
+    m.from = m.to = text.n;
+    return m;
+}
+
+/* Encodes text in three steps, which call one another. 0: raw text is parted at added tokens. 1: a
+   part is normalised, then parted at the added tokens that are looked for in normalised text. 2:
+   plain text. The leftmost token counts, and there the longest; nothing merges across one. first:
+   it is where the whole text begins. */
+static onebit_status ob_encode_part(const onebit_tokenizer *t, ob_ids *o, ob_work *w, ob_slice text,
+                                    int special, int step, int first) {
+    int wanted = (special ? 3 : 1) << 2 * step;
     size_t at = 0;
-    while (at < bytes) {
-        int32_t id;
-        size_t n = ob_added_next(t, text + at, bytes - at, special, &id);
-        OB_TRY(ob_encode_plain(t, o, w, text + at, n));
-        at += n;
-        if (id < 0) break;
-        ob_ids_add(o, id);
-        at += ob_piece(t, id).n;
+    if (text.n == 0) return ONEBIT_OK;
+    if (step == 2) return ob_encode_plain(t, o, w, text, first);
+    if (step == 1 && t->forms)
+        OB_TRY(ob_nfc(t->forms, &t->env, &w->composing, &w->composed, &text));
+    if (step == 1 && t->rules.prefix == OB_PREFIX_PART) OB_TRY(ob_prefix(t, w, &text));
+    while (at < text.n) {
+        ob_match m = ob_added_next(t, text, at, wanted);
+        ob_slice part;
+        part.p = text.p + at;
+        part.n = m.from - at;
+        OB_TRY(ob_encode_part(t, o, w, part, special, step + 1, first && at == 0));
+        if (m.id >= 0) ob_ids_add(o, m.id);
+        at = m.to;
     }
     return ONEBIT_OK;
+}
+
+/* Gives a work area back. */
+static void ob_work_free(const onebit_tokenizer *t, ob_work *w) {
+    ob_release(&t->env, w->block);
+    ob_release(&t->env, w->memo);
+    ob_release(&t->env, w->symbols.p);
+    ob_release(&t->env, w->composing.p);
+    ob_release(&t->env, w->composed.p);
+    ob_release(&t->env, w->prefixed.p);
 }
 
 /* ONEBIT_LIMIT fills ids as far as they go and gives the count needed. The tokenizer is only read,
@@ -4644,6 +5363,7 @@ onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t
                                       size_t bytes, int special) {
     ob_ids o;
     ob_work w;
+    ob_slice all;
     onebit_status status;
     if (count) *count = 0;
     if (!tokenizer || !count || (!ids && capacity) || (!text && bytes))
@@ -4655,8 +5375,13 @@ onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t
     o.capacity = capacity;
     o.n = 0;
     memset(&w, 0, sizeof w);
-    status = ob_encode_all(tokenizer, &o, &w, text, bytes, special);
-    ob_release(&tokenizer->env, w.block);
+    all.p = text;
+    all.n = bytes;
+    /* without memory for it nothing is remembered, which only takes longer */
+    if (bytes >= OB_MEMO_TEXT)
+        w.memo = (ob_memo *)ob_alloc(&tokenizer->env, OB_MEMOS * sizeof *w.memo);
+    status = ob_encode_part(tokenizer, &o, &w, all, special, 0, 1);
+    ob_work_free(tokenizer, &w);
     if (status != ONEBIT_OK) return status;
     *count = o.n;
     if (o.n > capacity)
@@ -4666,21 +5391,36 @@ onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t
 }
 
 /* ---- decoding ----
-   Pieces are joined, nothing else: byte-level tokens bring their own spaces. A token may end inside
-   a character, so a program that prints token by token needs the stream below, which holds bytes
-   back. */
+   Pieces are joined, as they bring their own spaces; only Llama 2's kind has one too many at the
+   beginning of a text. A token may end inside a character, so a program that prints token by token
+   needs the stream below, which holds bytes back. */
+
+/* What a token gives, empty for an id that does not exist and, unless special, for special tokens.
+   *begun is 0 for the first token of a text, which may lose spaces, and set here. */
+static ob_slice ob_spoken(const onebit_tokenizer *t, int32_t id, int special, int *begun) {
+    ob_slice s = {NULL, 0};
+    if (id < 0 || id >= t->vocab) return s;
+    /* as users read it: no end marks in the text */
+    if (!special && t->role[id] & OB_TOKEN_SPECIAL) return s;
+    s = ob_piece(t, id);
+    if (*begun) return s;
+    *begun = 1;
+    while (t->rules.strip && s.n && *s.p == ' ') {
+        s.p++, s.n--;
+        if (t->rules.strip == OB_STRIP_ONE) break;
+    }
+    return s;
+}
+
 
 /* Ids that do not exist give nothing: a model's padded head may draw one. */
 size_t onebit_tokenizer_decode(const onebit_tokenizer *tokenizer, char *out, size_t size,
                                const int32_t *ids, size_t n, int special) {
     ob_out text = ob_out_on(out, size);
     size_t i;
+    int begun = 0;
     for (i = 0; tokenizer && ids && i < n; i++) {
-        ob_slice s;
-        if (ids[i] < 0 || ids[i] >= tokenizer->vocab) continue;
-        /* as users read it: no end marks in the text */
-        if (!special && tokenizer->role[ids[i]] & OB_TOKEN_SPECIAL) continue;
-        s = ob_piece(tokenizer, ids[i]);
+        ob_slice s = ob_spoken(tokenizer, ids[i], special, &begun);
         ob_out_add(&text, s.p, s.n);
     }
     return text.n;
@@ -4727,12 +5467,11 @@ static void ob_stream_drain(onebit_utf8 *s, ob_out *o, int flush) {
 size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, onebit_utf8 *state, int id,
                                char *out, size_t size) {
     ob_out o = ob_out_on(out, size);
-    ob_slice s = {NULL, 0};
+    ob_slice s;
     size_t i;
     if (!tokenizer || !state || !out || !size) return 0;
     if (state->count < 0 || state->count > 4) state->count = 0; /* not ours: start afresh */
-    if (id >= 0 && id < tokenizer->vocab && !(tokenizer->role[id] & OB_TOKEN_SPECIAL))
-        s = ob_piece(tokenizer, id);
+    s = ob_spoken(tokenizer, id, 0, &state->begun);
     for (i = 0; i < s.n; i++) {
         state->held[state->count++] = (unsigned char)s.p[i];
         ob_stream_drain(state, &o, 0);
@@ -4824,7 +5563,7 @@ static onebit_status ob_words_read(ob_words *w, const char *text, size_t bytes) 
     while (at < bytes) {
         size_t stop = at + ob_document_length(text + at, bytes - at);
         while (at < stop) {
-            size_t n = ob_word_length(&classes, text + at, stop - at);
+            size_t n = ob_word_length(&classes, &ob_splits[OB_SPLIT_GPT2], text + at, stop - at);
             if (!ob_words_count(w, text + at, n))
                 return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %.0f distinct words",
                                (double)w->used);
@@ -5174,7 +5913,7 @@ static onebit_status ob_learn_bpe(onebit_tokenizer **out, const char *text, size
         return ob_fail(ONEBIT_CONFIG, "vocab_size %d: a BPE tokenizer takes 257..%d", vocab,
                        OB_VOCAB_MAX);
     OB_TRY(ob_draft_take(&d, env, (size_t)vocab, (size_t)vocab - 257, 256));
-    d.kind = ONEBIT_TOKENIZER_BPE;
+    d.rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
     memset(&w, 0, sizeof w);
     w.env = *env;
     status = ob_words_read(&w, text, bytes);
@@ -5189,7 +5928,7 @@ static onebit_status ob_learn_byte(onebit_tokenizer **out, const onebit_env *env
     ob_draft d;
     onebit_status status;
     OB_TRY(ob_draft_take(&d, env, 257, 0, 256));
-    d.kind = ONEBIT_TOKENIZER_BYTE;
+    d.rules = ob_rules_of(ONEBIT_TOKENIZER_BYTE);
     status = ob_draft_bytes(&d);
     if (status == ONEBIT_OK) status = ob_draft_finish(&d, out);
     ob_release(env, d.block);
@@ -5227,7 +5966,8 @@ static onebit_status ob_learn_char(onebit_tokenizer **out, const char *text, siz
     onebit_status status;
     if (!seen) return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory to mark characters");
     status = ob_draft_take(&d, env, count + 1, 0, count * 4);
-    d.kind = ONEBIT_TOKENIZER_CHAR;
+    d.rules = ob_rules_of(ONEBIT_TOKENIZER_CHAR);
+    d.unknown = OB_UNKNOWN_MARK;
     for (code = 0; code < OB_CODES && status == ONEBIT_OK; code++) {
         char *p = d.pool + d.used;
         if (!(seen[code / 8] >> (code & 7) & 1)) continue;
@@ -5262,25 +6002,46 @@ onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_ki
                    (int)kind);
 }
 
-/* ---- tokenizer.json in: the part of Hugging Face's format that GPT-2 uses, and our own ----
+/* ---- tokenizer.json in: the part of Hugging Face's format that BPE models use ----
    Two passes over the JSON, since a draft must know its sizes first: one counts and judges the
    settings, one fills. A file is a program of normalizers, pre-tokenizers and decoders; whatever we
    do not do exactly as its library is refused by name (ONEBIT_UNSUPPORTED), because a tokenizer
    that is nearly right ruins a model without a message. */
 
-/* A pre_tokenizer, decoder, ...: what we ask of it. type empty = null or absent. use_regex is
-   absent in older files, which means on. */
+#define OB_SPACE_MARK "\xE2\x96\x81" /* U+2581, SentencePiece's space */
+
+/* A normalizer, pre_tokenizer, decoder, ...: what we ask of any. type empty = null or absent. */
 typedef struct ob_stage {
     char type[32];
-    int prefix_space, regex;
+    ob_json list, single;      /* the stages of a Sequence; the parts of a template */
+    int has_list, has_single;
+    char text[16];             /* prepend, content or replacement */
+    char pattern[256], how[8]; /* and its kind: "String" or "Regex" */
+    char behavior[24], scheme[8];
+    int prefix_space; /* -1: absent */
+    int regex, split, individual, invert, start, stop;
 } ob_stage;
 
-/* What a first pass found. The three readers are bookmarks: copies that stand at the values which
-   the second pass needs. */
+/* Decoders that were seen. */
+enum {
+    OB_SAYS_BYTES = 1,
+    OB_SAYS_REPLACE = 2,
+    OB_SAYS_FALLBACK = 4,
+    OB_SAYS_FUSE = 8,
+    OB_SAYS_STRIP = 16,
+    OB_SAYS_META = 32
+};
+
+/* What a first pass found. The readers are bookmarks: copies that stand at the values which the
+   second pass needs. */
 typedef struct ob_hf {
     ob_json added, vocab, merges;
-    ob_stage normalizer, pre_tokenizer, post_processor, decoder;
-    char type[32], unknown[32];                        /* model's type, unk_token */
+    ob_slice lines; /* merges.txt, when the merges do not stand in JSON */
+    ob_rules rules;
+    int bytes, digits, marked; /* ByteLevel seen; row for Digits; a normalizer writes U+2581 */
+    int says;                  /* OB_SAYS_ bits */
+    char decoder[32];
+    char type[32], unknown[64], start[64], end[64];    /* names */
     size_t tokens, tokens_bytes, merge_count, longest; /* upper bounds, and longest merge */
     int has_added, has_vocab, has_merges;
 } ob_hf;
@@ -5302,8 +6063,8 @@ static void ob_hf_text(ob_json *j, char *out, size_t size) {
    file is right, we are small. */
 static onebit_status ob_hf_refuse(const ob_json *j, const char *where, ob_slice name) {
     return ob_fail(ONEBIT_UNSUPPORTED,
-                   "%.120s: %s \"%.*s\" is not supported (byte-level BPE of the GPT-2 kind is)",
-                   j->what, where, name.n < 80 ? (int)name.n : 80, name.p);
+                   "%.120s: %s \"%.*s\" is not supported (BPE as GPT-2, Llama and Qwen have it is)",
+                   j->what, where, name.n < 200 ? (int)name.n : 200, name.p);
 }
 
 /* The same for a terminated name. */
@@ -5325,24 +6086,192 @@ static onebit_status ob_hf_off(ob_json *j, const char *where, ob_slice key) {
     return ob_hf_refuse(j, where, key);
 }
 
-/* Reads a stage; what we do not ask of it is passed over. null leaves the type empty. trim_offsets
-   and the like concern positions in the text, which we do not give. */
+/* A pattern: {"String": text} or {"Regex": text}. */
+static void ob_hf_pattern(ob_json *j, ob_stage *s) {
+    ob_slice key;
+    for (ob_json_object(j); ob_json_key(j, &key);) {
+        ob_json_unescape(key, s->how, sizeof s->how);
+        ob_hf_text(j, s->pattern, sizeof s->pattern);
+    }
+}
+
+/* The value of one key of a stage; 0 = not asked for. trim_offsets and the like concern positions
+   in the text, which we do not give. */
+static int ob_hf_stage_key(ob_json *j, ob_stage *s, ob_slice key) {
+    static const char *const lists[] = {"normalizers", "pretokenizers", "processors", "decoders"};
+    size_t i;
+    for (i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (!ob_slice_is(key, lists[i])) continue;
+        s->list = *j;
+        s->has_list = 1;
+        return 0;
+    }
+    if (ob_slice_is(key, "single")) s->single = *j, s->has_single = 1;
+    else if (ob_slice_is(key, "type")) return ob_hf_text(j, s->type, sizeof s->type), 1;
+    else if (ob_slice_is(key, "prepend") || ob_slice_is(key, "content") ||
+             ob_slice_is(key, "replacement"))
+        return ob_hf_text(j, s->text, sizeof s->text), 1;
+    else if (ob_slice_is(key, "behavior")) return ob_hf_text(j, s->behavior, 24), 1;
+    else if (ob_slice_is(key, "prepend_scheme")) return ob_hf_text(j, s->scheme, 8), 1;
+    else if (ob_slice_is(key, "pattern")) return ob_hf_pattern(j, s), 1;
+    else if (ob_slice_is(key, "add_prefix_space")) return s->prefix_space = ob_json_bool(j), 1;
+    else if (ob_slice_is(key, "use_regex")) return s->regex = ob_json_bool(j), 1;
+    else if (ob_slice_is(key, "split")) return s->split = ob_json_bool(j), 1;
+    else if (ob_slice_is(key, "individual_digits")) return s->individual = ob_json_bool(j), 1;
+    else if (ob_slice_is(key, "invert")) return s->invert = ob_json_bool(j), 1;
+    else if (ob_slice_is(key, "start")) return s->start = ob_json_int(j) == 1 ? 1 : -1, 1;
+    else if (ob_slice_is(key, "stop")) return s->stop = ob_json_int(j) != 0, 1;
+    return 0;
+}
+
+/* Reads a stage; what we do not ask of it is passed over. null leaves the type empty. use_regex and
+   split are absent in older files, which means on. */
 static onebit_status ob_hf_stage(ob_json *j, ob_stage *s) {
     ob_slice key;
     memset(s, 0, sizeof *s);
-    s->regex = 1;
+    s->prefix_space = -1;
+    s->regex = s->split = 1;
     if (ob_json_peek(j) == 'n') {
         ob_json_skip(j);
         return j->status;
     }
-    for (ob_json_object(j); ob_json_key(j, &key);) {
-        if (ob_slice_is(key, "type")) ob_hf_text(j, s->type, sizeof s->type);
-        else if (ob_slice_is(key, "add_prefix_space")) s->prefix_space = ob_json_bool(j);
-        else if (ob_slice_is(key, "use_regex")) s->regex = ob_json_bool(j);
-        else ob_json_skip(j);
-    }
+    for (ob_json_object(j); ob_json_key(j, &key);)
+        if (!ob_hf_stage_key(j, s, key)) ob_json_skip(j);
     if (!s->type[0]) ob_json_error(j, "expected a \"type\"");
     return j->status;
+}
+
+/* Normalizers: NFC, and SentencePiece's way with spaces. */
+static onebit_status ob_hf_normalizer(const ob_json *j, ob_hf *h, const ob_stage *s) {
+    if (!strcmp(s->type, "NFC")) h->rules.flags |= OB_RULE_NFC;
+    else if (!strcmp(s->type, "Prepend") && !strcmp(s->text, OB_SPACE_MARK))
+        h->rules.prefix = OB_PREFIX_PART;
+    else if (!strcmp(s->type, "Replace") && !strcmp(s->how, "String") &&
+             !strcmp(s->pattern, " ") && !strcmp(s->text, OB_SPACE_MARK))
+        h->rules.flags |= OB_RULE_SPACES, h->marked = 1;
+    else return ob_hf_refuse_text(j, "normalizer", s->type);
+    return ONEBIT_OK;
+}
+
+/* The pre-tokenizer Split: its pattern must be one of the table. Isolated keeps the matches,
+   Removed with invert too, and the patterns match everything. */
+static onebit_status ob_hf_split(const ob_json *j, ob_hf *h, const ob_stage *s) {
+    int row, kept = !strcmp(s->behavior, s->invert ? "Removed" : "Isolated");
+    for (row = 0; row < OB_SPLITS; row++)
+        if (ob_splits[row].pattern && !strcmp(ob_splits[row].pattern, s->pattern)) break;
+    if (row == OB_SPLITS || strcmp(s->how, "Regex"))
+        return ob_hf_refuse_text(j, "the Split pattern", s->pattern);
+    if (!kept) return ob_hf_refuse_text(j, "the Split behavior", s->behavior);
+    if (h->digits || h->rules.split) return ob_hf_refuse_text(j, "a second split:", s->type);
+    h->rules.split = (uint8_t)row;
+    return ONEBIT_OK;
+}
+
+/* The pre-tokenizer ByteLevel; its own expression is GPT-2's. */
+static onebit_status ob_hf_bytes(const ob_json *j, ob_hf *h, const ob_stage *s) {
+    if (s->prefix_space == 1) {
+        /* it would put a space before every word of an earlier stage */
+        if (h->rules.split || h->digits) return ob_hf_refuse_text(j, "here", "add_prefix_space");
+        h->rules.prefix = OB_PREFIX_WORD;
+    }
+    h->bytes = 1;
+    if (s->regex && h->rules.split) return ob_hf_refuse_text(j, "a second split:", s->type);
+    if (h->digits && !s->regex) return ob_hf_refuse_text(j, "pre_tokenizer", "Digits");
+    if (s->regex) h->rules.split = (uint8_t)(h->digits ? h->digits : OB_SPLIT_GPT2);
+    return ONEBIT_OK;
+}
+
+/* The pre-tokenizer Metaspace: SentencePiece's way with spaces, in newer files. */
+static onebit_status ob_hf_metaspace(const ob_json *j, ob_hf *h, const ob_stage *s) {
+    int never = !strcmp(s->scheme, "never") || (!s->scheme[0] && s->prefix_space == 0);
+    if (strcmp(s->text, OB_SPACE_MARK)) return ob_hf_refuse_text(j, "the replacement", s->text);
+    if (h->rules.prefix) return ob_hf_refuse_text(j, "a second prefix:", s->type);
+    if (s->scheme[0] && !never && strcmp(s->scheme, "first") && strcmp(s->scheme, "always"))
+        return ob_hf_refuse_text(j, "prepend_scheme", s->scheme);
+    h->rules.flags |= OB_RULE_SPACES;
+    h->rules.prefix = (uint8_t)(never                        ? OB_PREFIX_NEVER
+                                : !strcmp(s->scheme, "first") ? OB_PREFIX_TEXT
+                                                              : OB_PREFIX_WORD);
+    if (s->split) h->rules.split = OB_SPLIT_SPACE;
+    return ONEBIT_OK;
+}
+
+/* Pre-tokenizers; behind ByteLevel and Metaspace nothing may come. */
+static onebit_status ob_hf_pre_tokenizer(const ob_json *j, ob_hf *h, const ob_stage *s) {
+    if (h->bytes || (h->rules.flags & OB_RULE_SPACES && !h->marked))
+        return ob_hf_refuse_text(j, "a later pre_tokenizer", s->type);
+    if (!strcmp(s->type, "Split")) return ob_hf_split(j, h, s);
+    if (!strcmp(s->type, "ByteLevel")) return ob_hf_bytes(j, h, s);
+    if (!strcmp(s->type, "Metaspace")) return ob_hf_metaspace(j, h, s);
+    if (strcmp(s->type, "Digits") || h->rules.split)
+        return ob_hf_refuse_text(j, "pre_tokenizer", s->type);
+    h->digits = s->individual ? OB_SPLIT_DIGIT : OB_SPLIT_DIGITS;
+    return ONEBIT_OK;
+}
+
+/* Post-processors add tokens around a text. We never do; but they name the start and end. */
+static onebit_status ob_hf_post_processor(const ob_json *j, ob_hf *h, const ob_stage *s) {
+    ob_json single = s->single;
+    int before = 1; /* the text itself did not come yet */
+    if (!strcmp(s->type, "ByteLevel")) return ONEBIT_OK;
+    if (strcmp(s->type, "TemplateProcessing") || !s->has_single)
+        return ob_hf_refuse_text(j, "post_processor", s->type);
+    for (ob_json_array(&single); ob_json_item(&single);) {
+        ob_slice kind, key;
+        for (ob_json_object(&single); ob_json_key(&single, &kind);) {
+            int special = ob_slice_is(kind, "SpecialToken");
+            char *name = before ? h->start : h->end;
+            before &= special;
+            for (ob_json_object(&single); ob_json_key(&single, &key);)
+                if (special && ob_slice_is(key, "id") && !name[0])
+                    ob_hf_text(&single, name, sizeof h->start);
+                else ob_json_skip(&single);
+        }
+    }
+    return single.status;
+}
+
+/* Decoders; what they must be together is judged by ob_hf_judge. */
+static onebit_status ob_hf_decoder(const ob_json *j, ob_hf *h, const ob_stage *s) {
+    int space = !strcmp(s->text, " "), mark = !strcmp(s->text, OB_SPACE_MARK), said = 0;
+    if (!strcmp(s->type, "ByteLevel")) said = OB_SAYS_BYTES;
+    else if (!strcmp(s->type, "ByteFallback")) said = OB_SAYS_FALLBACK;
+    else if (!strcmp(s->type, "Fuse")) said = OB_SAYS_FUSE;
+    else if (!strcmp(s->type, "Replace") && !strcmp(s->pattern, OB_SPACE_MARK) && space &&
+             !strcmp(s->how, "String"))
+        said = OB_SAYS_REPLACE;
+    else if (!strcmp(s->type, "Strip") && space && s->start == 1 && !s->stop &&
+             h->says & OB_SAYS_FUSE)
+        said = OB_SAYS_STRIP;
+    else if (!strcmp(s->type, "Metaspace") && mark) {
+        said = OB_SAYS_META;
+        h->rules.strip = OB_STRIP_ALL;
+        if (!strcmp(s->scheme, "never") || (!s->scheme[0] && s->prefix_space == 0))
+            h->rules.strip = OB_STRIP_NONE;
+    }
+    if (!said || h->says & said) return ob_hf_refuse_text(j, "decoder", s->type);
+    h->says |= said;
+    return ONEBIT_OK;
+}
+
+/* One of the four fields of stages: null, a stage, or a Sequence of them. */
+static onebit_status ob_hf_stages(ob_json *j, ob_hf *h,
+                                  onebit_status (*take)(const ob_json *, ob_hf *,
+                                                        const ob_stage *)) {
+    ob_stage all, one;
+    OB_TRY(ob_hf_stage(j, &all));
+    if (take == ob_hf_decoder) memcpy(h->decoder, all.type, sizeof h->decoder);
+    if (!all.type[0]) return ONEBIT_OK;
+    if (strcmp(all.type, "Sequence")) return take(j, h, &all);
+    if (!all.has_list) {
+        ob_json_error(j, "a Sequence without its list");
+        return j->status;
+    }
+    for (ob_json_array(&all.list); ob_json_item(&all.list);) {
+        OB_TRY(ob_hf_stage(&all.list, &one));
+        OB_TRY(take(j, h, &one));
+    }
+    return all.list.status;
 }
 
 /* Notes the size of a value's text when it is the longest so far. */
@@ -5377,20 +6306,35 @@ static void ob_hf_count_added(ob_json *j, ob_hf *h) {
     for (ob_json_array(j); ob_json_item(j); h->tokens++) h->tokens_bytes += ob_json_raw(j).n;
 }
 
+/* A model type that is no BPE, with what to do instead. */
+static onebit_status ob_hf_no_bpe(const ob_json *j, const char *type) {
+    return ob_fail(ONEBIT_UNSUPPORTED,
+                   "%.120s: model type \"%.40s\" is not supported: it cuts words by another rule "
+                   "than merges; use a model with a BPE tokenizer, or train one",
+                   j->what, type);
+}
+
+/* A switch of the model; null is off. */
+static void ob_hf_switch(ob_json *j, ob_hf *h, int flag) {
+    if (ob_json_peek(j) == 'n') ob_json_skip(j);
+    else if (ob_json_bool(j)) h->rules.flags = (uint8_t)(h->rules.flags | flag);
+}
+
 /* "model": counts the big lists and judges the small settings. Unigram models (SentencePiece) have
-   a list as vocab; their message says so. ignore_merges, dropout, byte_fallback and prefixes must
-   be off. */
+   a list as vocab; their message says so. dropout and prefixes must be off. */
 static onebit_status ob_hf_model(ob_json *j, ob_hf *h) {
     ob_slice key;
     for (ob_json_object(j); ob_json_key(j, &key);) {
         if (ob_slice_is(key, "type")) {
             ob_hf_text(j, h->type, sizeof h->type);
-            if (j->status == ONEBIT_OK && strcmp(h->type, "BPE"))
-                return ob_hf_refuse_text(j, "model type", h->type);
+            if (j->status == ONEBIT_OK && strcmp(h->type, "BPE")) return ob_hf_no_bpe(j, h->type);
         } else if (ob_slice_is(key, "unk_token")) ob_hf_text(j, h->unknown, sizeof h->unknown);
+        else if (ob_slice_is(key, "byte_fallback")) ob_hf_switch(j, h, OB_RULE_FALLBACK);
+        else if (ob_slice_is(key, "ignore_merges")) ob_hf_switch(j, h, OB_RULE_WHOLE);
+        else if (ob_slice_is(key, "fuse_unk")) ob_hf_switch(j, h, OB_RULE_FUSE);
         else if (ob_slice_is(key, "vocab") && ob_json_peek(j) == '{') ob_hf_count_vocab(j, h);
         else if (ob_slice_is(key, "merges")) ob_hf_count_merges(j, h);
-        else if (ob_slice_is(key, "vocab")) return ob_hf_refuse_text(j, "model type", "Unigram");
+        else if (ob_slice_is(key, "vocab")) return ob_hf_no_bpe(j, "Unigram");
         else OB_TRY(ob_hf_off(j, "model setting", key));
     }
     return j->status;
@@ -5405,10 +6349,11 @@ static onebit_status ob_hf_read(ob_json *j, ob_hf *h) {
             ob_slice_is(key, "padding"))
             ob_json_skip(j);
         else if (ob_slice_is(key, "added_tokens")) ob_hf_count_added(j, h);
-        else if (ob_slice_is(key, "normalizer")) OB_TRY(ob_hf_stage(j, &h->normalizer));
-        else if (ob_slice_is(key, "pre_tokenizer")) OB_TRY(ob_hf_stage(j, &h->pre_tokenizer));
-        else if (ob_slice_is(key, "post_processor")) OB_TRY(ob_hf_stage(j, &h->post_processor));
-        else if (ob_slice_is(key, "decoder")) OB_TRY(ob_hf_stage(j, &h->decoder));
+        else if (ob_slice_is(key, "normalizer")) OB_TRY(ob_hf_stages(j, h, ob_hf_normalizer));
+        else if (ob_slice_is(key, "pre_tokenizer")) OB_TRY(ob_hf_stages(j, h, ob_hf_pre_tokenizer));
+        else if (ob_slice_is(key, "post_processor"))
+            OB_TRY(ob_hf_stages(j, h, ob_hf_post_processor));
+        else if (ob_slice_is(key, "decoder")) OB_TRY(ob_hf_stages(j, h, ob_hf_decoder));
         else if (ob_slice_is(key, "model")) OB_TRY(ob_hf_model(j, h));
         else return ob_hf_refuse(j, "the field", key);
     }
@@ -5418,25 +6363,25 @@ static onebit_status ob_hf_read(ob_json *j, ob_hf *h) {
     return j->status;
 }
 
-/* Which kind the stages make, or what we cannot do. ByteLevel with its expression is BPE, without
-   it and without merges BYTE; no pre_tokenizer and a Fuse decoder is CHAR as we write it. */
-static onebit_status ob_hf_kind(const ob_json *j, const ob_hf *h, int *kind) {
-    const ob_stage *pre = &h->pre_tokenizer;
-    int bytes = !strcmp(pre->type, "ByteLevel");
-    if (h->normalizer.type[0]) return ob_hf_refuse_text(j, "normalizer", h->normalizer.type);
-    if (pre->type[0] && !bytes) return ob_hf_refuse_text(j, "pre_tokenizer", pre->type);
-    if (pre->prefix_space) return ob_hf_refuse_text(j, "pre_tokenizer setting", "add_prefix_space");
-    if (h->post_processor.type[0] && strcmp(h->post_processor.type, "ByteLevel"))
-        return ob_hf_refuse_text(j, "post_processor", h->post_processor.type);
-    if (strcmp(h->decoder.type, bytes ? "ByteLevel" : "Fuse"))
-        return ob_hf_refuse_text(j, "decoder", h->decoder.type[0] ? h->decoder.type : "null");
-    if (h->merge_count && !bytes) return ob_hf_refuse_text(j, "pre_tokenizer", "null");
-    if (h->merge_count && !pre->regex) return ob_hf_refuse_text(j, "setting", "use_regex false");
-    if (h->unknown[0] && !bytes && strcmp(h->unknown, "?"))
-        return ob_hf_refuse_text(j, "unk_token", h->unknown);
-    *kind = ONEBIT_TOKENIZER_BPE;
-    if (!bytes) *kind = ONEBIT_TOKENIZER_CHAR;
-    else if (!pre->regex) *kind = ONEBIT_TOKENIZER_BYTE;
+/* Judges what the stages make together. Bytes need ByteLevel on both sides; characters a decoder
+   that turns back what was done to spaces and unknown characters. */
+static onebit_status ob_hf_judge(const ob_json *j, ob_hf *h) {
+    int spaces = h->rules.flags & OB_RULE_SPACES, says = h->says;
+    int fits = says == OB_SAYS_BYTES;
+    if (h->digits && !h->bytes) return ob_hf_refuse_text(j, "pre_tokenizer", "Digits");
+    h->rules.chars = (uint8_t)!h->bytes;
+    if (!h->bytes) {
+        if (says & OB_SAYS_STRIP) h->rules.strip = OB_STRIP_ONE;
+        fits = says && !(says & OB_SAYS_BYTES) &&
+               !(says & OB_SAYS_META && says & (OB_SAYS_REPLACE | OB_SAYS_STRIP)) &&
+               !spaces == !(says & (OB_SAYS_META | OB_SAYS_REPLACE)) &&
+               !(says & OB_SAYS_FALLBACK) == !(h->rules.flags & OB_RULE_FALLBACK);
+    }
+    if (!fits) return ob_hf_refuse_text(j, "decoder", h->decoder[0] ? h->decoder : "null");
+    if (h->bytes && h->rules.flags & OB_RULE_FALLBACK)
+        return ob_hf_refuse_text(j, "with ByteLevel", "byte_fallback");
+    if (!ob_rules_fit(&h->rules))
+        return ob_hf_refuse_text(j, "these together:", "normalizer, pre_tokenizer and decoder");
     return ONEBIT_OK;
 }
 
@@ -5450,32 +6395,74 @@ static ob_slice ob_hf_keep(ob_draft *d, ob_slice raw) {
     return s;
 }
 
-/* One entry of "added_tokens". lstrip, rstrip and single_word must be off: they would eat text
-   around the token. */
-static onebit_status ob_hf_added(ob_json *j, ob_draft *d) {
+/* 1 when the library, which looks for the normalised content of a "normalized" token in normalised
+   text, would not do as we do, who look for the content: NFC may change it, and where spaces became
+   U+2581 they are no white space to strip and come back from a token in front of it. */
+static int ob_hf_changes(const ob_hf *h, ob_slice content, int role) {
+    size_t i;
+    if (!(role & OB_TOKEN_LATE)) return 0;
+    if (h->marked && role & (OB_TOKEN_LEFT | OB_TOKEN_RIGHT)) return 1;
+    if (h->rules.prefix == OB_PREFIX_PART && !(role & OB_TOKEN_SPECIAL)) return 1;
+    for (i = 0; i < content.n; i++)
+        if ((h->marked && ob_blank(content.p + i, content.n - i)) ||
+            (h->rules.flags & OB_RULE_NFC && (uint8_t)content.p[i] >= 0xCC))
+            return 1;
+    return 0;
+}
+
+/* One entry of "added_tokens"; single_word must be off. */
+static onebit_status ob_hf_added(ob_json *j, const ob_hf *h, ob_draft *d) {
     ob_slice key, content = {NULL, 0};
     int64_t id = -1;
-    int special = 0;
+    int role = OB_TOKEN_ADDED, bit;
     for (ob_json_object(j); ob_json_key(j, &key);) {
-        if (ob_slice_is(key, "id")) id = ob_json_int(j);
+        bit = ob_slice_is(key, "special")      ? OB_TOKEN_SPECIAL
+              : ob_slice_is(key, "lstrip")     ? OB_TOKEN_LEFT
+              : ob_slice_is(key, "rstrip")     ? OB_TOKEN_RIGHT
+              : ob_slice_is(key, "normalized") ? OB_TOKEN_LATE
+                                               : 0;
+        if (bit) role |= ob_json_bool(j) ? bit : 0;
+        else if (ob_slice_is(key, "id")) id = ob_json_int(j);
         else if (ob_slice_is(key, "content")) content = ob_hf_keep(d, ob_json_raw_string(j));
-        else if (ob_slice_is(key, "special")) special = ob_json_bool(j);
-        else if (ob_slice_is(key, "normalized")) ob_json_bool(j); /* there is no normalizer */
         else OB_TRY(ob_hf_off(j, "added token setting", key));
     }
-    if (j->status != ONEBIT_OK) return j->status;
     if (!content.p) ob_json_error(j, "an added token without \"content\"");
     if (j->status != ONEBIT_OK) return j->status;
-    return ob_draft_put(d, id, content.p, content.n,
-                        OB_TOKEN_ADDED | (special ? OB_TOKEN_SPECIAL : 0));
+    if (ob_hf_changes(h, content, role))
+        return ob_hf_refuse(j, "such a normalized added token:", content);
+    return ob_draft_put(d, id, content.p, content.n, role);
+}
+
+/* Turns a token's text as files spell it into its bytes, in place; 0 when it is not spelled so. */
+static int ob_draft_text(const ob_draft *d, char *p, size_t *n) {
+    size_t at, made = 0, blank;
+    if (!d->rules.chars) return ob_spelled_bytes(p, n);
+    if (!(d->rules.flags & OB_RULE_SPACES)) return 1;
+    for (at = 0; at < *n; at += blank ? blank : 1) {
+        blank = ob_blank(p + at, *n - at);
+        /* no text has a space where the rules turn them into U+2581 */
+        if (blank == 1) return 0;
+        p[made++] = blank ? ' ' : p[at];
+    }
+    *n = made;
+    return 1;
+}
+
+/* The byte that "<0x41>" stands for, or -1. Files have capital digits. */
+static int ob_spelled_byte(ob_slice s) {
+    if (s.n != 6 || memcmp(s.p, "<0x", 3) || s.p[5] != '>' || s.p[3] >= 'a' || s.p[4] >= 'a')
+        return -1;
+    if (ob_hex_digit(s.p[3]) < 0 || ob_hex_digit(s.p[4]) < 0) return -1;
+    return ob_hex_digit(s.p[3]) * 16 + ob_hex_digit(s.p[4]);
 }
 
 /* One entry of "vocab": a token that is also an added one must say the same. Added tokens come
-   first for that reason, and they are not spelled in GPT-2's alphabet. */
-static onebit_status ob_hf_token(ob_json *j, ob_draft *d, ob_slice key) {
+   first for that reason, and their text stands as it is. */
+static onebit_status ob_hf_token(ob_json *j, const ob_hf *h, ob_draft *d, ob_slice key) {
     ob_slice s = ob_hf_keep(d, key), had;
     int64_t id = ob_json_int(j);
-    int spelled = 1, byte;
+    char *p = d->pool + (s.p - d->pool);
+    int byte;
     if (j->status != ONEBIT_OK) return j->status;
     /* files may list added tokens in both places, as plain text in both */
     if (id >= 0 && (uint64_t)id < d->capacity && d->role[id] & OB_TOKEN_ADDED) {
@@ -5485,19 +6472,32 @@ static onebit_status ob_hf_token(ob_json *j, ob_draft *d, ob_slice key) {
                            j->what, (int)id);
         return ONEBIT_OK;
     }
-    if (d->kind != ONEBIT_TOKENIZER_CHAR) {
-        /* in place, in the pool: the text gets shorter */
-        spelled = ob_spelled_bytes(d->pool + (s.p - d->pool), &s.n);
-        if (!spelled) return ob_hf_refuse(j, "the token (not spelled in GPT-2's alphabet)", key);
+    /* vocab.json has no list of added tokens; this is the one that its kind has */
+    if (h->lines.p && ob_slice_is(s, OB_END_TEXT))
+        return ob_draft_put(d, id, s.p, s.n, OB_TOKEN_ADDED | OB_TOKEN_SPECIAL);
+    byte = h->rules.flags & OB_RULE_FALLBACK ? ob_spelled_byte(s) : -1;
+    if (byte >= 0) {
+        *p = (char)(unsigned char)byte;
+        return ob_draft_put(d, id, p, 1, OB_TOKEN_BYTE);
     }
-    byte = d->kind != ONEBIT_TOKENIZER_CHAR && s.n == 1;
-    return ob_draft_put(d, id, s.p, s.n, byte ? OB_TOKEN_BYTE : 0);
+    if (!ob_draft_text(d, p, &s.n))
+        return ob_hf_refuse(j, "the token (not spelled in the alphabet of its kind)", key);
+    return ob_draft_put(d, id, p, s.n, !d->rules.chars && s.n == 1 ? OB_TOKEN_BYTE : 0);
+}
+
+/* Parts "left right" in room at their space, which goes away; returns where the right one begins, 0
+   when there is no space. A spelled text holds none, so the first one separates. */
+static size_t ob_hf_part(char *room, size_t *n) {
+    char *space = (char *)memchr(room, ' ', *n);
+    if (!space) return 0;
+    --*n;
+    memmove(space, space + 1, *n - (size_t)(space - room));
+    return (size_t)(space - room);
 }
 
 /* Decodes the two parts of a merge, written "a b" or ["a", "b"], one after the other into room; the
    second begins at *split. The first form is what GPT-2 has, the second what newer versions of the
-   library write. Returns the bytes of both; a spelled text holds no space, so the first one
-   separates. */
+   library write. Returns the bytes of both. */
 static size_t ob_hf_parts(ob_json *j, char *room, size_t size, size_t *split) {
     size_t n;
     if (ob_json_peek(j) == '[') {
@@ -5509,24 +6509,21 @@ static size_t ob_hf_parts(ob_json *j, char *room, size_t size, size_t *split) {
         }
         if (items != 2) ob_json_error(j, "a merge of %d parts", items);
     } else {
-        char *space;
         n = ob_json_unescape(ob_json_raw_string(j), room, size);
-        space = (char *)memchr(room, ' ', n);
-        *split = space ? (size_t)(space - room) : 0;
-        if (space) memmove(space, space + 1, --n - *split);
-        else ob_json_error(j, "a merge is \"left right\"");
+        *split = ob_hf_part(room, &n);
+        if (!*split) ob_json_error(j, "a merge is \"left right\"");
     }
     return n;
 }
 
-/* One merge: both parts and what they make must be tokens. room has size bytes. Parts are decoded
-   to bytes and looked up: merges name texts, our table wants ids. */
-static onebit_status ob_hf_merge(ob_json *j, ob_draft *d, char *room, size_t size) {
-    size_t split = 0, n = ob_hf_parts(j, room, size, &split), left = split, right = n - split;
+/* One merge, whose parts lie in room: both and what they make must be tokens. Parts are turned into
+   bytes and looked up: merges name texts, our table wants ids. */
+static onebit_status ob_hf_merge(ob_json *j, ob_draft *d, char *room, size_t n, size_t split) {
+    size_t left = split, right = n - split;
     uint32_t a, b, made;
     if (j->status != ONEBIT_OK) return j->status;
-    if (!ob_spelled_bytes(room, &left) || !ob_spelled_bytes(room + split, &right))
-        ob_json_error(j, "a merge that is not spelled in GPT-2's alphabet");
+    if (!ob_draft_text(d, room, &left) || !ob_draft_text(d, room + split, &right))
+        ob_json_error(j, "a merge that is not spelled in the alphabet of its kind");
     if (j->status != ONEBIT_OK) return j->status;
     a = *ob_draft_slot(d, room, left);
     b = *ob_draft_slot(d, room + split, right);
@@ -5536,6 +6533,37 @@ static onebit_status ob_hf_merge(ob_json *j, ob_draft *d, char *room, size_t siz
     if (a && b && made) ob_draft_merge(d, (int32_t)a - 1, (int32_t)b - 1, (int32_t)made - 1);
     else ob_json_error(j, "a merge of tokens that the vocabulary lacks");
     return j->status;
+}
+
+/* The next line of a text, without its end; p NULL when there is none. */
+static ob_slice ob_line(ob_slice *text) {
+    ob_slice line = *text;
+    const char *end = text->n ? (const char *)memchr(text->p, '\n', text->n) : NULL;
+    if (!text->n) line.p = NULL;
+    if (end) line.n = (size_t)(end - text->p);
+    text->p += line.n + (end != NULL);
+    text->n -= line.n + (end != NULL);
+    if (line.n && line.p[line.n - 1] == '\r') line.n--;
+    return line;
+}
+
+/* The merges of merges.txt: a line each, in the order of their ranks; the first line may be a
+   comment, and empty ones are passed over. */
+static onebit_status ob_hf_lines(ob_hf *h, ob_draft *d, char *room) {
+    ob_slice text = h->lines, line;
+    int number = 0;
+    while ((line = ob_line(&text)).p) {
+        size_t n = line.n, split;
+        number++;
+        if (n == 0 || (number == 1 && n > 8 && !memcmp(line.p, "#version", 8))) continue;
+        memcpy(room, line.p, n);
+        split = ob_hf_part(room, &n);
+        if (!split)
+            return ob_fail(ONEBIT_FORMAT, "%.120s: line %d is no merge \"left right\"",
+                           h->merges.what, number);
+        OB_TRY(ob_hf_merge(&h->merges, d, room, n, split));
+    }
+    return ONEBIT_OK;
 }
 
 /* The added token that ends texts, since the format does not say which: GPT-2, Llama 2, Llama 3,
@@ -5551,52 +6579,52 @@ static int ob_draft_end(const ob_draft *d) {
     return -1;
 }
 
+/* Id of a token that a setting names; no name is -1. */
+static onebit_status ob_draft_named(const ob_draft *d, const char *what, const char *name,
+                                    int *id) {
+    uint32_t known = name[0] ? *ob_draft_slot(d, name, strlen(name)) : 0;
+    *id = (int)known - 1;
+    if (!name[0] || known) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "tokenizer: %s \"%.60s\" is no token", what, name);
+}
+
 /* Second pass: tokens and merges into the draft. room has longest + 1 bytes. */
 static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
     ob_slice key;
+    size_t split = 0, n;
     if (h->has_added) {
-        for (ob_json_array(&h->added); ob_json_item(&h->added);) OB_TRY(ob_hf_added(&h->added, d));
+        for (ob_json_array(&h->added); ob_json_item(&h->added);)
+            OB_TRY(ob_hf_added(&h->added, h, d));
         if (h->added.status != ONEBIT_OK) return h->added.status;
     }
     for (ob_json_object(&h->vocab); ob_json_key(&h->vocab, &key);)
-        OB_TRY(ob_hf_token(&h->vocab, d, key));
+        OB_TRY(ob_hf_token(&h->vocab, h, d, key));
     if (h->vocab.status != ONEBIT_OK) return h->vocab.status;
-    for (ob_json_array(&h->merges); ob_json_item(&h->merges);)
-        OB_TRY(ob_hf_merge(&h->merges, d, room, h->longest + 1));
-    d->end = ob_draft_end(d);
+    if (h->lines.p) OB_TRY(ob_hf_lines(h, d, room));
+    else
+        for (ob_json_array(&h->merges); ob_json_item(&h->merges);) {
+            n = ob_hf_parts(&h->merges, room, h->longest + 1, &split);
+            OB_TRY(ob_hf_merge(&h->merges, d, room, n, split));
+        }
+    OB_TRY(ob_draft_named(d, "unk_token", h->unknown, &d->unknown));
+    OB_TRY(ob_draft_named(d, "the start", h->start, &d->start));
+    OB_TRY(ob_draft_named(d, "the end", h->end, &d->end));
+    if (d->end < 0) d->end = ob_draft_end(d);
     return h->merges.status;
 }
 
-/* unk_token must say what we do: '?' for code points when there is one; bytes are never unknown.
-   Known only now: '?' is found while the object is built. */
-static onebit_status ob_hf_check_unknown(const ob_json *j, const ob_hf *h,
-                                         const onebit_tokenizer *t) {
-    int i, lacks = 0;
-    for (i = 0; i < 256; i++) lacks |= t->byte_id[i] < 0;
-    if (t->kind == ONEBIT_TOKENIZER_CHAR ? (h->unknown[0] != 0) != (t->unknown >= 0)
-                                         : h->unknown[0] && lacks)
-        return ob_hf_refuse_text(j, "unk_token", h->unknown[0] ? h->unknown : "null");
-    return ONEBIT_OK;
-}
-
 /* Builds what the first pass found. *out is NULL after an error. */
-static onebit_status ob_hf_make(onebit_tokenizer **out, const ob_json *j, ob_hf *h, int kind,
-                                const onebit_env *env) {
+static onebit_status ob_hf_make(onebit_tokenizer **out, ob_hf *h, const onebit_env *env) {
     ob_draft d;
     onebit_status status =
         ob_draft_take(&d, env, h->tokens, h->merge_count, h->tokens_bytes + h->longest + 2);
     if (status == ONEBIT_OK) {
-        d.kind = kind;
+        d.rules = h->rules;
         d.used = h->longest + 1; /* the pool begins with the room for a merge */
         status = ob_hf_fill(h, &d, d.pool);
     }
     if (status == ONEBIT_OK) status = ob_tokenizer_build(out, &d);
     ob_release(env, d.block);
-    if (status != ONEBIT_OK) return status;
-    status = ob_hf_check_unknown(j, h, *out);
-    if (status == ONEBIT_OK) return status;
-    onebit_tokenizer_free(*out);
-    *out = NULL;
     return status;
 }
 
@@ -5608,12 +6636,11 @@ static onebit_status ob_tokenizer_parse(onebit_tokenizer **out, const char *json
     onebit_env e = ob_env_or_default(env);
     ob_json j = ob_json_on(json, bytes, what);
     ob_hf h;
-    int kind = 0;
     *out = NULL;
     memset(&h, 0, sizeof h);
     OB_TRY(ob_hf_read(&j, &h));
-    OB_TRY(ob_hf_kind(&j, &h, &kind));
-    return ob_hf_make(out, &j, &h, kind, &e);
+    OB_TRY(ob_hf_judge(&j, &h));
+    return ob_hf_make(out, &h, &e);
 }
 
 /* NULL stands for an absent text, and an absent text is no empty tokenizer. */
@@ -5624,18 +6651,230 @@ onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, s
     return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", env);
 }
 
-/* Messages name the path. The map is closed on return: pieces are copies. */
+/* ---- other files: vocab.json with merges.txt, and tiktoken's ranks ---- */
+
+/* vocab.json and merges.txt as GPT-2 has them: the same reading with the settings given. */
+static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab_path,
+                                       const char *merges_path, const onebit_env *env) {
+    ob_map vocab, merges;
+    ob_hf h;
+    ob_json j;
+    ob_slice text, line;
+    onebit_status status;
+    OB_TRY(ob_map_open(&vocab, vocab_path));
+    status = ob_map_open(&merges, merges_path);
+    memset(&h, 0, sizeof h);
+    h.rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
+    if (status == ONEBIT_OK) {
+        j = ob_json_on((const char *)vocab.data, vocab.bytes, vocab_path);
+        h.merges = ob_json_on("", 0, merges_path);
+        h.lines.p = (const char *)merges.data;
+        h.lines.n = merges.bytes;
+        for (text = h.lines; (line = ob_line(&text)).p; h.merge_count++) ob_hf_longest(&h, line.n);
+        ob_hf_count_vocab(&j, &h);
+        status = ob_json_end(&j);
+    }
+    if (status == ONEBIT_OK) status = ob_hf_make(out, &h, env);
+    ob_map_close(&merges);
+    ob_map_close(&vocab);
+    return status;
+}
+
+#define OB_RANK_BYTES  1024 /* of a token in a ranks file: all its splits are tried */
+#define OB_GPT2_RANKS  50256
+#define OB_LLAMA_RANKS 128000
+
+/* Six bits of base64 (RFC 4648), or -1. */
+static int ob_base64_digit(char c) {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Reads "base64 rank" into out, which has room for line.n bytes; *n is their number. 0 = the line
+   is none. */
+static int ob_rank_line(ob_slice line, char *out, size_t *n, int64_t *rank) {
+    size_t at = 0;
+    uint32_t bits = 0;
+    int digit, held = 0;
+    *n = 0;
+    for (; at < line.n && (digit = ob_base64_digit(line.p[at])) >= 0; at++) {
+        bits = bits << 6 | (uint32_t)digit;
+        if ((held += 6) < 8) continue;
+        held -= 8;
+        out[(*n)++] = (char)(unsigned char)(bits >> held & 255);
+    }
+    while (at < line.n && line.p[at] == '=') at++;
+    if (!*n || at + 1 >= line.n || line.p[at++] != ' ') return 0;
+    for (*rank = 0; at < line.n && *rank < OB_VOCAB_MAX; at++) {
+        if (line.p[at] < '0' || line.p[at] > '9') return 0;
+        *rank = *rank * 10 + (line.p[at] - '0');
+    }
+    return at == line.n;
+}
+
+/* Notes every merge that makes token id. tiktoken merges what has the lowest rank together, so each
+   split into two tokens is a merge; in the order of the parts, as Hugging Face's converter has it.
+   */
+static void ob_ranks_merges(ob_draft *d, int32_t id) {
+    ob_slice s = d->piece[id];
+    int first = d->merges, i;
+    size_t at;
+    for (at = 1; at < s.n; at++) {
+        uint32_t left = *ob_draft_slot(d, s.p, at);
+        uint32_t right = *ob_draft_slot(d, s.p + at, s.n - at);
+        int32_t *m;
+        if (!left || !right) continue;
+        ob_draft_merge(d, (int32_t)left - 1, (int32_t)right - 1, id);
+        /* two splits never have the same left part */
+        for (i = d->merges - 1, m = d->merge + (size_t)i * 3; i > first && m[-3] > m[0]; i--) {
+            int32_t a = m[0], b = m[1];
+            m[0] = m[-3], m[1] = m[-2], m[-3] = a, m[-2] = b;
+            m -= 3;
+        }
+    }
+}
+
+/* The special tokens that go with so many ranks; the file does not hold them. Meta's convention for
+   Llama 3 (its tokenizer.py): 256 of them, five with a name of their own. */
+static onebit_status ob_ranks_special(ob_draft *d) {
+    static const char *const names[10] = {
+        "begin_of_text", "end_of_text", NULL, NULL, NULL, NULL, "start_header_id",
+        "end_header_id", NULL,          "eot_id"};
+    int i, reserved = 0;
+    d->end = OB_GPT2_RANKS;
+    if (d->rules.split == OB_SPLIT_GPT2)
+        return ob_draft_put(d, OB_GPT2_RANKS, OB_END_TEXT, sizeof OB_END_TEXT - 1,
+                            OB_TOKEN_ADDED | OB_TOKEN_SPECIAL);
+    d->start = OB_LLAMA_RANKS;
+    d->end = OB_LLAMA_RANKS + 1;
+    for (i = 0; i < 256; i++) {
+        char *p = d->pool + d->used;
+        const char *name = i < 10 ? names[i] : NULL;
+        int n = name ? snprintf(p, 48, "<|%s|>", name)
+                     : snprintf(p, 48, "<|reserved_special_token_%d|>", reserved++);
+        d->used += (size_t)n;
+        OB_TRY(ob_draft_put(d, OB_LLAMA_RANKS + i, p, (size_t)n,
+                            OB_TOKEN_ADDED | OB_TOKEN_SPECIAL));
+    }
+    return ONEBIT_OK;
+}
+
+/* Fills a draft from a ranks file of so many lines. */
+static onebit_status ob_ranks_fill(ob_draft *d, ob_slice text, int lines) {
+    ob_slice line;
+    int64_t rank;
+    int i;
+    while ((line = ob_line(&text)).p) {
+        char *p = d->pool + d->used;
+        size_t n;
+        if (!line.n) continue;
+        if (!ob_rank_line(line, p, &n, &rank))
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: \"%.*s\" is no line \"base64 rank\"",
+                           line.n < 40 ? (int)line.n : 40, line.p);
+        if (n > OB_RANK_BYTES || rank >= lines)
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: rank %.0f of %d, %.0f bytes", (double)rank,
+                           lines, (double)n);
+        d->used += n;
+        OB_TRY(ob_draft_put(d, rank, p, n, n == 1 ? OB_TOKEN_BYTE : 0));
+    }
+    for (i = 0; i < lines; i++) ob_ranks_merges(d, i);
+    return ob_ranks_special(d);
+}
+
+/* tiktoken's ranks. The file says neither how text is cut nor which special tokens there are, so
+   only sizes that are known are read. */
+static onebit_status ob_tokenizer_ranks(onebit_tokenizer **out, ob_slice all, const char *path,
+                                        const onebit_env *env) {
+    ob_slice text = all, line;
+    ob_draft d;
+    onebit_status status;
+    int lines = 0;
+    while ((line = ob_line(&text)).p && lines <= OB_VOCAB_MAX) lines += line.n > 0;
+    if (lines != OB_GPT2_RANKS && lines != OB_LLAMA_RANKS)
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%.200s: ranks of %d tokens; only GPT-2's (%d) and Llama 3's (%d) are "
+                       "known: give the model's tokenizer.json",
+                       path, lines, OB_GPT2_RANKS, OB_LLAMA_RANKS);
+    OB_TRY(ob_draft_take(&d, env, (size_t)lines + 256, all.n, all.n + 256 * 48));
+    d.rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
+    if (lines == OB_LLAMA_RANKS) {
+        d.rules.split = OB_SPLIT_LLAMA3;
+        d.rules.flags = OB_RULE_WHOLE;
+    }
+    status = ob_ranks_fill(&d, all, lines);
+    if (status == ONEBIT_OK) status = ob_tokenizer_build(out, &d);
+    ob_release(env, d.block);
+    return status;
+}
+
+/* 1 when a file begins as SentencePiece's do: a protobuf field 1 (a piece) that holds a field 1
+   (its text) and a field 2 (its score, a float) or 3 (its type). */
+static int ob_is_sentencepiece(ob_slice all) {
+    const uint8_t *p = (const uint8_t *)all.p;
+    return all.n > 4 && p[0] == 10 && p[2] == 10 && p[3] < 128 && all.n > 4u + p[3] &&
+           (p[4 + p[3]] == 0x15 || p[4 + p[3]] == 0x18);
+}
+
+/* A file, by what it begins with. */
+static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
+                                       const onebit_env *env) {
+    ob_map map;
+    ob_slice all, text, line;
+    char room[OB_RANK_BYTES * 2];
+    size_t n;
+    int64_t rank;
+    onebit_status status;
+    OB_TRY(ob_map_open(&map, path));
+    all.p = (const char *)map.data;
+    all.n = map.bytes;
+    text = all;
+    line = ob_line(&text);
+    if (line.p && line.n < sizeof room && ob_rank_line(line, room, &n, &rank))
+        status = ob_tokenizer_ranks(out, all, path, env);
+    else if (ob_is_sentencepiece(all))
+        status = ob_fail(ONEBIT_UNSUPPORTED,
+                         "%.200s is a SentencePiece .model: give the tokenizer.json of the same "
+                         "model (a Unigram one is not supported: it has scores, not merges)",
+                         path);
+    else status = ob_tokenizer_parse(out, all.p, all.n, path, env);
+    ob_map_close(&map);
+    return status;
+}
+
+/* Where the other of two files stands that differ in the end of their names; 0 when path does not
+   end so. */
+static int ob_path_twin(char *out, size_t size, const char *path, const char *end,
+                        const char *other) {
+    size_t n = strlen(path), tail = strlen(end);
+    if (n < tail || strcmp(path + n - tail, end) || n - tail + strlen(other) >= size) return 0;
+    memcpy(out, path, n - tail);
+    memcpy(out + n - tail, other, strlen(other) + 1);
+    return 1;
+}
+
+/* Messages name the path. Files are closed on return: pieces are copies. */
 onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
                                     const onebit_env *env) {
-    ob_map map;
-    onebit_status status;
+    onebit_env e = ob_env_or_default(env);
+    char name[1024], other[1024];
     if (!out || !path)
         return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_open: out and path are needed");
     *out = NULL;
-    OB_TRY(ob_map_open(&map, path));
-    status = ob_tokenizer_parse(out, (const char *)map.data, map.bytes, path, env);
-    ob_map_close(&map);
-    return status;
+    if (ob_is_directory(path)) {
+        OB_TRY(ob_path_join(name, sizeof name, path, "tokenizer.json"));
+        if (ob_file_exists(name)) return ob_tokenizer_file(out, name, &e);
+        OB_TRY(ob_path_join(name, sizeof name, path, "vocab.json"));
+        if (!ob_file_exists(name))
+            return ob_fail(ONEBIT_IO, "%.200s holds neither tokenizer.json nor vocab.json", path);
+        path = name;
+    }
+    if (ob_path_twin(other, sizeof other, path, "vocab.json", "merges.txt"))
+        return ob_tokenizer_pair(out, path, other, &e);
+    if (ob_path_twin(other, sizeof other, path, "merges.txt", "vocab.json"))
+        return ob_tokenizer_pair(out, other, path, &e);
+    return ob_tokenizer_file(out, path, &e);
 }
 
 /* ---- tokenizer.json out ----
@@ -5655,92 +6894,212 @@ static void ob_out_spelled(ob_out *o, ob_slice s) {
     }
 }
 
-/* The key of a token in "vocab": added tokens and characters as they are, the rest spelled. */
-static void ob_out_token(ob_out *o, const onebit_tokenizer *t, int32_t id) {
-    ob_slice s = ob_piece(t, id);
-    if (t->role[id] & OB_TOKEN_ADDED || t->kind == ONEBIT_TOKENIZER_CHAR) {
-        ob_out_json(o, s.p, s.n);
-        return;
+/* Characters, with U+2581 for spaces when marks is set. */
+static void ob_out_chars(ob_out *o, ob_slice s, int marks) {
+    while (s.n) {
+        uint32_t code;
+        char bytes[4];
+        size_t used = ob_utf8_decode(s.p, s.n, &code);
+        if (code == ' ' && marks) ob_out_text(o, OB_SPACE_MARK);
+        else if (code == '"' || code == '\\') ob_out_format(o, "\\%c", (int)code);
+        else if (code < 32) ob_out_format(o, "\\u%04x", (unsigned)code);
+        else ob_out_add(o, bytes, ob_utf8_encode(code, bytes));
+        s.p += used;
+        s.n -= used;
     }
-    ob_out_add(o, "\"", 1);
-    ob_out_spelled(o, s);
-    ob_out_add(o, "\"", 1);
 }
 
-/* "added_tokens", in the order of their ids. Our special tokens never touch the text around them,
-   hence the false flags. */
+/* A token as "vocab" and "merges" spell it, without quotes: added tokens as they are. */
+static void ob_out_token(ob_out *o, const onebit_tokenizer *t, int32_t id) {
+    ob_slice s = ob_piece(t, id);
+    if (t->role[id] & OB_TOKEN_ADDED) ob_out_chars(o, s, 0);
+    else if (!t->rules.chars) ob_out_spelled(o, s);
+    else if (t->role[id] & OB_TOKEN_BYTE)
+        ob_out_format(o, "<0x%02X>", (unsigned)(unsigned char)*s.p);
+    else ob_out_chars(o, s, t->rules.flags & OB_RULE_SPACES);
+}
+
+/* A key and a truth value. */
+static void ob_out_switch(ob_out *o, const char *key, int on) {
+    ob_out_format(o, ",\"%s\":%s", key, on ? "true" : "false");
+}
+
+/* "added_tokens", in the order of their ids. */
 static void ob_out_added(ob_out *o, const onebit_tokenizer *t) {
     int id, some = 0;
     ob_out_text(o, "\"added_tokens\":[");
     for (id = 0; id < t->vocab; id++) {
         ob_slice s = ob_piece(t, id);
-        if (!(t->role[id] & OB_TOKEN_ADDED)) continue;
+        int role = t->role[id];
+        if (!(role & OB_TOKEN_ADDED)) continue;
         ob_out_format(o, "%s\n{\"id\":%d,\"content\":", some++ ? "," : "", id);
         ob_out_json(o, s.p, s.n);
-        ob_out_text(o, ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
-                       "\"normalized\":false,\"special\":");
-        ob_out_text(o, t->role[id] & OB_TOKEN_SPECIAL ? "true}" : "false}");
+        ob_out_switch(o, "single_word", 0);
+        ob_out_switch(o, "lstrip", role & OB_TOKEN_LEFT);
+        ob_out_switch(o, "rstrip", role & OB_TOKEN_RIGHT);
+        ob_out_switch(o, "normalized", role & OB_TOKEN_LATE);
+        ob_out_switch(o, "special", role & OB_TOKEN_SPECIAL);
+        ob_out_text(o, "}");
     }
     ob_out_text(o, "],\n");
 }
 
-/* The stages: byte-level with or without the pre-tokenizer's expression; none for code points,
-   which make one word of the text whose initial symbols are its characters. The decoder's flags do
-   nothing when decoding; they are written because its reader wants them. */
-static void ob_out_stages(ob_out *o, const onebit_tokenizer *t) {
-    int bytes = t->kind != ONEBIT_TOKENIZER_CHAR;
-    ob_out_text(o, "\"normalizer\":null,\n\"pre_tokenizer\":");
-    if (bytes)
-        ob_out_format(o,
-                      "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
-                      "\"trim_offsets\":true,\"use_regex\":%s}",
-                      t->kind == ONEBIT_TOKENIZER_BPE ? "true" : "false");
-    else ob_out_text(o, "null");
-    ob_out_text(o, ",\n\"post_processor\":null,\n\"decoder\":");
-    ob_out_text(o, bytes ? "{\"type\":\"ByteLevel\",\"add_prefix_space\":true,"
-                           "\"trim_offsets\":true,\"use_regex\":true},\n"
-                         : "{\"type\":\"Fuse\"},\n");
+/* "normalizer": what of it the rules name, in a Sequence. */
+static void ob_out_normalizer(ob_out *o, const ob_rules *r) {
+    int nfc = r->flags & OB_RULE_NFC, part = r->prefix == OB_PREFIX_PART;
+    int marks = r->flags & OB_RULE_SPACES && !r->split && (part || !r->prefix);
+    ob_out_text(o, "\"normalizer\":");
+    if (!nfc && !marks) {
+        ob_out_text(o, "null");
+        return;
+    }
+    ob_out_text(o, "{\"type\":\"Sequence\",\"normalizers\":[");
+    if (nfc) ob_out_format(o, "{\"type\":\"NFC\"}%s", marks ? "," : "");
+    if (part) ob_out_text(o, "{\"type\":\"Prepend\",\"prepend\":\"" OB_SPACE_MARK "\"},");
+    if (marks)
+        ob_out_text(o, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\""
+                       OB_SPACE_MARK "\"}");
+    ob_out_text(o, "]}");
 }
 
-/* "model" up to its merges. '?' stands for unknown characters when there is one. Entries stand in
-   the order of the ids, one per line, so two versions of a file can be compared. */
+/* The stage Metaspace, which is a pre-tokenizer and a decoder. */
+static void ob_out_metaspace(ob_out *o, const char *scheme, int split) {
+    ob_out_format(o, "{\"type\":\"Metaspace\",\"replacement\":\"" OB_SPACE_MARK "\","
+                     "\"prepend_scheme\":\"%s\"", scheme);
+    ob_out_switch(o, "split", split);
+    ob_out_text(o, "}");
+}
+
+/* "pre_tokenizer". ByteLevel has GPT-2's expression inside; another one stands before it. */
+static void ob_out_pre_tokenizer(ob_out *o, const ob_rules *r) {
+    static const char *const schemes[] = {"never", "", "always", "first"};
+    const ob_split *split = &ob_splits[r->split];
+    int inside = r->split == OB_SPLIT_GPT2 || split->parted, outside = split->lines;
+    ob_out_text(o, ",\n\"pre_tokenizer\":");
+    if (r->chars) {
+        if (!(r->flags & OB_RULE_SPACES) || r->prefix == OB_PREFIX_PART ||
+            (!r->prefix && !r->split))
+            ob_out_text(o, "null");
+        else ob_out_metaspace(o, schemes[r->prefix], r->split == OB_SPLIT_SPACE);
+        return;
+    }
+    if (outside || split->parted) ob_out_text(o, "{\"type\":\"Sequence\",\"pretokenizers\":[");
+    if (outside) {
+        ob_out_text(o, "{\"type\":\"Split\",\"pattern\":{\"Regex\":");
+        ob_out_json(o, split->pattern, strlen(split->pattern));
+        ob_out_text(o, "},\"behavior\":\"Isolated\",\"invert\":false},\n");
+    }
+    if (split->parted)
+        ob_out_format(o, "{\"type\":\"Digits\",\"individual_digits\":%s},",
+                      split->digits == 1 ? "true" : "false");
+    ob_out_text(o, "{\"type\":\"ByteLevel\"");
+    ob_out_switch(o, "add_prefix_space", r->prefix == OB_PREFIX_WORD);
+    ob_out_switch(o, "trim_offsets", 1);
+    ob_out_switch(o, "use_regex", inside);
+    ob_out_text(o, outside || split->parted ? "}]}" : "}");
+}
+
+/* "post_processor": the library adds the start token where encoding asks it to; we never do. */
+static void ob_out_post_processor(ob_out *o, const onebit_tokenizer *t) {
+    ob_slice name;
+    int i;
+    ob_out_text(o, ",\n\"post_processor\":");
+    if (t->start < 0) {
+        ob_out_text(o, "null");
+        return;
+    }
+    name = ob_piece(t, t->start);
+    ob_out_text(o, "{\"type\":\"TemplateProcessing\"");
+    for (i = 0; i < 2; i++) {
+        ob_out_format(o, ",\"%s\":[{\"SpecialToken\":{\"id\":", i ? "pair" : "single");
+        ob_out_json(o, name.p, name.n);
+        ob_out_text(o, ",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}");
+        ob_out_text(o, i ? ",{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}]" : "]");
+    }
+    ob_out_text(o, ",\"special_tokens\":{");
+    ob_out_json(o, name.p, name.n);
+    ob_out_text(o, ":{\"id\":");
+    ob_out_json(o, name.p, name.n);
+    ob_out_format(o, ",\"ids\":[%d],\"tokens\":[", t->start);
+    ob_out_json(o, name.p, name.n);
+    ob_out_text(o, "]}}}");
+}
+
+/* "decoder". ByteLevel's flags do nothing when decoding; its reader wants them. */
+static void ob_out_decoder(ob_out *o, const ob_rules *r) {
+    int spaces = r->flags & OB_RULE_SPACES, fallback = r->flags & OB_RULE_FALLBACK;
+    ob_out_text(o, ",\n\"decoder\":");
+    if (!r->chars) {
+        ob_out_text(o, "{\"type\":\"ByteLevel\",\"add_prefix_space\":true,"
+                       "\"trim_offsets\":true,\"use_regex\":true},\n");
+        return;
+    }
+    ob_out_text(o, "{\"type\":\"Sequence\",\"decoders\":[");
+    if (spaces && r->strip != OB_STRIP_ALL)
+        ob_out_text(o, "{\"type\":\"Replace\",\"pattern\":{\"String\":\"" OB_SPACE_MARK
+                       "\"},\"content\":\" \"},");
+    if (fallback) ob_out_text(o, "{\"type\":\"ByteFallback\"},");
+    if (r->strip == OB_STRIP_ALL) {
+        ob_out_metaspace(o, "always", 1);
+        ob_out_text(o, ",");
+    }
+    ob_out_text(o, "{\"type\":\"Fuse\"}");
+    if (r->strip == OB_STRIP_ONE)
+        ob_out_text(o, ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}");
+    ob_out_text(o, "]},\n");
+}
+
+/* "model" up to its merges. Entries stand in the order of the ids, one per line, so two versions of
+   a file can be compared. */
 static void ob_out_vocab(ob_out *o, const onebit_tokenizer *t) {
     int id;
-    ob_out_format(o,
-                  "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":%s,"
-                  "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,"
-                  "\"fuse_unk\":false,\"byte_fallback\":false,\"ignore_merges\":false,\n"
-                  "\"vocab\":{",
-                  t->unknown >= 0 ? "\"?\"" : "null");
+    ob_out_text(o, "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":");
+    ob_out_text(o, t->unknown < 0 ? "null" : "\"");
+    if (t->unknown >= 0) ob_out_token(o, t, t->unknown);
+    ob_out_text(o, t->unknown < 0 ? "" : "\"");
+    ob_out_text(o, ",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null");
+    ob_out_switch(o, "fuse_unk", t->rules.flags & OB_RULE_FUSE);
+    ob_out_switch(o, "byte_fallback", t->rules.flags & OB_RULE_FALLBACK);
+    ob_out_switch(o, "ignore_merges", t->rules.flags & OB_RULE_WHOLE);
+    ob_out_text(o, ",\n\"vocab\":{");
     for (id = 0; id < t->vocab; id++) {
-        ob_out_text(o, id ? ",\n" : "\n");
+        ob_out_text(o, id ? ",\n\"" : "\n\"");
         ob_out_token(o, t, id);
-        ob_out_format(o, ":%d", id);
+        ob_out_format(o, "\":%d", id);
     }
     ob_out_text(o, "},\n");
 }
 
-/* A CHAR tokenizer is written as a BPE model without merges. Two calls (measure, write) cost the
-   work twice and need no memory. */
+/* "merges". Texts with spaces in them need the form of two strings, which older versions of the
+   library do not read. */
+static void ob_out_merges(ob_out *o, const onebit_tokenizer *t) {
+    int i, two = t->rules.chars && !(t->rules.flags & OB_RULE_SPACES);
+    ob_out_text(o, "\"merges\":[");
+    for (i = 0; i < t->merges; i++) {
+        const int32_t *m = t->merge + (size_t)i * 3;
+        ob_out_text(o, i ? ",\n" : "\n");
+        ob_out_text(o, two ? "[\"" : "\"");
+        ob_out_token(o, t, m[0]);
+        ob_out_text(o, two ? "\",\"" : " ");
+        ob_out_token(o, t, m[1]);
+        ob_out_text(o, two ? "\"]" : "\"");
+    }
+    ob_out_text(o, "]}}\n");
+}
+
+/* Two calls (measure, write) cost the work twice and need no memory. */
 size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size_t size) {
     const onebit_tokenizer *t = tokenizer;
     ob_out o = ob_out_on(out, size);
-    int i;
     if (!t) return 0;
     ob_out_text(&o, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n");
     ob_out_added(&o, t);
-    ob_out_stages(&o, t);
+    ob_out_normalizer(&o, &t->rules);
+    ob_out_pre_tokenizer(&o, &t->rules);
+    ob_out_post_processor(&o, t);
+    ob_out_decoder(&o, &t->rules);
     ob_out_vocab(&o, t);
-    ob_out_text(&o, "\"merges\":[");
-    for (i = 0; i < t->merges; i++) {
-        const int32_t *m = t->merge + (size_t)i * 3;
-        ob_out_text(&o, i ? ",\n\"" : "\n\"");
-        ob_out_spelled(&o, ob_piece(t, m[0]));
-        ob_out_text(&o, " ");
-        ob_out_spelled(&o, ob_piece(t, m[1]));
-        ob_out_text(&o, "\"");
-    }
-    ob_out_text(&o, "]}}\n");
+    ob_out_merges(&o, t);
     return o.n;
 }
 
@@ -5749,21 +7108,26 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
    Little-endian, no padding. w = 2 bytes when vocab < 65536, else 4; an id takes w bytes.
      u32 'O' 'B' 'T' 'K'
      u32 kind | flags << 8    flags: 1 byte b has id b; 2 results of merges are implied
+                              kind: onebit_tokenizer_kind, or 3: the rules stand below
      u32 vocab
      u32 end                  0xFFFFFFFF: none
      u32 M                    merges
      u32 S                    special tokens
      u32 A                    added tokens that are not special
      u32 K                    texts that cannot be derived
+     kind 3: the five bytes of ob_rules, u32 unknown, u32 start (0xFFFFFFFF: none)
      id  [256]                of the bytes, all ones: none; absent with flag 1 and for CHAR
      id  [M][2]               left, right in rank order
      id  [M]                  result; absent with flag 2
      id  [S], id [A]
+     kind 3: a byte for each of these: its OB_TOKEN_LEFT, RIGHT and LATE
      K times: id, u32 length, bytes      in the order of the ids
    Flag 2: merge number k makes the k-th id that is neither a byte nor among the K texts. Any other
    text is that of the first merge whose parts are known by then; such texts have at most
    OB_DERIVED_MAX bytes, which bounds what a small file can unfold to. */
 
+#define OB_PACK_RULES   3 /* the kind that brings its rules along */
+#define OB_PACK_AROUND  (OB_TOKEN_LEFT | OB_TOKEN_RIGHT | OB_TOKEN_LATE)
 #define OB_PACK_PLAIN   1 /* byte b has id b */
 #define OB_PACK_IMPLIED 2 /* results of merges are not written */
 
@@ -5784,6 +7148,18 @@ static int ob_pack_flags(const onebit_tokenizer *t) {
         if (t->merge[(size_t)i * 3 + 2] != id) return flags & ~OB_PACK_IMPLIED;
     }
     return flags;
+}
+
+/* The kind that says all about t: one that can be trained, or OB_PACK_RULES. */
+static int ob_pack_kind(const onebit_tokenizer *t) {
+    int kind, id, usual = t->start < 0;
+    if (t->unknown != (t->rules.chars ? ob_char_id(t, '?') : -1)) usual = 0;
+    for (id = 0; id < t->vocab && usual; id++) usual = !(t->role[id] & OB_PACK_AROUND);
+    for (kind = 0; usual && kind < OB_PACK_RULES; kind++) {
+        ob_rules r = ob_rules_of(kind);
+        if (!memcmp(&r, &t->rules, sizeof r)) return kind;
+    }
+    return OB_PACK_RULES;
 }
 
 /* Counts, and writes when there is a place. */
@@ -5821,7 +7197,7 @@ static void ob_pack_roles(ob_packer *o, const onebit_tokenizer *t, int mask, int
 }
 
 /* The eight numbers in front. The end id -1 becomes 0xFFFFFFFF by the cast, as the layout wants. */
-static void ob_pack_header(ob_packer *o, const onebit_tokenizer *t, int flags) {
+static void ob_pack_header(ob_packer *o, const onebit_tokenizer *t, int kind, int flags) {
     uint32_t special = 0, stored = 0;
     int32_t id;
     for (id = 0; id < t->vocab; id++) {
@@ -5829,21 +7205,25 @@ static void ob_pack_header(ob_packer *o, const onebit_tokenizer *t, int flags) {
         stored += (uint32_t)ob_pack_stored(t, id);
     }
     ob_pack_add(o, "OBTK", 4);
-    ob_pack_32(o, (uint32_t)(t->kind | flags << 8));
+    ob_pack_32(o, (uint32_t)(kind | flags << 8));
     ob_pack_32(o, (uint32_t)t->vocab);
     ob_pack_32(o, (uint32_t)t->end);
     ob_pack_32(o, (uint32_t)t->merges);
     ob_pack_32(o, special);
     ob_pack_32(o, (uint32_t)t->added - special);
     ob_pack_32(o, stored);
+    if (kind != OB_PACK_RULES) return;
+    ob_pack_add(o, &t->rules, sizeof t->rules);
+    ob_pack_32(o, (uint32_t)t->unknown);
+    ob_pack_32(o, (uint32_t)t->start);
 }
 
 /* The whole form, as laid out above. */
 static void ob_pack_all(ob_packer *o, const onebit_tokenizer *t) {
     const int added = OB_TOKEN_ADDED | OB_TOKEN_SPECIAL;
-    int flags = ob_pack_flags(t), i;
-    ob_pack_header(o, t, flags);
-    if (!(flags & OB_PACK_PLAIN) && t->kind != ONEBIT_TOKENIZER_CHAR)
+    int flags = ob_pack_flags(t), kind = ob_pack_kind(t), i, special;
+    ob_pack_header(o, t, kind, flags);
+    if (!(flags & OB_PACK_PLAIN) && kind != ONEBIT_TOKENIZER_CHAR)
         for (i = 0; i < 256; i++) ob_pack_id(o, t, t->byte_id[i]);
     for (i = 0; i < t->merges; i++) {
         ob_pack_id(o, t, t->merge[(size_t)i * 3]);
@@ -5853,6 +7233,12 @@ static void ob_pack_all(ob_packer *o, const onebit_tokenizer *t) {
         ob_pack_id(o, t, t->merge[(size_t)i * 3 + 2]);
     ob_pack_roles(o, t, added, added);
     ob_pack_roles(o, t, added, OB_TOKEN_ADDED);
+    for (special = 1; kind == OB_PACK_RULES && special >= 0; special--)
+        for (i = 0; i < t->vocab; i++) {
+            uint8_t around = (uint8_t)(t->role[i] & OB_PACK_AROUND);
+            if ((t->role[i] & added) == (special ? added : OB_TOKEN_ADDED))
+                ob_pack_add(o, &around, 1);
+        }
     for (i = 0; i < t->vocab; i++) {
         ob_slice s = ob_piece(t, i);
         if (!ob_pack_stored(t, i)) continue;
@@ -5882,7 +7268,7 @@ typedef struct ob_unpack {
     ob_reader r;
     ob_draft d;
     uint32_t vocab, merges, special, plain, stored; /* the header's counts */
-    int flags;
+    int kind, flags;
     char *pool; /* the texts that are derived */
 } ob_unpack;
 
@@ -5901,19 +7287,20 @@ static int32_t ob_unpack_id(ob_unpack *u) {
 /* Counts must fit the bytes that follow, so that memory is bounded by the input. Counted in units
    of two bytes, the least that an id takes; a stored text takes three. Each token is a byte, made
    by a merge or stored, which bounds vocab. */
-static onebit_status ob_unpack_header(ob_unpack *u) {
+static onebit_status ob_unpack_header(ob_unpack *u, uint32_t *end) {
     const uint8_t *magic = ob_read_bytes(&u->r, 4);
-    uint32_t kind = ob_read32(&u->r), end;
+    uint32_t kind = ob_read32(&u->r);
     uint64_t ids;
     u->vocab = ob_read32(&u->r);
-    end = ob_read32(&u->r);
+    *end = ob_read32(&u->r);
     u->merges = ob_read32(&u->r);
     u->special = ob_read32(&u->r);
     u->plain = ob_read32(&u->r);
     u->stored = ob_read32(&u->r);
     if (u->r.bad || memcmp(magic, "OBTK", 4)) return ob_unpack_bad("no OBTK header");
+    u->kind = (int)(kind & 0xFF);
     u->flags = (int)(kind >> 8 & 0xFF);
-    if (kind >> 16 || (kind & 0xFF) > ONEBIT_TOKENIZER_CHAR ||
+    if (kind >> 16 || u->kind > OB_PACK_RULES ||
         u->flags & ~(OB_PACK_PLAIN | OB_PACK_IMPLIED))
         return ob_unpack_bad("an unknown kind or flag");
     /* results may be implied and byte ids absent: a lower bound is enough to bound memory */
@@ -5921,11 +7308,30 @@ static onebit_status ob_unpack_header(ob_unpack *u) {
     if (ids > (u->r.n - u->r.at) / 2) return ob_unpack_bad("its counts are beyond its end");
     if (u->vocab == 0 || u->vocab > (uint64_t)256 + u->merges + u->stored)
         return ob_unpack_bad("more ids than tokens");
-    if (end != 0xFFFFFFFFu && end >= u->vocab) return ob_unpack_bad("the end id is no id");
-    OB_TRY(ob_draft_take(&u->d, &u->env, u->vocab, u->merges, 256));
-    u->d.kind = (int)(kind & 0xFF);
-    u->d.end = end == 0xFFFFFFFFu ? -1 : (int)end;
-    return ONEBIT_OK;
+    return ob_draft_take(&u->d, &u->env, u->vocab, u->merges, 256);
+}
+
+/* An id of the header; all ones are -1. */
+static onebit_status ob_unpack_named(const ob_unpack *u, uint32_t written, int *id) {
+    *id = written == 0xFFFFFFFFu ? -1 : (int)written;
+    if (*id >= 0 && written >= u->vocab) return ob_unpack_bad("an id of the header is none");
+    return *id < -1 ? ob_unpack_bad("an id of the header is none") : ONEBIT_OK;
+}
+
+/* The rules, written or those of the kind, and the ids that have a meaning. */
+static onebit_status ob_unpack_rules(ob_unpack *u, uint32_t end) {
+    ob_draft *d = &u->d;
+    const uint8_t *rules;
+    OB_TRY(ob_unpack_named(u, end, &d->end));
+    d->rules = ob_rules_of(u->kind);
+    if (u->kind == ONEBIT_TOKENIZER_CHAR) d->unknown = OB_UNKNOWN_MARK;
+    if (u->kind != OB_PACK_RULES) return ONEBIT_OK;
+    rules = ob_read_bytes(&u->r, sizeof d->rules);
+    if (!rules) return ob_unpack_bad("its rules are missing");
+    memcpy(&d->rules, rules, sizeof d->rules);
+    if (!ob_rules_fit(&d->rules)) return ob_unpack_bad("unknown rules");
+    OB_TRY(ob_unpack_named(u, ob_read32(&u->r), &d->unknown));
+    return ob_unpack_named(u, ob_read32(&u->r), &d->start);
 }
 
 /* The bytes' ids. Pool byte b is b. Flag 1 with a vocabulary below 256 is caught by the comparison
@@ -5933,7 +7339,7 @@ static onebit_status ob_unpack_header(ob_unpack *u) {
 static onebit_status ob_unpack_bytes(ob_unpack *u) {
     ob_draft *d = &u->d;
     int b;
-    if (d->kind == ONEBIT_TOKENIZER_CHAR) return ONEBIT_OK;
+    if (u->kind == ONEBIT_TOKENIZER_CHAR) return ONEBIT_OK;
     for (b = 0; b < 256; b++) {
         int32_t id = u->flags & OB_PACK_PLAIN ? b : ob_unpack_id(u);
         d->pool[b] = (char)(unsigned char)b;
@@ -5968,13 +7374,21 @@ static onebit_status ob_unpack_merges(ob_unpack *u) {
    the packed bytes. Here the form must end. */
 static onebit_status ob_unpack_texts(ob_unpack *u) {
     ob_draft *d = &u->d;
-    uint32_t i;
+    ob_reader added = u->r;
+    uint32_t i, width = u->vocab < 65536 ? 2 : 4;
     int32_t id;
     for (i = 0; i < u->special + u->plain; i++) {
         id = ob_unpack_id(u);
         if (id < 0 || d->role[id] & OB_TOKEN_ADDED) return ob_unpack_bad("a bad added token");
         d->role[id] |= OB_TOKEN_ADDED;
         if (i < u->special) d->role[id] |= OB_TOKEN_SPECIAL;
+    }
+    /* a second walk over the same ids, with the bytes that follow them */
+    for (i = 0; u->kind == OB_PACK_RULES && i < u->special + u->plain; i++) {
+        uint8_t around = ob_read8(&u->r);
+        id = (int32_t)(width == 2 ? ob_read16(&added) : ob_read32(&added));
+        if (around & ~OB_PACK_AROUND) return ob_unpack_bad("an unknown role");
+        d->role[id] |= around;
     }
     for (i = 0; i < u->stored; i++) {
         const uint8_t *p;
@@ -6051,7 +7465,9 @@ static onebit_status ob_unpack_check(const ob_unpack *u) {
 /* All steps in the order of the layout. Memory stays with u, for the caller to release. */
 static onebit_status ob_unpack_read(ob_unpack *u) {
     size_t total;
-    OB_TRY(ob_unpack_header(u));
+    uint32_t end = 0;
+    OB_TRY(ob_unpack_header(u, &end));
+    OB_TRY(ob_unpack_rules(u, end));
     OB_TRY(ob_unpack_bytes(u));
     OB_TRY(ob_unpack_merges(u));
     OB_TRY(ob_unpack_texts(u));
@@ -6641,7 +8057,8 @@ static onebit_status ob_list_take(void *user, const char *text, size_t bytes) {
     ob_id_list *v = (ob_id_list *)user;
     int end = onebit_tokenizer_end(v->tokenizer);
     while (bytes > 0) {
-        size_t n = ob_piece_size(text, bytes);
+        /* a tokenizer that puts a space before a text would put one before every piece */
+        size_t n = v->tokenizer->rules.prefix ? bytes : ob_piece_size(text, bytes);
         OB_TRY(ob_list_piece(v, text, n));
         text += n;
         bytes -= n;
@@ -12778,17 +14195,21 @@ static void ob_stream_push(ob_stream *s, const char *text, size_t n, int flush) 
     ob_stream_emit(s, flush ? s->n : s->n - keep);
 }
 
-/* Encodes the prompt (behind an end token at the start of a conversation) and evaluates it. */
+/* Encodes the prompt (behind a start token, or else an end token, at the start of a conversation)
+   and evaluates it. */
 static onebit_status ob_generate_prompt(onebit_session *s, const char *prompt, int add_start,
                                         int *count) {
     const onebit_tokenizer *words = s->model->tokenizer;
-    size_t bytes = strlen(prompt), n = 0, start = 0;
+    size_t bytes = strlen(prompt), n = 0, room = 0, start = 0;
     int end = onebit_tokenizer_end(words);
-    int32_t *ids = (int32_t *)ob_alloc(&s->env, (bytes + 2) * sizeof(int32_t));
+    int32_t *ids;
     onebit_status status;
+    onebit_tokenizer_encode(words, NULL, 0, &room, prompt, bytes, 1); /* only counts */
+    ids = (int32_t *)ob_alloc(&s->env, (room + 1) * sizeof(int32_t));
     if (!ids) return ob_fail(ONEBIT_MEMORY, "generate: no memory for a prompt of %zu bytes", bytes);
+    if (onebit_tokenizer_start(words) >= 0) end = onebit_tokenizer_start(words);
     if (add_start && s->fed == 0 && end >= 0) ids[start++] = end;
-    status = onebit_tokenizer_encode(words, ids + start, bytes + 1, &n, prompt, bytes, 1);
+    status = onebit_tokenizer_encode(words, ids + start, room, &n, prompt, bytes, 1);
     if (status == ONEBIT_OK && start + n == 0 && !s->ready)
         status =
             ob_fail(ONEBIT_USAGE, "generate: the prompt is empty and nothing stands before it");
@@ -12817,6 +14238,7 @@ static onebit_status ob_generate_loop(onebit_session *s, const onebit_sample_opt
     char text[512];
     size_t n;
     memset(&state, 0, sizeof state);
+    state.begun = 1; /* what is drawn goes on behind the prompt */
     onebit_rng_seed(&rng, (uint64_t)o->seed);
     g->stopped = "length";
     while (g->tokens < o->max_tokens) {

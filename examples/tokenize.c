@@ -11,7 +11,7 @@
 
 static const cli_row rows[] = {
     {"Tokenizer", NULL, NULL},
-    {"tokenizer", "FILE", "a tokenizer.json"},
+    {"tokenizer", "PATH", "a tokenizer.json or its directory, vocab.json, tiktoken's ranks"},
     {"model", "FILE", "take the tokenizer out of a .1bit model"},
     {"What to do", NULL, NULL},
     {"data-dir", "PATH", "write the text of a file or directory as .tokens to --output"},

@@ -16,7 +16,9 @@
 static const char *const test_needs_data[] = {
     "tokenizer: GPT-2's ids on the vectors",
     "tokenizer: a small trained tokenizer's ids on the vectors",
-    "tokenizer: Llama's files are refused, not misread",
+    "tokenizer: Llama 3's ids on the vectors",
+    "tokenizer: Llama 2's ids on the vectors",
+    "tokenizer: other files of one model make the same tokenizer",
     NULL,
 };
 
