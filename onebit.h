@@ -1128,10 +1128,11 @@ static void ob_format_one(ob_out *out, ob_format_args *args, ob_format_spec *s, 
         if (!(v <= DBL_MAX)) s->zero = 0;
         ob_real_text(text, v, s->precision < 0 ? 6 : s->precision, letter == 'g');
         n = strlen(text);
-    } else if (letter == 'd' || letter == 'u' || letter == 'x') {
-        unsigned base = letter == 'x' ? 16 : 10;
+    } else if (letter == 'd' || letter == 'u' || letter == 'x' || letter == 'X') {
+        const char *digits = letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+        unsigned base = letter == 'x' || letter == 'X' ? 16 : 10;
         uint64_t v = ob_format_integer(args, s->length, letter == 'd', &sign);
-        do text[--n] = "0123456789abcdef"[v % base];
+        do text[--n] = digits[v % base];
         while ((v /= base) != 0);
         p = text + n, n = sizeof text - n;
     } else {
@@ -6752,8 +6753,8 @@ static onebit_status ob_ranks_special(ob_draft *d) {
     for (i = 0; i < 256; i++) {
         char *p = d->pool + d->used;
         const char *name = i < 10 ? names[i] : NULL;
-        int n = name ? snprintf(p, 48, "<|%s|>", name)
-                     : snprintf(p, 48, "<|reserved_special_token_%d|>", reserved++);
+        int n = name ? (int)ob_print(p, 48, "<|%s|>", name)
+                     : (int)ob_print(p, 48, "<|reserved_special_token_%d|>", reserved++);
         d->used += (size_t)n;
         OB_TRY(ob_draft_put(d, OB_LLAMA_RANKS + i, p, (size_t)n,
                             OB_TOKEN_ADDED | OB_TOKEN_SPECIAL));
