@@ -150,7 +150,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
    ---------------------------------------------------------------------------------------------- */
 
 #define ONEBIT_MODEL_FIELDS(X)                                                                     \
-    X(INT, vocab_size, 0, 0, 1 << 20, "rows of the embedding; 0 = taken from the tokenizer")       \
+    X(INT, vocab_size, 0, 0, 1 << 20,                                                              \
+      "rows of the embedding: the tokenizer's; a BPE is trained to this size (0 = 1024)")          \
     X(INT, hidden_size, 256, 8, 65536, "width of the model; a multiple of num_heads")              \
     X(INT, num_layers, 6, 1, ONEBIT_MAX_LAYERS, "decoder blocks")                                  \
     X(INT, num_heads, 8, 1, 1024, "attention heads")                                               \
@@ -319,11 +320,14 @@ ONEBIT_API size_t onebit_config_write(const onebit_config *config, char *out, si
 /* Fills the "0 = derived" fields (kv heads, head_dim) and checks that all fields fit each other. */
 ONEBIT_API onebit_status onebit_config_check(onebit_config *config);
 
-/* A shape that suits this much text: "tiny" ... or "auto" by bytes of text (0 = unknown).
+/* A shape by name: "tiny" ..., or "auto": what suits so many bytes of text (0 = unknown).
    ONEBIT_CONFIG lists the presets when the name is unknown. vocab_size is a proposal for the
    tokenizer. */
 ONEBIT_API onebit_status onebit_config_preset(onebit_config *out, const char *name,
                                               size_t text_bytes);
+
+/* Name of preset number index, small ones first; NULL past the last. */
+ONEBIT_API const char *onebit_preset_name(int index);
 
 /* Trainable numbers in the model, embedding included (a tied head is counted once). */
 ONEBIT_API size_t onebit_config_parameters(const onebit_config *config);
@@ -3307,25 +3311,54 @@ size_t onebit_config_parameters(const onebit_config *config) {
    Sizes that work for a given amount of text, to start from. Small models keep the embedding in 8
    bits, where it would otherwise be a large part of the file. */
 
-/* The fields of a config that change with size; the others keep their defaults. */
+/* The fields of a config that change with size; more holds others, that are not the defaults. */
 typedef struct ob_preset {
     const char *name;
     int hidden, layers, heads, ffn, context, vocab;
     onebit_mode embedding;
-    size_t below; /* "auto" takes the first whose bound is above the bytes of text */
+    size_t below;     /* "auto" takes the first whose bound is above the bytes of text */
+    int float_ends;   /* 1 = the first and the last block are f16 */
+    const char *more; /* settings "name=value name=value", or NULL */
 } ob_preset;
 
-/* From small to large; FFN width is about 8/3 of the width, in multiples of 32. */
+/* What the settings files of this framework's predecessors have in common (OB_SEED), and those of
+   their larger models (OB_STACK). Settings that a file leaves out have the value that its own
+   program took then. Heads are tied; there was no gated FFN. */
+#define OB_SEED                                                                                    \
+    "use_swiglu=0 use_qk_norm=1 use_residual_scaling=1 use_dynamic_threshold=1 "                   \
+    "latent_clamp_max=1.5 latent_clip_max_training=1.2 "
+#define OB_STACK OB_SEED "use_relu2=1 ste_scale_factor=2 anneal_fraction=0.3"
+#define OB_STACK_LATE OB_STACK " arenas_anneal_steps=20000"
+
+/* First ours, from small to large; FFN width is about 8/3 of the width, in multiples of 32. Then
+   the predecessors' published files by their names, whose sizes were rounded up a good deal: see
+   onebit_config_parameters. */
 static const ob_preset ob_presets[] = {
-    {"nano", 128, 4, 4, 352, 128, 512, ONEBIT_8BIT, 200000},
-    {"tiny", 192, 4, 6, 512, 256, 1024, ONEBIT_8BIT, 4000000},
-    {"mini", 256, 6, 8, 704, 256, 2048, ONEBIT_8BIT, 40000000},
-    {"small", 384, 8, 6, 1024, 512, 4096, ONEBIT_8BIT, 400000000},
-    {"base", 512, 8, 8, 1536, 512, 8192, ONEBIT_F16, SIZE_MAX},
-    {"medium", 768, 12, 12, 2048, 1024, 16384, ONEBIT_F16, SIZE_MAX},
+    {"nano", 128, 4, 4, 352, 128, 512, ONEBIT_8BIT, 200000, 0, NULL},
+    {"tiny", 192, 4, 6, 512, 256, 1024, ONEBIT_8BIT, 4000000, 0, NULL},
+    {"mini", 256, 6, 8, 704, 256, 2048, ONEBIT_8BIT, 40000000, 0, NULL},
+    {"small", 384, 8, 6, 1024, 512, 4096, ONEBIT_8BIT, 400000000, 0, NULL},
+    {"base", 512, 8, 8, 1536, 512, 8192, ONEBIT_F16, SIZE_MAX, 0, NULL},
+    {"medium", 768, 12, 12, 2048, 1024, 16384, ONEBIT_F16, SIZE_MAX, 0, NULL},
+    {"bitnet-256", 256, 6, 8, 1024, 512, 50257, ONEBIT_F16, SIZE_MAX, 0,
+     "use_swiglu=0 use_relu2=1 arenas_initial=0.1"},
+    {"bitnet-512", 512, 6, 8, 2048, 512, 50257, ONEBIT_F16, SIZE_MAX, 0,
+     OB_STACK " arenas_initial=0.1"},
+    {"wikitext", 512, 8, 8, 1536, 256, 50257, ONEBIT_F16, SIZE_MAX, 0,
+     OB_SEED "use_ternary=0 anneal_fraction=0.2 arenas_initial=0.1 arenas_anneal_steps=5000"},
+    {"wikitext2-production", 512, 6, 8, 2048, 256, 50257, ONEBIT_F16, SIZE_MAX, 0, OB_STACK},
+    {"stack-0.3b", 1024, 16, 16, 2816, 1024, 50257, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
+    {"stack-0.7b", 1536, 24, 24, 4096, 2048, 50257, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
+    {"stack-1.3b", 2048, 24, 32, 5504, 2048, 50257, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
+    {"gcp-8b", 4096, 32, 32, 14336, 4096, 128256, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
 };
 
 #define OB_PRESETS (sizeof ob_presets / sizeof *ob_presets)
+
+/* For programs that list them; NULL past the last. */
+ONEBIT_API const char *onebit_preset_name(int index) {
+    return index >= 0 && (size_t)index < OB_PRESETS ? ob_presets[index].name : NULL;
+}
 
 /* The row of a name; NULL when there is none. For "auto" 0 bytes mean unknown: the usual small
    text, "tiny". Larger texts take a larger model, because a small one stops learning from them. */
@@ -3342,11 +3375,25 @@ static const ob_preset *ob_preset_find(const char *name, size_t text_bytes) {
     return NULL;
 }
 
+/* Sets "name=value name=value". */
+static onebit_status ob_preset_more(onebit_config *out, const char *words) {
+    char word[OB_NAME_MAX], *value;
+    while (*words) {
+        size_t n = strcspn(words, " ");
+        snprintf(word, sizeof word, "%.*s", (int)n, words);
+        value = strchr(word, '=');
+        *value++ = 0;
+        OB_TRY(onebit_field_set(ONEBIT_TABLE_MODEL, out, word, value));
+        words += n + strspn(words + n, " ");
+    }
+    return ONEBIT_OK;
+}
+
 /* Derived fields stay 0, so that a caller may still change the width or the heads. text_bytes is
    only read for "auto". ONEBIT_CONFIG lists the names. */
 onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t text_bytes) {
     const ob_preset *p;
-    char text[160];
+    char text[320];
     ob_out list = ob_out_on(text, sizeof text);
     size_t i;
     if (!out || !name) return ob_fail(ONEBIT_USAGE, "out or name is NULL");
@@ -3359,6 +3406,8 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
     out->hidden_size = p->hidden, out->num_layers = p->layers, out->num_heads = p->heads;
     out->intermediate_size = p->ffn, out->max_seq_len = p->context, out->vocab_size = p->vocab;
     out->embedding_mode = out->head_mode = (uint8_t)p->embedding;
+    if (p->more) OB_TRY(ob_preset_more(out, p->more));
+    if (p->float_ends) out->layer_modes[0] = out->layer_modes[p->layers - 1] = ONEBIT_F16;
     return ONEBIT_OK;
 }
 
