@@ -219,6 +219,13 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, eval_every, 250, 0, 1 << 30, "validate every so many updates; 0 = only at the end")     \
     X(INT, eval_batches, 20, 1, 1 << 30, "batches per validation")                                 \
     X(INT, save_every, 500, 0, 1 << 30, "checkpoint every so many updates; 0 = only at the end")   \
+    X(INT, keep_checkpoints, 1, 1, 1000,                                                           \
+      "1 = the newest only; more = so many of the last also stay as checkpoint-STEP")              \
+    X(INT, major_every, 0, 0, 1 << 30,                                                             \
+      "keep a checkpoint-STEP for ever every so many updates; 0 = off")                            \
+    X(BOOL, keep_best, 0, 0, 1, "model-best.1bit: the model whenever validation is the best yet")  \
+    X(BOOL, overfit_one_batch, 0, 0, 1,                                                            \
+      "health check: only the first batch, until its loss is below 0.1")                           \
     X(INT, log_every, 10, 1, 1 << 30, "metrics line every so many updates")                        \
     X(INT, debug_every, 100, 0, 1 << 30, "code shares and flips every so many updates; 0 = off")
 
@@ -587,7 +594,13 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer);
 ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
                                       void *out, size_t size);
 
-/* The same into a file, atomically. */
+/* Bytes of the .1bit file that training this config would give; tokenizer may be NULL (it then lacks
+   the tokenizer's bytes). No trainer is made; a small list of tensors is allocated for the call. 0
+   when the config is invalid or has no vocab_size. */
+ONEBIT_API size_t onebit_config_model_bytes(const onebit_config *config,
+                                            const onebit_tokenizer *tokenizer);
+
+/* onebit_trainer_pack into a file, atomically. */
 ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
                                                const onebit_tokenizer *tokenizer, const char *path);
 
@@ -604,8 +617,9 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
                                              const onebit_train_options *options,
                                              const onebit_env *env);
 
-/* Reads config and options (each may be NULL) of such a file, or of the one in a directory, without
-   creating a trainer: to change some options and resume with the others as they were. */
+/* Reads config and options (each may be NULL) of such a file, or of the newest whole one in a
+   directory, without creating a trainer: to change some options and resume with the others as they
+   were. */
 ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
                                                     onebit_train_options *options,
                                                     const char *path, const onebit_env *env);
@@ -731,7 +745,7 @@ typedef struct onebit_progress {
     int max_steps;
     double val_loss;      /* nats per token, kind 'v' */
     double bits_per_byte; /* of the validation text, kind 'v'; 0 when unknown */
-    double seconds;       /* since the start of this run */
+    double seconds;       /* of the run, with those before a resume */
     double tokens_per_second;
     double epoch;
     const char *note;
@@ -744,7 +758,7 @@ typedef struct onebit_train_job {
     const char *tokenizer;       /* tokenizer.json; NULL = train one */
     const char *tokenizer_kind;  /* "bpe" (default), "byte", "char": what to train */
     const char *output_dir;      /* created; default "out" */
-    const char *resume;          /* checkpoint file or its directory; NULL = start afresh */
+    const char *resume;          /* checkpoint, or a directory: its newest whole one; NULL = none */
     const onebit_config *config; /* NULL = onebit_config_preset("auto") */
     const onebit_train_options *options;
     const onebit_env *env;
@@ -763,7 +777,9 @@ typedef struct onebit_train_result {
 
 /* Text in, model out: loads data, trains or loads the tokenizer, trains, and writes into
    output_dir: model.1bit, model.safetensors, config.json, tokenizer.json, checkpoint.safetensors,
-   metrics.csv, loss.svg. Each file is replaced atomically. */
+   metrics.csv, loss.svg; when asked for, checkpoint-STEP.safetensors and model-best.1bit. Each file
+   is replaced atomically. A run that was killed and resumed ends with the same files as one that
+   was not, but for the times in metrics.csv. */
 ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_result *result);
 
 #ifdef __cplusplus
@@ -8478,6 +8494,15 @@ typedef struct ob_param {
 /* Which weights the codes hold now. */
 typedef enum ob_codes_stage { OB_STALE, OB_TRAINING, OB_DEPLOYED } ob_codes_stage;
 
+/* What a run knows besides its trainer. Kept here because a checkpoint is made from a trainer; all
+   double, so that it is saved as a list of numbers. 0 = not known yet. */
+typedef struct ob_run_notes {
+    double train_loss, val_loss, bits_per_byte; /* as of the last update */
+    double best_loss;                           /* lowest validation loss; model-best.1bit has it */
+    double warned;                              /* 1 = the loss warning was given */
+} ob_run_notes;
+#define OB_NOTES (sizeof(ob_run_notes) / sizeof(double))
+
 struct onebit_trainer {
     onebit_env env;
     onebit_config config;
@@ -8499,6 +8524,7 @@ struct onebit_trainer {
     int B, T;         /* micro-batch */
     int steps, micro; /* updates done; micro-batches added up since */
     double loss_sum, tokens_seen;
+    ob_run_notes notes;
 };
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
@@ -9278,6 +9304,25 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
     return (size_t)m.at;
 }
 
+/* The counting walk on a trainer that has its list of tensors and nothing else. */
+ONEBIT_API size_t onebit_config_model_bytes(const onebit_config *config,
+                                            const onebit_tokenizer *tokenizer) {
+    onebit_train_options options = onebit_train_options_default();
+    onebit_trainer t;
+    ob_image m;
+    int i;
+    options.batch_size = 1, options.seq_len = 1;
+    if (ob_trainer_settle(&t, config, &options, NULL) != ONEBIT_OK) return 0;
+    t.params = (ob_param *)ob_alloc(&t.env, (size_t)t.count * sizeof(ob_param));
+    if (!t.params) return ob_fail(ONEBIT_MEMORY, "no memory for a list of tensors"), (size_t)0;
+    memset(t.params, 0, (size_t)t.count * sizeof(ob_param));
+    for (i = 0; i < t.count; i++) ob_tensor_at(&t.config, i, &t.params[i].info);
+    m.p = NULL;
+    ob_image_write(&m, &t, tokenizer);
+    ob_release(&t.env, t.params);
+    return (size_t)m.at;
+}
+
 /* ---- Opening --------------------------------------------------------------------------------- */
 /* A file may be hostile: every offset, size and count is checked before it is used, and each
    tensor must be the one the config asks for, in its place, with its shape. What has passed is
@@ -9940,6 +9985,20 @@ static void ob_checkpoint_state(const onebit_trainer *t, onebit_position p, char
              (unsigned long long)p.seed, (unsigned long long)p.epoch, (unsigned long long)p.index);
 }
 
+/* What the run knows, "[0.5, ...]" in the order of the struct. The digits give back the same
+   doubles. */
+static void ob_checkpoint_notes(const onebit_trainer *t, char *out, size_t size) {
+    ob_out text = ob_out_on(out, size);
+    double note[OB_NOTES];
+    size_t i;
+    memcpy(note, &t->notes, sizeof note);
+    for (i = 0; i < OB_NOTES; i++) {
+        ob_out_text(&text, i ? ", " : "[");
+        ob_out_number(&text, note[i]);
+    }
+    ob_out_text(&text, "]");
+}
+
 /* Adds one array of a parameter to the list. */
 static void ob_checkpoint_item(ob_st_item *item, char *name, const char *prefix, const ob_param *p,
                                const void *data, int bytes) {
@@ -9974,16 +10033,44 @@ static int ob_checkpoint_items(const onebit_trainer *t, ob_st_item *items, char 
     return n;
 }
 
-/* Writes a safetensors file of the trainer with these metadata. */
+#define OB_CHECKPOINT_TEXTS 6 /* metadata that a checkpoint's checksum covers */
+
+/* The checksum of a checkpoint: its texts in this order, then its arrays in file order. A rename is
+   atomic, but a disk may still lose or turn bits, and a file may be cut by a copy. */
+static const char *const ob_checkpoint_keys[OB_CHECKPOINT_TEXTS] = {
+    "format", "config", "options", "state", "run", "tokenizer"};
+
+/* Checksum of what is about to be written, as text; metadata begins with the keys above. */
+static void ob_checkpoint_seal(char *out, size_t size, const char *const *metadata,
+                               const ob_st_item *items, int count) {
+    uint64_t sum = 0;
+    int i;
+    for (i = 0; i < OB_CHECKPOINT_TEXTS; i++)
+        sum = ob_hash64(metadata[2 * i + 1], strlen(metadata[2 * i + 1]), sum);
+    for (i = 0; i < count; i++) sum = ob_hash64(items[i].data, items[i].bytes, sum);
+    snprintf(out, size, "%016llx", (unsigned long long)sum);
+}
+
+/* Writes a safetensors file of the trainer with these metadata; a checkpoint (everything = 1) gets
+   its checksum as one more. */
 static onebit_status ob_trainer_write(const onebit_trainer *t, const char *path, int everything,
                                       const char *const *metadata) {
     size_t count = (size_t)t->count * 4;
     size_t bytes = count * (sizeof(ob_st_item) + 128);
     ob_st_item *items = (ob_st_item *)ob_alloc(&t->env, bytes);
+    const char *sealed[2 * OB_CHECKPOINT_TEXTS + 3];
+    char sum[24];
     onebit_status status;
     int n;
     if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
     n = ob_checkpoint_items(t, items, (char(*)[128])(void *)(items + count), everything);
+    if (everything) {
+        ob_checkpoint_seal(sum, sizeof sum, metadata, items, n);
+        memcpy(sealed, metadata, 2 * OB_CHECKPOINT_TEXTS * sizeof *sealed);
+        sealed[2 * OB_CHECKPOINT_TEXTS] = "checksum", sealed[2 * OB_CHECKPOINT_TEXTS + 1] = sum;
+        sealed[2 * OB_CHECKPOINT_TEXTS + 2] = NULL;
+        metadata = sealed;
+    }
     status = ob_st_write(path, items, n, metadata, &t->env);
     ob_release(&t->env, items);
     return status;
@@ -9995,8 +10082,9 @@ ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
                                              const onebit_tokenizer *tokenizer,
                                              onebit_position position, const char *path) {
     const onebit_trainer *t = trainer;
-    char *config, *options, *words, state[256];
-    const char *metadata[13];
+    char *config, *options, *words, state[256], notes[32 * OB_NOTES];
+    const char *metadata[2 * OB_CHECKPOINT_TEXTS + 1];
+    int i;
     onebit_status status = ONEBIT_OK;
     if (!t || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: NULL argument");
     if (t->micro) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: update before saving");
@@ -10004,11 +10092,11 @@ ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
     options = ob_text_of(&t->env, ob_write_options, &t->options);
     words = ob_text_of(&t->env, ob_write_tokenizer, tokenizer);
     ob_checkpoint_state(t, position, state, sizeof state);
-    metadata[0] = "format", metadata[1] = "onebit checkpoint 1";
-    metadata[2] = "config", metadata[3] = config;
-    metadata[4] = "options", metadata[5] = options;
-    metadata[6] = "state", metadata[7] = state;
-    metadata[8] = "tokenizer", metadata[9] = words, metadata[10] = NULL;
+    ob_checkpoint_notes(t, notes, sizeof notes);
+    for (i = 0; i < OB_CHECKPOINT_TEXTS; i++) metadata[2 * i] = ob_checkpoint_keys[i];
+    metadata[1] = "onebit checkpoint 1", metadata[3] = config, metadata[5] = options;
+    metadata[7] = state, metadata[9] = notes, metadata[11] = words;
+    metadata[2 * OB_CHECKPOINT_TEXTS] = NULL;
     if (config && options && words) status = ob_trainer_write(t, path, 1, metadata);
     else status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the texts", path);
     ob_release(&t->env, config);
@@ -10024,6 +10112,25 @@ static char *ob_checkpoint_text(const ob_st_file *f, const char *key, const char
     if (!text) ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its %s", path, key);
     else ob_st_metadata(f, key, text, n + 1);
     return text;
+}
+
+/* Fails when the bytes are not those that were saved. A file without a checksum is from before
+   there was one. */
+static onebit_status ob_checkpoint_verify(const ob_st_file *f, const char *path) {
+    char stored[24], found[24], *text;
+    uint64_t sum = 0;
+    int i;
+    if (ob_st_metadata(f, "checksum", stored, sizeof stored) == 0) return ONEBIT_OK;
+    for (i = 0; i < OB_CHECKPOINT_TEXTS; i++) {
+        text = ob_checkpoint_text(f, ob_checkpoint_keys[i], path);
+        if (!text) return ONEBIT_MEMORY;
+        sum = ob_hash64(text, strlen(text), sum);
+        ob_release(&f->env, text);
+    }
+    for (i = 0; i < f->count; i++) sum = ob_hash64(f->tensors[i].data, f->tensors[i].bytes, sum);
+    snprintf(found, sizeof found, "%016llx", (unsigned long long)sum);
+    if (strcmp(stored, found) == 0) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "%.200s: damaged (the checksum does not fit the content)", path);
 }
 
 /* Copies one stored array into place; it must have the parameter's size. */
@@ -10066,6 +10173,21 @@ static onebit_status ob_checkpoint_read_state(const char *text, onebit_trainer *
     return ONEBIT_OK;
 }
 
+/* Reads what the run knew; files from before there were notes have none. */
+static onebit_status ob_checkpoint_read_notes(const char *text, onebit_trainer *t) {
+    ob_json j = ob_json_on(text, strlen(text), "checkpoint run");
+    double note[OB_NOTES];
+    size_t i = 0;
+    memset(note, 0, sizeof note);
+    if (!*text) return ONEBIT_OK;
+    for (ob_json_array(&j); ob_json_item(&j);) {
+        double value = ob_json_number(&j);
+        if (i < OB_NOTES) note[i++] = value;
+    }
+    memcpy(&t->notes, note, sizeof note);
+    return ob_json_end(&j);
+}
+
 /* Config and options from the metadata. */
 static onebit_status ob_checkpoint_settings(const char *config_text, const char *options_text,
                                             onebit_config *config, onebit_train_options *options) {
@@ -10078,7 +10200,7 @@ static onebit_status ob_checkpoint_settings(const char *config_text, const char 
 
 /* Builds the trainer from the opened file and its texts. */
 static onebit_status ob_checkpoint_build(onebit_trainer **out, const ob_st_file *f,
-                                         const char *const texts[3], onebit_position *position,
+                                         const char *const texts[5], onebit_position *position,
                                          const onebit_train_options *override) {
     onebit_config config;
     onebit_train_options options;
@@ -10087,6 +10209,7 @@ static onebit_status ob_checkpoint_build(onebit_trainer **out, const ob_st_file 
         return ob_fail(ONEBIT_CONFIG, "checkpoint: --optimizer cannot change when resuming");
     OB_TRY(onebit_trainer_create(out, &config, override ? override : &options, &f->env));
     OB_TRY(ob_checkpoint_params(f, *out));
+    OB_TRY(ob_checkpoint_read_notes(texts[4], *out));
     return ob_checkpoint_read_state(texts[2], *out, position);
 }
 
@@ -10096,18 +10219,23 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
                                              onebit_position *position, const char *path,
                                              const onebit_train_options *options,
                                              const onebit_env *env) {
-    static const char *const keys[4] = {"config", "options", "state", "tokenizer"};
+    static const char *const keys[5] = {"config", "options", "state", "tokenizer", "run"};
     ob_st_file f;
-    char *texts[4];
-    onebit_status status = ONEBIT_OK;
+    char *texts[5];
+    onebit_status status;
     onebit_env own = ob_env_or_default(env);
     int i;
     if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_load: NULL argument");
     *out = NULL;
     if (tokenizer) *tokenizer = NULL;
     OB_TRY(ob_st_open(&f, path, &own));
-    for (i = 0; i < 4; i++) texts[i] = ob_checkpoint_text(&f, keys[i], path);
-    if (texts[0] && texts[1] && texts[2] && texts[3])
+    status = ob_checkpoint_verify(&f, path);
+    if (status != ONEBIT_OK) {
+        ob_st_close(&f);
+        return status;
+    }
+    for (i = 0; i < 5; i++) texts[i] = ob_checkpoint_text(&f, keys[i], path);
+    if (texts[0] && texts[1] && texts[2] && texts[3] && texts[4])
         status = ob_checkpoint_build(out, &f, (const char *const *)texts, position, options);
     else status = ONEBIT_MEMORY;
     if (status == ONEBIT_OK && tokenizer && texts[3][0])
@@ -10117,14 +10245,87 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
         *out = NULL;
         ob_fail(status, "%.200s: %s", path, onebit_error_text());
     }
-    for (i = 0; i < 4; i++) ob_release(&own, texts[i]);
+    for (i = 0; i < 5; i++) ob_release(&own, texts[i]);
     ob_st_close(&f);
     return status;
 }
 
-/* The checkpoint that a path names: a file, or the one in a directory. */
-static onebit_status ob_checkpoint_path(char *out, size_t size, const char *name) {
-    if (ob_is_directory(name)) return ob_path_join(out, size, name, "checkpoint.safetensors");
+/* ---- several checkpoints in one directory ----
+   checkpoint.safetensors is the newest; checkpoint-STEP.safetensors are those that the run was
+   asked to keep. */
+
+/* File name of a kept one. */
+static void ob_checkpoint_name(char *out, size_t size, int step) {
+    snprintf(out, size, "checkpoint-%d.safetensors", step);
+}
+
+/* Adds the step of a kept one's name to a list; other names are passed over. Built anew and
+   compared, so that "checkpoint-007" or a temporary file is none. */
+static void ob_checkpoint_found(void *user, const char *name) {
+    char again[64];
+    long long number;
+    int step;
+    if (sscanf(name, "checkpoint-%10lld", &number) != 1 || number < 0 || number > INT_MAX) return;
+    step = (int)number;
+    ob_checkpoint_name(again, sizeof again, step);
+    if (strcmp(name, again) == 0) ob_buffer_add((ob_buffer *)user, &step, sizeof step);
+}
+
+static int ob_checkpoint_newer(const void *a, const void *b) {
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x < y) - (x > y);
+}
+
+/* Steps of the kept ones, newest first, in list; returns how many. Free the list. */
+static size_t ob_checkpoint_list(ob_buffer *list, const char *directory, const onebit_env *env) {
+    *list = ob_buffer_new(env);
+    (void)ob_each_name(directory, ob_checkpoint_found, list);
+    if (list->n) qsort(list->p, list->n / sizeof(int), sizeof(int), ob_checkpoint_newer);
+    return list->n / sizeof(int);
+}
+
+/* Whether a file can be resumed from: readable, and its checksum is right. */
+static onebit_status ob_checkpoint_whole(const char *path, const onebit_env *env) {
+    ob_st_file f;
+    onebit_status status;
+    OB_TRY(ob_st_open(&f, path, env));
+    status = ob_checkpoint_verify(&f, path);
+    ob_st_close(&f);
+    return status;
+}
+
+/* The newest whole checkpoint of a directory. When it is not the one that should be, *note (of size
+   bytes; may be NULL) says what is wrong with that. */
+static onebit_status ob_checkpoint_pick(char *out, size_t size, const char *directory,
+                                        const onebit_env *env, char *note, size_t note_size) {
+    char name[64], newest[OB_PATH_MAX], fault[512];
+    ob_buffer steps;
+    size_t i, count;
+    onebit_status status;
+    OB_TRY(ob_path_join(out, size, directory, "checkpoint.safetensors"));
+    status = ob_checkpoint_whole(out, env);
+    if (status == ONEBIT_OK) return status;
+    snprintf(newest, sizeof newest, "%s", out);
+    snprintf(fault, sizeof fault, "%s", onebit_error_text());
+    count = ob_checkpoint_list(&steps, directory, env);
+    for (i = 0; i < count && status != ONEBIT_OK; i++) {
+        ob_checkpoint_name(name, sizeof name, ((const int *)(const void *)steps.p)[i]);
+        status = ob_path_join(out, size, directory, name);
+        if (status == ONEBIT_OK) status = ob_checkpoint_whole(out, env);
+    }
+    ob_buffer_free(&steps);
+    if (status != ONEBIT_OK)
+        return ob_fail(status, "%.400s%s", fault, count ? "; none of the older ones is whole" : "");
+    if (note && ob_file_exists(newest))
+        snprintf(note, note_size, "%.400s; going on from %s", fault, name);
+    return ONEBIT_OK;
+}
+
+/* The checkpoint that a path names: a file, or the newest whole one in a directory. */
+static onebit_status ob_checkpoint_path(char *out, size_t size, const char *name,
+                                        const onebit_env *env, char *note, size_t note_size) {
+    if (note) *note = 0;
+    if (ob_is_directory(name)) return ob_checkpoint_pick(out, size, name, env, note, note_size);
     return ob_path_join(out, size, "", name);
 }
 
@@ -10140,7 +10341,7 @@ ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
     onebit_status status = ONEBIT_MEMORY;
     onebit_env own = ob_env_or_default(env);
     if (!path) return ob_fail(ONEBIT_USAGE, "onebit_checkpoint_settings: path is NULL");
-    OB_TRY(ob_checkpoint_path(file, sizeof file, path));
+    OB_TRY(ob_checkpoint_path(file, sizeof file, path, &own, NULL, 0));
     OB_TRY(ob_st_open(&f, file, &own));
     texts[0] = ob_checkpoint_text(&f, "config", path);
     texts[1] = ob_checkpoint_text(&f, "options", path);
@@ -11278,6 +11479,7 @@ typedef struct ob_run_state {
     double start, unigram, val_loss, bits_per_byte, train_loss;
     double clock_tokens, clock_seconds, speed;
     int warned; /* the loss warning comes once */
+    char resumed[OB_PATH_MAX]; /* the checkpoint that this run goes on from */
 } ob_run_state;
 
 /* Tells the caller; non-zero when it wants to stop. */
@@ -11393,14 +11595,28 @@ static void ob_run_steps(ob_run_state *r) {
     if (o->max_steps == 0 || steps < o->max_steps) o->max_steps = steps < 1 ? 1 : (int)steps;
 }
 
+/* What the run knows goes into the trainer before it is saved, and comes back with it. */
+static void ob_run_remember(ob_run_state *r) {
+    ob_run_notes *n = &r->trainer->notes;
+    n->train_loss = r->train_loss, n->val_loss = r->val_loss, n->bits_per_byte = r->bits_per_byte;
+    n->warned = r->warned;
+}
+static void ob_run_recall(ob_run_state *r) {
+    const ob_run_notes *n = &r->trainer->notes;
+    r->train_loss = n->train_loss, r->val_loss = n->val_loss, r->bits_per_byte = n->bits_per_byte;
+    r->warned = n->warned != 0;
+}
+
 /* Trainer, tokenizer and position from a checkpoint. The data is opened anew and must be the
    same text; its position comes from the checkpoint. */
 static onebit_status ob_run_resume(ob_run_state *r) {
-    char path[OB_PATH_MAX];
+    char *path = r->resumed, note[512];
     onebit_position p;
-    OB_TRY(ob_checkpoint_path(path, sizeof path, r->job->resume));
+    OB_TRY(ob_checkpoint_path(path, sizeof r->resumed, r->job->resume, &r->env, note, sizeof note));
+    if (*note) ob_tell(r, 'w', NULL, note);
     OB_TRY(onebit_trainer_load(&r->trainer, &r->tokenizer, &p, path, r->job->options, &r->env));
     if (!r->tokenizer) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokenizer", path);
+    ob_run_recall(r);
     r->config = *onebit_trainer_config(r->trainer);
     r->options = r->trainer->options;
     OB_TRY(ob_run_data(r));
@@ -11410,33 +11626,41 @@ static onebit_status ob_run_resume(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* Room for one micro-batch and the metrics of the whole run. */
+/* Room for one micro-batch. */
 static onebit_status ob_run_rooms(ob_run_state *r) {
     size_t n = (size_t)r->trainer->B * (size_t)r->trainer->T;
-    r->metric_room = (size_t)r->options.max_steps / (size_t)r->options.log_every + 16;
-    if (r->options.eval_every)
-        r->metric_room += (size_t)r->options.max_steps / (size_t)r->options.eval_every;
     r->inputs = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
     r->targets = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
-    r->metrics = (ob_metric *)ob_alloc(&r->env, r->metric_room * sizeof(ob_metric));
-    if (!r->inputs || !r->targets || !r->metrics)
-        return ob_fail(ONEBIT_MEMORY, "training: no memory for a batch and the metrics");
+    if (!r->inputs || !r->targets)
+        return ob_fail(ONEBIT_MEMORY, "training: no memory for a batch of ids");
     return ONEBIT_OK;
 }
 
-/* A row beyond the room is dropped: a plot with a row less is no reason to end a run. */
+/* The list doubles when it is full. A row that finds no memory is dropped: a plot with a row less
+   is no reason to end a run. */
 static void ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
-    if (r->metric_count < r->metric_room) r->metrics[r->metric_count++] = *m;
+    if (r->metric_count == r->metric_room) {
+        size_t room = r->metric_room ? 2 * r->metric_room : 256;
+        ob_metric *more = (ob_metric *)ob_alloc(&r->env, room * sizeof(ob_metric));
+        if (!more) return;
+        if (r->metrics) memcpy(more, r->metrics, r->metric_count * sizeof(ob_metric));
+        ob_release(&r->env, r->metrics);
+        r->metrics = more, r->metric_room = room;
+    }
+    r->metrics[r->metric_count++] = *m;
 }
 
-/* Takes the rows of an earlier metrics.csv up to the step that is resumed from. Rows beyond that
-   step belong to updates that are done again. A file that cannot be read is no error: the run
-   then starts its curve here. */
+/* Takes the rows of the metrics.csv beside the checkpoint, up to the step that is resumed from.
+   Rows beyond that step belong to updates that are done again. The clock goes on from the last row:
+   the checkpoint itself has no times, so that equal runs have equal checkpoints. A file that cannot
+   be read is no error: the run then starts its curve here. */
 static void ob_run_old_metrics(ob_run_state *r) {
-    char path[OB_PATH_MAX];
+    char path[OB_PATH_MAX], *slash = strrchr(r->resumed, '/');
     ob_map map;
     const char *p, *end;
-    if (ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv") != ONEBIT_OK) return;
+    if (slash) slash[1] = 0;
+    if (ob_path_join(path, sizeof path, slash ? r->resumed : "", "metrics.csv") != ONEBIT_OK)
+        return;
     if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return;
     p = (const char *)map.data, end = p + map.bytes;
     while (p < end && *p++ != '\n') {}
@@ -11455,6 +11679,8 @@ static void ob_run_old_metrics(ob_run_state *r) {
         memcpy(&m, column, sizeof m);
         if (m.step <= onebit_trainer_steps(r->trainer)) ob_run_add_metric(r, &m);
     }
+    if (r->metric_count && r->metrics[r->metric_count - 1].seconds > 0)
+        r->start -= r->metrics[r->metric_count - 1].seconds;
     ob_map_close(&map);
 }
 
@@ -11498,12 +11724,47 @@ static onebit_status ob_run_write_metrics(ob_run_state *r) {
     return status;
 }
 
-/* Checkpoint and metrics. */
+/* every 0 = never. */
+static int ob_is_due(int step, int every) { return every > 0 && step % every == 0; }
+
+/* Deletes the kept checkpoints but the last keep_checkpoints and the major ones. Those of later
+   steps are left alone: they are from before a resume, and will be replaced when the run gets there
+   again. */
+static void ob_run_prune(const ob_run_state *r, int now) {
+    char name[64], path[OB_PATH_MAX];
+    ob_buffer steps;
+    size_t i, count = ob_checkpoint_list(&steps, r->job->output_dir, &r->env);
+    int kept = 0;
+    for (i = 0; i < count; i++) {
+        int step = ((const int *)(const void *)steps.p)[i];
+        if (step > now || ++kept <= r->options.keep_checkpoints ||
+            ob_is_due(step, r->options.major_every))
+            continue;
+        ob_checkpoint_name(name, sizeof name, step);
+        if (ob_path_join(path, sizeof path, r->job->output_dir, name) == ONEBIT_OK)
+            ob_file_drop(path);
+    }
+    ob_buffer_free(&steps);
+}
+
+/* Saves the run as a file of the output directory; path receives its name. */
+static onebit_status ob_run_save(ob_run_state *r, char *path, size_t size, const char *name) {
+    OB_TRY(ob_path_join(path, size, r->job->output_dir, name));
+    return onebit_trainer_save(r->trainer, r->tokenizer, onebit_dataset_tell(r->data), path);
+}
+
+/* Metrics and checkpoint. The metrics come first: if the run is killed in between, they have rows
+   too many, which a resume drops, never too few. Older checkpoints go when the new one is safe. */
 static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report *step) {
-    char path[OB_PATH_MAX];
-    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "checkpoint.safetensors"));
-    OB_TRY(onebit_trainer_save(r->trainer, r->tokenizer, onebit_dataset_tell(r->data), path));
+    const onebit_train_options *o = &r->options;
+    char path[OB_PATH_MAX], name[64];
+    ob_run_remember(r);
     OB_TRY(ob_run_write_metrics(r));
+    ob_checkpoint_name(name, sizeof name, step->step);
+    if (o->keep_checkpoints > 1 || ob_is_due(step->step, o->major_every))
+        OB_TRY(ob_run_save(r, path, sizeof path, name));
+    OB_TRY(ob_run_save(r, path, sizeof path, "checkpoint.safetensors"));
+    if (o->keep_checkpoints > 1) ob_run_prune(r, step->step);
     ob_tell(r, 'c', step, path);
     return ONEBIT_OK;
 }
@@ -11520,6 +11781,21 @@ static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *
             r->val_loss / 0.69314718055994531 * ((double)r->val_count - 1.0) / (double)r->val_bytes;
     ob_tell(r, 'v', step, "");
     return ONEBIT_OK;
+}
+
+/* Writes model-best.1bit when validation was never better. All comparisons are on the same windows:
+   after the last update, whose validation is on the whole text, they are scored once more. */
+static onebit_status ob_run_best(ob_run_state *r, int all) {
+    double loss = r->val_loss, *best = &r->trainer->notes.best_loss;
+    char path[OB_PATH_MAX];
+    if (!r->options.keep_best || r->val_count < 2) return ONEBIT_OK;
+    if (all)
+        OB_TRY(onebit_trainer_score(r->trainer, r->val, r->val_count,
+                                    r->options.eval_batches * r->options.batch_size, &loss, NULL));
+    if (*best > 0 && loss >= *best) return ONEBIT_OK;
+    *best = loss;
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "model-best.1bit"));
+    return onebit_trainer_export(r->trainer, r->tokenizer, path);
 }
 
 /* Says in words what looks wrong: a tensor without gradient, and a loss that is still above what
@@ -11591,18 +11867,23 @@ static void ob_run_clock(ob_run_state *r, const onebit_step_report *step) {
     r->clock_tokens = step->tokens_seen;
 }
 
-/* One update: batches, gradients, step. */
+/* Back to the first batch. */
+static void ob_run_rewind(ob_run_state *r) {
+    onebit_position p;
+    p.seed = (uint64_t)r->options.seed, p.epoch = 0, p.index = 0;
+    onebit_dataset_seek(r->data, p);
+}
+
+/* One update: batches, gradients, step. With overfit_one_batch every batch is the first. */
 static onebit_status ob_run_update(ob_run_state *r, onebit_step_report *step) {
     int i;
     for (i = 0; i < r->options.accumulation_steps; i++) {
+        if (r->options.overfit_one_batch) ob_run_rewind(r);
         OB_TRY(onebit_dataset_batch(r->data, r->inputs, r->targets, r->trainer->B, r->trainer->T));
         OB_TRY(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, NULL));
     }
     return onebit_trainer_update(r->trainer, step);
 }
-
-/* every 0 = never. */
-static int ob_is_due(int step, int every) { return every > 0 && step % every == 0; }
 
 /* What follows an update: report, validate, log, checkpoint. The last update always validates,
    on the whole held-out text, and saves. train_loss is a running mean over about 20 updates,
@@ -11617,6 +11898,7 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
     if (ob_is_due(step->step, o->debug_every)) ob_run_codes(r, step);
     if (last || ob_is_due(step->step, o->eval_every)) {
         OB_TRY(ob_run_validate(r, step, last));
+        OB_TRY(ob_run_best(r, last));
         evaluated = r->val_count > 1;
     }
     if (last || evaluated || ob_is_due(step->step, o->log_every) || step->step == 1) {
@@ -11627,9 +11909,12 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
         m.seconds = ob_seconds() - r->start;
         ob_run_add_metric(r, &m);
     }
-    if (last || ob_is_due(step->step, o->save_every)) OB_TRY(ob_run_checkpoint(r, step));
+    if (last || ob_is_due(step->step, o->save_every) || ob_is_due(step->step, o->major_every))
+        OB_TRY(ob_run_checkpoint(r, step));
     return ONEBIT_OK;
 }
+
+#define OB_LEARNT 0.1 /* nats per token: below, overfit_one_batch has shown what it should */
 
 /* The loop over updates. A stop asked for by the caller leaves a checkpoint. */
 static onebit_status ob_run_loop(ob_run_state *r) {
@@ -11639,6 +11924,7 @@ static onebit_status ob_run_loop(ob_run_state *r) {
     r->clock_seconds = ob_seconds(), r->clock_tokens = step.tokens_seen;
     while (onebit_trainer_steps(r->trainer) < r->options.max_steps) {
         OB_TRY(ob_run_update(r, &step));
+        if (r->options.overfit_one_batch && step.loss < OB_LEARNT) r->options.max_steps = step.step;
         OB_TRY(ob_run_after(r, &step));
         if (ob_tell(r, 's', &step, "")) {
             if (step.step < r->options.max_steps) OB_TRY(ob_run_checkpoint(r, &step));
@@ -11676,8 +11962,9 @@ static onebit_status ob_run_export(ob_run_state *r) {
 
 /* What will be trained, before the memory is taken. */
 static void ob_run_announce(ob_run_state *r) {
-    const onebit_config *c = &r->config;
+    const onebit_config *c = &r->config, *asked = r->job->config;
     char note[512];
+    size_t n;
     onebit_config checked = *c;
     if (onebit_config_check(&checked) != ONEBIT_OK) return;
     snprintf(
@@ -11692,16 +11979,51 @@ static void ob_run_announce(ob_run_state *r) {
         r->options.batch_size * r->options.accumulation_steps,
         r->options.seq_len ? r->options.seq_len : c->max_seq_len,
         (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6);
+    n = strlen(note);
+    if (asked && asked->vocab_size && asked->vocab_size != c->vocab_size)
+        snprintf(note + n, sizeof note - n, "\nthe vocabulary is the tokenizer's %d, not %d as set",
+                 c->vocab_size, asked->vocab_size);
     ob_tell(r, 'b', NULL, note);
+}
+
+/* Makes the output directory and sees whether it can be written: now, and not at the first
+   checkpoint. */
+static onebit_status ob_run_directory(ob_run_state *r) {
+    char path[OB_PATH_MAX];
+    ob_sink probe;
+    OB_TRY(ob_make_directory(r->job->output_dir));
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "checkpoint.safetensors"));
+    OB_TRY(ob_sink_open(&probe, path));
+    ob_sink_abort(&probe);
+    return ONEBIT_OK;
+}
+
+/* Adds the name of a checkpoint that was not finished. */
+static void ob_run_leftover(void *user, const char *name) {
+    if (strncmp(name, "checkpoint", 10) == 0 && ob_ends_with(name, ".tmp"))
+        ob_buffer_add((ob_buffer *)user, name, strlen(name) + 1);
+}
+
+/* Removes what a killed run was writing; each is as large as a checkpoint. */
+static void ob_run_sweep(const ob_run_state *r) {
+    char path[OB_PATH_MAX];
+    ob_buffer names = ob_buffer_new(&r->env);
+    size_t at;
+    (void)ob_each_name(r->job->output_dir, ob_run_leftover, &names);
+    for (at = 0; at < names.n; at += strlen(names.p + at) + 1)
+        if (ob_path_join(path, sizeof path, r->job->output_dir, names.p + at) == ONEBIT_OK)
+            ob_file_drop(path);
+    ob_buffer_free(&names);
 }
 
 /* Everything up to the first update. A resumed run takes tokenizer, config and position from the
    checkpoint and options from the job when it has them. */
 static onebit_status ob_run_open(ob_run_state *r) {
     const onebit_train_job *job = r->job;
-    OB_TRY(ob_make_directory(job->output_dir));
+    OB_TRY(ob_run_directory(r));
     if (job->resume) {
         OB_TRY(ob_run_resume(r));
+        ob_run_sweep(r);
         ob_run_announce(r);
     } else {
         OB_TRY(ob_run_tokenizer(r));
