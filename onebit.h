@@ -594,9 +594,9 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer);
 ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
                                       void *out, size_t size);
 
-/* Bytes of the .1bit file that training this config would give; tokenizer may be NULL (it then lacks
-   the tokenizer's bytes). No trainer is made; a small list of tensors is allocated for the call. 0
-   when the config is invalid or has no vocab_size. */
+/* Bytes of the .1bit file that training this config would give; tokenizer may be NULL, its bytes
+   are then not counted. No trainer is made; a small list of tensors is allocated for the call. 0 when
+   the config is invalid or has no vocab_size. */
 ONEBIT_API size_t onebit_config_model_bytes(const onebit_config *config,
                                             const onebit_tokenizer *tokenizer);
 
@@ -10315,7 +10315,8 @@ static onebit_status ob_checkpoint_pick(char *out, size_t size, const char *dire
     }
     ob_buffer_free(&steps);
     if (status != ONEBIT_OK)
-        return ob_fail(status, "%.400s%s", fault, count ? "; none of the older ones is whole" : "");
+        return ob_fail(count ? ONEBIT_FORMAT : status, "%.400s%s", fault,
+                       count ? "; none of the older ones is whole" : "");
     if (note && ob_file_exists(newest))
         snprintf(note, note_size, "%.400s; going on from %s", fault, name);
     return ONEBIT_OK;
