@@ -595,8 +595,8 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
                                       void *out, size_t size);
 
 /* Bytes of the .1bit file that training this config would give; tokenizer may be NULL, its bytes
-   are then not counted. No trainer is made; a small list of tensors is allocated for the call. 0 when
-   the config is invalid or has no vocab_size. */
+   are then not counted. No trainer is made; a small list of tensors is allocated for the call. 0
+   when the config is invalid or has no vocab_size. */
 ONEBIT_API size_t onebit_config_model_bytes(const onebit_config *config,
                                             const onebit_tokenizer *tokenizer);
 
@@ -11999,13 +11999,15 @@ static onebit_status ob_run_directory(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* Adds the name of a checkpoint that was not finished. */
+/* Adds the name of a file that was not finished: NAME.PROCESS.tmp, see ob_sink_open. */
 static void ob_run_leftover(void *user, const char *name) {
-    if (strncmp(name, "checkpoint", 10) == 0 && ob_ends_with(name, ".tmp"))
-        ob_buffer_add((ob_buffer *)user, name, strlen(name) + 1);
+    size_t n = strlen(name), digits = 0;
+    if (!ob_ends_with(name, ".tmp")) return;
+    while (n > 5 + digits && name[n - 5 - digits] >= '0' && name[n - 5 - digits] <= '9') digits++;
+    if (digits > 0 && name[n - 5 - digits] == '.') ob_buffer_add((ob_buffer *)user, name, n + 1);
 }
 
-/* Removes what a killed run was writing; each is as large as a checkpoint. */
+/* Removes what a killed run was writing; each may be as large as a checkpoint. */
 static void ob_run_sweep(const ob_run_state *r) {
     char path[OB_PATH_MAX];
     ob_buffer names = ob_buffer_new(&r->env);
