@@ -395,6 +395,10 @@ static void flow_test_overfit(void) {
     o.overfit_one_batch = 1, o.max_steps = 400, o.batch_size = 2, o.lr_warmup_steps = 10;
     CHECK_OK(onebit_train(&job, &r));
     CHECK(r.steps > 10 && r.steps < 400 && w.count['s'] == r.steps && w.count['e'] == 1);
+
+    test_case("flow: model-best.1bit is not the last model when that one is worse");
+    CHECK(ob_file_exists(flow_in("overfit", "model-best.1bit")));
+    CHECK(!flow_same_file(flow_in("overfit", "model-best.1bit"), flow_in("overfit", "model.1bit")));
 }
 
 typedef struct flow_catch {
