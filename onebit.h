@@ -10116,13 +10116,13 @@ static char *ob_checkpoint_text(const ob_st_file *f, const char *key, const char
 
 /* Fails when the bytes are not those that were saved. A file without a checksum is from before
    there was one. */
-static onebit_status ob_checkpoint_verify(const ob_st_file *f, const char *path) {
+static onebit_status ob_checkpoint_verify(const ob_st_file *f) {
     char stored[24], found[24], *text;
     uint64_t sum = 0;
     int i;
     if (ob_st_metadata(f, "checksum", stored, sizeof stored) == 0) return ONEBIT_OK;
     for (i = 0; i < OB_CHECKPOINT_TEXTS; i++) {
-        text = ob_checkpoint_text(f, ob_checkpoint_keys[i], path);
+        text = ob_checkpoint_text(f, ob_checkpoint_keys[i], "checkpoint");
         if (!text) return ONEBIT_MEMORY;
         sum = ob_hash64(text, strlen(text), sum);
         ob_release(&f->env, text);
@@ -10130,7 +10130,7 @@ static onebit_status ob_checkpoint_verify(const ob_st_file *f, const char *path)
     for (i = 0; i < f->count; i++) sum = ob_hash64(f->tensors[i].data, f->tensors[i].bytes, sum);
     snprintf(found, sizeof found, "%016llx", (unsigned long long)sum);
     if (strcmp(stored, found) == 0) return ONEBIT_OK;
-    return ob_fail(ONEBIT_FORMAT, "%.200s: damaged (the checksum does not fit the content)", path);
+    return ob_fail(ONEBIT_FORMAT, "damaged: the checksum does not fit the content");
 }
 
 /* Copies one stored array into place; it must have the parameter's size. */
@@ -10229,15 +10229,11 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
     *out = NULL;
     if (tokenizer) *tokenizer = NULL;
     OB_TRY(ob_st_open(&f, path, &own));
-    status = ob_checkpoint_verify(&f, path);
-    if (status != ONEBIT_OK) {
-        ob_st_close(&f);
-        return status;
-    }
     for (i = 0; i < 5; i++) texts[i] = ob_checkpoint_text(&f, keys[i], path);
     if (texts[0] && texts[1] && texts[2] && texts[3] && texts[4])
         status = ob_checkpoint_build(out, &f, (const char *const *)texts, position, options);
     else status = ONEBIT_MEMORY;
+    if (status == ONEBIT_OK) status = ob_checkpoint_verify(&f); /* last: others say more */
     if (status == ONEBIT_OK && tokenizer && texts[3][0])
         status = onebit_tokenizer_parse(tokenizer, texts[3], strlen(texts[3]), env);
     if (status != ONEBIT_OK) {
@@ -10289,7 +10285,8 @@ static onebit_status ob_checkpoint_whole(const char *path, const onebit_env *env
     ob_st_file f;
     onebit_status status;
     OB_TRY(ob_st_open(&f, path, env));
-    status = ob_checkpoint_verify(&f, path);
+    status = ob_checkpoint_verify(&f);
+    if (status != ONEBIT_OK) ob_fail(status, "%.200s: %s", path, onebit_error_text());
     ob_st_close(&f);
     return status;
 }
@@ -11637,35 +11634,35 @@ static onebit_status ob_run_rooms(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* The list doubles when it is full. A row that finds no memory is dropped: a plot with a row less
-   is no reason to end a run. */
-static void ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
+/* The list doubles when it is full. */
+static onebit_status ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
     if (r->metric_count == r->metric_room) {
         size_t room = r->metric_room ? 2 * r->metric_room : 256;
         ob_metric *more = (ob_metric *)ob_alloc(&r->env, room * sizeof(ob_metric));
-        if (!more) return;
+        if (!more) return ob_fail(ONEBIT_MEMORY, "metrics: no memory for %zu rows", room);
         if (r->metrics) memcpy(more, r->metrics, r->metric_count * sizeof(ob_metric));
         ob_release(&r->env, r->metrics);
         r->metrics = more, r->metric_room = room;
     }
     r->metrics[r->metric_count++] = *m;
+    return ONEBIT_OK;
 }
 
 /* Takes the rows of the metrics.csv beside the checkpoint, up to the step that is resumed from.
    Rows beyond that step belong to updates that are done again. The clock goes on from the last row:
    the checkpoint itself has no times, so that equal runs have equal checkpoints. A file that cannot
    be read is no error: the run then starts its curve here. */
-static void ob_run_old_metrics(ob_run_state *r) {
+static onebit_status ob_run_old_metrics(ob_run_state *r) {
     char path[OB_PATH_MAX], *slash = strrchr(r->resumed, '/');
     ob_map map;
     const char *p, *end;
+    onebit_status status = ONEBIT_OK;
     if (slash) slash[1] = 0;
-    if (ob_path_join(path, sizeof path, slash ? r->resumed : "", "metrics.csv") != ONEBIT_OK)
-        return;
-    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return;
+    OB_TRY(ob_path_join(path, sizeof path, slash ? r->resumed : "", "metrics.csv"));
+    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return ONEBIT_OK;
     p = (const char *)map.data, end = p + map.bytes;
     while (p < end && *p++ != '\n') {}
-    while (p < end) {
+    while (p < end && status == ONEBIT_OK) {
         double column[OB_METRIC_COLUMNS];
         ob_metric m;
         int i;
@@ -11678,11 +11675,12 @@ static void ob_run_old_metrics(ob_run_state *r) {
             if (cell.n == 0 || !ob_number_parse(cell, column + i)) column[i] = NAN;
         }
         memcpy(&m, column, sizeof m);
-        if (m.step <= onebit_trainer_steps(r->trainer)) ob_run_add_metric(r, &m);
+        if (m.step <= onebit_trainer_steps(r->trainer)) status = ob_run_add_metric(r, &m);
     }
     if (r->metric_count && r->metrics[r->metric_count - 1].seconds > 0)
         r->start -= r->metrics[r->metric_count - 1].seconds;
     ob_map_close(&map);
+    return status;
 }
 
 /* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
@@ -11908,7 +11906,7 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
         m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
         m.lr = step->lr, m.grad_norm = step->grad_norm, m.speed = r->speed;
         m.seconds = ob_seconds() - r->start;
-        ob_run_add_metric(r, &m);
+        OB_TRY(ob_run_add_metric(r, &m));
     }
     if (last || ob_is_due(step->step, o->save_every) || ob_is_due(step->step, o->major_every))
         OB_TRY(ob_run_checkpoint(r, step));
@@ -12039,8 +12037,7 @@ static onebit_status ob_run_open(ob_run_state *r) {
         r->config = *onebit_trainer_config(r->trainer);
     }
     OB_TRY(ob_run_rooms(r));
-    if (job->resume) ob_run_old_metrics(r);
-    return ONEBIT_OK;
+    return job->resume ? ob_run_old_metrics(r) : ONEBIT_OK;
 }
 
 /* Also after an error half-way: what was not opened is NULL, and each release takes NULL. */
