@@ -50,8 +50,6 @@ static const cli_spec spec = {
     rows,
     CLI_MODEL | CLI_TRAIN};
 
-/* ---- what is shown while it runs ---- */
-
 /* Flags of this framework's predecessors that have become something else. */
 static const cli_row former[] = {
     {"dataset-id", NULL, "download the files first, then name their directory with --data-dir"},
@@ -72,6 +70,8 @@ static void explain_former(int argc, char **argv) {
                 cli_same(row->name, argv[i] + 2, strcspn(argv[i] + 2, "=")))
                 cli_usage("--%s is no longer a flag: %s", row->name, row->help);
 }
+
+/* ---- what is shown while it runs ---- */
 
 enum { SPARKS = 24, COLUMNS = 79 };
 
@@ -239,6 +239,7 @@ static void set_modes(const cli *c, onebit_config *config) {
     }
 }
 
+/* --config, which has two names. */
 static const char *config_file(const cli *c) {
     const char *file = cli_get(c, "config");
     return file ? file : cli_get(c, "model-config");
@@ -452,9 +453,16 @@ static void plan_time(plan *p, const onebit_train_job *job) {
     p->seconds = seconds * p->steps;
 }
 
+/* Updates: as many as onebit_train would make of --max-steps and --max-epochs. */
+static double plan_steps(const plan *p, const onebit_train_options *o) {
+    double whole = ceil(p->tokens * o->max_epochs / p->per_step);
+    if (!o->max_steps && !o->max_epochs)
+        cli_usage("set --max-steps or --max-epochs: both are 0");
+    return o->max_epochs && (!o->max_steps || whole < o->max_steps) ? whole : o->max_steps;
+}
+
 static plan plan_of(const onebit_train_job *job) {
     const onebit_train_options *o = job->options;
-    double epochs_steps;
     plan p;
     memset(&p, 0, sizeof p);
     p.config = *job->config;
@@ -468,9 +476,7 @@ static plan plan_of(const onebit_train_job *job) {
     if (p.memory <= 0) cli_usage("%s", onebit_error_text());
     p.per_step = (double)o->batch_size * o->accumulation_steps *
                  (o->seq_len ? o->seq_len : p.config.max_seq_len);
-    epochs_steps = ceil(p.tokens * o->max_epochs / p.per_step);
-    p.steps = o->max_steps;
-    if (o->max_epochs && (!o->max_steps || epochs_steps < p.steps)) p.steps = epochs_steps;
+    p.steps = plan_steps(&p, o);
     onebit_tokenizer_free(p.tokenizer);
     plan_time(&p, job);
     return p;
@@ -495,7 +501,7 @@ static void plan_print(const plan *p) {
     plan_print_memory(p);
     printf("steps       %.0f of %s tokens: %.2f epochs of about %s tokens\n", p->steps,
            cli_count(a, p->per_step), p->steps * p->per_step / p->tokens, cli_count(b, p->tokens));
-    if (p->seconds > 0) 
+    if (p->seconds > 0)
         printf("time        about %s on this machine, as busy as it is now\n",
                cli_time(a, p->seconds));
     else if (p->free_memory > 0)
