@@ -223,6 +223,74 @@ static void flow_test_train(void) {
     free(text);
 }
 
+typedef struct flow_catch {
+    char text[4096];
+    size_t n;
+    int calls, stop_after;
+} flow_catch;
+
+static int flow_take(void *user, const char *text, size_t n) {
+    flow_catch *c = (flow_catch *)user;
+    if (c->n + n < sizeof c->text) memcpy(c->text + c->n, text, n), c->n += n;
+    c->text[c->n] = 0;
+    return ++c->calls == c->stop_after;
+}
+
+static void flow_test_generate(void) {
+    static const char *const stops[] = {"mat", " ran to", NULL};
+    onebit_model *m = NULL;
+    onebit_session *s = NULL;
+    onebit_session_options so = onebit_session_options_default();
+    onebit_generate_options o = onebit_generate_options_default();
+    onebit_generation g;
+    flow_catch a, b;
+    int i;
+    test_case("flow: generation is reproducible by its seed");
+    if (!CHECK_OK(onebit_model_open(&m, flow_path("whole/model.1bit"), NULL))) return;
+    o.sample.max_tokens = 20, o.sample.seed = 3;
+    for (i = 0; i < 2; i++) {
+        flow_catch *c = i ? &b : &a;
+        memset(c, 0, sizeof *c);
+        CHECK_OK(onebit_session_create(&s, m, NULL, NULL));
+        CHECK_OK(onebit_generate(s, "The cat", &o, flow_take, c, &g));
+        onebit_session_free(s);
+    }
+    CHECK(a.n > 0 && strcmp(a.text, b.text) == 0);
+
+    test_case("flow: stop strings end the text and are not shown");
+    so.slide = 1;
+    o.stop = stops, o.sample.max_tokens = 400;
+    for (i = 0; i < 8; i++) {
+        memset(&a, 0, sizeof a);
+        o.sample.seed = i;
+        CHECK_OK(onebit_session_create(&s, m, &so, NULL));
+        CHECK_OK(onebit_generate(s, "The cat", &o, flow_take, &a, &g));
+        CHECK(!strstr(a.text, "mat") && !strstr(a.text, " ran to"));
+        CHECK(strcmp(g.stopped, "context") != 0);
+        onebit_session_free(s);
+    }
+
+    test_case("flow: a full context ends the text, or slides when asked to; a callback stops it");
+    o.stop = NULL;
+    so.slide = 0;
+    o.sample.max_tokens = 200, o.sample.temperature = 1.5;
+    for (i = 0; i < 2; i++) {
+        so.slide = i;
+        CHECK_OK(onebit_session_create(&s, m, &so, NULL));
+        CHECK_OK(onebit_generate(s, "My owl saw the sea. A dog", &o, NULL, NULL, &g));
+        CHECK(strcmp(g.stopped, "end") == 0 || strcmp(g.stopped, i ? "length" : "context") == 0);
+        onebit_session_free(s);
+    }
+    memset(&a, 0, sizeof a);
+    a.stop_after = 2;
+    CHECK_OK(onebit_session_create(&s, m, &so, NULL));
+    CHECK_OK(onebit_generate(s, "One fox", &o, flow_take, &a, &g));
+    CHECK(strcmp(g.stopped, "caller") == 0 && a.calls == 2);
+    CHECK_FAILS(onebit_generate(s, NULL, &o, NULL, NULL, NULL), ONEBIT_USAGE, "NULL");
+    onebit_session_free(s);
+    onebit_model_free(m);
+}
+
 /* Two metrics.csv are the same but for the columns of time, the last two. */
 static int flow_same_metrics(const char *a, const char *b) {
     ob_map one, two;
@@ -401,81 +469,13 @@ static void flow_test_overfit(void) {
     CHECK(!flow_same_file(flow_in("overfit", "model-best.1bit"), flow_in("overfit", "model.1bit")));
 }
 
-typedef struct flow_catch {
-    char text[4096];
-    size_t n;
-    int calls, stop_after;
-} flow_catch;
-
-static int flow_take(void *user, const char *text, size_t n) {
-    flow_catch *c = (flow_catch *)user;
-    if (c->n + n < sizeof c->text) memcpy(c->text + c->n, text, n), c->n += n;
-    c->text[c->n] = 0;
-    return ++c->calls == c->stop_after;
-}
-
-static void flow_test_generate(void) {
-    static const char *const stops[] = {"mat", " ran to", NULL};
-    onebit_model *m = NULL;
-    onebit_session *s = NULL;
-    onebit_session_options so = onebit_session_options_default();
-    onebit_generate_options o = onebit_generate_options_default();
-    onebit_generation g;
-    flow_catch a, b;
-    int i;
-    test_case("flow: generation is reproducible by its seed");
-    if (!CHECK_OK(onebit_model_open(&m, flow_path("whole/model.1bit"), NULL))) return;
-    o.sample.max_tokens = 20, o.sample.seed = 3;
-    for (i = 0; i < 2; i++) {
-        flow_catch *c = i ? &b : &a;
-        memset(c, 0, sizeof *c);
-        CHECK_OK(onebit_session_create(&s, m, NULL, NULL));
-        CHECK_OK(onebit_generate(s, "The cat", &o, flow_take, c, &g));
-        onebit_session_free(s);
-    }
-    CHECK(a.n > 0 && strcmp(a.text, b.text) == 0);
-
-    test_case("flow: stop strings end the text and are not shown");
-    so.slide = 1;
-    o.stop = stops, o.sample.max_tokens = 400;
-    for (i = 0; i < 8; i++) {
-        memset(&a, 0, sizeof a);
-        o.sample.seed = i;
-        CHECK_OK(onebit_session_create(&s, m, &so, NULL));
-        CHECK_OK(onebit_generate(s, "The cat", &o, flow_take, &a, &g));
-        CHECK(!strstr(a.text, "mat") && !strstr(a.text, " ran to"));
-        CHECK(strcmp(g.stopped, "context") != 0);
-        onebit_session_free(s);
-    }
-
-    test_case("flow: a full context ends the text, or slides when asked to; a callback stops it");
-    o.stop = NULL;
-    so.slide = 0;
-    o.sample.max_tokens = 200, o.sample.temperature = 1.5;
-    for (i = 0; i < 2; i++) {
-        so.slide = i;
-        CHECK_OK(onebit_session_create(&s, m, &so, NULL));
-        CHECK_OK(onebit_generate(s, "My owl saw the sea. A dog", &o, NULL, NULL, &g));
-        CHECK(strcmp(g.stopped, "end") == 0 || strcmp(g.stopped, i ? "length" : "context") == 0);
-        onebit_session_free(s);
-    }
-    memset(&a, 0, sizeof a);
-    a.stop_after = 2;
-    CHECK_OK(onebit_session_create(&s, m, &so, NULL));
-    CHECK_OK(onebit_generate(s, "One fox", &o, flow_take, &a, &g));
-    CHECK(strcmp(g.stopped, "caller") == 0 && a.calls == 2);
-    CHECK_FAILS(onebit_generate(s, NULL, &o, NULL, NULL, NULL), ONEBIT_USAGE, "NULL");
-    onebit_session_free(s);
-    onebit_model_free(m);
-}
-
 static void test_flow(void) {
     snprintf(flow_dir, sizeof flow_dir, "build/test-flow-%ld", ob_process());
     flow_test_hostile();
     flow_test_image();
     flow_test_train();
+    flow_test_generate();
     flow_test_kill();
     flow_test_kept();
     flow_test_overfit();
-    flow_test_generate();
 }
