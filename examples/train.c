@@ -482,13 +482,29 @@ static plan plan_of(const onebit_train_job *job) {
     return p;
 }
 
-static void plan_print_memory(const plan *p) {
+/* Total, parts, and what makes the largest part smaller. */
+static void plan_print_memory(const plan *p, const onebit_train_job *job) {
+    static const char *const name[] = {"weights", "gradients", "optimizer", "activations", "work"};
+    static const char *const less[] = {
+        "--hidden-size", "--hidden-size", "--optimizer muon",
+        "--batch-size, --seq-len, --gradient-checkpointing-segments", "--batch-size, --seq-len"};
+    size_t part[5];
+    onebit_memory m;
     char a[32];
-    printf("memory      %s to train (less: --batch-size, --seq-len, --hidden-size)\n",
-           cli_size(a, p->memory));
+    int i, most = 0;
+    if (onebit_trainer_memory(&p->config, job->options, job->env, &m) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    part[0] = m.weights, part[1] = m.gradients, part[2] = m.optimizer, part[3] = m.activations;
+    part[4] = m.work;
+    printf("memory      %s to train\n           ", cli_size(a, (double)m.total));
+    for (i = 0; i < 5; i++) {
+        printf("%s %s %s", i ? "," : "", name[i], cli_size(a, (double)part[i]));
+        if (part[i] > part[most]) most = i;
+    }
+    printf("\n            less with %s\n", less[most]);
 }
 
-static void plan_print(const plan *p) {
+static void plan_print(const plan *p, const onebit_train_job *job) {
     const onebit_config *c = &p->config;
     char a[32], b[32], d[32];
     printf("shape       %d blocks, width %d, FFN %d, %d heads (%d key/value), context %d, "
@@ -498,7 +514,7 @@ static void plan_print(const plan *p) {
     printf("parameters  %s: embedding %s, body %s\n", cli_count(a, p->parameters),
            cli_count(b, p->embedding), cli_count(d, p->parameters - p->embedding));
     printf("model.1bit  %s (%.0f bytes)\n", cli_size(a, p->model_bytes), p->model_bytes);
-    plan_print_memory(p);
+    plan_print_memory(p, job);
     printf("steps       %.0f of %s tokens: %.2f epochs of about %s tokens\n", p->steps,
            cli_count(a, p->per_step), p->steps * p->per_step / p->tokens, cli_count(b, p->tokens));
     if (p->seconds > 0)
@@ -530,7 +546,7 @@ static void plan_print_json(const plan *p) {
 static int dry_run(const cli *c, const onebit_train_job *job) {
     plan p = plan_of(job);
     if (c->json) plan_print_json(&p);
-    else plan_print(&p);
+    else plan_print(&p, job);
     return 0;
 }
 

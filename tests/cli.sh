@@ -268,7 +268,6 @@ observe() {
     metrics) rows "$1" ;;
     files) ls "$1" ;;
     notes) grep -v 'tok/s' "$1.err" ;;
-    code) cat "$1.code" ;;
     esac
 }
 # short DIRECTORY FLAGS...: a run of a few updates.
@@ -277,7 +276,6 @@ short() {
     shift
     "$bin/onebit-train" --data-dir "$tmp/text.txt" $small --max-steps 6 --output-dir "$directory" "$@" \
         >/dev/null 2>"$directory.err" </dev/null
-    echo $? >"$directory.code"
 }
 head -c 3000 "$tmp/text.txt" >"$tmp/val.txt"
 sed 's/"silu"/"relu"/' "$tmp/shape.json" >"$tmp/relu.json"
@@ -297,7 +295,7 @@ activation|relu|model|
 use-swiglu|false|model|
 use-relu2|true|model|
 use-ternary|false|model|
-use-subln|false|code|
+use-subln|false|model|
 use-sub-norm|true|model|
 use-rope|false|model|
 use-qk-norm|true|model|
@@ -335,6 +333,16 @@ wsd-decay-fraction|0.9|model|--lr-decay wsd
 float-fraction|0.5|model|
 seed|2|model|
 val-fraction|0.3|metrics|
+label-smoothing|0.2|model|
+lr-min|0.003|model|
+lr-stage-start|0.2|model|--lr-decay two-stage
+lr-stage1-end-ratio|0.1|model|--lr-decay two-stage --lr-warmup-steps 0
+lr-stage2-ratio|0.9|model|--lr-decay two-stage
+weight-decay-stage2|3|model|--lr-decay two-stage
+quant-anneal-steps|4|metrics|--log-every 1
+quant-warmup-steps|3|metrics|--log-every 1 --quant-anneal-steps 2
+arenas-warmup-steps|3|metrics|--log-every 1 --arenas-initial 0.5
+gradient-checkpointing-segments|8|notes|--num-layers 8 --batch-size 16
 eval-every|2|metrics|
 eval-batches|1|metrics|--eval-every 2
 save-every|2|files|--keep-checkpoints 9
