@@ -151,7 +151,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
    ---------------------------------------------------------------------------------------------- */
 
 #define ONEBIT_MODEL_FIELDS(X)                                                                     \
-    X(INT, vocab_size, 0, 0, 1 << 20, "rows of the embedding; 0 = taken from the tokenizer")       \
+    X(INT, vocab_size, 0, 0, 1 << 20,                                                              \
+      "rows of the embedding: the tokenizer's; a BPE is trained to this size (0 = 1024)")          \
     X(INT, hidden_size, 256, 8, 65536, "width of the model; a multiple of num_heads")              \
     X(INT, num_layers, 6, 1, ONEBIT_MAX_LAYERS, "decoder blocks")                                  \
     X(INT, num_heads, 8, 1, 1024, "attention heads")                                               \
@@ -242,6 +243,13 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, eval_every, 250, 0, 1 << 30, "validate every so many updates; 0 = only at the end")     \
     X(INT, eval_batches, 20, 1, 1 << 30, "batches per validation")                                 \
     X(INT, save_every, 500, 0, 1 << 30, "checkpoint every so many updates; 0 = only at the end")   \
+    X(INT, keep_checkpoints, 1, 1, 1000,                                                           \
+      "1 = the newest only; more = so many of the last also stay as checkpoint-STEP")              \
+    X(INT, major_every, 0, 0, 1 << 30,                                                             \
+      "keep a checkpoint-STEP for ever every so many updates; 0 = off")                            \
+    X(BOOL, keep_best, 0, 0, 1, "model-best.1bit: the model whenever validation is the best yet")  \
+    X(BOOL, overfit_one_batch, 0, 0, 1,                                                            \
+      "health check: only the first batch, until its loss is below 0.1")                           \
     X(INT, log_every, 10, 1, 1 << 30, "metrics line every so many updates")                        \
     X(INT, debug_every, 100, 0, 1 << 30, "code shares and flips every so many updates; 0 = off")
 
@@ -343,11 +351,14 @@ ONEBIT_API size_t onebit_config_write(const onebit_config *config, char *out, si
 /* Fills the "0 = derived" fields (kv heads, head_dim) and checks that all fields fit each other. */
 ONEBIT_API onebit_status onebit_config_check(onebit_config *config);
 
-/* A shape that suits this much text: "tiny" ... or "auto" by bytes of text (0 = unknown).
+/* A shape by name: "tiny" ..., or "auto": what suits so many bytes of text (0 = unknown).
    ONEBIT_CONFIG lists the presets when the name is unknown. vocab_size is a proposal for the
    tokenizer. */
 ONEBIT_API onebit_status onebit_config_preset(onebit_config *out, const char *name,
                                               size_t text_bytes);
+
+/* Name of preset number index, small ones first; NULL past the last. */
+ONEBIT_API const char *onebit_preset_name(int index);
 
 /* Trainable numbers in the model, embedding included (a tied head is counted once). */
 ONEBIT_API size_t onebit_config_parameters(const onebit_config *config);
@@ -633,7 +644,13 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer);
 ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
                                       void *out, size_t size);
 
-/* The same into a file, atomically. */
+/* Bytes of the .1bit file that training this config would give; tokenizer may be NULL, its bytes
+   are then not counted. No trainer is made; a small list of tensors is allocated for the call. 0
+   when the config is invalid or has no vocab_size. */
+ONEBIT_API size_t onebit_config_model_bytes(const onebit_config *config,
+                                            const onebit_tokenizer *tokenizer);
+
+/* onebit_trainer_pack into a file, atomically. */
 ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
                                                const onebit_tokenizer *tokenizer, const char *path);
 
@@ -650,8 +667,9 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
                                              const onebit_train_options *options,
                                              const onebit_env *env);
 
-/* Reads config and options (each may be NULL) of such a file, or of the one in a directory, without
-   creating a trainer: to change some options and resume with the others as they were. */
+/* Reads config and options (each may be NULL) of such a file, or of the newest whole one in a
+   directory, without creating a trainer: to change some options and resume with the others as they
+   were. */
 ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
                                                     onebit_train_options *options,
                                                     const char *path, const onebit_env *env);
@@ -821,7 +839,7 @@ typedef struct onebit_progress {
     int max_steps;
     double val_loss;      /* nats per token, kind 'v' */
     double bits_per_byte; /* of the validation text, kind 'v'; 0 when unknown */
-    double seconds;       /* since the start of this run */
+    double seconds;       /* of the run, with those before a resume */
     double tokens_per_second;
     double epoch;
     const char *note;
@@ -834,7 +852,7 @@ typedef struct onebit_train_job {
     const char *tokenizer;       /* tokenizer.json; NULL = train one */
     const char *tokenizer_kind;  /* "bpe" (default), "byte", "char": what to train */
     const char *output_dir;      /* created; default "out" */
-    const char *resume;          /* checkpoint file or its directory; NULL = start afresh */
+    const char *resume;          /* checkpoint, or a directory: its newest whole one; NULL = none */
     const onebit_config *config; /* NULL = onebit_config_preset("auto") */
     const onebit_train_options *options;
     const onebit_env *env;
@@ -853,7 +871,9 @@ typedef struct onebit_train_result {
 
 /* Text in, model out: loads data, trains or loads the tokenizer, trains, and writes into
    output_dir: model.1bit, model.safetensors, config.json, tokenizer.json, checkpoint.safetensors,
-   metrics.csv, loss.svg. Each file is replaced atomically. */
+   metrics.csv, loss.svg; when asked for, checkpoint-STEP.safetensors and model-best.1bit. Each file
+   is replaced atomically. A run that was killed and resumed ends with the same files as one that
+   was not, but for the times in metrics.csv. */
 ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_result *result);
 
 #ifdef __cplusplus
@@ -3715,25 +3735,54 @@ size_t onebit_config_parameters(const onebit_config *config) {
    Sizes that work for a given amount of text, to start from. Small models keep the embedding in 8
    bits, where it would otherwise be a large part of the file. */
 
-/* The fields of a config that change with size; the others keep their defaults. */
+/* The fields of a config that change with size; more holds others, that are not the defaults. */
 typedef struct ob_preset {
     const char *name;
     int hidden, layers, heads, ffn, context, vocab;
     onebit_mode embedding;
-    size_t below; /* "auto" takes the first whose bound is above the bytes of text */
+    size_t below;     /* "auto" takes the first whose bound is above the bytes of text */
+    int float_ends;   /* 1 = the first and the last block are f16 */
+    const char *more; /* settings "name=value name=value", or NULL */
 } ob_preset;
 
-/* From small to large; FFN width is about 8/3 of the width, in multiples of 32. */
+/* What the settings files of this framework's predecessors have in common (OB_SEED), and those of
+   their larger models (OB_STACK). Settings that a file leaves out have the value that its own
+   program took then. Heads are tied; there was no gated FFN. */
+#define OB_SEED                                                                                    \
+    "use_swiglu=0 use_qk_norm=1 use_residual_scaling=1 use_dynamic_threshold=1 "                   \
+    "latent_clamp_max=1.5 latent_clip_max_training=1.2 "
+#define OB_STACK OB_SEED "use_relu2=1 ste_scale_factor=2 anneal_fraction=0.3"
+#define OB_STACK_LATE OB_STACK " arenas_anneal_steps=20000"
+
+/* First ours, from small to large; FFN width is about 8/3 of the width, in multiples of 32. Then
+   the predecessors' published files by their names, whose sizes were rounded up a good deal: see
+   onebit_config_parameters. */
 static const ob_preset ob_presets[] = {
-    {"nano", 128, 4, 4, 352, 128, 512, ONEBIT_8BIT, 200000},
-    {"tiny", 192, 4, 6, 512, 256, 1024, ONEBIT_8BIT, 4000000},
-    {"mini", 256, 6, 8, 704, 256, 2048, ONEBIT_8BIT, 40000000},
-    {"small", 384, 8, 6, 1024, 512, 4096, ONEBIT_8BIT, 400000000},
-    {"base", 512, 8, 8, 1536, 512, 8192, ONEBIT_F16, SIZE_MAX},
-    {"medium", 768, 12, 12, 2048, 1024, 16384, ONEBIT_F16, SIZE_MAX},
+    {"nano", 128, 4, 4, 352, 128, 512, ONEBIT_8BIT, 200000, 0, NULL},
+    {"tiny", 192, 4, 6, 512, 256, 1024, ONEBIT_8BIT, 4000000, 0, NULL},
+    {"mini", 256, 6, 8, 704, 256, 2048, ONEBIT_8BIT, 40000000, 0, NULL},
+    {"small", 384, 8, 6, 1024, 512, 4096, ONEBIT_8BIT, 400000000, 0, NULL},
+    {"base", 512, 8, 8, 1536, 512, 8192, ONEBIT_F16, SIZE_MAX, 0, NULL},
+    {"medium", 768, 12, 12, 2048, 1024, 16384, ONEBIT_F16, SIZE_MAX, 0, NULL},
+    {"bitnet-256", 256, 6, 8, 1024, 512, 50257, ONEBIT_F16, SIZE_MAX, 0,
+     "use_swiglu=0 use_relu2=1 arenas_initial=0.1"},
+    {"bitnet-512", 512, 6, 8, 2048, 512, 50257, ONEBIT_F16, SIZE_MAX, 0,
+     OB_STACK " arenas_initial=0.1"},
+    {"wikitext", 512, 8, 8, 1536, 256, 50257, ONEBIT_F16, SIZE_MAX, 0,
+     OB_SEED "use_ternary=0 anneal_fraction=0.2 arenas_initial=0.1 arenas_anneal_steps=5000"},
+    {"wikitext2-production", 512, 6, 8, 2048, 256, 50257, ONEBIT_F16, SIZE_MAX, 0, OB_STACK},
+    {"stack-0.3b", 1024, 16, 16, 2816, 1024, 50257, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
+    {"stack-0.7b", 1536, 24, 24, 4096, 2048, 50257, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
+    {"stack-1.3b", 2048, 24, 32, 5504, 2048, 50257, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
+    {"gcp-8b", 4096, 32, 32, 14336, 4096, 128256, ONEBIT_F16, SIZE_MAX, 1, OB_STACK_LATE},
 };
 
 #define OB_PRESETS (sizeof ob_presets / sizeof *ob_presets)
+
+/* For programs that list them; NULL past the last. */
+ONEBIT_API const char *onebit_preset_name(int index) {
+    return index >= 0 && (size_t)index < OB_PRESETS ? ob_presets[index].name : NULL;
+}
 
 /* The row of a name; NULL when there is none. For "auto" 0 bytes mean unknown: the usual small
    text, "tiny". Larger texts take a larger model, because a small one stops learning from them. */
@@ -3750,11 +3799,25 @@ static const ob_preset *ob_preset_find(const char *name, size_t text_bytes) {
     return NULL;
 }
 
+/* Sets "name=value name=value". */
+static onebit_status ob_preset_more(onebit_config *out, const char *words) {
+    char word[OB_NAME_MAX], *value;
+    while (*words) {
+        size_t n = strcspn(words, " ");
+        ob_print(word, sizeof word, "%.*s", (int)n, words);
+        value = strchr(word, '=');
+        *value++ = 0;
+        OB_TRY(onebit_field_set(ONEBIT_TABLE_MODEL, out, word, value));
+        words += n + strspn(words + n, " ");
+    }
+    return ONEBIT_OK;
+}
+
 /* Derived fields stay 0, so that a caller may still change the width or the heads. text_bytes is
    only read for "auto". ONEBIT_CONFIG lists the names. */
 onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t text_bytes) {
     const ob_preset *p;
-    char text[160];
+    char text[320];
     ob_out list = ob_out_on(text, sizeof text);
     size_t i;
     if (!out || !name) return ob_fail(ONEBIT_USAGE, "out or name is NULL");
@@ -3767,6 +3830,8 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
     out->hidden_size = p->hidden, out->num_layers = p->layers, out->num_heads = p->heads;
     out->intermediate_size = p->ffn, out->max_seq_len = p->context, out->vocab_size = p->vocab;
     out->embedding_mode = out->head_mode = (uint8_t)p->embedding;
+    if (p->more) OB_TRY(ob_preset_more(out, p->more));
+    if (p->float_ends) out->layer_modes[0] = out->layer_modes[p->layers - 1] = ONEBIT_F16;
     return ONEBIT_OK;
 }
 
@@ -10653,6 +10718,15 @@ typedef struct ob_param {
 /* Which weights the codes hold now. */
 typedef enum ob_codes_stage { OB_STALE, OB_TRAINING, OB_DEPLOYED } ob_codes_stage;
 
+/* What a run knows besides its trainer. Kept here because a checkpoint is made from a trainer; all
+   double, so that it is saved as a list of numbers. 0 = not known yet. */
+typedef struct ob_run_notes {
+    double train_loss, val_loss, bits_per_byte; /* as of the last update */
+    double best_loss;                           /* lowest validation loss; model-best.1bit has it */
+    double warned;                              /* 1 = the loss warning was given */
+} ob_run_notes;
+#define OB_NOTES (sizeof(ob_run_notes) / sizeof(double))
+
 struct onebit_trainer {
     onebit_env env;
     onebit_config config;
@@ -10675,6 +10749,7 @@ struct onebit_trainer {
     int steps, micro; /* updates done; micro-batches added up since */
     double loss_sum, objective_sum, tokens_seen;
     onebit_memory memory; /* filled by the layout */
+    ob_run_notes notes;
 };
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
@@ -11647,6 +11722,21 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
     return (size_t)m.at;
 }
 
+/* The counting walk needs no weights. */
+ONEBIT_API size_t onebit_config_model_bytes(const onebit_config *config,
+                                            const onebit_tokenizer *tokenizer) {
+    onebit_config c = config ? *config : onebit_config_default();
+    ob_tensors t;
+    ob_image m;
+    if (onebit_config_check(&c) != ONEBIT_OK) return 0;
+    if (c.vocab_size < 1) return ob_fail(ONEBIT_CONFIG, "model bytes: vocab_size is 0"), (size_t)0;
+    memset(&t, 0, sizeof t);
+    t.config = &c, t.tokenizer = tokenizer, t.count = ob_tensor_count(&c);
+    m.p = NULL, m.packing = ONEBIT_PACKING_2_BITS;
+    ob_image_write(&m, &t);
+    return (size_t)m.at;
+}
+
 /* ---- Opening --------------------------------------------------------------------------------- */
 /* A file may be hostile: every offset, size and count is checked before it is used, and each
    tensor must be the one the config asks for, in its place, with its shape. What has passed is
@@ -12326,6 +12416,20 @@ static void ob_checkpoint_state(const onebit_trainer *t, onebit_position p, char
              (unsigned long long)p.seed, (unsigned long long)p.epoch, (unsigned long long)p.index);
 }
 
+/* What the run knows, "[0.5, ...]" in the order of the struct. The digits give back the same
+   doubles. */
+static void ob_checkpoint_notes(const onebit_trainer *t, char *out, size_t size) {
+    ob_out text = ob_out_on(out, size);
+    double note[OB_NOTES];
+    size_t i;
+    memcpy(note, &t->notes, sizeof note);
+    for (i = 0; i < OB_NOTES; i++) {
+        ob_out_text(&text, i ? ", " : "[");
+        ob_out_number(&text, note[i]);
+    }
+    ob_out_text(&text, "]");
+}
+
 /* Adds one array of a parameter to the list. */
 static void ob_checkpoint_item(ob_st_item *item, char *name, const char *prefix, const ob_param *p,
                                const void *data, int bytes) {
@@ -12360,16 +12464,44 @@ static int ob_checkpoint_items(const onebit_trainer *t, ob_st_item *items, char 
     return n;
 }
 
-/* Writes a safetensors file of the trainer with these metadata. */
+#define OB_CHECKPOINT_TEXTS 6 /* metadata that a checkpoint's checksum covers */
+
+/* The checksum of a checkpoint: its texts in this order, then its arrays in file order. A rename is
+   atomic, but a disk may still lose or turn bits, and a file may be cut by a copy. */
+static const char *const ob_checkpoint_keys[OB_CHECKPOINT_TEXTS] = {
+    "format", "config", "options", "state", "run", "tokenizer"};
+
+/* Checksum of what is about to be written, as text; metadata begins with the keys above. */
+static void ob_checkpoint_seal(char *out, size_t size, const char *const *metadata,
+                               const ob_st_item *items, int count) {
+    uint64_t sum = 0;
+    int i;
+    for (i = 0; i < OB_CHECKPOINT_TEXTS; i++)
+        sum = ob_hash64(metadata[2 * i + 1], strlen(metadata[2 * i + 1]), sum);
+    for (i = 0; i < count; i++) sum = ob_hash64(items[i].data, items[i].bytes, sum);
+    ob_print(out, size, "%016llx", (unsigned long long)sum);
+}
+
+/* Writes a safetensors file of the trainer with these metadata; a checkpoint (everything = 1) gets
+   its checksum as one more. */
 static onebit_status ob_trainer_write(const onebit_trainer *t, const char *path, int everything,
                                       const char *const *metadata) {
     size_t count = (size_t)t->count * 4;
     size_t bytes = count * (sizeof(ob_st_item) + 128);
     ob_st_item *items = (ob_st_item *)ob_alloc(&t->env, bytes);
+    const char *sealed[2 * OB_CHECKPOINT_TEXTS + 3];
+    char sum[24];
     onebit_status status;
     int n;
     if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
     n = ob_checkpoint_items(t, items, (char(*)[128])(void *)(items + count), everything);
+    if (everything) {
+        ob_checkpoint_seal(sum, sizeof sum, metadata, items, n);
+        memcpy(sealed, metadata, 2 * OB_CHECKPOINT_TEXTS * sizeof *sealed);
+        sealed[2 * OB_CHECKPOINT_TEXTS] = "checksum", sealed[2 * OB_CHECKPOINT_TEXTS + 1] = sum;
+        sealed[2 * OB_CHECKPOINT_TEXTS + 2] = NULL;
+        metadata = sealed;
+    }
     status = ob_st_write(path, items, n, metadata, &t->env);
     ob_release(&t->env, items);
     return status;
@@ -12381,8 +12513,9 @@ ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
                                              const onebit_tokenizer *tokenizer,
                                              onebit_position position, const char *path) {
     const onebit_trainer *t = trainer;
-    char *config, *options, *words, state[256];
-    const char *metadata[13];
+    char *config, *options, *words, state[256], notes[32 * OB_NOTES];
+    const char *metadata[2 * OB_CHECKPOINT_TEXTS + 1];
+    int i;
     onebit_status status = ONEBIT_OK;
     if (!t || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: NULL argument");
     if (t->micro) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: update before saving");
@@ -12390,11 +12523,11 @@ ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
     options = ob_text_of(&t->env, ob_write_options, &t->options);
     words = ob_text_of(&t->env, ob_write_tokenizer, tokenizer);
     ob_checkpoint_state(t, position, state, sizeof state);
-    metadata[0] = "format", metadata[1] = "onebit checkpoint 1";
-    metadata[2] = "config", metadata[3] = config;
-    metadata[4] = "options", metadata[5] = options;
-    metadata[6] = "state", metadata[7] = state;
-    metadata[8] = "tokenizer", metadata[9] = words, metadata[10] = NULL;
+    ob_checkpoint_notes(t, notes, sizeof notes);
+    for (i = 0; i < OB_CHECKPOINT_TEXTS; i++) metadata[2 * i] = ob_checkpoint_keys[i];
+    metadata[1] = "onebit checkpoint 1", metadata[3] = config, metadata[5] = options;
+    metadata[7] = state, metadata[9] = notes, metadata[11] = words;
+    metadata[2 * OB_CHECKPOINT_TEXTS] = NULL;
     if (config && options && words) status = ob_trainer_write(t, path, 1, metadata);
     else status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the texts", path);
     ob_release(&t->env, config);
@@ -12410,6 +12543,25 @@ static char *ob_checkpoint_text(const ob_st_file *f, const char *key, const char
     if (!text) ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its %s", path, key);
     else ob_st_metadata(f, key, text, n + 1);
     return text;
+}
+
+/* Fails when the bytes are not those that were saved. A file without a checksum is from before
+   there was one. */
+static onebit_status ob_checkpoint_verify(const ob_st_file *f) {
+    char stored[24], found[24], *text;
+    uint64_t sum = 0;
+    int i;
+    if (ob_st_metadata(f, "checksum", stored, sizeof stored) == 0) return ONEBIT_OK;
+    for (i = 0; i < OB_CHECKPOINT_TEXTS; i++) {
+        text = ob_checkpoint_text(f, ob_checkpoint_keys[i], "checkpoint");
+        if (!text) return ONEBIT_MEMORY;
+        sum = ob_hash64(text, strlen(text), sum);
+        ob_release(&f->env, text);
+    }
+    for (i = 0; i < f->count; i++) sum = ob_hash64(f->tensors[i].data, f->tensors[i].bytes, sum);
+    ob_print(found, sizeof found, "%016llx", (unsigned long long)sum);
+    if (strcmp(stored, found) == 0) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "damaged: the checksum does not fit the content");
 }
 
 /* One stored array of a tensor; it must have the tensor's size. */
@@ -12491,6 +12643,21 @@ static onebit_status ob_checkpoint_read_state(const char *text, onebit_trainer *
     return ONEBIT_OK;
 }
 
+/* Reads what the run knew; files from before there were notes have none. */
+static onebit_status ob_checkpoint_read_notes(const char *text, onebit_trainer *t) {
+    ob_json j = ob_json_on(text, strlen(text), "checkpoint run");
+    double note[OB_NOTES];
+    size_t i = 0;
+    memset(note, 0, sizeof note);
+    if (!*text) return ONEBIT_OK;
+    for (ob_json_array(&j); ob_json_item(&j);) {
+        double value = ob_json_number(&j);
+        if (i < OB_NOTES) note[i++] = value;
+    }
+    memcpy(&t->notes, note, sizeof note);
+    return ob_json_end(&j);
+}
+
 /* Config and options from the metadata. */
 static onebit_status ob_checkpoint_settings(const char *config_text, const char *options_text,
                                             onebit_config *config, onebit_train_options *options) {
@@ -12505,7 +12672,7 @@ static onebit_status ob_checkpoint_settings(const char *config_text, const char 
 
 /* Builds the trainer from the opened file and its texts. */
 static onebit_status ob_checkpoint_build(onebit_trainer **out, const ob_st_file *f,
-                                         const char *const texts[3], onebit_position *position,
+                                         const char *const texts[5], onebit_position *position,
                                          const onebit_train_options *override) {
     onebit_config config;
     onebit_train_options options;
@@ -12515,6 +12682,7 @@ static onebit_status ob_checkpoint_build(onebit_trainer **out, const ob_st_file 
     OB_TRY(ob_checkpoint_check(f, &config));
     OB_TRY(onebit_trainer_create(out, &config, override ? override : &options, &f->env));
     OB_TRY(ob_checkpoint_params(f, *out));
+    OB_TRY(ob_checkpoint_read_notes(texts[4], *out));
     return ob_checkpoint_read_state(texts[2], *out, position);
 }
 
@@ -12524,20 +12692,21 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
                                              onebit_position *position, const char *path,
                                              const onebit_train_options *options,
                                              const onebit_env *env) {
-    static const char *const keys[4] = {"config", "options", "state", "tokenizer"};
+    static const char *const keys[5] = {"config", "options", "state", "tokenizer", "run"};
     ob_st_file f;
-    char *texts[4];
-    onebit_status status = ONEBIT_OK;
+    char *texts[5];
+    onebit_status status;
     onebit_env own = ob_env_or_default(env);
     int i;
     if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_load: NULL argument");
     *out = NULL;
     if (tokenizer) *tokenizer = NULL;
     OB_TRY(ob_st_open(&f, path, &own));
-    for (i = 0; i < 4; i++) texts[i] = ob_checkpoint_text(&f, keys[i], path);
-    if (texts[0] && texts[1] && texts[2] && texts[3])
+    for (i = 0; i < 5; i++) texts[i] = ob_checkpoint_text(&f, keys[i], path);
+    if (texts[0] && texts[1] && texts[2] && texts[3] && texts[4])
         status = ob_checkpoint_build(out, &f, (const char *const *)texts, position, options);
     else status = ONEBIT_MEMORY;
+    if (status == ONEBIT_OK) status = ob_checkpoint_verify(&f); /* last: others say more */
     if (status == ONEBIT_OK && tokenizer && texts[3][0])
         status = onebit_tokenizer_parse(tokenizer, texts[3], strlen(texts[3]), env);
     if (status == ONEBIT_OK && tokenizer &&
@@ -12550,14 +12719,92 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
         if (tokenizer) onebit_tokenizer_free(*tokenizer), *tokenizer = NULL;
         ob_fail(status, "%.200s: %s", path, onebit_error_text());
     }
-    for (i = 0; i < 4; i++) ob_release(&own, texts[i]);
+    for (i = 0; i < 5; i++) ob_release(&own, texts[i]);
     ob_st_close(&f);
     return status;
 }
 
-/* The checkpoint that a path names: a file, or the one in a directory. */
-static onebit_status ob_checkpoint_path(char *out, size_t size, const char *name) {
-    if (ob_is_directory(name)) return ob_path_join(out, size, name, "checkpoint.safetensors");
+/* ---- several checkpoints in one directory ----
+   checkpoint.safetensors is the newest; checkpoint-STEP.safetensors are those that the run was
+   asked to keep. */
+
+/* File name of a kept one. */
+static void ob_checkpoint_name(char *out, size_t size, int step) {
+    ob_print(out, size, "checkpoint-%d.safetensors", step);
+}
+
+/* Adds the step of a kept one's name to a list; other names are passed over. Built anew and
+   compared, so that "checkpoint-007" or a temporary file is none. */
+static void ob_checkpoint_found(void *user, const char *name) {
+    char again[64];
+    static const char prefix[] = "checkpoint-";
+    const char *digits = name + sizeof prefix - 1;
+    uint64_t number;
+    int step;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0) return;
+    if (!ob_read_decimal(&digits, INT_MAX, &number)) return;
+    step = (int)number;
+    ob_checkpoint_name(again, sizeof again, step);
+    if (strcmp(name, again) == 0) ob_buffer_add((ob_buffer *)user, &step, sizeof step);
+}
+
+static int ob_checkpoint_newer(const void *a, const void *b) {
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x < y) - (x > y);
+}
+
+/* Steps of the kept ones, newest first, in list; returns how many. Free the list. */
+static size_t ob_checkpoint_list(ob_buffer *list, const char *directory, const onebit_env *env) {
+    *list = ob_buffer_new(env);
+    (void)ob_each_name(directory, ob_checkpoint_found, list);
+    if (list->n) qsort(list->p, list->n / sizeof(int), sizeof(int), ob_checkpoint_newer);
+    return list->n / sizeof(int);
+}
+
+/* Whether a file can be resumed from: readable, and its checksum is right. */
+static onebit_status ob_checkpoint_whole(const char *path, const onebit_env *env) {
+    ob_st_file f;
+    onebit_status status;
+    OB_TRY(ob_st_open(&f, path, env));
+    status = ob_checkpoint_verify(&f);
+    if (status != ONEBIT_OK) ob_fail(status, "%.200s: %s", path, onebit_error_text());
+    ob_st_close(&f);
+    return status;
+}
+
+/* The newest whole checkpoint of a directory. When it is not the one that should be, *note (of size
+   bytes; may be NULL) says what is wrong with that. */
+static onebit_status ob_checkpoint_pick(char *out, size_t size, const char *directory,
+                                        const onebit_env *env, char *note, size_t note_size) {
+    char name[64], newest[OB_PATH_MAX], fault[512];
+    ob_buffer steps;
+    size_t i, count;
+    onebit_status status;
+    OB_TRY(ob_path_join(out, size, directory, "checkpoint.safetensors"));
+    status = ob_checkpoint_whole(out, env);
+    if (status == ONEBIT_OK) return status;
+    ob_print(newest, sizeof newest, "%s", out);
+    ob_print(fault, sizeof fault, "%s", onebit_error_text());
+    count = ob_checkpoint_list(&steps, directory, env);
+    for (i = 0; i < count && status != ONEBIT_OK; i++) {
+        ob_checkpoint_name(name, sizeof name, ((const int *)(const void *)steps.p)[i]);
+        status = ob_path_join(out, size, directory, name);
+        if (status == ONEBIT_OK) status = ob_checkpoint_whole(out, env);
+    }
+    ob_buffer_free(&steps);
+    if (status != ONEBIT_OK)
+        return ob_fail(count ? ONEBIT_FORMAT : status, "%.400s%s", fault,
+                       count ? "; none of the older ones is whole" : "");
+    if (note && ob_file_exists(newest))
+        ob_print(note, note_size, "%.400s; going on from %s", fault, name);
+    return ONEBIT_OK;
+}
+
+/* The checkpoint that a path names: a file, or the newest whole one in a directory. */
+static onebit_status ob_checkpoint_path(char *out, size_t size, const char *name,
+                                        const onebit_env *env, char *note, size_t note_size) {
+    if (note) *note = 0;
+    if (ob_is_directory(name)) return ob_checkpoint_pick(out, size, name, env, note, note_size);
     return ob_path_join(out, size, "", name);
 }
 
@@ -12573,7 +12820,7 @@ ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
     onebit_status status = ONEBIT_MEMORY;
     onebit_env own = ob_env_or_default(env);
     if (!path) return ob_fail(ONEBIT_USAGE, "onebit_checkpoint_settings: path is NULL");
-    OB_TRY(ob_checkpoint_path(file, sizeof file, path));
+    OB_TRY(ob_checkpoint_path(file, sizeof file, path, &own, NULL, 0));
     OB_TRY(ob_st_open(&f, file, &own));
     texts[0] = ob_checkpoint_text(&f, "config", path);
     texts[1] = ob_checkpoint_text(&f, "options", path);
@@ -14386,6 +14633,7 @@ typedef struct ob_run_state {
     double start, unigram, val_loss, bits_per_byte, train_loss;
     double clock_tokens, clock_seconds, speed;
     int warned; /* the loss warning comes once */
+    char resumed[OB_PATH_MAX]; /* the checkpoint that this run goes on from */
 } ob_run_state;
 
 /* Tells the caller; non-zero when it wants to stop. */
@@ -14508,14 +14756,28 @@ static void ob_run_steps(ob_run_state *r) {
     if (o->max_steps == 0 || steps < o->max_steps) o->max_steps = steps < 1 ? 1 : (int)steps;
 }
 
+/* What the run knows goes into the trainer before it is saved, and comes back with it. */
+static void ob_run_remember(ob_run_state *r) {
+    ob_run_notes *n = &r->trainer->notes;
+    n->train_loss = r->train_loss, n->val_loss = r->val_loss, n->bits_per_byte = r->bits_per_byte;
+    n->warned = r->warned;
+}
+static void ob_run_recall(ob_run_state *r) {
+    const ob_run_notes *n = &r->trainer->notes;
+    r->train_loss = n->train_loss, r->val_loss = n->val_loss, r->bits_per_byte = n->bits_per_byte;
+    r->warned = n->warned != 0;
+}
+
 /* Trainer, tokenizer and position from a checkpoint. The data is opened anew and must be the
    same text; its position comes from the checkpoint. */
 static onebit_status ob_run_resume(ob_run_state *r) {
-    char path[OB_PATH_MAX];
+    char *path = r->resumed, note[512];
     onebit_position p;
-    OB_TRY(ob_checkpoint_path(path, sizeof path, r->job->resume));
+    OB_TRY(ob_checkpoint_path(path, sizeof r->resumed, r->job->resume, &r->env, note, sizeof note));
+    if (*note) ob_tell(r, 'w', NULL, note);
     OB_TRY(onebit_trainer_load(&r->trainer, &r->tokenizer, &p, path, r->job->options, &r->env));
     if (!r->tokenizer) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokenizer", path);
+    ob_run_recall(r);
     r->config = *onebit_trainer_config(r->trainer);
     r->options = r->trainer->options;
     OB_TRY(ob_run_data(r));
@@ -14525,37 +14787,45 @@ static onebit_status ob_run_resume(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* Room for one micro-batch and the metrics of the whole run. */
+/* Room for one micro-batch. */
 static onebit_status ob_run_rooms(ob_run_state *r) {
     size_t n = (size_t)r->trainer->B * (size_t)r->trainer->T;
-    r->metric_room = (size_t)r->options.max_steps / (size_t)r->options.log_every + 16;
-    if (r->options.eval_every)
-        r->metric_room += (size_t)r->options.max_steps / (size_t)r->options.eval_every;
     r->inputs = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
     r->targets = (int32_t *)ob_alloc(&r->env, n * sizeof(int32_t));
-    r->metrics = (ob_metric *)ob_alloc(&r->env, r->metric_room * sizeof(ob_metric));
-    if (!r->inputs || !r->targets || !r->metrics)
-        return ob_fail(ONEBIT_MEMORY, "training: no memory for a batch and the metrics");
+    if (!r->inputs || !r->targets)
+        return ob_fail(ONEBIT_MEMORY, "training: no memory for a batch of ids");
     return ONEBIT_OK;
 }
 
-/* A row beyond the room is dropped: a plot with a row less is no reason to end a run. */
-static void ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
-    if (r->metric_count < r->metric_room) r->metrics[r->metric_count++] = *m;
+/* The list doubles when it is full. */
+static onebit_status ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
+    if (r->metric_count == r->metric_room) {
+        size_t room = r->metric_room ? 2 * r->metric_room : 256;
+        ob_metric *more = (ob_metric *)ob_alloc(&r->env, room * sizeof(ob_metric));
+        if (!more) return ob_fail(ONEBIT_MEMORY, "metrics: no memory for %zu rows", room);
+        if (r->metrics) memcpy(more, r->metrics, r->metric_count * sizeof(ob_metric));
+        ob_release(&r->env, r->metrics);
+        r->metrics = more, r->metric_room = room;
+    }
+    r->metrics[r->metric_count++] = *m;
+    return ONEBIT_OK;
 }
 
-/* Takes the rows of an earlier metrics.csv up to the step that is resumed from. Rows beyond that
-   step belong to updates that are done again. A file that cannot be read is no error: the run
-   then starts its curve here. */
-static void ob_run_old_metrics(ob_run_state *r) {
-    char path[OB_PATH_MAX];
+/* Takes the rows of the metrics.csv beside the checkpoint, up to the step that is resumed from.
+   Rows beyond that step belong to updates that are done again. The clock goes on from the last row:
+   the checkpoint itself has no times, so that equal runs have equal checkpoints. A file that cannot
+   be read is no error: the run then starts its curve here. */
+static onebit_status ob_run_old_metrics(ob_run_state *r) {
+    char path[OB_PATH_MAX], *slash = strrchr(r->resumed, '/');
     ob_map map;
     const char *p, *end;
-    if (ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv") != ONEBIT_OK) return;
-    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return;
+    onebit_status status = ONEBIT_OK;
+    if (slash) slash[1] = 0;
+    OB_TRY(ob_path_join(path, sizeof path, slash ? r->resumed : "", "metrics.csv"));
+    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return ONEBIT_OK;
     p = (const char *)map.data, end = p + map.bytes;
     while (p < end && *p++ != '\n') {}
-    while (p < end) {
+    while (p < end && status == ONEBIT_OK) {
         double column[OB_METRIC_COLUMNS];
         ob_metric m;
         int i;
@@ -14568,9 +14838,12 @@ static void ob_run_old_metrics(ob_run_state *r) {
             if (cell.n == 0 || !ob_number_parse(cell, column + i)) column[i] = NAN;
         }
         memcpy(&m, column, sizeof m);
-        if (m.step <= onebit_trainer_steps(r->trainer)) ob_run_add_metric(r, &m);
+        if (m.step <= onebit_trainer_steps(r->trainer)) status = ob_run_add_metric(r, &m);
     }
+    if (r->metric_count && r->metrics[r->metric_count - 1].seconds > 0)
+        r->start -= r->metrics[r->metric_count - 1].seconds;
     ob_map_close(&map);
+    return status;
 }
 
 /* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
@@ -14614,12 +14887,47 @@ static onebit_status ob_run_write_metrics(ob_run_state *r) {
     return status;
 }
 
-/* Checkpoint and metrics. */
+/* every 0 = never. */
+static int ob_is_due(int step, int every) { return every > 0 && step % every == 0; }
+
+/* Deletes the kept checkpoints but the last keep_checkpoints and the major ones. Those of later
+   steps are left alone: they are from before a resume, and will be replaced when the run gets there
+   again. */
+static void ob_run_prune(const ob_run_state *r, int now) {
+    char name[64], path[OB_PATH_MAX];
+    ob_buffer steps;
+    size_t i, count = ob_checkpoint_list(&steps, r->job->output_dir, &r->env);
+    int kept = 0;
+    for (i = 0; i < count; i++) {
+        int step = ((const int *)(const void *)steps.p)[i];
+        if (step > now || ++kept <= r->options.keep_checkpoints ||
+            ob_is_due(step, r->options.major_every))
+            continue;
+        ob_checkpoint_name(name, sizeof name, step);
+        if (ob_path_join(path, sizeof path, r->job->output_dir, name) == ONEBIT_OK)
+            ob_file_drop(path);
+    }
+    ob_buffer_free(&steps);
+}
+
+/* Saves the run as a file of the output directory; path receives its name. */
+static onebit_status ob_run_save(ob_run_state *r, char *path, size_t size, const char *name) {
+    OB_TRY(ob_path_join(path, size, r->job->output_dir, name));
+    return onebit_trainer_save(r->trainer, r->tokenizer, onebit_dataset_tell(r->data), path);
+}
+
+/* Metrics and checkpoint. The metrics come first: if the run is killed in between, they have rows
+   too many, which a resume drops, never too few. Older checkpoints go when the new one is safe. */
 static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report *step) {
-    char path[OB_PATH_MAX];
-    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "checkpoint.safetensors"));
-    OB_TRY(onebit_trainer_save(r->trainer, r->tokenizer, onebit_dataset_tell(r->data), path));
+    const onebit_train_options *o = &r->options;
+    char path[OB_PATH_MAX], name[64];
+    ob_run_remember(r);
     OB_TRY(ob_run_write_metrics(r));
+    ob_checkpoint_name(name, sizeof name, step->step);
+    if (o->keep_checkpoints > 1 || ob_is_due(step->step, o->major_every))
+        OB_TRY(ob_run_save(r, path, sizeof path, name));
+    OB_TRY(ob_run_save(r, path, sizeof path, "checkpoint.safetensors"));
+    if (o->keep_checkpoints > 1) ob_run_prune(r, step->step);
     ob_tell(r, 'c', step, path);
     return ONEBIT_OK;
 }
@@ -14637,6 +14945,21 @@ static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *
             r->val_loss / 0.69314718055994531 * ((double)r->val_count - 1.0) / (double)r->val_bytes;
     ob_tell(r, 'v', step, "");
     return ONEBIT_OK;
+}
+
+/* Writes model-best.1bit when validation was never better. All comparisons are on the same windows:
+   after the last update, whose validation is on the whole text, they are scored once more. */
+static onebit_status ob_run_best(ob_run_state *r, int all) {
+    double loss = r->val_loss, *best = &r->trainer->notes.best_loss;
+    char path[OB_PATH_MAX];
+    if (!r->options.keep_best || r->val_count < 2) return ONEBIT_OK;
+    if (all)
+        OB_TRY(onebit_trainer_score(r->trainer, r->val, r->val_count,
+                                    r->options.eval_batches * r->options.batch_size, &loss, NULL));
+    if (*best > 0 && loss >= *best) return ONEBIT_OK;
+    *best = loss;
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "model-best.1bit"));
+    return onebit_trainer_export(r->trainer, r->tokenizer, path);
 }
 
 /* Says in words what looks wrong: a tensor without gradient, and a loss that is still above what
@@ -14708,18 +15031,23 @@ static void ob_run_clock(ob_run_state *r, const onebit_step_report *step) {
     r->clock_tokens = step->tokens_seen;
 }
 
-/* One update: batches, gradients, step. */
+/* Back to the first batch. */
+static void ob_run_rewind(ob_run_state *r) {
+    onebit_position p;
+    p.seed = (uint64_t)r->options.seed, p.epoch = 0, p.index = 0;
+    onebit_dataset_seek(r->data, p);
+}
+
+/* One update: batches, gradients, step. With overfit_one_batch every batch is the first. */
 static onebit_status ob_run_update(ob_run_state *r, onebit_step_report *step) {
     int i;
     for (i = 0; i < r->options.accumulation_steps; i++) {
+        if (r->options.overfit_one_batch) ob_run_rewind(r);
         OB_TRY(onebit_dataset_batch(r->data, r->inputs, r->targets, r->trainer->B, r->trainer->T));
         OB_TRY(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, NULL));
     }
     return onebit_trainer_update(r->trainer, step);
 }
-
-/* every 0 = never. */
-static int ob_is_due(int step, int every) { return every > 0 && step % every == 0; }
 
 /* What follows an update: report, validate, log, checkpoint. The last update always validates,
    on the whole held-out text, and saves. train_loss is a running mean over about 20 updates,
@@ -14734,6 +15062,7 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
     if (ob_is_due(step->step, o->debug_every)) ob_run_codes(r, step);
     if (last || ob_is_due(step->step, o->eval_every)) {
         OB_TRY(ob_run_validate(r, step, last));
+        OB_TRY(ob_run_best(r, last));
         evaluated = r->val_count > 1;
     }
     if (last || evaluated || ob_is_due(step->step, o->log_every) || step->step == 1) {
@@ -14742,11 +15071,14 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
         m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
         m.lr = step->lr, m.grad_norm = step->grad_norm, m.speed = r->speed;
         m.seconds = ob_seconds() - r->start;
-        ob_run_add_metric(r, &m);
+        OB_TRY(ob_run_add_metric(r, &m));
     }
-    if (last || ob_is_due(step->step, o->save_every)) OB_TRY(ob_run_checkpoint(r, step));
+    if (last || ob_is_due(step->step, o->save_every) || ob_is_due(step->step, o->major_every))
+        OB_TRY(ob_run_checkpoint(r, step));
     return ONEBIT_OK;
 }
+
+#define OB_LEARNT 0.1 /* nats per token: below, overfit_one_batch has shown what it should */
 
 /* The loop over updates. A stop asked for by the caller leaves a checkpoint. */
 static onebit_status ob_run_loop(ob_run_state *r) {
@@ -14756,6 +15088,7 @@ static onebit_status ob_run_loop(ob_run_state *r) {
     r->clock_seconds = ob_seconds(), r->clock_tokens = step.tokens_seen;
     while (onebit_trainer_steps(r->trainer) < r->options.max_steps) {
         OB_TRY(ob_run_update(r, &step));
+        if (r->options.overfit_one_batch && step.loss < OB_LEARNT) r->options.max_steps = step.step;
         OB_TRY(ob_run_after(r, &step));
         if (ob_tell(r, 's', &step, "")) {
             if (step.step < r->options.max_steps) OB_TRY(ob_run_checkpoint(r, &step));
@@ -14786,8 +15119,9 @@ static onebit_status ob_run_export(ob_run_state *r) {
 
 /* What will be trained, before the memory is taken. */
 static void ob_run_announce(ob_run_state *r) {
-    const onebit_config *c = &r->config;
+    const onebit_config *c = &r->config, *asked = r->job->config;
     char note[512];
+    size_t n;
     onebit_config checked = *c;
     if (onebit_config_check(&checked) != ONEBIT_OK) return;
     ob_print(
@@ -14802,16 +15136,53 @@ static void ob_run_announce(ob_run_state *r) {
         (double)r->options.batch_size * r->options.accumulation_steps,
         r->options.seq_len ? r->options.seq_len : c->max_seq_len,
         (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6);
+    n = strlen(note);
+    if (asked && asked->vocab_size && asked->vocab_size != c->vocab_size)
+        ob_print(note + n, sizeof note - n, "\nthe vocabulary is the tokenizer's %d, not %d as set",
+                 c->vocab_size, asked->vocab_size);
     ob_tell(r, 'b', NULL, note);
+}
+
+/* Makes the output directory and sees whether it can be written: now, and not at the first
+   checkpoint. */
+static onebit_status ob_run_directory(ob_run_state *r) {
+    char path[OB_PATH_MAX];
+    ob_sink probe;
+    OB_TRY(ob_make_directory(r->job->output_dir));
+    OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "checkpoint.safetensors"));
+    OB_TRY(ob_sink_open(&probe, path));
+    ob_sink_abort(&probe);
+    return ONEBIT_OK;
+}
+
+/* Adds the name of a file that was not finished: NAME.PROCESS.tmp, see ob_sink_open. */
+static void ob_run_leftover(void *user, const char *name) {
+    size_t n = strlen(name), digits = 0;
+    if (!ob_ends_with(name, ".tmp")) return;
+    while (n > 5 + digits && name[n - 5 - digits] >= '0' && name[n - 5 - digits] <= '9') digits++;
+    if (digits > 0 && name[n - 5 - digits] == '.') ob_buffer_add((ob_buffer *)user, name, n + 1);
+}
+
+/* Removes what a killed run was writing; each may be as large as a checkpoint. */
+static void ob_run_sweep(const ob_run_state *r) {
+    char path[OB_PATH_MAX];
+    ob_buffer names = ob_buffer_new(&r->env);
+    size_t at;
+    (void)ob_each_name(r->job->output_dir, ob_run_leftover, &names);
+    for (at = 0; at < names.n; at += strlen(names.p + at) + 1)
+        if (ob_path_join(path, sizeof path, r->job->output_dir, names.p + at) == ONEBIT_OK)
+            ob_file_drop(path);
+    ob_buffer_free(&names);
 }
 
 /* Everything up to the first update. A resumed run takes tokenizer, config and position from the
    checkpoint and options from the job when it has them. */
 static onebit_status ob_run_open(ob_run_state *r) {
     const onebit_train_job *job = r->job;
-    OB_TRY(ob_make_directory(job->output_dir));
+    OB_TRY(ob_run_directory(r));
     if (job->resume) {
         OB_TRY(ob_run_resume(r));
+        ob_run_sweep(r);
         ob_run_announce(r);
     } else {
         OB_TRY(ob_run_tokenizer(r));
@@ -14824,8 +15195,7 @@ static onebit_status ob_run_open(ob_run_state *r) {
         r->config = *onebit_trainer_config(r->trainer);
     }
     OB_TRY(ob_run_rooms(r));
-    if (job->resume) ob_run_old_metrics(r);
-    return ONEBIT_OK;
+    return job->resume ? ob_run_old_metrics(r) : ONEBIT_OK;
 }
 
 /* Also after an error half-way: what was not opened is NULL, and each release takes NULL. */

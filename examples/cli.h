@@ -4,7 +4,7 @@
    A program lists its own flags in rows {name, placeholder, help} and names the settings tables of
    onebit.h that it takes; every setting is then a flag, with its range, default and help. Include
    onebit.h first. Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure,
-   2 wrong use, 130 Ctrl-C. */
+   2 wrong use, 130 Ctrl-C, 143 SIGTERM. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -17,8 +17,10 @@
 #include <string.h>
 #ifdef _WIN32
 #include <io.h>
+#include <time.h>
 #define isatty _isatty
 #else
+#include <sys/time.h>
 #include <unistd.h>
 #endif
 
@@ -276,26 +278,56 @@ CLI void cli_json_ids(FILE *f, const int32_t *ids, size_t n) {
     fputs(n ? "]" : "[]", f);
 }
 
+/* ---- time and memory of this machine ---- */
+
+/* Seconds since some moment. */
+CLI double cli_seconds(void) {
+#ifdef _WIN32
+    return (double)clock() / CLOCKS_PER_SEC; /* there it is no processor time */
+#else
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    return (double)now.tv_sec + 1e-6 * (double)now.tv_usec;
+#endif
+}
+
+/* Bytes that programs may still take, or 0 when this system does not say (only Linux does). */
+CLI double cli_free_memory(void) {
+    char line[128];
+    double kib = 0;
+    FILE *f = fopen("/proc/meminfo", "r");
+    if (!f) return 0;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %lf", &kib) == 1) break;
+    fclose(f);
+    return kib * 1024;
+}
+
 /* ---- Ctrl-C ---- */
 
-/* Ctrl-C so far. The program looks at it between two pieces of work; the third one ends it at once,
-   and so does the second while the program waits at a prompt. */
-static volatile sig_atomic_t cli_interrupts, cli_waiting;
-static const char *cli_sign = ""; /* what stands at the prompt, to be written again */
+/* Ctrl-C so far. The program looks at it between two pieces of work; number cli_limit ends it at
+   once, and so does the second while the program waits at a prompt. */
+static volatile sig_atomic_t cli_interrupts, cli_waiting, cli_limit = 3, cli_signal = SIGINT;
+static const char *cli_sign = "";     /* what stands at the prompt, to be written again */
+static const char *cli_stopping = ""; /* what the first one writes when the program works */
 
 CLI void cli_on_interrupt(int sig) {
     signal(sig, cli_on_interrupt);
+    cli_signal = sig;
     cli_interrupts = cli_interrupts + 1;
-    if (cli_interrupts >= (cli_waiting ? 2 : 3)) _exit(130);
+    if (cli_interrupts >= (cli_waiting ? 2 : cli_limit)) _exit(128 + sig);
 #ifndef _WIN32
     if (cli_waiting) {
         static const char note[] = "\n(Ctrl-C again or Ctrl-D leaves)\n";
         if (write(2, note, sizeof note - 1) > 0 && write(2, cli_sign, strlen(cli_sign)) < 0) return;
-    }
+    } else if (write(2, cli_stopping, strlen(cli_stopping)) < 0) return;
 #endif
 }
 
 CLI void cli_catch_interrupt(void) { signal(SIGINT, cli_on_interrupt); }
+
+/* The exit code of a program that was interrupted: 130 for Ctrl-C, 143 for SIGTERM. */
+CLI int cli_interrupted(void) { return 128 + cli_signal; }
 
 /* ---- flags ---- */
 

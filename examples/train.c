@@ -16,17 +16,21 @@ static const cli_row rows[] = {
     {"tokenizer-kind", "KIND", "what to train: bpe, byte or char (default bpe)"},
     {"output-dir", "DIR", "where model, checkpoint, metrics.csv and loss.svg go (default out)"},
     {"resume", "[PATH]",
-     "go on from a checkpoint or its directory (default: the output directory)"},
+     "go on from a checkpoint, or from the newest whole one of a directory (default: the output "
+     "directory, which may also hold none yet)"},
     {"Model", NULL, NULL},
-    {"preset", "NAME", "a shape by name; 'auto' suits the amount of text (default auto)"},
+    {"preset", "NAME",
+     "a shape by name; 'list' shows all, 'auto' suits the amount of text (default auto)"},
     {"config", "FILE", "a config.json; settings given as flags come on top"},
+    {"model-config", "FILE", "the same as --config"},
+    {"write-config", "FILE", "write the shape as a config.json to start from, and stop"},
     {"layer-bit-map", "MODES",
      "how blocks are stored: ternary, binary, 8bit, f16 or f32; one for all, or a list with one "
      "for each"},
     {"embedding", "MODE", "how the embedding is stored: f16, 8bit, ternary, binary or f32"},
     {"lm-head", "MODE", "the same for an untied head"},
     {"Running", NULL, NULL},
-    {"dry-run", NULL, "show shape, parameters and memory, and stop"},
+    {"dry-run", NULL, "show shape, parameters, file size, memory, epochs and time, and stop"},
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -46,6 +50,27 @@ static const cli_spec spec = {
     rows,
     CLI_MODEL | CLI_TRAIN};
 
+/* Flags of this framework's predecessors that have become something else. */
+static const cli_row former[] = {
+    {"dataset-id", NULL, "download the files first, then name their directory with --data-dir"},
+    {"local-root", NULL, "download the files first, then name their directory with --data-dir"},
+    {"disk-budget-gb", NULL, "training reads files and deletes none: --data-dir takes any subset"},
+    {"steps-per-shard", NULL,
+     "windows are drawn from all of --data-dir: --max-steps or --max-epochs say how many"},
+    CLI_END};
+
+/* Ends the program when one of them is given, and says what to use. */
+static void explain_former(int argc, char **argv) {
+    const cli_row *row;
+    int i;
+    cli_program = spec.program;
+    for (i = 1; i < argc; i++)
+        for (row = former; row->name; row++)
+            if (!strncmp(argv[i], "--", 2) &&
+                cli_same(row->name, argv[i] + 2, strcspn(argv[i] + 2, "=")))
+                cli_usage("--%s is no longer a flag: %s", row->name, row->help);
+}
+
 /* ---- what is shown while it runs ---- */
 
 enum { SPARKS = 24, COLUMNS = 79 };
@@ -53,7 +78,7 @@ enum { SPARKS = 24, COLUMNS = 79 };
 /* loss[0..sparks): logarithms of the means of stride steps each; when full, neighbours are joined. */
 typedef struct view {
     const cli *c;
-    double loss[SPARKS], part, val_loss, printed;
+    double loss[SPARKS], part, val_loss, last_loss, printed, first_seconds;
     int sparks, stride, in_part, first_step, last_step, drawn;
 } view;
 
@@ -105,7 +130,7 @@ static void view_step(view *v, const onebit_progress *p) {
     width = snprintf(line, sizeof line, "step %d%s  loss %.3f%s  %s tok/s", p->step.step, total,
                      p->step.loss, val, speed);
     if (p->max_steps && done > 0) {
-        cli_time(time, p->seconds / done * (p->max_steps - p->step.step));
+        cli_time(time, (p->seconds - v->first_seconds) / done * (p->max_steps - p->step.step));
         width += snprintf(line + width, 40, "  %s left", time);
     }
     fputs(line, stderr);
@@ -117,8 +142,7 @@ static void view_step(view *v, const onebit_progress *p) {
 /* A terminal gets a line that is redrawn ten times a second, a file a plain line now and then. */
 static void view_progress(view *v, const onebit_progress *p) {
     int last = p->max_steps && p->step.step >= p->max_steps;
-    if (v->first_step < 0) v->first_step = p->step.step - 1;
-    v->last_step = p->step.step;
+    if (v->first_step < 0) v->first_step = p->step.step, v->first_seconds = p->seconds;
     view_push(v, p->step.loss);
     if (v->c->live) {
         if (p->seconds - v->printed < 0.1 && !last && v->printed > 0) return;
@@ -143,7 +167,8 @@ static void view_note(view *v, const char *label, const char *note) {
 static int on_progress(void *user, const onebit_progress *p) {
     view *v = (view *)user;
     char line[128];
-    if (p->kind == 's') v->last_step = p->step.step;
+    if (p->kind == 's') v->last_step = p->step.step, v->last_loss = p->step.loss;
+    if (p->kind == 'b') cli_limit = 2; /* from here on there is something to save */
     if (v->c->quiet) return cli_interrupts != 0;
     switch (p->kind) {
     case 's':
@@ -197,7 +222,8 @@ static size_t text_bytes(const char *path, const onebit_env *env) {
 static void read_config(const char *path, onebit_config *config) {
     cli_text text = {NULL, 0, 0};
     if (!cli_read_file(path, &text))
-        exit(cli_fail("cannot read %s: %s (see --config)", path, strerror(errno)));
+        exit(cli_fail("cannot read %s: %s (see --config; --write-config %s writes one)", path,
+                      strerror(errno), path));
     if (onebit_config_parse(config, text.p, text.n) != ONEBIT_OK)
         exit(cli_fail("%s: %s", path, onebit_error_text()));
     free(text.p);
@@ -213,16 +239,24 @@ static void set_modes(const cli *c, onebit_config *config) {
     }
 }
 
+/* --config, which has two names. */
+static const char *config_file(const cli *c) {
+    const char *file = cli_get(c, "config");
+    return file ? file : cli_get(c, "model-config");
+}
+
 /* Shape: the preset, then --config, then the flags. */
 static onebit_config read_shape(const cli *c, const onebit_train_job *job) {
     onebit_config config = onebit_config_default();
-    const char *preset = cli_get(c, "preset"), *file = cli_get(c, "config");
+    const char *preset = cli_get(c, "preset"), *file = config_file(c);
+    size_t bytes = job->data_dir && (!preset || !strcmp(preset, "auto"))
+                       ? text_bytes(job->data_dir, job->env)
+                       : 0;
     int own = job->tokenizer || (job->tokenizer_kind && strcmp(job->tokenizer_kind, "bpe"));
     if (!file || preset) {
-        if (onebit_config_preset(&config, preset ? preset : "auto",
-                                 text_bytes(job->data_dir, job->env)) != ONEBIT_OK)
+        if (onebit_config_preset(&config, preset ? preset : "auto", bytes) != ONEBIT_OK)
             cli_usage("--preset: %s", onebit_error_text());
-        if (own) config.vocab_size = 0; /* the tokenizer says */
+        if (own && !preset) config.vocab_size = 0; /* the tokenizer says */
     }
     if (file) read_config(file, &config);
     cli_apply(c, ONEBIT_TABLE_MODEL, &config);
@@ -242,74 +276,277 @@ static onebit_train_job read_job(const cli *c, const onebit_env *env) {
     if (!job.output_dir) job.output_dir = "out";
     job.resume = cli_get(c, "resume");
     if (job.resume && !*job.resume) job.resume = job.output_dir;
-    if (!job.data_dir) cli_usage("which text? Give --data-dir PATH");
+    if (!job.data_dir && !cli_has(c, "write-config"))
+        cli_usage("which text? Give --data-dir PATH");
     if (kind && strcmp(kind, "bpe") && strcmp(kind, "byte") && strcmp(kind, "char"))
         cli_usage("--tokenizer-kind: '%s' is none of bpe, byte, char", kind);
     return job;
 }
 
-/* A resumed run has shape, tokenizer and settings from the checkpoint; flags change single settings. */
-static void read_resume(const cli *c, onebit_train_job *job, onebit_train_options *options) {
+/* 1 when the path holds no file. */
+static int absent(const char *dir, const char *name) {
+    cli_text path = {NULL, 0, 0};
+    FILE *f;
+    cli_add_text(&path, dir);
+    cli_add_text(&path, "/");
+    cli_add_text(&path, name);
+    errno = 0;
+    f = fopen(path.p, "rb");
+    if (f) fclose(f);
+    free(path.p);
+    return !f && errno == ENOENT;
+}
+
+/* A resumed run has shape, tokenizer and settings from the checkpoint; flags change single
+   settings. --resume alone may stand in a command that is started again and again: where there is
+   nothing to go on from yet, the run begins, and 0 is returned. */
+static int read_resume(const cli *c, onebit_train_job *job, onebit_train_options *options) {
+    onebit_status status;
     if (cli_has(c, "dry-run")) cli_usage("--dry-run is for a new run: leave out --resume");
-    if (onebit_checkpoint_settings(NULL, options, job->resume, job->env) != ONEBIT_OK)
-        exit(cli_fail("%s", onebit_error_text()));
+    status = onebit_checkpoint_settings(NULL, options, job->resume, job->env);
+    if (status == ONEBIT_IO && !*cli_get(c, "resume") &&
+        absent(job->output_dir, "checkpoint.safetensors")) {
+        if (!c->quiet) fprintf(stderr, "no checkpoint in %s yet: starting anew\n", job->resume);
+        job->resume = NULL;
+        return 0;
+    }
+    if (status != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
     cli_apply(c, ONEBIT_TABLE_TRAIN, options);
+    return 1;
+}
+
+/* ---- shapes: --preset list, --write-config ---- */
+
+/* Every preset with the parameters that it truly has, whatever its name says. */
+static int list_presets(const cli *c) {
+    onebit_config p;
+    char file[32];
+    int i;
+    if (!c->json)
+        printf("%-21s %6s %5s %6s %7s %7s %11s %8s\n", "preset", "blocks", "width", "FFN",
+               "context", "vocab", "parameters", "file");
+    for (i = 0; onebit_preset_name(i); i++) {
+        const char *name = onebit_preset_name(i);
+        double parameters, bytes;
+        if (onebit_config_preset(&p, name, 0) != ONEBIT_OK)
+            return cli_fail("%s", onebit_error_text());
+        parameters = (double)onebit_config_parameters(&p);
+        bytes = (double)onebit_config_model_bytes(&p, NULL);
+        if (c->json) {
+            cli_json_key(stdout, 1, "preset");
+            cli_json_string(stdout, name, strlen(name));
+            cli_json_int(stdout, "parameters", parameters);
+            cli_json_int(stdout, "model_bytes", bytes);
+            puts("}");
+        } else
+            printf("%-21s %6d %5d %6d %7d %7d %10.1fM %8s\n", name, p.num_layers, p.hidden_size,
+                   p.intermediate_size, p.max_seq_len, p.vocab_size, parameters / 1e6,
+                   cli_size(file, bytes));
+    }
+    if (!c->json)
+        puts("\nThe vocabulary is a proposal: a model has its tokenizer's. The file is\n"
+             "model.1bit without its tokenizer. 'auto' takes one of the first five, by the\n"
+             "amount of text.");
+    return 0;
+}
+
+/* --write-config: every field, so that the file documents itself. */
+static int write_config(const onebit_config *config, const char *path) {
+    size_t n = onebit_config_write(config, NULL, 0);
+    char *text = (char *)cli_alloc(n + 1);
+    int ok;
+    onebit_config_write(config, text, n + 1);
+    ok = cli_write_file(path, text, n);
+    free(text);
+    return ok ? 0 : cli_fail("cannot write %s: %s", path, strerror(errno));
 }
 
 /* ---- dry run ---- */
 
-/* The vocabulary that training would use, without training a BPE. */
-static int vocabulary(const onebit_train_job *job, const onebit_config *config) {
-    onebit_tokenizer *tokenizer = NULL;
+/* What a run would be. tokens are those to train on, measured on a sample of the text. */
+typedef struct plan {
+    onebit_config config;
+    onebit_tokenizer *tokenizer;
+    double tokens, parameters, embedding, model_bytes, memory, per_step, steps, seconds;
+    double free_memory; /* 0 = unknown */
+} plan;
+
+enum { PLAN_TOKENIZER = 32 << 20, PLAN_SAMPLE = 1 << 20 }; /* bytes of text looked at */
+
+/* The tokenizer that training would use; text may be NULL when it is named. */
+static void plan_tokenizer(plan *p, const onebit_train_job *job, const char *text, size_t bytes) {
     const char *kind = job->tokenizer_kind ? job->tokenizer_kind : "bpe";
+    onebit_status status;
+    if (job->tokenizer) status = onebit_tokenizer_open(&p->tokenizer, job->tokenizer, job->env);
+    else
+        status = onebit_tokenizer_train(&p->tokenizer,
+                                        !strcmp(kind, "bpe")    ? ONEBIT_TOKENIZER_BPE
+                                        : !strcmp(kind, "char") ? ONEBIT_TOKENIZER_CHAR
+                                                                : ONEBIT_TOKENIZER_BYTE,
+                                        text, bytes,
+                                        p->config.vocab_size ? p->config.vocab_size : 1024,
+                                        job->env);
+    if (status != ONEBIT_OK) exit(cli_fail("%s (see --tokenizer)", onebit_error_text()));
+    p->config.vocab_size = onebit_tokenizer_vocab_size(p->tokenizer);
+}
+
+/* Tokenizer and tokens of --data-dir. */
+static void plan_data(plan *p, const onebit_train_job *job) {
+    size_t n = strlen(job->data_dir), bytes = 0, sample, ids = 0;
     char *text = NULL;
-    size_t bytes = 0;
-    int size;
-    onebit_status status = ONEBIT_OK;
-    if (job->tokenizer) status = onebit_tokenizer_open(&tokenizer, job->tokenizer, job->env);
-    else if (!strcmp(kind, "bpe")) return config->vocab_size;
-    else {
-        status = onebit_text_load(&text, &bytes, job->data_dir, 0, job->env);
-        if (status == ONEBIT_OK)
-            status = onebit_tokenizer_train(
-                &tokenizer, strcmp(kind, "char") ? ONEBIT_TOKENIZER_BYTE : ONEBIT_TOKENIZER_CHAR,
-                text, bytes, 0, job->env);
+    if (n > 7 && !strcmp(job->data_dir + n - 7, ".tokens")) {
+        if (!job->tokenizer) cli_usage("%s holds ids: name their --tokenizer", job->data_dir);
+        plan_tokenizer(p, job, NULL, 0);
+        p->tokens = (double)text_bytes(job->data_dir, job->env) / 4;
+    } else {
+        if (onebit_text_load(&text, &bytes, job->data_dir, PLAN_TOKENIZER, job->env) != ONEBIT_OK)
+            exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+        plan_tokenizer(p, job, text, bytes);
+        sample = bytes < PLAN_SAMPLE ? bytes : PLAN_SAMPLE;
+        free(cli_encode(p->tokenizer, text, sample, 1, &ids));
         onebit_text_free(text, job->env);
+        if (bytes >= PLAN_TOKENIZER) bytes = text_bytes(job->data_dir, job->env);
+        p->tokens = (double)bytes * ((double)ids / (double)sample);
     }
-    if (status != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
-    size = onebit_tokenizer_vocab_size(tokenizer);
-    onebit_tokenizer_free(tokenizer);
-    return size;
+    if (!job->val_data_dir) p->tokens *= 1 - job->options->val_fraction;
+}
+
+/* Seconds of one update of the job, from the faster of two real ones on random ids with so many
+   sequences per micro-batch. */
+static double plan_measure(const plan *p, const onebit_train_job *job, int batch) {
+    onebit_train_options o = *job->options;
+    size_t i, n;
+    int32_t *ids;
+    onebit_trainer *trainer = NULL;
+    double best = 0;
+    int turn;
+    o.batch_size = batch;
+    n = (size_t)batch * (size_t)(o.seq_len ? o.seq_len : p->config.max_seq_len);
+    ids = (int32_t *)cli_alloc((n + 1) * sizeof *ids);
+    for (i = 0; i <= n; i++)
+        ids[i] = (int32_t)((i * 2654435761u >> 7) % (size_t)p->config.vocab_size);
+    if (onebit_trainer_create(&trainer, &p->config, &o, job->env) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    for (turn = 0; turn < 2; turn++) {
+        double start = cli_seconds(), middle, all;
+        if (onebit_trainer_accumulate(trainer, ids, ids + 1, NULL) != ONEBIT_OK) break;
+        middle = cli_seconds();
+        if (onebit_trainer_update(trainer, NULL) != ONEBIT_OK) break;
+        all = (middle - start) * o.accumulation_steps * job->options->batch_size / batch +
+              (cli_seconds() - middle);
+        if (turn == 0 || all < best) best = all;
+    }
+    onebit_trainer_free(trainer);
+    free(ids);
+    return best;
+}
+
+/* One sequence at a time first: where that shows that real updates would take long, it is enough.
+   Without knowing what memory is free, only small models are tried. */
+static void plan_time(plan *p, const onebit_train_job *job) {
+    double seconds;
+    p->free_memory = cli_free_memory();
+    if (p->memory > (p->free_memory > 0 ? p->free_memory : 1e9)) return;
+    seconds = plan_measure(p, job, 1);
+    if (seconds < 10 && job->options->batch_size > 1)
+        seconds = plan_measure(p, job, job->options->batch_size);
+    p->seconds = seconds * p->steps;
+}
+
+/* Updates: as many as onebit_train would make of --max-steps and --max-epochs. */
+static double plan_steps(const plan *p, const onebit_train_options *o) {
+    double whole = ceil(p->tokens * o->max_epochs / p->per_step);
+    if (!o->max_steps && !o->max_epochs)
+        cli_usage("set --max-steps or --max-epochs: both are 0");
+    return o->max_epochs && (!o->max_steps || whole < o->max_steps) ? whole : o->max_steps;
+}
+
+static plan plan_of(const onebit_train_job *job) {
+    const onebit_train_options *o = job->options;
+    plan p;
+    memset(&p, 0, sizeof p);
+    p.config = *job->config;
+    plan_data(&p, job);
+    if (onebit_config_check(&p.config) != ONEBIT_OK) cli_usage("%s", onebit_error_text());
+    p.parameters = (double)onebit_config_parameters(&p.config);
+    p.embedding = (double)p.config.vocab_size * p.config.hidden_size *
+                  (p.config.tie_word_embeddings ? 1 : 2);
+    p.model_bytes = (double)onebit_config_model_bytes(&p.config, p.tokenizer);
+    p.memory = (double)onebit_trainer_bytes(&p.config, o, job->env);
+    if (p.memory <= 0) cli_usage("%s", onebit_error_text());
+    p.per_step = (double)o->batch_size * o->accumulation_steps *
+                 (o->seq_len ? o->seq_len : p.config.max_seq_len);
+    p.steps = plan_steps(&p, o);
+    onebit_tokenizer_free(p.tokenizer);
+    plan_time(&p, job);
+    return p;
+}
+
+/* Total, parts, and what makes the largest part smaller. */
+static void plan_print_memory(const plan *p, const onebit_train_job *job) {
+    static const char *const name[] = {"weights", "gradients", "optimizer", "activations", "work"};
+    static const char *const less[] = {
+        "--hidden-size", "--hidden-size", "--optimizer muon",
+        "--batch-size, --seq-len, --gradient-checkpointing-segments", "--batch-size, --seq-len"};
+    size_t part[5];
+    onebit_memory m;
+    char a[32];
+    int i, most = 0;
+    if (onebit_trainer_memory(&p->config, job->options, job->env, &m) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    part[0] = m.weights, part[1] = m.gradients, part[2] = m.optimizer, part[3] = m.activations;
+    part[4] = m.work;
+    printf("memory      %s to train\n           ", cli_size(a, (double)m.total));
+    for (i = 0; i < 5; i++) {
+        printf("%s %s %s", i ? "," : "", name[i], cli_size(a, (double)part[i]));
+        if (part[i] > part[most]) most = i;
+    }
+    printf("\n            less with %s\n", less[most]);
+}
+
+static void plan_print(const plan *p, const onebit_train_job *job) {
+    const onebit_config *c = &p->config;
+    char a[32], b[32], d[32];
+    printf("shape       %d blocks, width %d, FFN %d, %d heads (%d key/value), context %d, "
+           "vocabulary %d\n",
+           c->num_layers, c->hidden_size, c->intermediate_size, c->num_heads,
+           c->num_key_value_heads, c->max_seq_len, c->vocab_size);
+    printf("parameters  %s: embedding %s, body %s\n", cli_count(a, p->parameters),
+           cli_count(b, p->embedding), cli_count(d, p->parameters - p->embedding));
+    printf("model.1bit  %s (%.0f bytes)\n", cli_size(a, p->model_bytes), p->model_bytes);
+    plan_print_memory(p, job);
+    printf("steps       %.0f of %s tokens: %.2f epochs of about %s tokens\n", p->steps,
+           cli_count(a, p->per_step), p->steps * p->per_step / p->tokens, cli_count(b, p->tokens));
+    if (p->seconds > 0)
+        printf("time        about %s on this machine, as busy as it is now\n",
+               cli_time(a, p->seconds));
+    else if (p->free_memory > 0)
+        printf("time        not measured: only %s of memory are free\n",
+               cli_size(a, p->free_memory));
+    else puts("time        not measured: it is unknown whether the memory is there");
+}
+
+static void plan_print_json(const plan *p) {
+    cli_json_key(stdout, 1, "parameters");
+    printf("%.0f", p->parameters);
+    cli_json_int(stdout, "embedding_parameters", p->embedding);
+    cli_json_int(stdout, "model_bytes", p->model_bytes);
+    cli_json_int(stdout, "memory_bytes", p->memory);
+    cli_json_int(stdout, "vocab_size", p->config.vocab_size);
+    cli_json_int(stdout, "num_layers", p->config.num_layers);
+    cli_json_int(stdout, "hidden_size", p->config.hidden_size);
+    cli_json_int(stdout, "tokens_per_step", p->per_step);
+    cli_json_int(stdout, "tokens", p->tokens);
+    cli_json_int(stdout, "steps", p->steps);
+    cli_json_real(stdout, "epochs", p->steps * p->per_step / p->tokens);
+    cli_json_real(stdout, "seconds", p->seconds > 0 ? p->seconds : NAN);
+    puts("}");
 }
 
 static int dry_run(const cli *c, const onebit_train_job *job) {
-    onebit_config config = *job->config;
-    char a[32], b[32];
-    double parameters, bytes;
-    config.vocab_size = vocabulary(job, &config);
-    if (onebit_config_check(&config) != ONEBIT_OK) cli_usage("%s", onebit_error_text());
-    parameters = (double)onebit_config_parameters(&config);
-    bytes = (double)onebit_trainer_bytes(&config, job->options, job->env);
-    if (bytes <= 0) cli_usage("%s", onebit_error_text());
-    if (c->json) {
-        cli_json_key(stdout, 1, "parameters");
-        printf("%.0f", parameters);
-        cli_json_int(stdout, "memory_bytes", bytes);
-        cli_json_int(stdout, "vocab_size", config.vocab_size);
-        cli_json_int(stdout, "num_layers", config.num_layers);
-        cli_json_int(stdout, "hidden_size", config.hidden_size);
-        puts("}");
-        return 0;
-    }
-    printf("shape       %d blocks, width %d, FFN %d, %d heads (%d key/value), context %d, "
-           "vocabulary %d\n",
-           config.num_layers, config.hidden_size, config.intermediate_size, config.num_heads,
-           config.num_key_value_heads, config.max_seq_len, config.vocab_size);
-    printf("parameters  %s\n", cli_count(a, parameters));
-    printf("memory      %s to train (batch %d x %d tokens; less: --batch-size, --seq-len, "
-           "--hidden-size)\n",
-           cli_size(b, bytes), job->options->batch_size,
-           job->options->seq_len ? job->options->seq_len : config.max_seq_len);
+    plan p = plan_of(job);
+    if (c->json) plan_print_json(&p);
+    else plan_print(&p, job);
     return 0;
 }
 
@@ -399,30 +636,67 @@ static const char *advice(onebit_status status) {
     }
 }
 
+/* The health check's answer: every model that can be trained can learn one batch by heart. The
+   library stops such a run as soon as the loss is below 0.1. */
+static int overfit_code(const view *v) {
+    if (v->last_loss >= 0.1)
+        return cli_fail("health check failed: after %d steps on one batch the loss is %.3f, not "
+                        "below 0.1: change --lr or --max-steps, or the model cannot learn",
+                        v->last_step, v->last_loss);
+    if (!v->c->quiet)
+        fprintf(stderr, "health check passed: the loss on one batch is %.3f, below 0.1, after %d "
+                        "steps\n",
+                v->last_loss, v->last_step);
+    return 0;
+}
+
+/* Ctrl-C and SIGTERM: the first saves, the second ends at once; so does the first while nothing is
+   there to save. */
+static void catch_signals(const cli *c) {
+    cli_limit = 1;
+    if (!c->quiet) cli_stopping = "\nstopping after this step; once more stops at once\n";
+    cli_catch_interrupt();
+    signal(SIGTERM, cli_on_interrupt);
+}
+
+/* What stops without training, and its exit code; -1 = nothing of that. */
+static int only_asked(const cli *c, const onebit_train_job *job) {
+    if (cli_has(c, "write-config")) return write_config(job->config, cli_get(c, "write-config"));
+    if (cli_has(c, "dry-run")) return dry_run(c, job);
+    return -1;
+}
+
 int main(int argc, char **argv) {
-    cli c = cli_start(&spec, argc, argv);
-    onebit_env env = cli_env(&c);
-    onebit_train_job job = read_job(&c, &env);
+    cli c;
+    onebit_env env;
+    onebit_train_job job;
     onebit_train_options options = onebit_train_options_default();
     onebit_train_result result;
     onebit_config config;
     onebit_status status;
+    int code;
     view v;
+    explain_former(argc, argv);
+    c = cli_start(&spec, argc, argv);
+    env = cli_env(&c);
+    if (cli_has(&c, "preset") && !strcmp(cli_get(&c, "preset"), "list"))
+        return cli_finish(list_presets(&c));
+    job = read_job(&c, &env);
     memset(&v, 0, sizeof v);
     memset(&result, 0, sizeof result);
     v.c = &c;
     v.stride = 1;
     v.first_step = -1;
-    cli_catch_interrupt();
+    catch_signals(&c);
     cli_apply(&c, ONEBIT_TABLE_TRAIN, &options);
     job.options = &options;
     job.on_progress = on_progress;
     job.user = &v;
-    if (job.resume) read_resume(&c, &job, &options);
-    else {
+    if (!job.resume || !read_resume(&c, &job, &options)) {
         config = read_shape(&c, &job);
         job.config = &config;
-        if (cli_has(&c, "dry-run")) return cli_finish(dry_run(&c, &job));
+        code = only_asked(&c, &job);
+        if (code >= 0) return cli_finish(code);
     }
     status = onebit_train(&job, &result);
     view_clear(&v);
@@ -432,10 +706,11 @@ int main(int argc, char **argv) {
         print_resume(argc, argv, cli_has(&c, "resume"));
         if (c.json) print_json(&result, job.output_dir, "interrupted");
         cli_finish(0);
-        return 130;
+        return cli_interrupted();
     }
     if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status));
     if (!c.quiet) print_summary(&result, job.output_dir, argv[0]);
-    if (c.json) print_json(&result, job.output_dir, "done");
-    return cli_finish(0);
+    code = options.overfit_one_batch ? overfit_code(&v) : 0;
+    if (c.json) print_json(&result, job.output_dir, code ? "failed" : "done");
+    return cli_finish(code);
 }

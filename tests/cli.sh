@@ -108,9 +108,29 @@ template='You: {prompt}\nKeeper: {reply}\n'
 
 gives "train --dry-run" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/dry" --dry-run
 ok "--dry-run shows the memory" out_has '^memory '
+ok "--dry-run tells embedding and body apart" out_has '^parameters .*embedding .*, body '
+ok "--dry-run counts epochs" out_has '^steps .* epochs of about '
+ok "--dry-run measures the time" out_has '^time  *about '
 ok "--dry-run writes nothing" [ ! -e "$tmp/dry" ]
 gives "train --dry-run --json" 0 train --data-dir "$tmp/text.txt" $small --dry-run --json
 ok "train --dry-run --json is JSON" json "$tmp/out"
+promised=$(sed 's/.*"model_bytes": \([0-9]*\).*/\1/' "$tmp/out")
+gives "train for --dry-run's promise" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/dry" --max-steps 1
+ok "--dry-run knows the size of model.1bit: $promised" [ "$(wc -c <"$tmp/dry/model.1bit")" -eq "$promised" ]
+gives "train --dry-run of a model that is too large" 0 train --data-dir "$tmp/text.txt" --dry-run --preset gcp-8b --tokenizer-kind byte
+ok "it is not tried" out_has '^time  *not measured'
+gives "train --preset list" 0 train --preset list
+ok "the true sizes are listed" out_has '^stack-1.3b .* 1046.7M'
+ok "the list fits 80 columns" narrow "$tmp/out"
+gives "train --preset list --json" 0 train --preset list --json
+ok "a preset is a line" lines 14
+gives "train --write-config" 0 train --write-config "$tmp/shape.json" --preset nano $small
+ok "--write-config writes JSON" json "$tmp/shape.json"
+gives "train --config" 0 train --data-dir "$tmp/text.txt" --config "$tmp/shape.json" $small --output-dir "$tmp/config" --max-steps 1
+gives "train --model-config" 0 train --data-dir "$tmp/text.txt" --model-config "$tmp/shape.json" $small --output-dir "$tmp/config2" --max-steps 1
+ok "--config and --model-config are one" cmp -s "$tmp/config/model.1bit" "$tmp/config2/model.1bit"
+gives "a flag of former programs" 2 train --data-dir "$tmp/text.txt" --steps-per-shard=9
+ok "it says what to use instead" err_has '--max-epochs'
 gives "train" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/a b" --max-steps 30 --chat-template "$template" --json
 ok "train --json is JSON" json "$tmp/out"
 ok "train --json is one line" lines 1
@@ -130,22 +150,235 @@ gives "unknown kernels" 2 train --data-dir "$tmp/text.txt" --isa fast
 gives "missing text" 1 train --data-dir "$tmp/absent.txt"
 ok "it names the flag" err_has 'data-dir'
 gives "missing config" 1 train --data-dir "$tmp/text.txt" --config "$tmp/absent.json"
+ok "it says how to write one" err_has '--write-config'
+gives "an output directory that cannot be" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/text.txt/out"
+ok "that is one line" [ "$(wc -l <"$tmp/err")" -eq 1 ]
 
-"$bin/onebit-train" --data-dir "$tmp/text.txt" $small --output-dir "$tmp/stopped" --max-steps 1000000 \
-    >"$tmp/out" 2>"$tmp/err" &
-pid=$!
-tries=0
-until grep -q parameters "$tmp/err" || [ $tries -ge 30 ]; do
-    sleep 1
-    tries=$((tries + 1))
+# ---- train: signals ----
+
+# start DIRECTORY FLAGS...: a training in the background; $pid.
+start() {
+    directory=$1
+    shift
+    : >"$tmp/err" # what a test before has left must not be taken for this one's
+    "$bin/onebit-train" --data-dir "$tmp/text.txt" $small --output-dir "$directory" "$@" \
+        >"$tmp/out" 2>"$tmp/err" &
+    pid=$!
+}
+# until_ok COMMAND...: waits until it succeeds, 30 seconds at most.
+until_ok() {
+    tries=0
+    until "$@" || [ $tries -ge 300 ]; do
+        nap 0.1
+        tries=$((tries + 1))
+    done
+}
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
+
+for signal in INT TERM; do
+    start "$tmp/stopped-$signal" --max-steps 1000000
+    until_ok err_has 'parameters'
+    nap 0.5
+    kill -$signal $pid
+    wait $pid
+    code=$?
+    wanted=130
+    [ $signal = TERM ] && wanted=143
+    ok "SIG$signal gives $wanted, not $code" [ $code -eq $wanted ]
+    ok "SIG$signal keeps a checkpoint" [ -s "$tmp/stopped-$signal/checkpoint.safetensors" ]
+    ok "SIG$signal tells how to resume" err_has 'go on: .* --resume$'
 done
-sleep 1
+start "$tmp/at-once" --max-steps 1000000 --hidden-size 512 --batch-size 512 --seq-len 128
+until_ok err_has 'parameters'
+kill -INT $pid
+until_ok err_has 'once more'
 kill -INT $pid
 wait $pid
 code=$?
-ok "Ctrl-C gives 130, not $code" [ $code -eq 130 ]
-ok "Ctrl-C keeps a checkpoint" [ -s "$tmp/stopped/checkpoint.safetensors" ]
-ok "Ctrl-C tells how to resume" err_has 'go on: .* --resume$'
+ok "the second Ctrl-C ends at once with 130, not $code" [ $code -eq 130 ]
+ok "it saves nothing" [ ! -e "$tmp/at-once/checkpoint.safetensors" ]
+
+# ---- train: killed, damaged, full ----
+
+long="--max-steps 240 --save-every 7 --eval-every 9 --log-every 4 --debug-every 10 --keep-best"
+rows() { cut -d, -f1-7 "$1/metrics.csv"; } # without tokens per second and seconds
+gives "the whole run" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/whole" $long
+kills=0
+for moment in 0 0.05 0.15 0.3; do
+    start "$tmp/killed" $long --resume
+    # Killed some time after it has saved for the first time, if it still runs then.
+    until_ok [ -s "$tmp/killed/checkpoint.safetensors" ]
+    nap $moment
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    [ $? -eq 137 ] && kills=$((kills + 1))
+done
+ok "a training was killed while it ran" [ $kills -ge 1 ]
+gives "resuming what was killed" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/killed" $long --resume
+for file in checkpoint.safetensors model.1bit model-best.1bit; do
+    ok "killed $kills times and resumed: the same $file" cmp -s "$tmp/whole/$file" "$tmp/killed/$file"
+done
+rows "$tmp/whole" >"$tmp/one"
+rows "$tmp/killed" >"$tmp/two"
+ok "killed and resumed: the same metrics" cmp -s "$tmp/one" "$tmp/two"
+seconds() { cut -d, -f9 "$1/metrics.csv" | tail -n +2; }
+seconds "$tmp/killed" >"$tmp/two"
+ok "the seconds go on" sort -c -n "$tmp/two"
+ok "nothing half-written is left" [ -z "$(ls "$tmp/killed" | grep tmp)" ]
+
+gives "train --resume where nothing is yet" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/anew" --max-steps 2 --resume
+ok "it says that it begins" err_has 'starting anew'
+gives "train --resume PATH where nothing is" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/x" --resume "$tmp/nowhere"
+
+gives "train --keep-checkpoints" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/kept" --max-steps 12 --lr-decay none --save-every 2 --keep-checkpoints 2 --major-every 4
+kept=$(cd "$tmp/kept" && echo checkpoint*)
+ok "the last two and the major ones stay: $kept" [ "$kept" = "checkpoint-10.safetensors checkpoint-12.safetensors checkpoint-4.safetensors checkpoint-8.safetensors checkpoint.safetensors" ]
+head -c 3000 "$tmp/kept/checkpoint.safetensors" >"$tmp/part"
+cp "$tmp/part" "$tmp/kept/checkpoint.safetensors"
+gives "train --resume beside a damaged checkpoint" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/kept" --max-steps 14 --resume
+ok "it says which one is damaged and which is taken" err_has 'warning: .*/checkpoint.safetensors.*from checkpoint-12'
+gives "train --resume FILE" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/from" --max-steps 14 --resume "$tmp/kept/checkpoint-4.safetensors"
+ok "a numbered checkpoint leads to the same model" cmp -s "$tmp/kept/model.1bit" "$tmp/from/model.1bit"
+
+gives "train before the disk is full" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/full" --max-steps 4
+cp "$tmp/full/checkpoint.safetensors" "$tmp/good"
+(
+    trap '' XFSZ
+    ulimit -f 20
+    "$bin/onebit-train" --data-dir "$tmp/text.txt" $small --output-dir "$tmp/full" --max-steps 8 --resume -q
+) >"$tmp/out" 2>"$tmp/err"
+code=$?
+ok "a file that cannot grow: exit code 1, not $code" [ $code -eq 1 ]
+ok "that is one line too" [ "$(wc -l <"$tmp/err")" -eq 1 ]
+ok "the good checkpoint stays" cmp -s "$tmp/good" "$tmp/full/checkpoint.safetensors"
+ok "and nothing else" [ -z "$(ls "$tmp/full" | grep tmp)" ]
+
+gives "train --overfit-one-batch" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/overfit" --hidden-size 64 --intermediate-size 128 --batch-size 1 --max-steps 400 --overfit-one-batch
+ok "it says after how many steps" err_has 'health check passed: .* after [0-9]* steps'
+gives "train --overfit-one-batch in too few steps" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/overfit" --max-steps 3 --overfit-one-batch --json
+ok "it says what the loss is" err_has 'health check failed: after 3 steps .* loss is [0-9]'
+ok "and in JSON" out_has '"status": "failed"'
+
+# ---- train: every flag does something ----
+
+# observe DIRECTORY WHAT: what a run with that output directory shows.
+observe() {
+    case $2 in
+    model) cksum <"$1/model.1bit" ;;
+    metrics) rows "$1" ;;
+    files) ls "$1" ;;
+    notes) grep -v 'tok/s' "$1.err" ;;
+    esac
+}
+# short DIRECTORY FLAGS...: a run of a few updates.
+short() {
+    directory=$1
+    shift
+    "$bin/onebit-train" --data-dir "$tmp/text.txt" $small --max-steps 6 --output-dir "$directory" "$@" \
+        >/dev/null 2>"$directory.err" </dev/null
+}
+head -c 3000 "$tmp/text.txt" >"$tmp/val.txt"
+sed 's/"silu"/"relu"/' "$tmp/shape.json" >"$tmp/relu.json"
+# flag, its value, what must change, flags that both runs have
+cat >"$tmp/table" <<END
+vocab-size|280|model|--tokenizer-kind bpe
+hidden-size|48|model|
+num-layers|2|model|
+num-heads|4|model|
+num-key-value-heads|1|model|
+head-dim|8|model|
+intermediate-size|96|model|
+max-seq-len|64|model|
+layer-norm-eps|0.1|model|
+rope-theta|100|model|
+activation|relu|model|
+use-swiglu|false|model|
+use-relu2|true|model|
+use-ternary|false|model|
+use-subln|false|model|
+use-sub-norm|true|model|
+use-rope|false|model|
+use-qk-norm|true|model|
+use-residual-scaling|true|model|
+use-dynamic-threshold|true|model|
+tie-word-embeddings|false|model|
+activation-bits|0|model|
+logit-softcap|2|model|
+ste-scale-factor|3|metrics|--log-every 1
+latent-clamp-max|0.01|metrics|--log-every 1
+latent-clip-max-training|0.01|metrics|--log-every 1
+anneal-fraction|0.9|metrics|--log-every 1
+arenas-initial|0.5|metrics|--log-every 1
+arenas-anneal-steps|2|metrics|--log-every 1 --arenas-initial 0.5
+chat-template|Q:{prompt}A:{reply}|model|
+batch-size|2|model|
+accumulation-steps|2|model|
+seq-len|16|model|
+max-steps|4|metrics|
+max-epochs|1|metrics|--max-steps 60
+optimizer|adamw|model|
+lr|0.02|model|
+muon-lr|0.1|model|
+muon-momentum|0.5|model|
+muon-iterations|2|model|
+adam-beta1|0.5|model|
+adam-beta2|0.9|model|
+adam-eps|0.1|model|
+weight-decay|2|model|
+grad-clip-max-norm|0.001|model|
+lr-warmup-steps|5|metrics|--log-every 1
+lr-decay|linear|model|
+lr-min-ratio|0.9|model|
+wsd-decay-fraction|0.9|model|--lr-decay wsd
+float-fraction|0.5|model|
+seed|2|model|
+val-fraction|0.3|metrics|
+label-smoothing|0.2|model|
+lr-min|0.003|model|
+lr-stage-start|0.2|model|--lr-decay two-stage
+lr-stage1-end-ratio|0.1|model|--lr-decay two-stage --lr-warmup-steps 0
+lr-stage2-ratio|0.9|model|--lr-decay two-stage
+weight-decay-stage2|3|model|--lr-decay two-stage
+quant-anneal-steps|4|metrics|--log-every 1
+quant-warmup-steps|3|metrics|--log-every 1 --quant-anneal-steps 2
+arenas-warmup-steps|3|metrics|--log-every 1 --arenas-initial 0.5
+gradient-checkpointing-segments|8|notes|--num-layers 8 --batch-size 16
+eval-every|2|metrics|
+eval-batches|1|metrics|--eval-every 2
+save-every|2|files|--keep-checkpoints 9
+keep-checkpoints|3|files|--save-every 2
+major-every|3|files|
+keep-best|true|files|
+overfit-one-batch|true|model|
+log-every|1|metrics|
+debug-every|2|notes|--debug-every 0
+tokenizer-kind|char|model|
+val-data-dir|$tmp/val.txt|metrics|
+tokenizer|$tmp/whole/tokenizer.json|model|--tokenizer-kind char
+preset|bitnet-256|model|
+config|$tmp/relu.json|model|
+layer-bit-map|binary|model|
+embedding|f32|model|
+lm-head|f16|model|--tie-word-embeddings false
+data-dir|$tmp/val.txt|model|
+END
+last=none
+while IFS='|' read -r flag value what both; do
+    [ "$both" = "$last" ] || short "$tmp/flag-a" $both
+    last=$both
+    rm -rf "$tmp/flag-b"
+    short "$tmp/flag-b" $both --$flag "$value"
+    observe "$tmp/flag-a" $what >"$tmp/one"
+    observe "$tmp/flag-b" $what >"$tmp/two"
+    if [ -s "$tmp/one" ] && [ -s "$tmp/two" ] && ! cmp -s "$tmp/one" "$tmp/two"; then pass
+    else fail "--$flag $value changes nothing in: $what"; fi
+done <"$tmp/table"
+# What is tested above, or shows in no file.
+elsewhere=" output-dir resume model-config write-config dry-run threads isa json quiet no-color help help-all version "
+for flag in $("$bin/onebit-train" --help-all | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
+    case $elsewhere in *" $flag "*) continue ;; esac
+    ok "--$flag has a row in the table" grep -q "^$flag|" "$tmp/table"
+done
 
 [ -n "$model" ] || model="$tmp/a b/model.1bit"
 

@@ -370,7 +370,11 @@ static void config_test_presets(void) {
     CHECK_OK(onebit_config_preset(&again, "tiny", 0));
     CHECK(memcmp(&c, &again, sizeof c) == 0);
     CHECK_FAILS(onebit_config_preset(&c, "huge", 0), ONEBIT_CONFIG,
-                "'huge', expected nano, tiny, mini, small, base, medium, auto");
+                "'huge', expected nano, tiny, mini, small, base, medium, bitnet-256, bitnet-512, "
+                "wikitext, wikitext2-production, stack-0.3b, stack-0.7b, stack-1.3b, gcp-8b, auto");
+    for (i = 0; onebit_preset_name((int)i); i++)
+        CHECK_OK(onebit_config_preset(&c, onebit_preset_name((int)i), 0));
+    CHECK(i == 14 && !onebit_preset_name(-1));
     CHECK_FAILS(onebit_config_preset(&c, NULL, 0), ONEBIT_USAGE, "NULL");
     test_case("parameters: counted as the tensors are");
     c = onebit_config_default();
@@ -387,6 +391,106 @@ static void config_test_presets(void) {
     CHECK(ob_activation(&c) == 1);
 }
 
+/* A published settings file: its text, the preset that stands for it and the numbers that such a
+   model truly has, in thousands. */
+typedef struct config_published {
+    const char *preset, *text;
+    size_t thousands;
+} config_published;
+
+#define CONFIG_SEED(H, heads, L, I, T)                                                             \
+    "{\"vocab_size\": 50257, \"hidden_size\": " H ", \"num_heads\": " heads                        \
+    ", \"num_layers\": " L ", \"intermediate_size\": " I ", \"max_seq_len\": " T                   \
+    ", \"layer_norm_eps\": 1e-5, \"use_subln\": true, \"use_rope\": true, "
+#define CONFIG_LATER                                                                               \
+    "\"use_qk_norm\": true, \"use_residual_scaling\": true, \"use_dynamic_threshold\": true, "
+#define CONFIG_STACK                                                                               \
+    CONFIG_LATER "\"use_ternary\": true, \"use_relu2\": true, \"use_swiglu\": false, "             \
+                 "\"ste_scale_factor\": 2.0, \"latent_clamp_max\": 1.5, "                          \
+                 "\"latent_clip_max_training\": 1.2, \"anneal_fraction\": 0.3, "                   \
+                 "\"arenas_initial\": null, "
+#define CONFIG_T2  "\"ternary\", \"ternary\", "
+#define CONFIG_T6  CONFIG_T2 CONFIG_T2 CONFIG_T2
+#define CONFIG_T14 CONFIG_T6 CONFIG_T6 CONFIG_T2
+#define CONFIG_T22 CONFIG_T14 CONFIG_T6 CONFIG_T2
+#define CONFIG_T30 CONFIG_T22 CONFIG_T6 CONFIG_T2
+#define CONFIG_ENDS(middle)                                                                        \
+    "\"arenas_anneal_steps\": 20000, \"layer_bit_map\": {\"embedding\": \"f16\", "                 \
+    "\"layer_modes\": [\"f16\", " middle "\"f16\"], \"lm_head\": \"f16\"}}"
+
+static const config_published config_files[] = {
+    {"bitnet-256",
+     CONFIG_SEED("256", "8", "6", "1024", "512") "\"use_ternary\": true, \"use_relu2\": true, "
+                                                 "\"arenas_initial\": 0.1, "
+                                                 "\"arenas_anneal_steps\": 10000}",
+     17587},
+    {"bitnet-512",
+     CONFIG_SEED("512", "8", "6", "2048", "512")
+         CONFIG_LATER "\"use_ternary\": true, \"use_relu2\": true, \"ste_scale_factor\": 2.0, "
+                      "\"latent_clamp_max\": 1.5, \"arenas_initial\": 0.1, "
+                      "\"arenas_anneal_steps\": 10000, \"layer_bit_map\": null}",
+     44613},
+    {"wikitext",
+     CONFIG_SEED("512", "8", "8", "1536", "256")
+         CONFIG_LATER "\"use_ternary\": false, \"use_relu2\": false, \"use_swiglu\": false, "
+                      "\"ste_scale_factor\": 1.0, \"latent_clamp_max\": 1.5, "
+                      "\"anneal_fraction\": 0.2, \"arenas_initial\": 0.1, "
+                      "\"arenas_anneal_steps\": 5000}",
+     46712},
+    {"wikitext2-production",
+     CONFIG_SEED("512", "8", "6", "2048", "256")
+         CONFIG_STACK "\"arenas_anneal_steps\": 10000, \"layer_bit_map\": {\"embedding\": \"f16\", "
+                      "\"layer_modes\": [" CONFIG_T2 CONFIG_T2
+                      "\"ternary\", \"ternary\"], \"lm_head\": null}}",
+     44613},
+    {"stack-0.3b",
+     CONFIG_SEED("1024", "16", "16", "2816", "1024") CONFIG_STACK CONFIG_ENDS(CONFIG_T14), 210882},
+    {"stack-0.7b",
+     CONFIG_SEED("1536", "24", "24", "4096", "2048") CONFIG_STACK CONFIG_ENDS(CONFIG_T22), 605755},
+    {"stack-1.3b",
+     CONFIG_SEED("2048", "32", "24", "5504", "2048") CONFIG_STACK CONFIG_ENDS(CONFIG_T22), 1046748},
+};
+
+/* The eighth has its own vocabulary, and the 0.3b was published with a map of 17 blocks. */
+static const char config_gcp[] =
+    "{\"vocab_size\": 128256, \"hidden_size\": 4096, \"num_heads\": 32, \"num_layers\": 32, "
+    "\"intermediate_size\": 14336, \"max_seq_len\": 4096, \"layer_norm_eps\": 1e-5, "
+    "\"use_subln\": true, \"use_rope\": true, " CONFIG_STACK CONFIG_ENDS(CONFIG_T30);
+static const char config_seventeen[] = CONFIG_SEED("1024", "16", "16", "2816", "1024")
+    CONFIG_STACK CONFIG_ENDS(CONFIG_T14 "\"ternary\", ");
+
+/* The text changes nothing in the preset: every field that it gives is there already. */
+static void config_check_published(const config_published *p) {
+    onebit_config preset, read, alone = onebit_config_default();
+    CHECK_OK(onebit_config_preset(&preset, p->preset, 0));
+    read = preset;
+    CHECK_OK(onebit_config_parse(&read, p->text, strlen(p->text)));
+    CHECK(memcmp(&read, &preset, sizeof read) == 0);
+    CHECK_OK(onebit_config_parse(&alone, p->text, strlen(p->text)));
+    CHECK_OK(onebit_config_check(&alone));
+    CHECK(onebit_config_parameters(&preset) / 1000 == p->thousands);
+}
+
+static void config_test_published(void) {
+    static const char odd[] =
+        "{\"use_subln\": false, \"use_rope\": false, \"arenas_initial\": null, "
+        "\"layer_bit_map\": {\"embedding\": null, \"layer_modes\": [\"eightbit\"], "
+        "\"lm_head\": null}, \"num_layers\": 1}";
+    config_published gcp;
+    onebit_config c = onebit_config_default();
+    size_t i;
+    test_case("presets: the predecessors' settings files are read and are equal to their presets");
+    for (i = 0; i < sizeof config_files / sizeof *config_files; i++)
+        config_check_published(config_files + i);
+    gcp.preset = "gcp-8b", gcp.text = config_gcp, gcp.thousands = 6431191;
+    config_check_published(&gcp);
+    CHECK_FAILS(onebit_config_parse(&c, config_seventeen, strlen(config_seventeen)), ONEBIT_CONFIG,
+                "layer_modes has 17 entries, but num_layers is 16");
+    CHECK_OK(onebit_config_parse(&c, odd, strlen(odd)));
+    CHECK(!c.use_subln && !c.use_rope && c.layer_modes[0] == ONEBIT_8BIT);
+    CHECK(c.embedding_mode == ONEBIT_F16 && c.arenas_initial == 0);
+}
+
 static void test_config(void) {
     config_test_tables();
     config_test_choices();
@@ -396,4 +500,5 @@ static void test_config(void) {
     config_test_write();
     config_test_check();
     config_test_presets();
+    config_test_published();
 }

@@ -32,6 +32,8 @@ static uint8_t *flow_image(size_t *bytes) {
     *bytes = onebit_trainer_pack(t, words, NULL, 0);
     image = (uint8_t *)malloc(*bytes);
     CHECK(onebit_trainer_pack(t, words, image, *bytes) == *bytes);
+    CHECK(onebit_config_model_bytes(onebit_trainer_config(t), words) == *bytes);
+    CHECK(onebit_config_model_bytes(NULL, words) == 0);
     onebit_trainer_free(t);
     onebit_tokenizer_free(words);
     return image;
@@ -355,6 +357,184 @@ static void flow_test_generate(void) {
     onebit_model_free(m);
 }
 
+/* Two metrics.csv are the same but for the columns of time, the last two. */
+static int flow_same_metrics(const char *a, const char *b) {
+    ob_map one, two;
+    size_t i = 0, j = 0;
+    int same = 1, commas = 0;
+    if (ob_map_open(&one, a) != ONEBIT_OK) return 0;
+    if (ob_map_open(&two, b) != ONEBIT_OK) same = 0;
+    while (same && i < one.bytes && j < two.bytes) {
+        if (one.data[i] != two.data[j]) same = 0;
+        commas = one.data[i] == '\n' ? 0 : commas + (one.data[i] == ',');
+        i++, j++;
+        if (commas < 7) continue; /* behind step .. grad_norm: both go to the end of the line */
+        while (i < one.bytes && one.data[i] != '\n') i++;
+        while (j < two.bytes && two.data[j] != '\n') j++;
+    }
+    same = same && i == one.bytes && j == two.bytes;
+    ob_map_close(&one);
+    if (two.data) ob_map_close(&two);
+    return same;
+}
+
+/* Path of a file in a directory of the run; the last four stay valid. */
+static const char *flow_in(const char *dir, const char *name) {
+    static char paths[4][600];
+    static int next;
+    char *path = paths[next++ & 3];
+    snprintf(path, sizeof paths[0], "%s/%s/%s", flow_dir, dir, name);
+    return path;
+}
+
+/* Copies an output directory as a kill would leave it: what was there at that moment. */
+static void flow_copy(const char *from, const char *to) {
+    static const char *const names[] = {"checkpoint.safetensors", "metrics.csv",
+                                        "checkpoint-6.safetensors", "checkpoint-12.safetensors",
+                                        "model-best.1bit"};
+    ob_map map;
+    size_t i;
+    CHECK_OK(ob_make_directory(flow_in(to, "")));
+    for (i = 0; i < sizeof names / sizeof *names; i++) {
+        if (ob_map_open(&map, flow_in(from, names[i])) != ONEBIT_OK) continue;
+        CHECK_OK(ob_file_write(flow_in(to, names[i]), map.data, map.bytes));
+        ob_map_close(&map);
+    }
+}
+
+/* Copies the output directory in the middle of an update, as a kill there would leave it. */
+typedef struct flow_killer {
+    int at, notes;
+    char last[512];
+} flow_killer;
+
+static int flow_kill(void *user, const onebit_progress *p) {
+    flow_killer *k = (flow_killer *)user;
+    if (p->kind == 's' && p->step.step == k->at) flow_copy("long", "killed");
+    if (p->kind == 'w') k->notes++, snprintf(k->last, sizeof k->last, "%s", p->note);
+    return 0;
+}
+
+static const char *const flow_kept[] = {"checkpoint.safetensors", "checkpoint-6.safetensors",
+                                        "checkpoint-12.safetensors", "checkpoint-18.safetensors",
+                                        "checkpoint-24.safetensors"};
+
+/* Which of these stand in a directory, as bits. */
+static int flow_checkpoints(const char *dir) {
+    int i, bits = 0;
+    for (i = 0; i < 5; i++) bits |= ob_file_exists(flow_in(dir, flow_kept[i])) << i;
+    return bits;
+}
+
+/* A job with checkpoints every 6 updates and validation every 4, so that neither is a multiple of
+   the other; output in dir. */
+static void flow_long_job(onebit_train_job *job, onebit_config *c, onebit_train_options *o,
+                          flow_watch *w, const char *dir, char *text, char *out) {
+    snprintf(text, 300, "%s", flow_path("text.txt"));
+    snprintf(out, 300, "%s", flow_path(dir));
+    flow_job(job, c, o, w, out);
+    job->data_dir = text;
+    o->save_every = 6, o->eval_every = 4, o->log_every = 5, o->keep_best = 1, o->debug_every = 7;
+}
+
+static void flow_test_kill(void) {
+    static const char *const flow_best = "model-best.1bit";
+    static const int moments[] = {7, 11, 12, 20};
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    flow_watch w;
+    flow_killer k;
+    onebit_train_result whole, rest;
+    char text[300], out[300];
+    size_t i;
+    test_case("flow: a run that was killed at any moment and resumed ends with the same files");
+    for (i = 0; i < sizeof moments / sizeof *moments; i++) {
+        flow_long_job(&job, &c, &o, &w, "long", text, out);
+        memset(&k, 0, sizeof k);
+        k.at = moments[i];
+        job.on_progress = flow_kill, job.user = &k;
+        CHECK_OK(onebit_train(&job, &whole));
+        snprintf(out, sizeof out, "%s", flow_path("killed"));
+        job.resume = out, k.at = 0;
+        CHECK_OK(onebit_train(&job, &rest));
+        CHECK(flow_same_file(flow_in("long", "model.1bit"), flow_in("killed", "model.1bit")));
+        CHECK(flow_same_file(flow_in("long", flow_kept[0]), flow_in("killed", flow_kept[0])));
+        CHECK(flow_same_file(flow_in("long", flow_best), flow_in("killed", flow_best)));
+        CHECK(flow_same_metrics(flow_in("long", "metrics.csv"), flow_in("killed", "metrics.csv")));
+        CHECK(rest.train_loss == whole.train_loss && rest.val_loss == whole.val_loss);
+        CHECK(rest.bits_per_byte == whole.bits_per_byte && k.notes == 0);
+    }
+}
+
+static void flow_test_kept(void) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    flow_watch w;
+    flow_killer k;
+    char text[300], out[300];
+    ob_map map;
+    uint8_t *bytes;
+    test_case("flow: keep_checkpoints keeps the last ones, major_every some for ever");
+    flow_long_job(&job, &c, &o, &w, "kept", text, out);
+    o.keep_checkpoints = 2, o.major_every = 12;
+    CHECK_OK(onebit_train(&job, NULL));
+    CHECK(flow_checkpoints("kept") == 1 + 4 + 8 + 16); /* 6 is gone; 12 and 24 are major */
+    CHECK(flow_same_file(flow_in("kept", flow_kept[0]), flow_in("kept", flow_kept[4])));
+    flow_long_job(&job, &c, &o, &w, "major", text, out);
+    o.save_every = 0, o.major_every = 6;
+    CHECK_OK(onebit_train(&job, NULL));
+    CHECK(flow_checkpoints("major") == 31);
+    flow_long_job(&job, &c, &o, &w, "one", text, out);
+    CHECK_OK(onebit_train(&job, NULL));
+    CHECK(flow_checkpoints("one") == 1);
+
+    test_case("flow: a directory is resumed from its newest whole checkpoint");
+    flow_long_job(&job, &c, &o, &w, "kept", text, out);
+    if (!CHECK_OK(ob_map_open(&map, flow_in("kept", flow_kept[0])))) return;
+    bytes = (uint8_t *)malloc(map.bytes);
+    memcpy(bytes, map.data, map.bytes);
+    bytes[map.bytes / 2] ^= 1; /* one bit of one weight */
+    CHECK_OK(ob_file_write(flow_in("kept", flow_kept[0]), bytes, map.bytes));
+    CHECK_OK(ob_file_write(flow_in("kept", flow_kept[4]), bytes, map.bytes / 2));
+    free(bytes);
+    ob_map_close(&map);
+    memset(&k, 0, sizeof k);
+    job.on_progress = flow_kill, job.user = &k;
+    job.resume = flow_in("kept", flow_kept[0]);
+    CHECK_FAILS(onebit_train(&job, NULL), ONEBIT_FORMAT, "damaged");
+    CHECK_OK(onebit_checkpoint_settings(NULL, &o, out, NULL));
+    CHECK(o.major_every == 12 && o.keep_checkpoints == 2);
+    job.resume = out;
+    CHECK_OK(onebit_train(&job, NULL));
+    CHECK(k.notes == 1 && strstr(k.last, "damaged") && strstr(k.last, "from checkpoint-18."));
+    CHECK(flow_same_file(flow_in("kept", "model.1bit"), flow_in("major", "model.1bit")));
+    CHECK(flow_same_metrics(flow_in("kept", "metrics.csv"), flow_in("major", "metrics.csv")));
+    CHECK_OK(ob_make_directory(flow_in("none", "")));
+    job.resume = flow_in("none", "");
+    CHECK_FAILS(onebit_train(&job, NULL), ONEBIT_IO, "none/checkpoint.safetensors: no such file");
+}
+
+static void flow_test_overfit(void) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    onebit_train_result r;
+    flow_watch w;
+    char text[300], out[300];
+    test_case("flow: overfit_one_batch learns the first batch by heart, and stops when it has");
+    flow_long_job(&job, &c, &o, &w, "overfit", text, out);
+    job.tokenizer_kind = "byte", c.vocab_size = 0, c.hidden_size = 64, c.intermediate_size = 128;
+    o.overfit_one_batch = 1, o.max_steps = 400, o.batch_size = 2, o.lr_warmup_steps = 10;
+    CHECK_OK(onebit_train(&job, &r));
+    CHECK(r.steps > 10 && r.steps < 400 && w.count['s'] == r.steps && w.count['e'] == 1);
+
+    test_case("flow: model-best.1bit is not the last model when that one is worse");
+    CHECK(ob_file_exists(flow_in("overfit", "model-best.1bit")));
+    CHECK(!flow_same_file(flow_in("overfit", "model-best.1bit"), flow_in("overfit", "model.1bit")));
+}
+
 static void test_flow(void) {
     snprintf(flow_dir, sizeof flow_dir, "build/test-flow-%ld", ob_process());
     flow_test_hostile();
@@ -362,4 +542,7 @@ static void test_flow(void) {
     flow_test_train();
     flow_test_epochs();
     flow_test_generate();
+    flow_test_kill();
+    flow_test_kept();
+    flow_test_overfit();
 }

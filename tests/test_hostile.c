@@ -957,6 +957,8 @@ static void hostile_misuse_options(void) {
     CHECK_FAILS(onebit_trainer_create(&t, &bad, NULL, NULL), ONEBIT_CONFIG, "layer_modes");
     CHECK(onebit_trainer_bytes(NULL, NULL, NULL) == 0 && onebit_trainer_bytes(&bad, NULL, NULL) == 0);
     CHECK(onebit_trainer_memory(NULL, NULL, NULL, NULL) != ONEBIT_OK);
+    CHECK(onebit_config_model_bytes(NULL, NULL) == 0 && onebit_config_model_bytes(&bad, NULL) == 0);
+    CHECK(onebit_preset_name(-1) == NULL && onebit_preset_name(INT_MAX) == NULL);
     CHECK(t == NULL);
 }
 

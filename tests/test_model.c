@@ -1714,6 +1714,10 @@ static const model_setting model_trainings[] = {
     {'-', "eval_every", "5", "", ""},
     {'-', "eval_batches", "5", "", ""},
     {'-', "save_every", "5", "", ""},
+    {'-', "keep_checkpoints", "5", "", ""}, /* these four: see test_flow.c */
+    {'-', "major_every", "5", "", ""},
+    {'-', "keep_best", "1", "", ""},
+    {'-', "overfit_one_batch", "1", "", ""},
     {'-', "log_every", "5", "", ""},
     {'-', "debug_every", "5", "", ""},
 };
