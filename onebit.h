@@ -9880,9 +9880,9 @@ static size_t ob_write_tokenizer(const void *object, char *out, size_t size) {
 /* From the field table, so a new option is saved without a change here. */
 static size_t ob_write_options(const void *object, char *out, size_t size) {
     ob_out o = ob_out_on(out, size);
-    ob_out_text(&o, "{");
+    ob_out_text(&o, "{\n");
     ob_fields_write(&o, ONEBIT_TABLE_TRAIN, object);
-    ob_out_text(&o, "}");
+    ob_out_text(&o, "\n}\n");
     return o.n;
 }
 
@@ -10681,8 +10681,8 @@ static void ob_svg_chars(ob_buffer *out, const char *text, size_t n) {
     while (n) {
         uint32_t code;
         size_t used = ob_utf8_decode(text, n, &code);
-        int bad = (code < 32 && code != '\n' && code != '\t') || (code >= 127 && code < 160) || code == 0xFFFEu ||
-                  code == 0xFFFFu || code > 0x10FFFFu;
+        int bad = (code < 32 && code != '\n' && code != '\t') || (code >= 127 && code < 160) ||
+                  code == 0xFFFEu || code == 0xFFFFu || code > 0x10FFFFu;
         if (code == '<') ob_buffer_text(out, "&lt;");
         else if (code == '>') ob_buffer_text(out, "&gt;");
         else if (code == '&') ob_buffer_text(out, "&amp;");
@@ -11089,9 +11089,10 @@ static ob_code_row *ob_csv_codes(const ob_buffer *text, size_t *count) {
 /* ---- report.html: a run on one page ----
    One file without scripts and without other files, for people: it is read on a phone, printed,
    sent by mail. Text of any origin passes ob_svg_chars and stands between tags, never in an
-   attribute. Pictures have the page's colours through classes, light or dark as the reader likes. */
+   attribute. Pictures have the page's colours through classes, light or dark as the reader
+   likes. */
 
-/* The measured columns of metrics.csv, [n] each; NaN where nothing was measured. lr is in 1/1000. */
+/* The measured columns of metrics.csv, [n] each; NaN where nothing was measured; lr in 1/1000. */
 typedef struct ob_curves {
     const double *step, *loss, *val, *lr, *norm;
     size_t n;
@@ -11125,7 +11126,8 @@ static void ob_report_style(ob_buffer *out) {
         "--line:#e3e4e0;--axis:#8c9199;--train:#2f6fb5;--val:#d1495b;--twin:#12876a;"
         "--twinval:#7d4cb8;--ref:#b56f14;--minus:#3f7fc4;--zero:#d5d8d2;--plus:#e39033;"
         "--flip:#6b6f78;--warn:#8a4b08}\n"
-        "@media(prefers-color-scheme:dark){:root{--page:#121416;--panel:#1b1e21;--ink:#eceef0;"
+        "@media screen and (prefers-color-scheme:dark){:root{--page:#121416;--panel:#1b1e21;"
+        "--ink:#eceef0;"
         "--soft:#a7adb5;--line:#2e3338;--axis:#6b7178;--train:#6ea8e6;--val:#f0808d;"
         "--twin:#45cfa4;--twinval:#c79bf2;--ref:#e3a857;--minus:#5b9be0;--zero:#40464d;"
         "--plus:#eda24b;--flip:#9aa1aa;--warn:#e3a857}}\n"
@@ -11135,7 +11137,8 @@ static void ob_report_style(ob_buffer *out) {
         "p{margin:4px 0 12px}.soft,figcaption span,.tile span,.keys{color:var(--soft)}\n"
         ".board{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),"
         "1fr))}.tiles{grid-template-columns:repeat(auto-fill,minmax(150px,1fr))}"
-        ".layers{grid-template-columns:repeat(auto-fill,minmax(160px,1fr))}\n");
+        ".layers{grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}.layers figure{max-width:"
+        "260px}@media(min-width:900px){.tiles{grid-template-columns:repeat(5,1fr)}}\n");
     ob_buffer_text(
         out,
         "figure,.tile,.card{margin:0;padding:10px 12px;background:var(--panel);border:1px solid "
@@ -11167,9 +11170,11 @@ static void ob_report_style(ob_buffer *out) {
         "th,td{padding:6px 12px;text-align:right;border-top:1px solid var(--line)}"
         "th:first-child{text-align:left;font-weight:400}thead th{border:0;color:var(--soft);"
         "font-weight:600}\n"
-        "@page{margin:14mm}@media print{body{padding:0;max-width:none;font-size:11pt;background:"
+        "@media(max-width:500px){svg{font-size:16px}}@page{margin:14mm}\n"
+        "@media print{body{padding:0 2px;max-width:none;font-size:11pt;background:"
         "#fff;-webkit-print-color-adjust:exact;print-color-adjust:exact}h2{break-after:avoid}"
-        ".board{grid-template-columns:1fr 1fr}.tiles,.layers{grid-template-columns:repeat(4,1fr)}}\n"
+        ".board{grid-template-columns:1fr 1fr}.tiles,.layers{grid-template-columns:repeat(4,1fr)}"
+        "}\n"
         "</style>\n");
 }
 
@@ -11240,8 +11245,8 @@ static void ob_report_top(ob_buffer *out, const ob_report *r) {
     }
 }
 
-/* One curve of a picture. kind and dot are classes. smooth: 0 = as measured, stepping over gaps; 1 =
-   smoothed; 2 = smoothed, and the measured one behind it. dot: also a dot at each value, or NULL. */
+/* One curve of a picture. kind and dot are classes; dot NULL = no dots at the values. smooth: 0 =
+   as measured, stepping over gaps; 1 = smoothed; 2 = smoothed, and the measured one behind it. */
 typedef struct ob_line {
     const char *kind, *dot;
     const double *x, *y;
@@ -11268,7 +11273,7 @@ static void ob_report_line(const ob_plot *p, const ob_line *l) {
    unique on the page, caption its title in HTML. */
 static void ob_report_plot(ob_buffer *out, const char *name, const char *caption,
                            const ob_line *lines, int count, double reference) {
-    ob_plot p = ob_plot_open(out, 50.0, 470.0, 10.0, 232.0);
+    ob_plot p = ob_plot_open(out, 50.0, 464.0, 10.0, 232.0);
     int i;
     for (i = 0; i < count; i++)
         ob_plot_curve(&p, lines[i].x, lines[i].y, lines[i].n, lines[i].smooth > 0);
@@ -11276,7 +11281,7 @@ static void ob_report_plot(ob_buffer *out, const char *name, const char *caption
     ob_plot_settle(&p);
     ob_buffer_format(out,
                      "<figure><figcaption>%s</figcaption>\n<svg viewBox=\"0 0 480 258\" role="
-                     "\"img\"><clipPath id=\"%s\"><rect x=\"50\" y=\"10\" width=\"421\" height="
+                     "\"img\"><clipPath id=\"%s\"><rect x=\"50\" y=\"10\" width=\"415\" height="
                      "\"222\"/></clipPath>\n",
                      caption, name);
     ob_svg_axes(&p, 5, 5);
@@ -11432,6 +11437,10 @@ static void ob_report_codes(ob_buffer *out, const ob_report *r) {
 /* Texts by the deployed weights, the newest last; the prompt is set off. */
 static void ob_report_samples(ob_buffer *out, const ob_report *r) {
     const char *p = r->samples->n ? r->samples->p : "", *end = p + r->samples->n, *count = p;
+    static const char *const before[] = {"<div class=\"card\"><div class=\"small soft\">step ",
+                                         "</div><pre><span class=\"prompt\">", "</span>"};
+    static const char *const after[] = {"", "</div></div>\n", "</span></pre></div>\n",
+                                        "</pre></div>\n"};
     ob_buffer cell = ob_buffer_new(&out->env);
     int ended, records = 0, record;
     while (count < end) records += ob_csv_cell(&count, end, &cell) != ',';
@@ -11441,15 +11450,11 @@ static void ob_report_samples(ob_buffer *out, const ob_report *r) {
         do {
             ended = ob_csv_cell(&p, end, &cell);
             if (!shown || column > 2) continue;
-            ob_buffer_text(out, column == 0   ? "<div class=\"card\"><div class=\"small soft\">step "
-                                : column == 1 ? "</div><pre><span class=\"prompt\">"
-                                              : "</span>");
+            ob_buffer_text(out, before[column]);
             if (!cell.failed) ob_svg_chars(out, cell.p, cell.n);
             column++;
         } while (ended == ',');
-        if (shown) ob_buffer_text(out, column == 1   ? "</div></div>\n"
-                                       : column == 2 ? "</span></pre></div>\n"
-                                                     : "</pre></div>\n");
+        if (shown) ob_buffer_text(out, after[column]); /* of a row that is cut short, too */
     }
     ob_buffer_free(&cell);
 }
@@ -12070,6 +12075,7 @@ static ob_figures ob_run_figures(const ob_run_state *r) {
         f.val_loss = m->val_loss;
         f.bits_per_byte = ob_is_number(m->bits_per_byte) ? m->bits_per_byte : 0.0;
     }
+    if (r->trainer) f.steps = onebit_trainer_steps(r->trainer); /* the last row may be older */
     if (r->train_loss > 0) f.train_loss = r->train_loss;
     f.epochs = r->tokens ? f.tokens / (double)r->tokens : 0.0;
     f.parameters = (double)onebit_config_parameters(&r->config);
@@ -12276,30 +12282,44 @@ static void ob_note_tell(ob_run_state *r, const onebit_step_report *step, ob_out
 #define OB_FLIPS     0.01 /* per 100 updates */
 #define OB_FLIP_SPAN 50.0 /* updates; over fewer a rate means little */
 
+/* First row of the newest counts that together span OB_FLIP_SPAN updates, and that span; 0 = the
+   run was shorter. */
+static double ob_code_span(const ob_code_row *rows, size_t n, size_t *first) {
+    double last = n ? rows[n - 1].step : 0.0;
+    size_t i = n;
+    for (*first = n; i > 0; i--) {
+        double before = i > 1 ? rows[i - 2].step : 0.0;
+        if (before >= rows[i - 1].step) continue; /* not the first row of its count */
+        *first = i - 1;
+        if (last - before >= OB_FLIP_SPAN) return last - before;
+    }
+    return 0.0;
+}
+
 /* Says after the last update what the codes look like when it is unusual, one line for each of: too
-   many zeros, too few, codes that have not settled. The last is read from the newest count that
-   spans enough updates. */
+   many zeros, too few, codes that have not settled. */
 static void ob_run_health_codes(ob_run_state *r, const onebit_step_report *step) {
     char many[512], few[512], loose[512];
     ob_out too_many = ob_out_on(many, sizeof many), too_few = ob_out_on(few, sizeof few);
     ob_out unsettled = ob_out_on(loose, sizeof loose);
-    size_t n, i, from = 0;
+    size_t n, i, first;
     ob_code_row *rows = ob_csv_codes(&r->codes, &n);
-    double before = 0.0, span = 0.0, at = 0.0;
-    for (i = 0; i < n; i++) { /* each count is a run of rows of one step */
-        if (i > 0 && rows[i].step <= rows[i - 1].step) continue;
-        if (rows[i].step - before >= OB_FLIP_SPAN)
-            span = rows[i].step - before, at = rows[i].step, from = i;
-        before = rows[i].step;
-    }
-    for (i = 0; i < n; i++) {
-        int layer = (int)rows[i].layer;
-        if (span > 0 && i >= from && rows[i].step <= at && rows[i].flipped * 100 / span > OB_FLIPS)
-            ob_note_layer(&unsettled, "codes still change, over 1 % per 100 steps in layers", layer);
-        if (rows[i].step < before || r->config.layer_modes[layer] != ONEBIT_TERNARY) continue;
-        if (rows[i].zero > OB_ZERO_MANY)
+    double span = ob_code_span(rows, n, &first);
+    int layer;
+    for (layer = 0; layer < r->config.num_layers; layer++) {
+        double flips = 0.0, zero = -1.0;
+        for (i = 0; i < n; i++) {
+            if ((int)rows[i].layer != layer) continue;
+            zero = rows[i].zero;
+            if (i >= first) flips += rows[i].flipped;
+        }
+        if (span > 0 && flips * 100.0 / span > OB_FLIPS)
+            ob_note_layer(&unsettled, "codes still change, over 1 % per 100 steps in layers",
+                          layer);
+        if (zero < 0 || r->config.layer_modes[layer] != ONEBIT_TERNARY) continue;
+        if (zero > OB_ZERO_MANY)
             ob_note_layer(&too_many, "over 60 % of the weights are 0 in layers", layer);
-        if (rows[i].zero < OB_ZERO_FEW)
+        if (zero < OB_ZERO_FEW)
             ob_note_layer(&too_few, "under 5 % of the weights are 0 in layers", layer);
     }
     ob_note_tell(r, step, &too_many, "they hardly work; fewer --num-layers may do as well");
@@ -12572,11 +12592,12 @@ static void ob_run_close(ob_run_state *r) {
     ob_buffer_free(&r->warnings);
 }
 
-/* Final figures. */
+/* Final figures: those of the metrics, which a run resumed after its last update has too. */
 static void ob_run_result(const ob_run_state *r, onebit_train_result *out) {
+    ob_figures f = ob_run_figures(r);
     memset(out, 0, sizeof *out);
-    out->train_loss = r->train_loss, out->val_loss = r->val_loss;
-    out->bits_per_byte = r->bits_per_byte;
+    out->train_loss = f.train_loss, out->val_loss = f.val_loss;
+    out->bits_per_byte = f.bits_per_byte;
     out->seconds = ob_seconds() - r->start;
     out->parameters = onebit_config_parameters(&r->config);
     out->model_bytes = onebit_trainer_pack(r->trainer, r->tokenizer, NULL, 0);

@@ -57,6 +57,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_model.c"
 #include "test_golden.c"
 #include "test_flow.c"
+#include "test_report.c"
 #if defined(__has_include)
 #if __has_include("test_session.c")
 #include "test_session.c"
@@ -79,6 +80,7 @@ static const test_floor test_floors[] = {
     {"model", test_model},
     {"golden", test_golden},
     {"flow", test_flow},
+    {"report", test_report},
 #ifdef TEST_HAS_SESSION
     {"session", test_session},
 #endif

@@ -1174,6 +1174,8 @@ static const model_setting model_trainings[] = {
     {'-', "save_every", "5", "", ""},
     {'-', "log_every", "5", "", ""},
     {'-', "debug_every", "5", "", ""},
+    {'-', "sample_every", "5", "", ""},
+    {'-', "report", "0", "", ""},
 };
 
 static void model_check_setting(onebit_table table, const model_setting *s) {
