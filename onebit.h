@@ -10694,9 +10694,7 @@ static void ob_svg_chars(ob_buffer *out, const char *text, size_t n) {
         n -= used;
     }
 }
-static void ob_svg_text(ob_buffer *out, const char *text) {
-    ob_svg_chars(out, text, strlen(text));
-}
+static void ob_svg_text(ob_buffer *out, const char *text) { ob_svg_chars(out, text, strlen(text)); }
 
 /* Pixel of a datum. */
 static double ob_plot_x(const ob_plot *p, double x) {
@@ -11164,7 +11162,8 @@ static void ob_report_style(ob_buffer *out) {
         out,
         "pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.45 ui-monospace,"
         "Menlo,Consolas,monospace}.card+.card{margin-top:8px}.board .card{margin-top:0}"
-        ".prompt{color:var(--soft)}.warn{border-left:4px solid var(--ref);color:var(--warn)}"
+        ".prompt{color:var(--soft)}.warn{margin-top:12px;border-left:4px solid var(--ref);"
+        "color:var(--warn)}sup{line-height:0}"
         "table{border-collapse:collapse;width:100%;background:var(--panel);border:1px solid "
         "var(--line)}.wide{overflow-x:auto}"
         "th,td{padding:6px 12px;text-align:right;border-top:1px solid var(--line)}"
@@ -11297,8 +11296,8 @@ static void ob_report_plot(ob_buffer *out, const char *name, const char *caption
 static void ob_report_losses(ob_line line[2], const ob_curves *c, double from, int twin) {
     size_t i = 0;
     while (i < c->n && c->step[i] < from) i++;
-    line[0] = ob_line_of(twin ? "twin" : "train", NULL, c->step + i, c->loss + i, c->n - i,
-                         twin ? 1 : 2);
+    line[0] =
+        ob_line_of(twin ? "twin" : "train", NULL, c->step + i, c->loss + i, c->n - i, twin ? 1 : 2);
     line[1] = ob_line_of(twin ? "twinval" : "val", twin ? "twindot" : "dot", c->step + i,
                          c->val + i, c->n - i, 0);
 }
@@ -11377,7 +11376,7 @@ static void ob_report_area(ob_buffer *out, const char *name, int kind, const ob_
 static void ob_report_share(ob_buffer *out, const char *name, double v) {
     ob_buffer_text(out, name);
     ob_svg_fixed(out, 100.0 * v, 0);
-    ob_buffer_text(out, " %");
+    ob_buffer_text(out, "&#160;%");
 }
 
 /* One layer: -1 at the bottom, 0, +1 on top; below them the flips; then the last row in words. */
@@ -11397,9 +11396,9 @@ static void ob_report_layer(ob_buffer *out, const ob_report *r, const ob_code_ro
     ob_report_area(out, "flip", 'f', rows, n, layer, 88.0, 32.0, most);
     ob_buffer_text(out, "<path class=\"axis\" d=\"M0 120.5H200\"/></svg>\n<div class=\"small "
                         "soft\">");
-    ob_report_share(out, "&#8722;1 ", last->minus);
-    ob_report_share(out, ", 0 ", last->zero);
-    ob_report_share(out, ", +1 ", last->plus);
+    ob_report_share(out, "&#8722;1&#160;", last->minus);
+    ob_report_share(out, ", 0&#160;", last->zero);
+    ob_report_share(out, ", +1&#160;", last->plus);
     ob_buffer_text(out, "</div></figure>\n");
 }
 
@@ -11808,9 +11807,9 @@ typedef struct ob_run_state {
     double start, unigram, val_loss, bits_per_byte, train_loss;
     double clock_tokens, clock_seconds, speed;
     int warned; /* the loss warning comes once */
-    ob_buffer codes, samples;          /* rows of codes.csv and samples.csv, without head */
-    ob_buffer warnings;                /* told so far, one per line */
-    size_t model_bytes;                /* of model.1bit, as of the last report */
+    ob_buffer codes, samples;         /* rows of codes.csv and samples.csv, without head */
+    ob_buffer warnings;               /* told so far, one per line */
+    size_t model_bytes;               /* of model.1bit, as of the last report */
     struct ob_run_state *main, *twin; /* whose float32 twin this is; its twin; or NULL */
 } ob_run_state;
 
@@ -12222,9 +12221,8 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
    codes.csv. */
 static void ob_run_tell_codes(ob_run_state *r, const onebit_step_report *step, int layer,
                               const onebit_code_report *sum, double n) {
-    const double column[OB_CODE_COLUMNS] = {
-        (double)step->step, (double)layer, sum->minus / n, sum->zero / n, sum->plus / n,
-        sum->flipped / n};
+    const double column[OB_CODE_COLUMNS] = {(double)step->step, (double)layer, sum->minus / n,
+                                            sum->zero / n,      sum->plus / n, sum->flipped / n};
     char note[128], cell[64];
     int i;
     for (i = 0; i < OB_CODE_COLUMNS; i++) {
@@ -12366,8 +12364,7 @@ static onebit_status ob_run_continue(ob_run_state *r, const onebit_model *model,
     o.sample.seed = r->options.seed;
     status = onebit_session_create(&session, model, &so, &r->env);
     if (status == ONEBIT_OK) status = onebit_session_eval(session, ids, (size_t)count, NULL);
-    if (status == ONEBIT_OK)
-        status = onebit_generate(session, "", &o, ob_run_collect, text, NULL);
+    if (status == ONEBIT_OK) status = onebit_generate(session, "", &o, ob_run_collect, text, NULL);
     onebit_session_free(session);
     return status;
 }

@@ -150,7 +150,7 @@ static void report_check_page(const char *run, const onebit_train_result *result
     CHECK(strstr(page, want) && report_last(metrics, 3) == result->val_loss);
     snprintf(want, sizeof want, "<b>%.4f</b><span>bits", report_last(metrics, 4));
     CHECK(strstr(page, want) != NULL);
-    snprintf(want, sizeof want, "+1 %.0f %%", 100 * report_last(codes, 4));
+    snprintf(want, sizeof want, "+1&#160;%.0f&#160;%%", 100 * report_last(codes, 4));
     CHECK(strstr(page, want) != NULL);
     CHECK(report_count(codes, "\n") == 1 + 2 * 6); /* layers x counts */
     CHECK(strncmp(samples, OB_SAMPLES_HEAD "5,\"", strlen(OB_SAMPLES_HEAD) + 3) == 0);
@@ -200,8 +200,8 @@ static void report_test_runs(void) {
     job.command = "a <b> --flag";
     CHECK_OK(onebit_train(&job, &result));
     CHECK(flow_same_file(report_path("halves", "codes.csv"), report_path("whole", "codes.csv")));
-    CHECK(flow_same_file(report_path("halves", "samples.csv"),
-                         report_path("whole", "samples.csv")));
+    CHECK(
+        flow_same_file(report_path("halves", "samples.csv"), report_path("whole", "samples.csv")));
     report_check_page("halves", &result);
 
     test_case("report: sample_every 0 = at each quarter, -1 = never; debug_every 0 has no codes");
