@@ -11804,13 +11804,13 @@ typedef struct ob_run_state {
     int32_t *inputs, *targets; /* one micro-batch */
     ob_metric *metrics; /* rows of metrics.csv, all of the run */
     size_t metric_count, metric_room;
-    double start, unigram, val_loss, bits_per_byte, train_loss;
-    double clock_tokens, clock_seconds, speed;
-    int warned; /* the loss warning comes once */
     ob_buffer codes, samples;         /* rows of codes.csv and samples.csv, without head */
     ob_buffer warnings;               /* told so far, one per line */
     size_t model_bytes;               /* of model.1bit, as of the last report */
     struct ob_run_state *main, *twin; /* whose float32 twin this is; its twin; or NULL */
+    double start, unigram, val_loss, bits_per_byte, train_loss;
+    double clock_tokens, clock_seconds, speed;
+    int warned; /* the loss warning comes once */
 } ob_run_state;
 
 /* Tells the caller; non-zero when it wants to stop. */
@@ -11993,46 +11993,6 @@ static void ob_run_old_metrics(ob_run_state *r) {
     ob_map_close(&map);
 }
 
-/* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
-   that a viewer may reload them while the run goes on. An empty cell means: not measured at this
-   step. */
-static onebit_status ob_run_write_metrics(ob_run_state *r) {
-    static const char *const label[1] = {"unigram entropy"};
-    ob_buffer csv = ob_buffer_new(&r->env), svg = ob_buffer_new(&r->env);
-    size_t n = r->metric_count, i, bytes = n * sizeof(double);
-    double *x = (double *)ob_alloc(&r->env, 3 * bytes + 64), *train = x + n, *val = train + n;
-    char path[OB_PATH_MAX], title[128], cell[64];
-    onebit_status status = x ? ONEBIT_OK : ONEBIT_MEMORY;
-    ob_buffer_text(&csv, OB_METRIC_HEAD);
-    for (i = 0; x && i < n; i++) {
-        double column[OB_METRIC_COLUMNS];
-        int c;
-        memcpy(column, r->metrics + i, sizeof column);
-        for (c = 0; c < OB_METRIC_COLUMNS; c++) {
-            ob_out o = ob_out_on(cell, sizeof cell);
-            if (column[c] == column[c]) ob_out_number(&o, column[c]);
-            ob_buffer_add(&csv, cell, o.n);
-            ob_buffer_text(&csv, c + 1 < OB_METRIC_COLUMNS ? "," : "\n");
-        }
-        x[i] = r->metrics[i].step, train[i] = r->metrics[i].loss, val[i] = r->metrics[i].val_loss;
-    }
-    snprintf(title, sizeof title, "%.1f M parameters, %d steps",
-             (double)onebit_config_parameters(&r->config) / 1e6, onebit_trainer_steps(r->trainer));
-    if (x) ob_svg_curve(&svg, x, train, val, n, title, label, &r->unigram, 1);
-    if (csv.failed || svg.failed) status = ONEBIT_MEMORY;
-    if (status != ONEBIT_OK) ob_fail(status, "metrics: no memory");
-    if (status == ONEBIT_OK)
-        status = ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv");
-    if (status == ONEBIT_OK) status = ob_file_write(path, csv.p, csv.n);
-    if (status == ONEBIT_OK)
-        status = ob_path_join(path, sizeof path, r->job->output_dir, "loss.svg");
-    if (status == ONEBIT_OK && n > 0) status = ob_file_write(path, svg.p, svg.n);
-    ob_release(&r->env, x);
-    ob_buffer_free(&csv);
-    ob_buffer_free(&svg);
-    return status;
-}
-
 /* A file beside the checkpoint that the job resumes from. */
 static onebit_status ob_run_beside(const ob_run_state *r, char *path, size_t size,
                                    const char *name) {
@@ -12163,6 +12123,46 @@ static onebit_status ob_run_write_report(ob_run_state *r) {
     OB_TRY(ob_run_write_rows(r, "samples.csv", OB_SAMPLES_HEAD, &r->samples));
     OB_TRY(ob_run_write_page(r));
     return r->main ? ob_run_write_page(r->main) : ONEBIT_OK;
+}
+
+/* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
+   that a viewer may reload them while the run goes on. An empty cell means: not measured at this
+   step. */
+static onebit_status ob_run_write_metrics(ob_run_state *r) {
+    static const char *const label[1] = {"unigram entropy"};
+    ob_buffer csv = ob_buffer_new(&r->env), svg = ob_buffer_new(&r->env);
+    size_t n = r->metric_count, i, bytes = n * sizeof(double);
+    double *x = (double *)ob_alloc(&r->env, 3 * bytes + 64), *train = x + n, *val = train + n;
+    char path[OB_PATH_MAX], title[128], cell[64];
+    onebit_status status = x ? ONEBIT_OK : ONEBIT_MEMORY;
+    ob_buffer_text(&csv, OB_METRIC_HEAD);
+    for (i = 0; x && i < n; i++) {
+        double column[OB_METRIC_COLUMNS];
+        int c;
+        memcpy(column, r->metrics + i, sizeof column);
+        for (c = 0; c < OB_METRIC_COLUMNS; c++) {
+            ob_out o = ob_out_on(cell, sizeof cell);
+            if (column[c] == column[c]) ob_out_number(&o, column[c]);
+            ob_buffer_add(&csv, cell, o.n);
+            ob_buffer_text(&csv, c + 1 < OB_METRIC_COLUMNS ? "," : "\n");
+        }
+        x[i] = r->metrics[i].step, train[i] = r->metrics[i].loss, val[i] = r->metrics[i].val_loss;
+    }
+    snprintf(title, sizeof title, "%.1f M parameters, %d steps",
+             (double)onebit_config_parameters(&r->config) / 1e6, onebit_trainer_steps(r->trainer));
+    if (x) ob_svg_curve(&svg, x, train, val, n, title, label, &r->unigram, 1);
+    if (csv.failed || svg.failed) status = ONEBIT_MEMORY;
+    if (status != ONEBIT_OK) ob_fail(status, "metrics: no memory");
+    if (status == ONEBIT_OK)
+        status = ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv");
+    if (status == ONEBIT_OK) status = ob_file_write(path, csv.p, csv.n);
+    if (status == ONEBIT_OK)
+        status = ob_path_join(path, sizeof path, r->job->output_dir, "loss.svg");
+    if (status == ONEBIT_OK && n > 0) status = ob_file_write(path, svg.p, svg.n);
+    ob_release(&r->env, x);
+    ob_buffer_free(&csv);
+    ob_buffer_free(&svg);
+    return status;
 }
 
 /* Checkpoint and metrics. */
