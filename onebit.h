@@ -251,7 +251,10 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(BOOL, overfit_one_batch, 0, 0, 1,                                                            \
       "health check: only the first batch, until its loss is below 0.1")                           \
     X(INT, log_every, 10, 1, 1 << 30, "metrics line every so many updates")                        \
-    X(INT, debug_every, 100, 0, 1 << 30, "code shares and flips every so many updates; 0 = off")
+    X(INT, debug_every, 100, 0, 1 << 30, "code shares and flips every so many updates; 0 = off")   \
+    X(INT, sample_every, 0, -1, 1 << 30,                                                           \
+      "text written every so many updates; 0 = at each quarter of the run, -1 = never")            \
+    X(BOOL, report, 1, 0, 1, "report.html, with codes.csv and samples.csv")
 
 #define ONEBIT_SAMPLE_FIELDS(X)                                                                    \
     X(INT, max_tokens, 256, 1, 1 << 20, "tokens to generate at most")                              \
@@ -843,6 +846,7 @@ typedef struct onebit_progress {
     double tokens_per_second;
     double epoch;
     const char *note;
+    int twin; /* 1 = this is the float32 twin */
 } onebit_progress;
 
 /* Everything onebit_train needs; NULL fields take defaults. */
@@ -859,6 +863,8 @@ typedef struct onebit_train_job {
     int (*on_progress)(void *user,
                        const onebit_progress *progress); /* non-zero = stop, checkpoint kept */
     void *user;
+    int twin;            /* 1 = then train the float32 twin too, into output_dir/twin */
+    const char *command; /* how the run was called, for the report; NULL = not told */
 } onebit_train_job;
 ONEBIT_API onebit_train_job onebit_train_job_default(void);
 
@@ -867,13 +873,17 @@ typedef struct onebit_train_result {
     double train_loss, val_loss, bits_per_byte, seconds;
     size_t parameters, model_bytes;
     int steps;
+    double twin_val_loss, twin_bits_per_byte, twin_seconds; /* 0 = no twin */
+    size_t twin_model_bytes;
 } onebit_train_result;
 
 /* Text in, model out: loads data, trains or loads the tokenizer, trains, and writes into
    output_dir: model.1bit, model.safetensors, config.json, tokenizer.json, checkpoint.safetensors,
-   metrics.csv, loss.svg; when asked for, checkpoint-STEP.safetensors and model-best.1bit. Each file
-   is replaced atomically. A run that was killed and resumed ends with the same files as one that
-   was not, but for the times in metrics.csv. */
+   metrics.csv, loss.svg, report.html, codes.csv, samples.csv; when asked for,
+   checkpoint-STEP.safetensors and model-best.1bit. Each file is replaced atomically. A run that was
+   killed and resumed ends with the same files as one that was not, but for the times in
+   metrics.csv. A twin differs in one thing: the matrices of its blocks are float32. It is trained
+   after the model, with the same seed, data order and options. */
 ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_result *result);
 
 #ifdef __cplusplus
@@ -12395,9 +12405,9 @@ static size_t ob_write_tokenizer(const void *object, char *out, size_t size) {
 /* From the field table, so a new option is saved without a change here. */
 static size_t ob_write_options(const void *object, char *out, size_t size) {
     ob_out o = ob_out_on(out, size);
-    ob_out_text(&o, "{");
+    ob_out_text(&o, "{\n");
     ob_fields_write(&o, ONEBIT_TABLE_TRAIN, object);
-    ob_out_text(&o, "}");
+    ob_out_text(&o, "\n}\n");
     return o.n;
 }
 
@@ -14035,16 +14045,17 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
 
 /* ---- loss.svg: the training curve as a self-contained picture ---- */
 
-/* Plot area inside the 800 x 440 picture, and the ranges that it shows. */
+/* Plot area inside the 800 x 440 picture. */
 #define OB_PLOT_LEFT   62.0
 #define OB_PLOT_RIGHT  780.0
 #define OB_PLOT_TOP    56.0
 #define OB_PLOT_BOTTOM 392.0
 
-/* x are steps, y nats per token; SVG's y axis points down, which ob_plot_y turns round. */
+/* x are steps, y mostly nats per token; SVG's y axis points down, which ob_plot_y turns round. */
 typedef struct ob_plot {
     ob_buffer *out;
-    double x0, x1, y0, y1; /* data at the left, right, bottom and top edge */
+    double left, right, top, bottom; /* pixels of the plot area */
+    double x0, x1, y0, y1;           /* data at its left, right, bottom and top edge */
 } ob_plot;
 
 /* Neither NaN nor infinite; gaps in a curve are NaN. */
@@ -14063,30 +14074,33 @@ static void ob_svg_fixed(ob_buffer *out, double v, int decimals) {
     if (decimals) ob_buffer_format(out, ".%0*ld", decimals, (long)(n % scale));
 }
 
-/* Text of any origin: what XML reserves is escaped, what is not printable becomes '?'. */
-static void ob_svg_text(ob_buffer *out, const char *text) {
-    size_t n = strlen(text);
+/* Text of any origin, for XML and HTML: what they reserve is escaped, lines stay lines, and what
+   is no printable character becomes '?'. */
+static void ob_svg_chars(ob_buffer *out, const char *text, size_t n) {
     while (n) {
         uint32_t code;
         size_t used = ob_utf8_decode(text, n, &code);
+        int bad = (code < 32 && code != '\n' && code != '\t') || (code >= 127 && code < 160) ||
+                  code == 0xFFFEu || code == 0xFFFFu || code > 0x10FFFFu;
         if (code == '<') ob_buffer_text(out, "&lt;");
         else if (code == '>') ob_buffer_text(out, "&gt;");
         else if (code == '&') ob_buffer_text(out, "&amp;");
-        else if (code < 32 || code == 0xFFFEu || code >= 0xFFFFu) {
-            if (code < 0x10000u || code > 0x10FFFFu) ob_buffer_text(out, "?");
-            else ob_buffer_add(out, text, used);
-        } else ob_buffer_add(out, text, used);
+        else if (code == '"') ob_buffer_text(out, "&quot;");
+        else if (code == '\'') ob_buffer_text(out, "&#39;");
+        else if (bad) ob_buffer_text(out, "?");
+        else ob_buffer_add(out, text, used);
         text += used;
         n -= used;
     }
 }
+static void ob_svg_text(ob_buffer *out, const char *text) { ob_svg_chars(out, text, strlen(text)); }
 
 /* Pixel of a datum. */
 static double ob_plot_x(const ob_plot *p, double x) {
-    return OB_PLOT_LEFT + (x - p->x0) / (p->x1 - p->x0) * (OB_PLOT_RIGHT - OB_PLOT_LEFT);
+    return p->left + (x - p->x0) / (p->x1 - p->x0) * (p->right - p->left);
 }
 static double ob_plot_y(const ob_plot *p, double y) {
-    return OB_PLOT_BOTTOM - (y - p->y0) / (p->y1 - p->y0) * (OB_PLOT_BOTTOM - OB_PLOT_TOP);
+    return p->bottom - (y - p->y0) / (p->y1 - p->y0) * (p->bottom - p->top);
 }
 
 /* The nearest distance of ticks 1, 2 or 5 times a power of ten that gives about n of them in span.
@@ -14114,21 +14128,30 @@ static double ob_plot_smooth(double *mean, double v, size_t i, size_t n) {
     return *mean;
 }
 
-/* Ranges: all of x; y from the smoothed loss, validation and reference lines (a single wild raw
-   value does not flatten the picture), with some air. Empty data give 0..1. */
-static void ob_plot_ranges(ob_plot *p, const double *x, const double *train, const double *val,
-                           size_t n, const double *lines, int line_count) {
-    double mean = NAN, air;
+/* A plot area without data. */
+static ob_plot ob_plot_open(ob_buffer *out, double left, double right, double top, double bottom) {
+    ob_plot p;
+    p.out = out;
+    p.left = left, p.right = right, p.top = top, p.bottom = bottom;
+    p.x0 = p.y0 = DBL_MAX;
+    p.x1 = p.y1 = -DBL_MAX;
+    return p;
+}
+
+/* Makes the ranges hold a curve: all of x; y smoothed when it is shown so, that a single wild raw
+   value does not flatten the picture. */
+static void ob_plot_curve(ob_plot *p, const double *x, const double *y, size_t n, int smooth) {
+    double mean = NAN;
     size_t i;
-    int k;
-    p->x0 = p->y0 = DBL_MAX;
-    p->x1 = p->y1 = -DBL_MAX;
     for (i = 0; i < n; i++) {
         ob_plot_hold(x[i], &p->x0, &p->x1);
-        if (train) ob_plot_hold(ob_plot_smooth(&mean, train[i], i, n), &p->y0, &p->y1);
-        if (val) ob_plot_hold(val[i], &p->y0, &p->y1);
+        ob_plot_hold(smooth ? ob_plot_smooth(&mean, y[i], i, n) : y[i], &p->y0, &p->y1);
     }
-    for (k = 0; k < line_count; k++) ob_plot_hold(lines[k], &p->y0, &p->y1);
+}
+
+/* After the last curve: some air above and below. Empty data give 0..1. */
+static void ob_plot_settle(ob_plot *p) {
+    double air;
     if (p->x0 > p->x1) p->x0 = 0.0, p->x1 = 1.0;
     if (p->y0 > p->y1) p->y0 = 0.0, p->y1 = 1.0;
     if (p->x1 - p->x0 < 1e-9) p->x1 = p->x0 + 1.0;
@@ -14180,7 +14203,8 @@ static void ob_svg_line(const ob_plot *p, const char *kind, const double *x, con
 }
 
 /* Validation points as dots, at most about 200 so that they stay apart. */
-static void ob_svg_dots(const ob_plot *p, const double *x, const double *y, size_t n) {
+static void ob_svg_dots(const ob_plot *p, const char *kind, const double *x, const double *y,
+                        size_t n) {
     double last = -10.0;
     size_t i;
     for (i = 0; i < n; i++) {
@@ -14189,7 +14213,7 @@ static void ob_svg_dots(const ob_plot *p, const double *x, const double *y, size
         px = ob_plot_x(p, x[i]);
         if (px - last < 3.5) continue;
         last = px;
-        ob_buffer_text(p->out, "<circle class=\"dot\" r=\"2.6\" cx=\"");
+        ob_buffer_format(p->out, "<circle class=\"%s\" r=\"2.6\" cx=\"", kind);
         ob_svg_fixed(p->out, px, 1);
         ob_buffer_text(p->out, "\" cy=\"");
         ob_svg_fixed(p->out, ob_plot_y(p, y[i]), 1);
@@ -14237,50 +14261,52 @@ static void ob_svg_step(ob_buffer *out, double v, double tick) {
     else ob_svg_fixed(out, v, ob_plot_decimals(tick));
 }
 
-/* Horizontal grid lines for the loss, ticks below for steps; ticks are whole multiples of their
+/* About ny horizontal grid lines, and nx ticks below for steps; ticks are whole multiples of their
    distance, the small number forgives rounding at the edge. 40 bounds the loop, whatever the
    ranges. */
-static void ob_svg_axes(const ob_plot *p) {
-    double tick = ob_plot_tick(p->y1 - p->y0, 6), v;
+static void ob_svg_axes(const ob_plot *p, int nx, int ny) {
+    double tick = ob_plot_tick(p->y1 - p->y0, ny), v;
     int i;
     for (i = 0; i < 40; i++) {
         v = (ceil(p->y0 / tick - 1e-9) + i) * tick;
         if (v > p->y1) break;
-        ob_svg_stroke(p->out, "grid", OB_PLOT_LEFT, ob_plot_y(p, v), OB_PLOT_RIGHT,
-                      ob_plot_y(p, v));
-        ob_svg_label(p->out, "tick end", OB_PLOT_LEFT - 8, ob_plot_y(p, v) + 4);
+        ob_svg_stroke(p->out, "grid", p->left, ob_plot_y(p, v), p->right, ob_plot_y(p, v));
+        ob_svg_label(p->out, "tick end", p->left - 8, ob_plot_y(p, v) + 4);
         ob_svg_fixed(p->out, v, ob_plot_decimals(tick));
         ob_buffer_text(p->out, "</text>\n");
     }
-    tick = ob_plot_tick(p->x1 - p->x0, 8);
+    tick = ob_plot_tick(p->x1 - p->x0, nx);
     for (i = 0; i < 40; i++) {
         v = (ceil(p->x0 / tick - 1e-9) + i) * tick;
         if (v > p->x1 + tick * 1e-9) break;
-        ob_svg_stroke(p->out, "axis", ob_plot_x(p, v), OB_PLOT_BOTTOM, ob_plot_x(p, v),
-                      OB_PLOT_BOTTOM + 5);
-        ob_svg_label(p->out, "tick mid", ob_plot_x(p, v), OB_PLOT_BOTTOM + 19);
+        ob_svg_stroke(p->out, "axis", ob_plot_x(p, v), p->bottom, ob_plot_x(p, v), p->bottom + 5);
+        ob_svg_label(p->out, "tick mid", ob_plot_x(p, v), p->bottom + 19);
         ob_svg_step(p->out, v, tick);
         ob_buffer_text(p->out, "</text>\n");
     }
-    ob_svg_stroke(p->out, "axis", OB_PLOT_LEFT, OB_PLOT_BOTTOM, OB_PLOT_RIGHT, OB_PLOT_BOTTOM);
-    ob_svg_label(p->out, "tick mid", (OB_PLOT_LEFT + OB_PLOT_RIGHT) / 2, 430);
+    ob_svg_stroke(p->out, "axis", p->left, p->bottom, p->right, p->bottom);
+}
+
+/* What the axes of loss.svg mean. */
+static void ob_svg_axis_names(const ob_plot *p) {
+    ob_svg_label(p->out, "tick mid", (p->left + p->right) / 2, 430);
     ob_buffer_text(p->out, "step</text>\n");
     ob_buffer_format(p->out,
                      "<text class=\"tick mid\" transform=\"translate(18 %d) rotate(-90)\">"
                      "loss (nats per token)</text>\n",
-                     (int)((OB_PLOT_TOP + OB_PLOT_BOTTOM) / 2));
+                     (int)((p->top + p->bottom) / 2));
 }
 
 /* Place of a label beside reference line k: above it, or below where the curve comes to lie on it
    from above; further left when it would hide the label of an earlier line. */
 static void ob_svg_reference_label(const ob_plot *p, const char *const *labels,
                                    const double *values, int k, double last) {
-    double py = ob_plot_y(p, values[k]), px = OB_PLOT_RIGHT - 4;
+    double py = ob_plot_y(p, values[k]), px = p->right - 4;
     int i;
     for (i = 0; i < k; i++)
         if (ob_is_number(values[i]) && fabs(ob_plot_y(p, values[i]) - py) < 26.0) px -= 200.0;
-    if (px < OB_PLOT_LEFT + 150.0) px = OB_PLOT_LEFT + 150.0;
-    py += values[k] <= last && py + 16.0 < OB_PLOT_BOTTOM ? 14.0 : -5.0;
+    if (px < p->left + 150.0) px = p->left + 150.0;
+    py += values[k] <= last && py + 16.0 < p->bottom ? 14.0 : -5.0;
     ob_svg_label(p->out, "note end", px, py);
     ob_svg_text(p->out, labels[k]);
     ob_buffer_text(p->out, "</text>\n");
@@ -14335,13 +14361,16 @@ static void ob_svg_open(ob_buffer *out, const char *title) {
 static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, const double *val,
                          size_t n, const char *title, const char *const *lines_label,
                          const double *lines_value, int lines) {
-    ob_plot p;
+    ob_plot p = ob_plot_open(out, OB_PLOT_LEFT, OB_PLOT_RIGHT, OB_PLOT_TOP, OB_PLOT_BOTTOM);
     double px = OB_PLOT_LEFT;
     int k;
-    p.out = out;
-    ob_plot_ranges(&p, x, train, val, n, lines_value, lines);
+    if (train) ob_plot_curve(&p, x, train, n, 1);
+    if (val) ob_plot_curve(&p, x, val, n, 0);
+    for (k = 0; k < lines; k++) ob_plot_hold(lines_value[k], &p.y0, &p.y1);
+    ob_plot_settle(&p);
     ob_svg_open(out, title);
-    ob_svg_axes(&p);
+    ob_svg_axes(&p, 8, 6);
+    ob_svg_axis_names(&p);
     if (train) px = ob_svg_legend(&p, px, "train", "training (smoothed)");
     if (val) px = ob_svg_legend(&p, px, "val", "validation");
     if (lines > 0) (void)ob_svg_legend(&p, px, "ref", "reference");
@@ -14353,13 +14382,562 @@ static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, c
     if (train) ob_svg_line(&p, "raw", x, train, n, 0, 0);
     if (train) ob_svg_line(&p, "train", x, train, n, 1, 0);
     if (val) ob_svg_line(&p, "val", x, val, n, 0, 1);
-    if (val) ob_svg_dots(&p, x, val, n);
+    if (val) ob_svg_dots(&p, "dot", x, val, n);
     ob_buffer_text(out, "</g>\n");
     for (k = 0; k < lines; k++) /* on top of the curves, with a halo of the page's colour */
         if (ob_is_number(lines_value[k]))
             ob_svg_reference_label(&p, lines_label, lines_value, k,
                                    train ? ob_plot_last(train, n) : NAN);
     ob_buffer_text(out, "</svg>\n");
+}
+
+/* ---- codes.csv and samples.csv: the tables behind the pictures ----
+   A run keeps the rows of these files as text, without the head, and the report is drawn from that
+   text: file and picture cannot differ, and a resumed run copies the rows that it goes on from. */
+
+#define OB_CODES_HEAD   "step,layer,minus,zero,plus,flipped\n"
+#define OB_SAMPLES_HEAD "step,prompt,text\n"
+
+/* Takes one cell (RFC 4180) into an emptied buffer, whose text is then terminated; gives what ended
+   it: ',', '\n', or 0 at the end. */
+static int ob_csv_cell(const char **p, const char *end, ob_buffer *cell) {
+    cell->n = 0;
+    if (*p < end && **p == '"')
+        for (++*p; *p < end; ++*p) {
+            if (**p == '"' && (++*p == end || **p != '"')) break;
+            ob_buffer_add(cell, *p, 1);
+        }
+    while (*p < end && **p != ',' && **p != '\n') ob_buffer_add(cell, (*p)++, 1);
+    ob_buffer_add(cell, "", 0);
+    return *p < end ? *(*p)++ : 0;
+}
+
+/* A cell as a number; not a number when it is none. */
+static double ob_csv_number(const ob_buffer *cell) {
+    ob_slice s;
+    double v;
+    s.p = cell->p, s.n = cell->n;
+    return cell->n && !cell->failed && ob_number_parse(s, &v) ? v : NAN;
+}
+
+/* Adds a text as a quoted cell; what is no character becomes U+FFFD, control bytes '?'. */
+static void ob_csv_quote(ob_buffer *out, const char *text, size_t n) {
+    ob_buffer_text(out, "\"");
+    while (n) {
+        char bytes[4];
+        uint32_t code;
+        size_t used = ob_utf8_decode(text, n, &code);
+        if (code == '"') ob_buffer_text(out, "\"\"");
+        else if (code < 32 && code != '\n' && code != '\t') ob_buffer_text(out, "?");
+        else ob_buffer_add(out, bytes, ob_utf8_encode(code, bytes));
+        text += used, n -= used;
+    }
+    ob_buffer_text(out, "\"");
+}
+
+/* Copies the records of an earlier file, its head excepted, whose first cell is a step up to last.
+   A record that the file's end cuts is left out. */
+static void ob_csv_keep(ob_buffer *kept, const char *p, const char *end, double last) {
+    ob_buffer cell = ob_buffer_new(&kept->env);
+    int ended, head = 1;
+    while (p < end) {
+        const char *record = p;
+        double step;
+        ended = ob_csv_cell(&p, end, &cell);
+        step = ob_csv_number(&cell);
+        while (ended == ',') ended = ob_csv_cell(&p, end, &cell);
+        if (!head && ended == '\n' && step <= last)
+            ob_buffer_add(kept, record, (size_t)(p - record));
+        head = 0;
+    }
+    ob_buffer_free(&cell);
+}
+
+/* One row of codes.csv: shares 0..1 of the codes of a layer, and of those that changed since the
+   row before. */
+typedef struct ob_code_row {
+    double step, layer, minus, zero, plus, flipped;
+} ob_code_row;
+#define OB_CODE_COLUMNS 6
+
+/* All rows of a codes.csv without head, in a new block; NULL when there are none or no memory. Rows
+   with a cell that is no number, or no layer, are passed over. */
+static ob_code_row *ob_csv_codes(const ob_buffer *text, size_t *count) {
+    const char *p = text->n ? text->p : "", *end = p + text->n;
+    ob_buffer cell = ob_buffer_new(&text->env), rows = ob_buffer_new(&text->env);
+    double column[OB_CODE_COLUMNS];
+    int i, ended = 0, good;
+    while (p < end) {
+        for (i = 0, good = 1; i < OB_CODE_COLUMNS; i++) {
+            ended = ob_csv_cell(&p, end, &cell);
+            column[i] = ob_csv_number(&cell);
+            good &= ob_is_number(column[i]) && (ended == ',') == (i + 1 < OB_CODE_COLUMNS);
+            if (ended != ',') break;
+        }
+        while (ended == ',') ended = ob_csv_cell(&p, end, &cell);
+        good = good && column[1] >= 0 && column[1] < ONEBIT_MAX_LAYERS;
+        if (good) ob_buffer_add(&rows, column, sizeof column);
+    }
+    *count = rows.n / sizeof column;
+    ob_buffer_free(&cell);
+    return (ob_code_row *)(void *)rows.p;
+}
+
+/* ---- report.html: a run on one page ----
+   One file without scripts and without other files, for people: it is read on a phone, printed,
+   sent by mail. Text of any origin passes ob_svg_chars and stands between tags, never in an
+   attribute. Pictures have the page's colours through classes, light or dark as the reader
+   likes. */
+
+/* The measured columns of metrics.csv, [n] each; NaN where nothing was measured; lr in 1/1000. */
+typedef struct ob_curves {
+    const double *step, *loss, *val, *lr, *norm;
+    size_t n;
+} ob_curves;
+
+/* What a run has come to; 0 = not known. Losses in nats per token. */
+typedef struct ob_figures {
+    double steps, train_loss, val_loss, bits_per_byte, tokens, epochs, seconds, speed;
+    double parameters, model_bytes;
+} ob_figures;
+
+/* All that the report tells; texts may be NULL. twin_curves.n = 0: there is no twin. */
+typedef struct ob_report {
+    ob_curves curves, twin_curves;
+    ob_figures figures, twin;
+    const ob_buffer *codes, *samples; /* rows of the files, without head */
+    const char *warnings;             /* one per line */
+    const char *command, *config, *options;
+    const uint8_t *layer_modes; /* [layers] */
+    double unigram;             /* 0 = not known */
+    int layers, max_steps, seed;
+} ob_report;
+
+/* Colours are variables, so that dark pages change them in one place. Series differ in lightness or
+   dashes too, for readers who see few colours and for paper. */
+static void ob_report_style(ob_buffer *out) {
+    ob_buffer_text(
+        out,
+        "<style>\n"
+        ":root{color-scheme:light dark;--page:#f7f7f4;--panel:#fff;--ink:#1c1e21;--soft:#555b64;"
+        "--line:#e3e4e0;--axis:#8c9199;--train:#2f6fb5;--val:#d1495b;--twin:#12876a;"
+        "--twinval:#7d4cb8;--ref:#b56f14;--minus:#3f7fc4;--zero:#d5d8d2;--plus:#e39033;"
+        "--flip:#6b6f78;--warn:#8a4b08}\n"
+        "@media screen and (prefers-color-scheme:dark){:root{--page:#121416;--panel:#1b1e21;"
+        "--ink:#eceef0;"
+        "--soft:#a7adb5;--line:#2e3338;--axis:#6b7178;--train:#6ea8e6;--val:#f0808d;"
+        "--twin:#45cfa4;--twinval:#c79bf2;--ref:#e3a857;--minus:#5b9be0;--zero:#40464d;"
+        "--plus:#eda24b;--flip:#9aa1aa;--warn:#e3a857}}\n"
+        "*{box-sizing:border-box}body{margin:0 auto;max-width:1080px;padding:24px 16px 48px;"
+        "background:var(--page);color:var(--ink);font:15px/1.45 system-ui,sans-serif}\n"
+        "h1{font-size:24px;line-height:1.2;margin:0 0 4px}h2{font-size:18px;margin:32px 0 8px}"
+        "p{margin:4px 0 12px}.soft,figcaption span,.tile span,.keys{color:var(--soft)}\n"
+        ".board{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),"
+        "1fr))}.tiles{grid-template-columns:repeat(auto-fill,minmax(150px,1fr))}"
+        ".layers{grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}.layers figure{max-width:"
+        "260px}@media(min-width:900px){.tiles{grid-template-columns:repeat(5,1fr)}}\n");
+    ob_buffer_text(
+        out,
+        "figure,.tile,.card{margin:0;padding:10px 12px;background:var(--panel);border:1px solid "
+        "var(--line);border-radius:8px;break-inside:avoid;min-width:0}"
+        "figcaption{font-weight:600;font-size:14px}figcaption span{font-weight:400}"
+        ".tile b{display:block;font-size:20px;font-weight:600}.tile span,.keys,.small{font-size:"
+        "13px}\n"
+        "svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif}"
+        "svg path{fill:none;stroke-linejoin:round}.tick{fill:var(--soft)}.end{text-anchor:end}"
+        ".mid{text-anchor:middle}.grid{stroke:var(--line)}"
+        ".axis{stroke:var(--axis)}\n"
+        ".raw{stroke:var(--train);stroke-opacity:.25}.train{stroke:var(--train);stroke-width:2}"
+        ".val{stroke:var(--val);stroke-width:1.8}.twin{stroke:var(--twin);stroke-width:1.6;"
+        "stroke-dasharray:6 3}.twinval{stroke:var(--twinval);stroke-width:1.8;stroke-dasharray:"
+        "2 3}.ref{stroke:var(--ref);stroke-dasharray:9 5}\n"
+        ".dot{fill:var(--val)}.twindot{fill:var(--twinval)}svg path.minus{fill:var(--minus)}"
+        "svg path.zero{fill:var(--zero)}svg path.plus{fill:var(--plus)}svg path.flip{fill:"
+        "var(--flip)}.key{display:inline-block;vertical-align:middle;width:22px;height:8px;"
+        "margin:0 6px 2px 0}.keys span{display:inline-block;margin-right:16px}"
+        ".key.box{width:12px;height:12px}.box.minus{background:var(--minus)}.box.zero{background:"
+        "var(--zero)}.box.plus{background:var(--plus)}.box.flip{background:var(--flip)}\n");
+    ob_buffer_text(
+        out,
+        "pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.45 ui-monospace,"
+        "Menlo,Consolas,monospace}.card+.card{margin-top:8px}.board .card{margin-top:0}"
+        ".prompt{color:var(--soft)}.warn{margin-top:12px;border-left:4px solid var(--ref);"
+        "color:var(--warn)}sup{line-height:0}"
+        "table{border-collapse:collapse;width:100%;background:var(--panel);border:1px solid "
+        "var(--line)}.wide{overflow-x:auto}"
+        "th,td{padding:6px 12px;text-align:right;border-top:1px solid var(--line)}"
+        "th:first-child{text-align:left;font-weight:400}thead th{border:0;color:var(--soft);"
+        "font-weight:600}\n"
+        "@media(max-width:500px){svg{font-size:16px}}@page{margin:14mm}\n"
+        "@media print{body{padding:0 2px;max-width:none;font-size:11pt;background:"
+        "#fff;-webkit-print-color-adjust:exact;print-color-adjust:exact}h2{break-after:avoid}"
+        ".board{grid-template-columns:1fr 1fr}.tiles,.layers{grid-template-columns:repeat(4,1fr)}"
+        "}\n"
+        "</style>\n");
+}
+
+/* A large number in few digits: "12.3 M". step is 1000, units the names of its powers. */
+static void ob_report_scaled(ob_buffer *out, double v, const char *const *units, int last) {
+    int i = 0, whole;
+    while (v >= 999.5 && i < last) v /= 1000.0, i++;
+    whole = i == 0 || v >= 99.95;
+    ob_svg_fixed(out, v, whole ? 0 : v >= 9.995 ? 1 : 2);
+    ob_buffer_text(out, units[i]);
+}
+
+/* Seconds as "1 h 20 min", "3 min 5 s" or "4.2 s". */
+static void ob_report_time(ob_buffer *out, double seconds) {
+    long s = (long)(seconds < 1e9 ? seconds + 0.5 : 1e9);
+    if (seconds < 59.95) ob_svg_fixed(out, seconds, 1), ob_buffer_text(out, " s");
+    else if (s < 3600) ob_buffer_format(out, "%ld min %ld s", s / 60, s % 60);
+    else ob_buffer_format(out, "%ld h %ld min", s / 3600, s / 60 % 60);
+}
+
+/* A figure by its kind: f loss, 2 two decimals, c count, b bytes, t seconds. 0 is unknown. */
+static void ob_report_value(ob_buffer *out, int kind, double v) {
+    static const char *const counts[] = {"", " k", " M", " G", " T"};
+    static const char *const sizes[] = {" B", " kB", " MB", " GB", " TB"};
+    if (!ob_is_number(v) || v <= 0) ob_buffer_text(out, "&#8211;");
+    else if (kind == 'f') ob_svg_fixed(out, v, 4);
+    else if (kind == '2') ob_svg_fixed(out, v, 2);
+    else if (kind == 't') ob_report_time(out, v);
+    else ob_report_scaled(out, v, kind == 'b' ? sizes : counts, 4);
+}
+
+static void ob_report_tile(ob_buffer *out, const char *name, int kind, double v) {
+    ob_buffer_text(out, "<div class=\"tile\"><b>");
+    ob_report_value(out, kind, v);
+    ob_buffer_format(out, "</b><span>%s</span></div>\n", name);
+}
+
+/* e^loss, and 0 for a loss that is not known. */
+static double ob_perplexity(double loss) { return loss > 0 ? exp(loss) : 0.0; }
+
+/* Title, state, final figures, warnings. */
+static void ob_report_top(ob_buffer *out, const ob_report *r) {
+    const ob_figures *f = &r->figures;
+    const char *line = r->warnings;
+    ob_buffer_text(out, "<h1>");
+    ob_report_value(out, 'c', f->parameters);
+    ob_buffer_format(out, " parameters, %.0f steps</h1>\n<p class=\"soft\">", f->steps);
+    if (f->steps < r->max_steps)
+        ob_buffer_format(out, "Step %.0f of %d: the run has not ended.", f->steps, r->max_steps);
+    else ob_buffer_text(out, "The run is complete.");
+    ob_buffer_text(out, "</p>\n<div class=\"board tiles\">\n");
+    ob_report_tile(out, "validation loss, nats per token", 'f', f->val_loss);
+    ob_report_tile(out, "bits per byte", 'f', f->bits_per_byte);
+    ob_report_tile(out, "perplexity", '2', ob_perplexity(f->val_loss));
+    ob_report_tile(out, "training loss, nats per token", 'f', f->train_loss);
+    ob_report_tile(out, "model file", 'b', f->model_bytes);
+    ob_report_tile(out, "tokens seen", 'c', f->tokens);
+    ob_report_tile(out, "epochs", '2', f->epochs);
+    ob_report_tile(out, "time", 't', f->seconds);
+    ob_report_tile(out, "tokens per second", 'c', f->speed);
+    ob_buffer_text(out, "</div>\n");
+    while (line && *line) {
+        size_t n = strcspn(line, "\n");
+        ob_buffer_text(out, "<p class=\"card warn\">");
+        ob_svg_chars(out, line, n);
+        ob_buffer_text(out, "</p>\n");
+        line += n + (line[n] == '\n');
+    }
+}
+
+/* One curve of a picture. kind and dot are classes; dot NULL = no dots at the values. smooth: 0 =
+   as measured, stepping over gaps; 1 = smoothed; 2 = smoothed, and the measured one behind it. */
+typedef struct ob_curve {
+    const char *kind, *dot;
+    const double *x, *y;
+    size_t n;
+    int smooth;
+} ob_curve;
+
+static ob_curve ob_curve_of(const char *kind, const char *dot, const double *x, const double *y,
+                          size_t n, int smooth) {
+    ob_curve l;
+    l.kind = kind, l.dot = dot;
+    l.x = x, l.y = y, l.n = n;
+    l.smooth = smooth;
+    return l;
+}
+
+static void ob_report_line(const ob_plot *p, const ob_curve *l) {
+    if (l->smooth == 2) ob_svg_line(p, "raw", l->x, l->y, l->n, 0, 0);
+    ob_svg_line(p, l->kind, l->x, l->y, l->n, l->smooth > 0, l->smooth == 0);
+    if (l->dot) ob_svg_dots(p, l->dot, l->x, l->y, l->n);
+}
+
+/* A picture of curves over steps, with a dashed line at reference when that is a number. name is
+   unique on the page, caption its title in HTML. */
+static void ob_report_plot(ob_buffer *out, const char *name, const char *caption,
+                           const ob_curve *lines, int count, double reference) {
+    ob_plot p = ob_plot_open(out, 50.0, 464.0, 10.0, 232.0);
+    int i;
+    for (i = 0; i < count; i++)
+        ob_plot_curve(&p, lines[i].x, lines[i].y, lines[i].n, lines[i].smooth > 0);
+    ob_plot_hold(reference, &p.y0, &p.y1);
+    ob_plot_settle(&p);
+    ob_buffer_format(out,
+                     "<figure><figcaption>%s</figcaption>\n<svg viewBox=\"0 0 480 258\" role="
+                     "\"img\"><clipPath id=\"%s\"><rect x=\"50\" y=\"10\" width=\"415\" height="
+                     "\"222\"/></clipPath>\n",
+                     caption, name);
+    ob_svg_axes(&p, 5, 5);
+    if (ob_is_number(reference))
+        ob_svg_stroke(out, "ref", p.left, ob_plot_y(&p, reference), p.right,
+                      ob_plot_y(&p, reference));
+    ob_buffer_format(out, "<g clip-path=\"url(#%s)\">\n", name);
+    for (i = 0; i < count; i++) ob_report_line(&p, lines + i);
+    ob_buffer_text(out, "</g></svg></figure>\n");
+}
+
+/* The curves of a run from a step on, as two lines. */
+static void ob_report_losses(ob_curve line[2], const ob_curves *c, double from, int twin) {
+    size_t i = 0;
+    while (i < c->n && c->step[i] < from) i++;
+    line[0] =
+        ob_curve_of(twin ? "twin" : "train", NULL, c->step + i, c->loss + i, c->n - i, twin ? 1 : 2);
+    line[1] = ob_curve_of(twin ? "twinval" : "val", twin ? "twindot" : "dot", c->step + i,
+                         c->val + i, c->n - i, 0);
+}
+
+/* One entry of a legend: a piece of the line, and what it is. */
+static void ob_report_key(ob_buffer *out, const char *kind, const char *text) {
+    ob_buffer_format(out,
+                     "<span><svg class=\"key\" viewBox=\"0 0 22 8\"><path class=\"%s\" "
+                     "d=\"M0 4L22 4\"/></svg>%s</span>\n",
+                     kind, text);
+}
+
+/* Loss and validation, whole and in the second half, where a curve that began at ln V is flat in
+   the first picture; then learning rate and gradient norm. */
+static void ob_report_plots(ob_buffer *out, const ob_report *r) {
+    const ob_curves *c = &r->curves;
+    double half = c->n ? c->step[c->n - 1] / 2 : 0.0;
+    int count = r->twin_curves.n ? 4 : 2;
+    ob_curve line[4];
+    ob_buffer_text(out, "<h2>Curves</h2>\n<p class=\"keys\">");
+    ob_report_key(out, "train", "training (smoothed)");
+    ob_report_key(out, "val", "validation");
+    if (count > 2) ob_report_key(out, "twin", "float32 twin, training");
+    if (count > 2) ob_report_key(out, "twinval", "float32 twin, validation");
+    if (r->unigram > 0) ob_report_key(out, "ref", "unigram entropy");
+    ob_buffer_text(out, "</p>\n<div class=\"board\">\n");
+    ob_report_losses(line, c, 0.0, 0);
+    ob_report_losses(line + 2, &r->twin_curves, 0.0, 1);
+    ob_report_plot(out, "loss", "Loss <span>nats per token, over steps</span>", line, count,
+                   r->unigram > 0 ? r->unigram : NAN);
+    ob_report_losses(line, c, half, 0);
+    ob_report_losses(line + 2, &r->twin_curves, half, 1);
+    ob_report_plot(out, "half", "Loss <span>second half of the run</span>", line, count, NAN);
+    line[0] = ob_curve_of("train", NULL, c->step, c->lr, c->n, 0);
+    ob_report_plot(out, "rate", "Learning rate <span>&#215; 10<sup>&#8722;3</sup></span>", line, 1,
+                   NAN);
+    line[0] = ob_curve_of("train", NULL, c->step, c->norm, c->n, 2);
+    ob_report_plot(out, "norm", "Gradient norm <span>before clipping</span>", line, 1, NAN);
+    ob_buffer_text(out, "</div>\n");
+}
+
+/* What an area shows of a row, 0..1: the share of -1, that and 0, or the flips. */
+static double ob_code_height(const ob_code_row *row, int kind, double most) {
+    double v = kind == 'm' ? row->minus : kind == 'z' ? row->minus + row->zero : row->flipped;
+    if (kind == 'f') v = most > 0 ? v / most : 0.0;
+    return v < 0.0 ? 0.0 : v > 1.0 ? 1.0 : v;
+}
+
+/* The filled area under one layer's values, 200 wide; rows closer than half a pixel are left out,
+   the first value holds from the left edge on. */
+static void ob_report_area(ob_buffer *out, const char *name, int kind, const ob_code_row *rows,
+                           size_t n, int layer, double top, double height, double most) {
+    double last = n ? rows[n - 1].step : 1.0, at = -1.0, y = top + height;
+    size_t i;
+    ob_buffer_format(out, "<path class=\"%s\" d=\"M0 ", name);
+    ob_svg_fixed(out, y, 1);
+    for (i = 0; i < n; i++) {
+        double x = last > 0 ? 200.0 * rows[i].step / last : 200.0;
+        if ((int)rows[i].layer != layer || (x - at < 0.5 && rows[i].step < last)) continue;
+        y = top + height * (1.0 - ob_code_height(rows + i, kind, most));
+        ob_buffer_text(out, at < 0 ? "L0 " : "L");
+        if (at < 0) ob_svg_fixed(out, y, 1), ob_buffer_text(out, "L");
+        ob_svg_fixed(out, x, 1);
+        ob_buffer_text(out, " ");
+        ob_svg_fixed(out, y, 1);
+        at = x;
+    }
+    ob_buffer_text(out, "L");
+    ob_svg_fixed(out, at < 0 ? 0.0 : at, 1);
+    ob_buffer_text(out, " ");
+    ob_svg_fixed(out, top + height, 1);
+    ob_buffer_text(out, "Z\"/>\n");
+}
+
+/* A share as a whole percentage. */
+static void ob_report_share(ob_buffer *out, const char *name, double v) {
+    ob_buffer_text(out, name);
+    ob_svg_fixed(out, 100.0 * v, 0);
+    ob_buffer_text(out, "&#160;%");
+}
+
+/* One layer: -1 at the bottom, 0, +1 on top; below them the flips; then the last row in words. */
+static void ob_report_layer(ob_buffer *out, const ob_report *r, const ob_code_row *rows, size_t n,
+                            int layer, double most) {
+    const ob_code_row *last = NULL;
+    size_t i;
+    for (i = 0; i < n; i++)
+        if ((int)rows[i].layer == layer) last = rows + i;
+    if (!last) return;
+    ob_buffer_format(out, "<figure><figcaption>Layer %d <span>%s</span></figcaption>\n", layer,
+                     onebit_mode_name((onebit_mode)r->layer_modes[layer]));
+    ob_buffer_text(out, "<svg viewBox=\"0 0 200 122\" role=\"img\">"
+                        "<path class=\"plus\" d=\"M0 0H200V80H0Z\"/>\n");
+    ob_report_area(out, "zero", 'z', rows, n, layer, 0.0, 80.0, 0.0);
+    ob_report_area(out, "minus", 'm', rows, n, layer, 0.0, 80.0, 0.0);
+    ob_report_area(out, "flip", 'f', rows, n, layer, 88.0, 32.0, most);
+    ob_buffer_text(out, "<path class=\"axis\" d=\"M0 120.5H200\"/></svg>\n<div class=\"small "
+                        "soft\">");
+    ob_report_share(out, "&#8722;1&#160;", last->minus);
+    ob_report_share(out, ", 0&#160;", last->zero);
+    ob_report_share(out, ", +1&#160;", last->plus);
+    ob_buffer_text(out, "</div></figure>\n");
+}
+
+/* A legend entry of an area; share is added when it is a number. */
+static void ob_report_box(ob_buffer *out, const char *kind, const char *text, double share) {
+    ob_buffer_format(out, "<span><i class=\"key box %s\"></i>%s", kind, text);
+    if (ob_is_number(share)) ob_svg_fixed(out, 100.0 * share, 2), ob_buffer_text(out, " %");
+    ob_buffer_text(out, "</span>\n");
+}
+
+/* The codes of all layers over the run; nothing when none were counted (float blocks, or
+   --debug-every 0). */
+static void ob_report_codes(ob_buffer *out, const ob_report *r) {
+    size_t n, i;
+    ob_code_row *rows = ob_csv_codes(r->codes, &n);
+    double most = 0.0;
+    int layer;
+    for (i = 0; i < n; i++) most = rows[i].flipped > most ? rows[i].flipped : most;
+    if (n) {
+        ob_buffer_text(out, "<h2>Codes of each layer</h2>\n<p class=\"keys\">");
+        ob_report_box(out, "plus", "+1", NAN);
+        ob_report_box(out, "zero", "0", NAN);
+        ob_report_box(out, "minus", "&#8722;1", NAN);
+        ob_report_box(out, "flip", "changed since the count before; full height = ", most);
+        ob_buffer_format(out, "<span>steps 0 to %.0f</span></p>\n", rows[n - 1].step);
+        ob_buffer_text(out, "<div class=\"board layers\">\n");
+        for (layer = 0; layer < r->layers; layer++) ob_report_layer(out, r, rows, n, layer, most);
+        ob_buffer_text(out, "</div>\n");
+    }
+    ob_release(&r->codes->env, rows);
+}
+
+#define OB_REPORT_SAMPLES 24 /* shown; samples.csv has all */
+
+/* Texts by the deployed weights, the newest last; the prompt is set off. */
+static void ob_report_samples(ob_buffer *out, const ob_report *r) {
+    const char *p = r->samples->n ? r->samples->p : "", *end = p + r->samples->n, *count = p;
+    static const char *const before[] = {"<div class=\"card\"><div class=\"small soft\">step ",
+                                         "</div><pre><span class=\"prompt\">", "</span>"};
+    static const char *const after[] = {"", "</div></div>\n", "</span></pre></div>\n",
+                                        "</pre></div>\n"};
+    ob_buffer cell = ob_buffer_new(&out->env);
+    int ended, records = 0, record;
+    while (count < end) records += ob_csv_cell(&count, end, &cell) != ',';
+    if (records) ob_buffer_text(out, "<h2>What it writes</h2>\n");
+    for (record = 0; record < records; record++) {
+        int column = 0, shown = records - record <= OB_REPORT_SAMPLES;
+        do {
+            ended = ob_csv_cell(&p, end, &cell);
+            if (!shown || column > 2) continue;
+            ob_buffer_text(out, before[column]);
+            if (!cell.failed) ob_svg_chars(out, cell.p, cell.n);
+            column++;
+        } while (ended == ',');
+        if (shown) ob_buffer_text(out, after[column]); /* of a row that is cut short, too */
+    }
+    ob_buffer_free(&cell);
+}
+
+/* A row of the comparison: this model's figure, the twin's, and how they differ: a share of the
+   twin's, or for kind b how many times smaller. */
+static void ob_report_compare(ob_buffer *out, const char *name, int kind, double a, double b) {
+    ob_buffer_format(out, "<tr><th>%s</th><td>", name);
+    ob_report_value(out, kind, a);
+    ob_buffer_text(out, "</td><td>");
+    ob_report_value(out, kind, b);
+    ob_buffer_text(out, "</td><td>");
+    if (!(a > 0 && b > 0)) ob_buffer_text(out, "&#8211;");
+    else if (kind == 'b') ob_svg_fixed(out, b / a, 1), ob_buffer_text(out, " times smaller");
+    else {
+        ob_buffer_text(out, a > b ? "+" : "");
+        ob_svg_fixed(out, 100.0 * (a - b) / b, 1);
+        ob_buffer_text(out, " %");
+    }
+    ob_buffer_text(out, "</td></tr>\n");
+}
+
+/* The mode that all blocks have, or "mixed". */
+static const char *ob_report_mode(const ob_report *r) {
+    int i;
+    for (i = 1; i < r->layers; i++)
+        if (r->layer_modes[i] != r->layer_modes[0]) return "mixed";
+    return onebit_mode_name((onebit_mode)r->layer_modes[0]);
+}
+
+static void ob_report_twin(ob_buffer *out, const ob_report *r) {
+    const ob_figures *a = &r->figures, *b = &r->twin;
+    if (!r->twin_curves.n) return;
+    ob_buffer_text(out, "<h2>Beside its float32 twin</h2>\n<p class=\"soft\">The same shape, data, "
+                        "seed and settings; only the matrices of the blocks are float32.");
+    if (b->steps < a->steps) ob_buffer_format(out, " The twin is at step %.0f.", b->steps);
+    ob_buffer_format(out,
+                     "</p>\n<div class=\"wide\"><table><thead><tr><th></th><th>%s</th>"
+                     "<th>float32</th><th>difference</th></tr></thead>\n<tbody>\n",
+                     ob_report_mode(r));
+    ob_report_compare(out, "validation loss, nats per token", 'f', a->val_loss, b->val_loss);
+    ob_report_compare(out, "bits per byte", 'f', a->bits_per_byte, b->bits_per_byte);
+    ob_report_compare(out, "perplexity", '2', ob_perplexity(a->val_loss),
+                      ob_perplexity(b->val_loss));
+    ob_report_compare(out, "model file", 'b', a->model_bytes, b->model_bytes);
+    ob_report_compare(out, "training time", 't', a->seconds, b->seconds);
+    ob_buffer_text(out, "</tbody></table></div>\n");
+}
+
+/* A text under a heading, as it stands. */
+static void ob_report_text(ob_buffer *out, const char *name, const char *text) {
+    if (!text || !*text) return;
+    ob_buffer_format(out, "<div class=\"card\"><div class=\"small soft\">%s</div><pre>", name);
+    ob_svg_text(out, text);
+    ob_buffer_text(out, "</pre></div>\n");
+}
+
+/* How the run can be done again. */
+static void ob_report_origin(ob_buffer *out, const ob_report *r) {
+    char version[256];
+    onebit_version_text(version, sizeof version);
+    ob_buffer_format(out, "<h2>The run</h2>\n<p>Seed %d, ", r->seed);
+    ob_svg_text(out, version);
+    ob_buffer_text(out, "</p>\n");
+    ob_report_text(out, "command", r->command);
+    ob_buffer_text(out, "<h2>Settings</h2>\n<div class=\"board\">\n");
+    ob_report_text(out, "model", r->config);
+    ob_report_text(out, "training", r->options);
+    ob_buffer_text(out, "</div>\n");
+}
+
+/* The whole page. */
+static void ob_report_write(ob_buffer *out, const ob_report *r) {
+    ob_buffer_text(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+                        "<title>onebit training report</title>\n");
+    ob_report_style(out);
+    ob_buffer_text(out, "</head>\n<body>\n");
+    ob_report_top(out, r);
+    ob_report_plots(out, r);
+    ob_report_codes(out, r);
+    ob_report_samples(out, r);
+    ob_report_twin(out, r);
+    ob_report_origin(out, r);
+    ob_buffer_text(out, "</body>\n</html>\n");
 }
 
 /* =================================================================================================
@@ -14630,6 +15208,10 @@ typedef struct ob_run_state {
     int32_t *inputs, *targets; /* one micro-batch */
     ob_metric *metrics; /* rows of metrics.csv, all of the run */
     size_t metric_count, metric_room;
+    ob_buffer codes, samples;         /* rows of codes.csv and samples.csv, without head */
+    ob_buffer warnings;               /* told so far, one per line */
+    size_t model_bytes;               /* of model.1bit, as of the last report */
+    struct ob_run_state *main, *twin; /* whose float32 twin this is; its twin; or NULL */
     double start, unigram, val_loss, bits_per_byte, train_loss;
     double clock_tokens, clock_seconds, speed;
     int warned; /* the loss warning comes once */
@@ -14639,9 +15221,11 @@ typedef struct ob_run_state {
 /* Tells the caller; non-zero when it wants to stop. */
 static int ob_tell(ob_run_state *r, int kind, const onebit_step_report *step, const char *note) {
     onebit_progress p;
+    if (kind == 'w') ob_buffer_text(&r->warnings, note), ob_buffer_text(&r->warnings, "\n");
     if (!r->job->on_progress) return 0;
     memset(&p, 0, sizeof p);
     p.kind = kind;
+    p.twin = r->main != NULL;
     if (step) p.step = *step;
     p.max_steps = r->options.max_steps;
     p.val_loss = r->val_loss, p.bits_per_byte = r->bits_per_byte;
@@ -14846,6 +15430,138 @@ static onebit_status ob_run_old_metrics(ob_run_state *r) {
     return status;
 }
 
+/* A file beside the checkpoint that the job resumes from. */
+static onebit_status ob_run_beside(const ob_run_state *r, char *path, size_t size,
+                                   const char *name) {
+    const char *from = r->job->resume;
+    char *slash;
+    if (ob_is_directory(from)) return ob_path_join(path, size, from, name);
+    OB_TRY(ob_path_join(path, size, "", from));
+    slash = strrchr(path, '/');
+    slash = slash ? slash + 1 : path;
+    if (strlen(name) >= size - (size_t)(slash - path))
+        return ob_fail(ONEBIT_IO, "path too long: %.200s", from);
+    memcpy(slash, name, strlen(name) + 1);
+    return ONEBIT_OK;
+}
+
+/* Takes the rows of an earlier codes.csv or samples.csv up to the step that is resumed from; what
+   comes later is done again. As with metrics.csv, a file that is not there is no error. */
+static void ob_run_old_rows(ob_run_state *r, ob_buffer *rows, const char *name) {
+    char path[OB_PATH_MAX];
+    const char *text;
+    ob_map map;
+    if (ob_run_beside(r, path, sizeof path, name) != ONEBIT_OK) return;
+    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return;
+    text = (const char *)map.data;
+    ob_csv_keep(rows, text, text + map.bytes, onebit_trainer_steps(r->trainer));
+    ob_map_close(&map);
+}
+
+/* Figures as of the last rows of the metrics, so that the report and metrics.csv agree. */
+static ob_figures ob_run_figures(const ob_run_state *r) {
+    ob_figures f;
+    size_t i;
+    memset(&f, 0, sizeof f);
+    for (i = 0; i < r->metric_count; i++) {
+        const ob_metric *m = r->metrics + i;
+        f.steps = m->step, f.tokens = m->tokens, f.train_loss = m->loss;
+        f.speed = m->speed, f.seconds = m->seconds;
+        if (!ob_is_number(m->val_loss)) continue;
+        f.val_loss = m->val_loss;
+        f.bits_per_byte = ob_is_number(m->bits_per_byte) ? m->bits_per_byte : 0.0;
+    }
+    if (r->trainer) f.steps = onebit_trainer_steps(r->trainer); /* the last row may be older */
+    if (r->train_loss > 0) f.train_loss = r->train_loss;
+    f.epochs = r->tokens ? f.tokens / (double)r->tokens : 0.0;
+    f.parameters = (double)onebit_config_parameters(&r->config);
+    f.model_bytes = (double)r->model_bytes;
+    return f;
+}
+
+/* The curves of the metrics, in a new block that *block receives; no curves without memory. */
+static ob_curves ob_run_curves(const ob_run_state *r, double **block) {
+    size_t n = r->metric_count, i;
+    double *x = n ? (double *)ob_alloc(&r->env, 5 * n * sizeof(double)) : NULL;
+    ob_curves c;
+    memset(&c, 0, sizeof c);
+    *block = x;
+    if (!x) return c;
+    for (i = 0; i < n; i++) {
+        const ob_metric *m = r->metrics + i;
+        x[i] = m->step, x[n + i] = m->loss, x[2 * n + i] = m->val_loss;
+        x[3 * n + i] = 1000.0 * m->lr, x[4 * n + i] = m->grad_norm;
+    }
+    c.step = x, c.loss = x + n, c.val = x + 2 * n, c.lr = x + 3 * n, c.norm = x + 4 * n;
+    c.n = n;
+    return c;
+}
+
+/* Fills the report with what the run and its twin have; blocks[2] hold the curves. */
+static void ob_run_report(const ob_run_state *r, ob_report *report, double *blocks[2]) {
+    memset(report, 0, sizeof *report);
+    report->curves = ob_run_curves(r, blocks);
+    report->figures = ob_run_figures(r);
+    if (r->twin) {
+        report->twin_curves = ob_run_curves(r->twin, blocks + 1);
+        report->twin = ob_run_figures(r->twin);
+    }
+    report->codes = &r->codes, report->samples = &r->samples;
+    report->warnings = r->warnings.p;
+    report->command = r->job->command;
+    report->layer_modes = r->config.layer_modes, report->layers = r->config.num_layers;
+    report->unigram = r->unigram;
+    report->max_steps = r->options.max_steps, report->seed = r->options.seed;
+}
+
+/* Writes head and rows as a file of the output directory. */
+static onebit_status ob_run_write_rows(ob_run_state *r, const char *name, const char *head,
+                                       const ob_buffer *rows) {
+    ob_buffer all = ob_buffer_new(&r->env);
+    char path[OB_PATH_MAX];
+    onebit_status status = ob_path_join(path, sizeof path, r->job->output_dir, name);
+    ob_buffer_text(&all, head);
+    if (rows->n) ob_buffer_add(&all, rows->p, rows->n);
+    if (status == ONEBIT_OK && (all.failed || rows->failed))
+        status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its rows", path);
+    if (status == ONEBIT_OK) status = ob_file_write(path, all.p, all.n);
+    ob_buffer_free(&all);
+    return status;
+}
+
+/* report.html alone. */
+static onebit_status ob_run_write_page(ob_run_state *r) {
+    ob_buffer page = ob_buffer_new(&r->env);
+    char path[OB_PATH_MAX];
+    double *blocks[2] = {NULL, NULL};
+    ob_report report;
+    char *config = ob_text_of(&r->env, ob_write_config, &r->config);
+    char *options = ob_text_of(&r->env, ob_write_options, &r->options);
+    onebit_status status = ob_path_join(path, sizeof path, r->job->output_dir, "report.html");
+    if (r->trainer) r->model_bytes = onebit_trainer_pack(r->trainer, r->tokenizer, NULL, 0);
+    ob_run_report(r, &report, blocks);
+    report.config = config, report.options = options;
+    ob_report_write(&page, &report);
+    if (status == ONEBIT_OK && page.failed)
+        status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the page", path);
+    if (status == ONEBIT_OK) status = ob_file_write(path, page.p, page.n);
+    ob_release(&r->env, config);
+    ob_release(&r->env, options);
+    ob_release(&r->env, blocks[0]);
+    ob_release(&r->env, blocks[1]);
+    ob_buffer_free(&page);
+    return status;
+}
+
+/* The report and its tables, and for a twin also the page that compares it. */
+static onebit_status ob_run_write_report(ob_run_state *r) {
+    if (!r->options.report) return ONEBIT_OK;
+    OB_TRY(ob_run_write_rows(r, "codes.csv", OB_CODES_HEAD, &r->codes));
+    OB_TRY(ob_run_write_rows(r, "samples.csv", OB_SAMPLES_HEAD, &r->samples));
+    OB_TRY(ob_run_write_page(r));
+    return r->main ? ob_run_write_page(r->main) : ONEBIT_OK;
+}
+
 /* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
    that a viewer may reload them while the run goes on. An empty cell means: not measured at this
    step. */
@@ -14922,6 +15638,7 @@ static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report
     const onebit_train_options *o = &r->options;
     char path[OB_PATH_MAX], name[64];
     ob_run_remember(r);
+    OB_TRY(ob_run_write_report(r));
     OB_TRY(ob_run_write_metrics(r));
     ob_checkpoint_name(name, sizeof name, step->step);
     if (o->keep_checkpoints > 1 || ob_is_due(step->step, o->major_every))
@@ -14989,10 +15706,20 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
     ob_tell(r, 'w', step, note);
 }
 
-/* Tells the shares of the codes of one layer, from the sums over its n matrices. */
+/* Tells the shares of the codes of one layer, from the sums over its n matrices, and adds them to
+   codes.csv. */
 static void ob_run_tell_codes(ob_run_state *r, const onebit_step_report *step, int layer,
                               const onebit_code_report *sum, double n) {
-    char note[128];
+    const double column[OB_CODE_COLUMNS] = {(double)step->step, (double)layer, sum->minus / n,
+                                            sum->zero / n,      sum->plus / n, sum->flipped / n};
+    char note[128], cell[64];
+    int i;
+    for (i = 0; i < OB_CODE_COLUMNS; i++) {
+        ob_out o = ob_out_on(cell, sizeof cell);
+        ob_out_number(&o, column[i]);
+        ob_buffer_text(&r->codes, cell);
+        ob_buffer_text(&r->codes, i + 1 < OB_CODE_COLUMNS ? "," : "\n");
+    }
     ob_print(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%",
              layer, 100 * sum->minus / n, 100 * sum->zero / n, 100 * sum->plus / n,
              100 * sum->flipped / n);
@@ -15019,6 +15746,170 @@ static void ob_run_codes(ob_run_state *r, const onebit_step_report *step) {
         sum.flipped += one.flipped, n++;
     }
     if (n > 0) ob_run_tell_codes(r, step, layer, &sum, n);
+}
+
+/* Adds "3, 4" to a note that has room; the first name comes after the opening words. */
+static void ob_note_layer(ob_out *note, const char *opening, int layer) {
+    if (note->n == 0) ob_out_text(note, opening);
+    else ob_out_text(note, ",");
+    ob_out_format(note, " %d", layer);
+}
+
+/* Ends a note about layers and tells it, if it was begun. */
+static void ob_note_tell(ob_run_state *r, const onebit_step_report *step, ob_out *note,
+                         const char *advice) {
+    char text[768];
+    if (note->n == 0) return;
+    ob_print(text, sizeof text, "%.400s: %s", note->p, advice);
+    ob_tell(r, 'w', step, text);
+}
+
+#define OB_ZERO_MANY 0.6  /* shares of zeros in a ternary layer; weights drawn from a normal */
+#define OB_ZERO_FEW  0.05 /* distribution have 0.31 */
+#define OB_FLIPS     0.01 /* per 100 updates */
+#define OB_FLIP_SPAN 50.0 /* updates; over fewer a rate means little */
+
+/* First row of the newest counts that together span OB_FLIP_SPAN updates, and that span; 0 = the
+   run was shorter. */
+static double ob_code_span(const ob_code_row *rows, size_t n, size_t *first) {
+    double last = n ? rows[n - 1].step : 0.0;
+    size_t i = n;
+    for (*first = n; i > 0; i--) {
+        double before = i > 1 ? rows[i - 2].step : 0.0;
+        if (before >= rows[i - 1].step) continue; /* not the first row of its count */
+        *first = i - 1;
+        if (last - before >= OB_FLIP_SPAN) return last - before;
+    }
+    return 0.0;
+}
+
+/* Says after the last update what the codes look like when it is unusual, one line for each of: too
+   many zeros, too few, codes that have not settled. */
+static void ob_run_health_codes(ob_run_state *r, const onebit_step_report *step) {
+    char many[512], few[512], loose[512];
+    ob_out too_many = ob_out_on(many, sizeof many), too_few = ob_out_on(few, sizeof few);
+    ob_out unsettled = ob_out_on(loose, sizeof loose);
+    size_t n, i, first;
+    ob_code_row *rows = ob_csv_codes(&r->codes, &n);
+    double span = ob_code_span(rows, n, &first);
+    int layer;
+    for (layer = 0; layer < r->config.num_layers; layer++) {
+        double flips = 0.0, zero = -1.0;
+        for (i = 0; i < n; i++) {
+            if ((int)rows[i].layer != layer) continue;
+            zero = rows[i].zero;
+            if (i >= first) flips += rows[i].flipped;
+        }
+        if (span > 0 && flips * 100.0 / span > OB_FLIPS)
+            ob_note_layer(&unsettled, "codes still change, over 1 % per 100 steps in layers",
+                          layer);
+        if (zero < 0 || r->config.layer_modes[layer] != ONEBIT_TERNARY) continue;
+        if (zero > OB_ZERO_MANY)
+            ob_note_layer(&too_many, "over 60 % of the weights are 0 in layers", layer);
+        if (zero < OB_ZERO_FEW)
+            ob_note_layer(&too_few, "under 5 % of the weights are 0 in layers", layer);
+    }
+    ob_note_tell(r, step, &too_many, "they hardly work; fewer --num-layers may do as well");
+    ob_note_tell(r, step, &too_few, "they are binary in effect; less --weight-decay may help");
+    ob_note_tell(r, step, &unsettled, "train longer, or let the rate fall lower (--lr-min-ratio)");
+    ob_release(&r->codes.env, rows);
+}
+
+/* ---- Samples ---- */
+
+#define OB_PROMPT       12  /* tokens of the held-out text (else of the data) that are continued */
+#define OB_SAMPLE_WORDS 120 /* tokens of a sample */
+
+/* The tokens to continue, at most half a context: the same in every sample of a run. A document
+   that begins here gives its first words, behind the end token as in training. */
+static int ob_run_prompt(const ob_run_state *r, int32_t *ids) {
+    size_t n = r->val_count, i;
+    const int32_t *from = n > OB_PROMPT ? r->val : onebit_dataset_tokens(r->data, &n);
+    int most = r->config.max_seq_len / 2 < OB_PROMPT ? r->config.max_seq_len / 2 : OB_PROMPT;
+    int end = onebit_tokenizer_end(r->tokenizer), count = 0;
+    for (i = 0; i < n && (count < most || count == 0); i++) {
+        if (count > 0 && from[i] == end && ids[count - 1] != end) break;
+        ids[count++] = from[i];
+    }
+    return count;
+}
+
+/* Collects text for onebit_generate. */
+static int ob_run_collect(void *user, const char *text, size_t bytes) {
+    ob_buffer_add((ob_buffer *)user, text, bytes);
+    return 0;
+}
+
+/* Continues the prompt with a model, from the run's seed. */
+static onebit_status ob_run_continue(ob_run_state *r, const onebit_model *model, const int32_t *ids,
+                                     int count, ob_buffer *text) {
+    onebit_session_options so = onebit_session_options_default();
+    onebit_generate_options o = onebit_generate_options_default();
+    onebit_session *session = NULL;
+    onebit_status status;
+    so.slide = 1;
+    o.add_start = 0;
+    o.sample.temperature = 0.8, o.sample.max_tokens = OB_SAMPLE_WORDS;
+    o.sample.seed = r->options.seed;
+    status = onebit_session_create(&session, model, &so, &r->env);
+    if (status == ONEBIT_OK) status = onebit_session_eval(session, ids, (size_t)count, NULL);
+    if (status == ONEBIT_OK) status = onebit_generate(session, "", &o, ob_run_collect, text, NULL);
+    onebit_session_free(session);
+    return status;
+}
+
+/* The deployed weights, packed in memory and opened as from a file, write the text: what is shown
+   is what the exported model says. */
+static onebit_status ob_run_write_sample(ob_run_state *r, const int32_t *ids, int count,
+                                         ob_buffer *text) {
+    size_t bytes = onebit_trainer_pack(r->trainer, r->tokenizer, NULL, 0);
+    uint8_t *block = (uint8_t *)ob_alloc(&r->env, bytes + 64), *image;
+    onebit_model *model = NULL;
+    onebit_status status;
+    if (!block) return ob_fail(ONEBIT_MEMORY, "no memory for a packed model");
+    image = block + (64 - (uintptr_t)block % 64) % 64;
+    onebit_trainer_pack(r->trainer, r->tokenizer, image, bytes);
+    status = onebit_model_open_memory(&model, image, bytes, &r->env);
+    if (status == ONEBIT_OK) status = ob_run_continue(r, model, ids, count, text);
+    onebit_model_free(model);
+    ob_release(&r->env, block);
+    return status;
+}
+
+/* Adds a row to samples.csv. A sample that cannot be made is a warning: it is no reason to end a
+   run. Memory for a packed model and a session is taken for the call. */
+static void ob_run_sample(ob_run_state *r, const onebit_step_report *step) {
+    ob_buffer prompt = ob_buffer_new(&r->env), text = ob_buffer_new(&r->env);
+    int32_t ids[OB_PROMPT];
+    int count = ob_run_prompt(r, ids), i, end = onebit_tokenizer_end(r->tokenizer);
+    ob_buffer_add(&prompt, "", 0), ob_buffer_add(&text, "", 0);
+    for (i = 0; i < count; i++) {
+        size_t n = 0;
+        const char *piece = onebit_tokenizer_piece(r->tokenizer, ids[i], &n);
+        if (ids[i] != end) ob_buffer_add(&prompt, piece, n);
+    }
+    if (ob_run_write_sample(r, ids, count, &text) != ONEBIT_OK || prompt.failed || text.failed) {
+        char note[256];
+        ob_print(note, sizeof note, "no sample of text: %.200s", onebit_error_text());
+        ob_tell(r, 'w', step, note);
+    } else {
+        ob_buffer_format(&r->samples, "%d,", step->step);
+        ob_csv_quote(&r->samples, prompt.p, prompt.n);
+        ob_buffer_text(&r->samples, ",");
+        ob_csv_quote(&r->samples, text.p, text.n);
+        ob_buffer_text(&r->samples, "\n");
+    }
+    ob_buffer_free(&prompt);
+    ob_buffer_free(&text);
+}
+
+/* 1 when this update ends a quarter of the run, or is due by sample_every. */
+static int ob_run_milestone(const ob_run_state *r, int step) {
+    double most = r->options.max_steps, every = r->options.sample_every;
+    if (!r->options.report || every < 0) return 0;
+    if (step == r->options.max_steps) return 1;
+    if (every > 0) return fmod(step, every) == 0;
+    return floor(step * 4.0 / most) > floor((step - 1) * 4.0 / most);
 }
 
 /* Speed over the last stretch of at least half a second. One update may be shorter than the
@@ -15059,7 +15950,8 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
     r->train_loss = r->train_loss > 0 ? 0.95 * r->train_loss + 0.05 * step->loss : step->loss;
     ob_run_clock(r, step);
     ob_run_health(r, step);
-    if (ob_is_due(step->step, o->debug_every)) ob_run_codes(r, step);
+    if (ob_is_due(step->step, o->debug_every) || (last && o->debug_every)) ob_run_codes(r, step);
+    if (last) ob_run_health_codes(r, step);
     if (last || ob_is_due(step->step, o->eval_every)) {
         OB_TRY(ob_run_validate(r, step, last));
         OB_TRY(ob_run_best(r, last));
@@ -15073,6 +15965,7 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
         m.seconds = ob_seconds() - r->start;
         OB_TRY(ob_run_add_metric(r, &m));
     }
+    if (ob_run_milestone(r, step->step)) ob_run_sample(r, step);
     if (last || ob_is_due(step->step, o->save_every) || ob_is_due(step->step, o->major_every))
         OB_TRY(ob_run_checkpoint(r, step));
     return ONEBIT_OK;
@@ -15092,8 +15985,9 @@ static onebit_status ob_run_loop(ob_run_state *r) {
         OB_TRY(ob_run_after(r, &step));
         if (ob_tell(r, 's', &step, "")) {
             if (step.step < r->options.max_steps) OB_TRY(ob_run_checkpoint(r, &step));
-            return ob_fail(ONEBIT_CANCELLED, "stopped after step %d; resume with --resume %.200s",
-                           step.step, r->job->output_dir);
+            return ob_fail(ONEBIT_CANCELLED, "stopped after step %d%s; resume with --resume %.200s",
+                           step.step, r->main ? " of the twin" : "",
+                           (r->main ? r->main : r)->job->output_dir);
         }
     }
     return ONEBIT_OK;
@@ -15195,28 +16089,114 @@ static onebit_status ob_run_open(ob_run_state *r) {
         r->config = *onebit_trainer_config(r->trainer);
     }
     OB_TRY(ob_run_rooms(r));
-    return job->resume ? ob_run_old_metrics(r) : ONEBIT_OK;
+    if (!job->resume) return ONEBIT_OK;
+    ob_run_old_rows(r, &r->codes, "codes.csv");
+    ob_run_old_rows(r, &r->samples, "samples.csv");
+    return ob_run_old_metrics(r);
 }
 
-/* Also after an error half-way: what was not opened is NULL, and each release takes NULL. */
-static void ob_run_close(ob_run_state *r) {
+/* Gives back what training needed; figures and curves stay. Also after an error half-way: what was
+   not opened is NULL, and each release takes NULL. */
+static void ob_run_rest(ob_run_state *r) {
     onebit_trainer_free(r->trainer);
     onebit_dataset_free(r->data);
     onebit_dataset_free(r->val_data);
     onebit_tokenizer_free(r->tokenizer);
     ob_release(&r->env, r->inputs);
     ob_release(&r->env, r->targets);
-    ob_release(&r->env, r->metrics);
+    r->trainer = NULL, r->data = r->val_data = NULL, r->tokenizer = NULL;
+    r->inputs = r->targets = NULL;
 }
 
-/* Final figures. */
+/* Gives everything back. */
+static void ob_run_close(ob_run_state *r) {
+    ob_run_rest(r);
+    ob_release(&r->env, r->metrics);
+    ob_buffer_free(&r->codes);
+    ob_buffer_free(&r->samples);
+    ob_buffer_free(&r->warnings);
+}
+
+/* Final figures: those of the metrics, which a run resumed after its last update has too. */
 static void ob_run_result(const ob_run_state *r, onebit_train_result *out) {
-    out->train_loss = r->train_loss, out->val_loss = r->val_loss;
-    out->bits_per_byte = r->bits_per_byte;
+    ob_figures f = ob_run_figures(r);
+    memset(out, 0, sizeof *out);
+    out->train_loss = f.train_loss, out->val_loss = f.val_loss;
+    out->bits_per_byte = f.bits_per_byte;
     out->seconds = ob_seconds() - r->start;
     out->parameters = onebit_config_parameters(&r->config);
     out->model_bytes = onebit_trainer_pack(r->trainer, r->tokenizer, NULL, 0);
     out->steps = onebit_trainer_steps(r->trainer);
+}
+
+/* Path of the twin's checkpoint, or with name "" of its directory. */
+static onebit_status ob_twin_path(char *out, size_t size, const onebit_train_job *job,
+                                  const char *name) {
+    char directory[OB_PATH_MAX];
+    OB_TRY(ob_path_join(directory, sizeof directory, job->output_dir, "twin"));
+    return ob_path_join(out, size, directory, name);
+}
+#define OB_TWIN_CHECKPOINT "checkpoint.safetensors"
+
+/* Before the first update of a job with a twin: there must be something to compare, and a new run
+   must not go on with the twin of an earlier one. */
+static onebit_status ob_run_expect_twin(const ob_run_state *r) {
+    char path[OB_PATH_MAX];
+    int i, quantized = 0;
+    for (i = 0; i < r->config.num_layers; i++) quantized |= r->config.layer_modes[i] != ONEBIT_F32;
+    if (!quantized)
+        return ob_fail(ONEBIT_CONFIG,
+                       "--twin: all blocks are f32 already, see --layer-bit-map; leave --twin out");
+    OB_TRY(ob_twin_path(path, sizeof path, r->job, OB_TWIN_CHECKPOINT));
+    if (!r->job->resume) ob_file_drop(path);
+    return ONEBIT_OK;
+}
+
+/* One run from data to model. ONEBIT_CANCELLED has left a checkpoint and exports nothing. */
+static onebit_status ob_run_whole(ob_run_state *r, const onebit_train_job *job,
+                                  ob_run_state *main) {
+    memset(r, 0, sizeof *r);
+    r->job = job, r->main = main;
+    r->env = ob_env_or_default(job->env);
+    r->codes = r->samples = r->warnings = ob_buffer_new(&r->env);
+    OB_TRY(ob_env_check(&r->env));
+    r->config = job->config ? *job->config : onebit_config_default();
+    r->options = job->options ? *job->options : onebit_train_options_default();
+    r->start = ob_seconds();
+    OB_TRY(ob_run_open(r));
+    if (job->twin) OB_TRY(ob_run_expect_twin(r));
+    OB_TRY(ob_run_loop(r));
+    OB_TRY(ob_run_export(r));
+    return ob_run_write_report(r);
+}
+
+/* Trains the twin of a run that is complete: its shape, tokenizer, data and options, with float32
+   blocks. The memory of the run itself is given back first. */
+static onebit_status ob_run_twin(ob_run_state *r, onebit_train_result *result) {
+    onebit_train_job job = *r->job;
+    onebit_config config = r->config;
+    onebit_status status;
+    ob_run_state twin;
+    char directory[OB_PATH_MAX], words[OB_PATH_MAX], checkpoint[OB_PATH_MAX];
+    OB_TRY(ob_twin_path(directory, sizeof directory, r->job, ""));
+    OB_TRY(ob_twin_path(checkpoint, sizeof checkpoint, r->job, OB_TWIN_CHECKPOINT));
+    OB_TRY(ob_path_join(words, sizeof words, r->job->output_dir, "tokenizer.json"));
+    memset(config.layer_modes, ONEBIT_F32, sizeof config.layer_modes);
+    job.twin = 0, job.config = &config, job.options = &r->options;
+    job.output_dir = directory, job.tokenizer = words;
+    job.resume = r->job->resume && ob_file_exists(checkpoint) ? checkpoint : NULL;
+    ob_run_rest(r);
+    r->twin = &twin;
+    status = ob_run_whole(&twin, &job, r);
+    if (result && status == ONEBIT_OK) {
+        ob_figures f = ob_run_figures(&twin);
+        result->twin_val_loss = f.val_loss, result->twin_bits_per_byte = f.bits_per_byte;
+        result->twin_seconds = f.seconds;
+        result->twin_model_bytes = onebit_trainer_pack(twin.trainer, twin.tokenizer, NULL, 0);
+    }
+    ob_run_close(&twin);
+    r->twin = NULL;
+    return status;
 }
 
 /* A cancelled run has left a checkpoint but exports nothing; its result is filled in all the
@@ -15226,20 +16206,10 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
     onebit_status status;
     if (!job || !job->data_dir || !job->output_dir)
         return ob_fail(ONEBIT_USAGE, "onebit_train: name the text with --data-dir");
-    memset(&r, 0, sizeof r);
-    r.job = job;
-    r.env = ob_env_or_default(job->env);
-    OB_TRY(ob_env_check(&r.env));
-    r.config = job->config ? *job->config : onebit_config_default();
-    r.options = job->options ? *job->options : onebit_train_options_default();
-    r.start = ob_seconds();
-    status = ob_run_open(&r);
-    if (status == ONEBIT_OK) status = ob_run_loop(&r);
-    if (status == ONEBIT_OK || status == ONEBIT_CANCELLED) {
-        onebit_status kept = status;
-        if (r.trainer && kept == ONEBIT_OK) status = ob_run_export(&r);
-        if (result && r.trainer) ob_run_result(&r, result);
-    }
+    status = ob_run_whole(&r, job, NULL);
+    if (result && r.trainer && (status == ONEBIT_OK || status == ONEBIT_CANCELLED))
+        ob_run_result(&r, result);
+    if (status == ONEBIT_OK && job->twin) status = ob_run_twin(&r, result);
     if (status == ONEBIT_OK) ob_tell(&r, 'e', NULL, job->output_dir);
     ob_run_close(&r);
     return status;

@@ -14,7 +14,7 @@ static const cli_row rows[] = {
      "text to validate on (default: the tail of the data, see --val-fraction)"},
     {"tokenizer", "FILE", "a tokenizer.json (default: one is trained on the data)"},
     {"tokenizer-kind", "KIND", "what to train: bpe, byte or char (default bpe)"},
-    {"output-dir", "DIR", "where model, checkpoint, metrics.csv and loss.svg go (default out)"},
+    {"output-dir", "DIR", "where model, checkpoint, metrics and report.html go (default out)"},
     {"resume", "[PATH]",
      "go on from a checkpoint, or from the newest whole one of a directory (default: the output "
      "directory, which may also hold none yet)"},
@@ -30,6 +30,7 @@ static const cli_row rows[] = {
     {"embedding", "MODE", "how the embedding is stored: f16, 8bit, ternary, binary or f32"},
     {"lm-head", "MODE", "the same for an untied head"},
     {"Running", NULL, NULL},
+    {"twin", NULL, "then train the float32 twin too, and compare the two in the report"},
     {"dry-run", NULL, "show shape, parameters, file size, memory, epochs and time, and stop"},
     CLI_THREADS,
     CLI_ISA,
@@ -79,8 +80,17 @@ enum { SPARKS = 24, COLUMNS = 79 };
 typedef struct view {
     const cli *c;
     double loss[SPARKS], part, val_loss, last_loss, printed, first_seconds;
-    int sparks, stride, in_part, first_step, last_step, drawn;
+    int sparks, stride, in_part, first_step, last_step, drawn, twin;
 } view;
+
+/* Before the first step, of the model or of its twin. */
+static void view_begin(view *v, int twin) {
+    v->sparks = v->in_part = 0;
+    v->stride = 1;
+    v->part = v->val_loss = v->printed = v->first_seconds = 0;
+    v->first_step = -1;
+    v->twin = twin;
+}
 
 static void view_push(view *v, double loss) {
     int i;
@@ -167,7 +177,9 @@ static void view_note(view *v, const char *label, const char *note) {
 static int on_progress(void *user, const onebit_progress *p) {
     view *v = (view *)user;
     char line[128];
-    if (p->kind == 's') v->last_step = p->step.step, v->last_loss = p->step.loss;
+    if (p->kind == 's') v->last_step = p->step.step;
+    if (p->kind == 's' && !p->twin) v->last_loss = p->step.loss;
+    if (p->kind == 'b') view_begin(v, p->twin);
     if (p->kind == 'b') cli_limit = 2; /* from here on there is something to save */
     if (v->c->quiet) return cli_interrupts != 0;
     switch (p->kind) {
@@ -191,7 +203,7 @@ static int on_progress(void *user, const onebit_progress *p) {
         view_note(v, line, p->note);
         break;
     case 'b':
-        view_note(v, "", p->note);
+        view_note(v, p->twin ? "\nthe float32 twin: " : "", p->note);
         break;
     default: /* checkpoints are routine; the end has its own summary */
         break;
@@ -552,19 +564,37 @@ static int dry_run(const cli *c, const onebit_train_job *job) {
 
 /* ---- the end ---- */
 
-static void print_word(const char *word) {
-    int plain =
-        word[strspn(
-            word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=,:+@%")] == 0;
-    if (plain && *word) {
-        fputs(word, stderr);
+/* Adds a word as the shell would take it. */
+static void add_word(cli_text *t, const char *word) {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=,:+@%";
+    if (*word && word[strspn(word, plain)] == 0) {
+        cli_add_text(t, word);
         return;
     }
-    fputc('\'', stderr);
+    cli_add_text(t, "'");
     for (; *word; word++)
-        if (*word == '\'') fputs("'\\''", stderr);
-        else fputc(*word, stderr);
-    fputc('\'', stderr);
+        if (*word == '\'') cli_add_text(t, "'\\''");
+        else cli_add(t, word, 1);
+    cli_add_text(t, "'");
+}
+
+static void print_word(const char *word) {
+    cli_text t = {NULL, 0, 0};
+    add_word(&t, word);
+    fputs(t.p, stderr);
+    free(t.p);
+}
+
+/* The command line for the report; it lives as long as the program. */
+static const char *command_text(int argc, char **argv) {
+    cli_text t = {NULL, 0, 0};
+    int i;
+    for (i = 0; i < argc; i++) {
+        if (i) cli_add_text(&t, " ");
+        add_word(&t, argv[i]);
+    }
+    return t.p;
 }
 
 /* The command line again, with --resume, for the shell. */
@@ -595,6 +625,12 @@ static void print_chat(const char *program, const char *dir) {
     free(path.p);
 }
 
+/* How much more the model loses than its twin, in percent; not a number without a twin. */
+static double gap(const onebit_train_result *r) {
+    if (!(r->val_loss > 0 && r->twin_val_loss > 0)) return NAN;
+    return 100 * (r->val_loss - r->twin_val_loss) / r->twin_val_loss;
+}
+
 static void print_json(const onebit_train_result *r, const char *dir, const char *status) {
     cli_json_key(stdout, 1, "status");
     cli_json_string(stdout, status, strlen(status));
@@ -606,11 +642,29 @@ static void print_json(const onebit_train_result *r, const char *dir, const char
     cli_json_real(stdout, "seconds", r->seconds);
     cli_json_int(stdout, "parameters", (double)r->parameters);
     cli_json_int(stdout, "model_bytes", (double)r->model_bytes);
+    if (r->twin_val_loss > 0) {
+        cli_json_real(stdout, "twin_val_loss", r->twin_val_loss);
+        cli_json_real(stdout, "twin_bits_per_byte",
+                      r->twin_bits_per_byte > 0 ? r->twin_bits_per_byte : NAN);
+        cli_json_int(stdout, "twin_model_bytes", (double)r->twin_model_bytes);
+        cli_json_real(stdout, "gap_percent", gap(r));
+    }
     cli_json_text(stdout, "output_dir", dir);
     puts("}");
 }
 
-static void print_summary(const onebit_train_result *r, const char *dir, const char *program) {
+static void print_twin(const onebit_train_result *r) {
+    char size[32];
+    if (!(r->twin_val_loss > 0)) return;
+    fprintf(stderr, "twin:   float32 %.4f nats/token", r->twin_val_loss);
+    if (r->twin_bits_per_byte > 0) fprintf(stderr, ", %.4f bits per byte", r->twin_bits_per_byte);
+    fprintf(stderr, ", %s: the model is %+.1f %% from it, at 1/%.1f of its size\n",
+            cli_size(size, (double)r->twin_model_bytes), gap(r),
+            (double)r->twin_model_bytes / (double)r->model_bytes);
+}
+
+static void print_summary(const onebit_train_result *r, const char *dir, const char *program,
+                          int report) {
     char a[32], b[32], c[32];
     fprintf(stderr, "\ntrained %d steps in %s\n", r->steps, cli_time(a, r->seconds));
     fprintf(stderr, "model:  %s/model.1bit, %s, %s parameters\n", dir,
@@ -622,6 +676,8 @@ static void print_summary(const onebit_train_result *r, const char *dir, const c
         if (r->bits_per_byte > 0) fprintf(stderr, ", %.4f bits per byte", r->bits_per_byte);
         fputc('\n', stderr);
     }
+    print_twin(r);
+    if (report) fprintf(stderr, "report: %s/report.html\n", dir);
     print_chat(program, dir);
 }
 
@@ -685,8 +741,9 @@ int main(int argc, char **argv) {
     memset(&v, 0, sizeof v);
     memset(&result, 0, sizeof result);
     v.c = &c;
-    v.stride = 1;
-    v.first_step = -1;
+    view_begin(&v, 0);
+    job.twin = cli_has(&c, "twin");
+    job.command = command_text(argc, argv);
     catch_signals(&c);
     cli_apply(&c, ONEBIT_TABLE_TRAIN, &options);
     job.options = &options;
@@ -701,15 +758,15 @@ int main(int argc, char **argv) {
     status = onebit_train(&job, &result);
     view_clear(&v);
     if (status == ONEBIT_CANCELLED) {
-        fprintf(stderr, "\nstopped at step %d; the checkpoint is in %s\n", v.last_step,
-                job.output_dir);
+        fprintf(stderr, "\nstopped at step %d%s; the checkpoint is in %s\n", v.last_step,
+                v.twin ? " of the twin" : "", job.output_dir);
         print_resume(argc, argv, cli_has(&c, "resume"));
         if (c.json) print_json(&result, job.output_dir, "interrupted");
         cli_finish(0);
         return cli_interrupted();
     }
     if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status));
-    if (!c.quiet) print_summary(&result, job.output_dir, argv[0]);
+    if (!c.quiet) print_summary(&result, job.output_dir, argv[0], options.report);
     code = options.overfit_one_batch ? overfit_code(&v) : 0;
     if (c.json) print_json(&result, job.output_dir, code ? "failed" : "done");
     return cli_finish(code);

@@ -141,6 +141,16 @@ ok "train writes the model" [ -s "$tmp/a b/model.1bit" ]
 gives "train --quiet --resume" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/a b" --max-steps 32 --quiet --resume
 ok "--quiet is quiet" err_empty
 ok "nothing on stdout without --json" out_empty
+ok "the report tells the command, with its marks escaped" grep -q 'a b&#39; --max-steps 32' "$tmp/a b/report.html"
+gives "train --twin" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/twin" --max-steps 12 --twin --json
+ok "train --twin --json is JSON" json "$tmp/out"
+ok "train --twin tells the gap" out_has '"gap_percent": '
+ok "train --twin compares" err_has 'twin: .*float32 '
+ok "train names the report" err_has 'report: .*twin/report.html'
+ok "the twin has a model" [ -s "$tmp/twin/twin/model.1bit" ]
+gives "train --report 0" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/plain" --max-steps 4 --report 0
+ok "--report 0 writes none" [ ! -e "$tmp/plain/report.html" ]
+ok "--report 0 names none" [ "$(grep -c 'report:' "$tmp/err")" -eq 0 ]
 gives "a value out of range" 2 train --data-dir "$tmp/text.txt" --hidden-size 0
 ok "it names the field" err_has hidden_size
 gives "a value that is no number" 2 train --data-dir "$tmp/text.txt" --lr fast

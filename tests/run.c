@@ -62,6 +62,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_flow.c"
 #include "fuzz/fuzz.c"
 #include "test_hostile.c"
+#include "test_report.c"
 #if defined(__has_include)
 #if __has_include("test_session.c")
 #include "test_session.c"
@@ -86,6 +87,7 @@ static const test_floor test_floors[] = {
     {"golden", test_golden},
     {"flow", test_flow},
     {"hostile", test_hostile},
+    {"report", test_report},
 #ifdef TEST_HAS_SESSION
     {"session", test_session},
 #endif

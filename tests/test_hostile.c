@@ -547,6 +547,14 @@ static void hostile_test_header(void) {
 /* One piece of work on an environment; whatever it opened is closed again. */
 typedef onebit_status (*hostile_work)(const onebit_env *env);
 
+/* A part of a run that may fail without ending it, a sample of text, was told as a warning. */
+static int hostile_warned;
+static int hostile_hear(void *user, const onebit_progress *p) {
+    (void)user;
+    if (p->kind == 'w' && strstr(p->note, "memory")) hostile_warned = 1;
+    return 0;
+}
+
 /* Runs the work with each of its allocations refused in turn: ONEBIT_MEMORY, a text, no leak. */
 static void hostile_starve(const char *name, hostile_work work, void (*check)(void)) {
     hostile_heap heap;
@@ -561,7 +569,9 @@ static void hostile_starve(const char *name, hostile_work work, void (*check)(vo
         env = hostile_env(&heap, 0);
         heap.fail_at = k;
         ob_fail(ONEBIT_OK, "%s", "nothing was said");
+        hostile_warned = 0;
         status = work(&env);
+        if (status == ONEBIT_OK && hostile_warned && heap.live == 0) continue;
         if (!CHECK(status == ONEBIT_MEMORY && heap.live == 0 &&
                    (strstr(onebit_error_text(), "memory") || strstr(onebit_error_text(), " MB;"))))
             printf("  request %d of %d: status %d, %d blocks leaked: %s\n", k, all, (int)status,
@@ -654,7 +664,7 @@ static onebit_status hostile_train(const char *out, const char *resume, int step
     c.max_seq_len = 8, c.vocab_size = 260;
     o.max_steps = steps, o.batch_size = 2, o.save_every = 1, o.eval_every = 1, o.eval_batches = 1;
     job.data_dir = hostile_path("text"), job.output_dir = out, job.resume = resume;
-    job.config = &c, job.options = &o, job.env = env;
+    job.config = &c, job.options = &o, job.env = env, job.on_progress = hostile_hear;
     return onebit_train(&job, NULL);
 }
 

@@ -1720,6 +1720,8 @@ static const model_setting model_trainings[] = {
     {'-', "overfit_one_batch", "1", "", ""},
     {'-', "log_every", "5", "", ""},
     {'-', "debug_every", "5", "", ""},
+    {'-', "sample_every", "5", "", ""},
+    {'-', "report", "0", "", ""},
 };
 
 static void model_check_setting(onebit_table table, const model_setting *s) {
