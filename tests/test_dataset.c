@@ -67,7 +67,7 @@ static long dataset_epoch(onebit_dataset *d, int used, int T) {
 static void dataset_test_windows(void) {
     onebit_dataset *d = dataset_ramp(1000), *e = dataset_ramp(1000);
     int32_t in[4 * 7], out[4 * 7], in2[4 * 7], out2[4 * 7];
-    onebit_position p, start = {0, 0, 0};
+    onebit_position p, start = onebit_dataset_tell(NULL);
     long last = -1, other;
     int epoch, changes = 0, offsets = 0, least, i;
     test_case("dataset: each epoch gives every window once, in another order, cut elsewhere");
@@ -82,12 +82,13 @@ static void dataset_test_windows(void) {
     CHECK(changes > 15);
     for (epoch = 0; epoch < 50; epoch++) {
         size_t offset, windows;
-        d->at.epoch = (uint64_t)epoch;
-        ob_epoch_cut(d, 7, &offset, &windows);
+        d->source->at.epoch = (uint64_t)epoch;
+        ob_epoch_cut(d, d->source, 7, &offset, &windows);
         offsets |= 1 << offset;
     }
     CHECK(offsets == 127); /* all cuts occur */
     test_case("dataset: a position resumes exactly, across epochs too");
+    start.seed = 0;
     onebit_dataset_seek(d, start);
     for (i = 0; i < 200; i++) {
         p = onebit_dataset_tell(d);
@@ -212,7 +213,7 @@ static int dataset_loads(const char *path, size_t limit, const char *wanted) {
     char *text = NULL;
     size_t n = 0;
     int same;
-    if (onebit_text_load(&text, &n, path, limit, NULL) != ONEBIT_OK) {
+    if (onebit_text_load(&text, &n, path, limit, NULL, NULL) != ONEBIT_OK) {
         printf("%s\n", onebit_error_text());
         return 0;
     }
@@ -249,17 +250,17 @@ static void dataset_test_text(void) {
                             "{\"text\":\"B" E "C\"}");
     CHECK(dataset_loads(DATASET_DIR "/b.jsonl", 0, "A\n\xC3\xA9" E "B" E "C"));
     dataset_file("b.jsonl", "{\"text\":\"A\"}\n\n{\"texts\":\"B\"}\n{\"text\":\"A\"}\n");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL), ONEBIT_FORMAT,
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL, NULL), ONEBIT_FORMAT,
                 "b.jsonl:3:");
     CHECK(text == NULL && n == 0);
     dataset_file("b.jsonl", "{\"text\":\"A\"}\n{\"text\":7}\n");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL), ONEBIT_FORMAT, ":2:");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL, NULL), ONEBIT_FORMAT, ":2:");
     dataset_file("b.jsonl", "{\"text\":\"A\"}\n\n\nhello\n");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL), ONEBIT_FORMAT, ":4:");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL, NULL), ONEBIT_FORMAT, ":4:");
     dataset_file("b.jsonl", "{\"text\":\"A\"} x\n{\"text\":\"A\"}\n");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL), ONEBIT_FORMAT, ":1:");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL, NULL), ONEBIT_FORMAT, ":1:");
     dataset_file("b.jsonl", "{\"text\":\"A\n\"}\n");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL), ONEBIT_FORMAT, ":1:");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/b.jsonl", 0, NULL, NULL), ONEBIT_FORMAT, ":1:");
 }
 
 static void dataset_test_directory(void) {
@@ -275,22 +276,22 @@ static void dataset_test_directory(void) {
     dataset_file("g.txt", "");
     CHECK(dataset_loads(DATASET_DIR, 0, "1" E "2" E "3" E "4\n" E "5" E "6"));
     CHECK(dataset_loads(DATASET_DIR, 16, "1" E "2"));
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/e.bin", 0, NULL), ONEBIT_UNSUPPORTED,
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/e.bin", 0, NULL, NULL), ONEBIT_UNSUPPORTED,
                 "e.bin");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/g.txt", 0, NULL), ONEBIT_FORMAT, "g.txt");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/none.txt", 0, NULL), ONEBIT_IO,
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/g.txt", 0, NULL, NULL), ONEBIT_FORMAT, "g.txt");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/none.txt", 0, NULL, NULL), ONEBIT_IO,
                 "none.txt");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/none", 0, NULL), ONEBIT_IO, "none");
-    CHECK_FAILS(onebit_text_load(&text, NULL, DATASET_DIR, 0, NULL), ONEBIT_USAGE, "NULL");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/none", 0, NULL, NULL), ONEBIT_IO, "none");
+    CHECK_FAILS(onebit_text_load(&text, NULL, DATASET_DIR, 0, NULL, NULL), ONEBIT_USAGE, "NULL");
     dataset_remove("e.bin");
     dataset_remove("a.txt");
     dataset_remove("b.jsonl");
     dataset_remove("c.MD");
     dataset_remove("d.raw");
     dataset_remove("f.text");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR, 0, NULL), ONEBIT_FORMAT, "holds no text");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR, 0, NULL, NULL), ONEBIT_FORMAT, "holds no text");
     dataset_remove("g.txt");
-    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR, 0, NULL), ONEBIT_FORMAT, "holds no text");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR, 0, NULL, NULL), ONEBIT_FORMAT, "holds no text");
 }
 
 /* Three million bytes of words and digits and odd spacing, without a separator. */
@@ -322,7 +323,7 @@ static void dataset_test_tokenised(void) {
     if (!CHECK(text)) return;
     dataset_bytes(DATASET_DIR "/long.txt", text, n);
     CHECK_OK(onebit_tokenizer_train(&tokenizer, ONEBIT_TOKENIZER_BPE, text, 20000, 300, NULL));
-    CHECK_OK(onebit_dataset_open(&d, DATASET_DIR "/long.txt", tokenizer, NULL));
+    CHECK_OK(onebit_dataset_open(&d, DATASET_DIR "/long.txt", tokenizer, NULL, NULL));
     ids = onebit_dataset_tokens(d, &count);
     whole = (int32_t *)malloc(n * sizeof *whole);
     CHECK_OK(onebit_tokenizer_encode(tokenizer, whole, n, &need, text, n, 0));
@@ -335,12 +336,12 @@ static void dataset_test_tokenised(void) {
     onebit_tokenizer_free(tokenizer);
     CHECK_OK(onebit_tokenizer_train(&tokenizer, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
     end = onebit_tokenizer_end(tokenizer);
-    CHECK_OK(onebit_dataset_open(&d, DATASET_DIR "/a.txt", tokenizer, NULL));
+    CHECK_OK(onebit_dataset_open(&d, DATASET_DIR "/a.txt", tokenizer, NULL, NULL));
     ids = onebit_dataset_tokens(d, &count);
     CHECK(count == 5 && ids[2] == end && ids[4] == end && ids[0] != end && ids[3] != end);
     CHECK_OK(onebit_dataset_split(d, 0.5));
     onebit_dataset_free(d);
-    CHECK_FAILS(onebit_dataset_open(&d, DATASET_DIR "/a.txt", NULL, NULL), ONEBIT_USAGE,
+    CHECK_FAILS(onebit_dataset_open(&d, DATASET_DIR "/a.txt", NULL, NULL, NULL), ONEBIT_USAGE,
                 "needs a tokenizer");
     CHECK(d == NULL);
     onebit_tokenizer_free(tokenizer);
@@ -368,14 +369,14 @@ static void dataset_test_tokens(void) {
     memcpy(image, map.data, n);
     ob_map_close(&map);
     CHECK(memcmp(image, "TKN2\6\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\xFF\0\0\0\0\1", 26) == 0);
-    CHECK_OK(onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL));
+    CHECK_OK(onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL, NULL));
     CHECK(memcmp(onebit_dataset_tokens(d, &count), ids, sizeof ids) == 0 && count == 6);
     onebit_dataset_free(d);
     CHECK_OK(onebit_tokenizer_train(&tokenizer, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
-    CHECK_FAILS(onebit_dataset_open(&d, DATASET_TOKENS, tokenizer, NULL), ONEBIT_FORMAT,
+    CHECK_FAILS(onebit_dataset_open(&d, DATASET_TOKENS, tokenizer, NULL, NULL), ONEBIT_FORMAT,
                 "tokenizer has ids 0 to");
     CHECK_OK(onebit_tokens_write(DATASET_TOKENS, ids, 3));
-    CHECK_OK(onebit_dataset_open(&d, DATASET_TOKENS, tokenizer, NULL));
+    CHECK_OK(onebit_dataset_open(&d, DATASET_TOKENS, tokenizer, NULL, NULL));
     CHECK(d && d->end == onebit_tokenizer_end(tokenizer));
     onebit_dataset_free(d);
     onebit_tokenizer_free(tokenizer);
@@ -385,7 +386,7 @@ static void dataset_test_tokens(void) {
     for (i = 0; i <= n; i++) {
         onebit_status status;
         dataset_bytes(DATASET_TOKENS, image, i);
-        status = onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL);
+        status = onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL, NULL);
         CHECK(status == (i == n ? ONEBIT_OK : ONEBIT_FORMAT));
         onebit_dataset_free(d);
     }
@@ -393,7 +394,7 @@ static void dataset_test_tokens(void) {
         bit = 1 << (i % 8);
         image[i / 8] ^= (uint8_t)bit;
         dataset_bytes(DATASET_TOKENS, image, n);
-        if (onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL) == ONEBIT_OK) {
+        if (onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL, NULL) == ONEBIT_OK) {
             const int32_t *p = onebit_dataset_tokens(d, &count);
             size_t k;
             CHECK(count >= 1 && count <= 6 && i / 8 >= 4);
@@ -404,7 +405,7 @@ static void dataset_test_tokens(void) {
     }
     image[4] = 5; /* one token more in the file than the header claims: tolerated */
     dataset_bytes(DATASET_TOKENS, image, n);
-    CHECK_OK(onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL));
+    CHECK_OK(onebit_dataset_open(&d, DATASET_TOKENS, NULL, NULL, NULL));
     onebit_dataset_tokens(d, &count);
     CHECK(count == 5);
     onebit_dataset_free(d);
@@ -425,13 +426,13 @@ static void dataset_test_memory(void) {
     dataset_file("b.jsonl", "{\"text\":\"x\"}");
     for (done = 0, left = 0; !done && left < 40; left++) {
         onebit_env env = base_heap_env(&heap, (int)left);
-        onebit_status status = onebit_dataset_open(&d, DATASET_DIR, tokenizer, &env);
+        onebit_status status = onebit_dataset_open(&d, DATASET_DIR, tokenizer, NULL, &env);
         CHECK(status == ONEBIT_OK || (status == ONEBIT_MEMORY && d == NULL));
         onebit_dataset_free(d);
         CHECK(heap.open == 0);
         env = base_heap_env(&heap, (int)left);
         done = status == ONEBIT_OK;
-        status = onebit_text_load(&text, &n, DATASET_DIR, 0, &env);
+        status = onebit_text_load(&text, &n, DATASET_DIR, 0, NULL, &env);
         CHECK(status == ONEBIT_OK || (status == ONEBIT_MEMORY && text == NULL));
         onebit_text_free(text, &env);
         CHECK(heap.open == 0);
