@@ -6011,7 +6011,7 @@ static onebit_status ob_files_collect(ob_files *f, const char *paths, onebit_par
                                       const onebit_env *env) {
     char path[OB_PATH_MAX];
     onebit_status status = ONEBIT_OK;
-    if (*paths == 0) return ob_fail(ONEBIT_IO, "the name of the data is empty (see --data-dir)");
+    if (*paths == 0) return ob_fail(ONEBIT_IO, "the name of the data is empty");
     while (ob_next_path(&paths, path, &status)) status = ob_files_path(f, path, part, env);
     OB_TRY(status);
     if (f->paths.failed || f->list.failed)
@@ -6023,8 +6023,7 @@ static onebit_status ob_files_collect(ob_files *f, const char *paths, onebit_par
 static onebit_status ob_no_text(const ob_files *f, int source) {
     int held = f->valid + f->test;
     return ob_fail(ONEBIT_FORMAT,
-                   "%.200s holds no text (.txt, .raw, .md, .text, .jsonl, .json)%s "
-                   "(see --data-dir)",
+                   "%.200s holds no text (.txt, .raw, .md, .text, .jsonl, .json)%s",
                    f->paths.p + f->name[source],
                    held ? " but held-out files, which --include-held-out would take" : "");
 }
@@ -6455,7 +6454,7 @@ static onebit_status ob_feed_row(ob_feed *f, ob_json *j) {
         return ob_row_pair(f, at);
     if (text) return ob_row_text(f, text);
     ob_json_error(&row, "a row needs \"text\", or \"input\" and \"output\" (or such a pair: prompt "
-                        "and completion, question and answer), or \"messages\" (see --data-dir)");
+                        "and completion, question and answer), or \"messages\"");
     return row.status;
 }
 
@@ -6493,6 +6492,7 @@ static onebit_status ob_feed_item(ob_feed *f, const char *path) {
         }
         if (one || ob_json_item(&j)) OB_TRY(ob_feed_row(f, &j));
         if (one || j.depth == 0) OB_TRY(ob_json_end(&j));
+        else if (ob_json_peek(&j) == 0) ob_json_expected(&j, "',' or ']'");
         OB_TRY(j.status);
         f->offset = (size_t)(j.p - f->data);
     }
@@ -7220,7 +7220,7 @@ static ob_source *ob_draw_source(onebit_dataset *d) {
    the next begin inside a batch. */
 ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
                                               int32_t *targets, int B, int T) {
-    size_t offset, windows, at, i, t = T > 0 ? (size_t)T : 0;
+    size_t offset = 0, windows = 0, at, i, t = T > 0 ? (size_t)T : 0;
     ob_source *s;
     int b;
     if (!dataset || !inputs || !targets || B < 1 || T < 1)
@@ -12406,6 +12406,12 @@ static int ob_tokenizer_kind_parse(const char *name) {
 
 #define OB_TOKENIZER_SAMPLE ((size_t)32 << 20) /* text that a tokenizer is trained on, at most */
 
+/* Adds the flag that names the data to the text of a failure. */
+static onebit_status ob_run_named(onebit_status status, const char *flag) {
+    if (status == ONEBIT_OK || strstr(onebit_error_text(), "--")) return status;
+    return ob_fail(status, "%s (see %s)", onebit_error_text(), flag);
+}
+
 /* The beginning of the data as text, for the preset and a tokenizer; none is needed when the job
    has both, and there is none in ids. Ids need the tokenizer that made them, and so does a stream
    of the standard input, which cannot be read twice. */
@@ -12431,7 +12437,7 @@ static onebit_status ob_run_sample(ob_run_state *r, char **text, size_t *bytes) 
     if (status == ONEBIT_OK && wanted && (files.texts || !files.tokens))
         status = ob_text_join(text, bytes, &files, OB_TOKENIZER_SAMPLE, &r->input);
     ob_files_free(&files);
-    return status;
+    return ob_run_named(status, "--data-dir");
 }
 
 /* Config (a preset when the job has none) and tokenizer (trained when the job has none). The
@@ -12506,7 +12512,7 @@ static onebit_status ob_run_validation(ob_run_state *r) {
     if (!path && !job->include_held_out && r->data->valid_files) path = job->data_dir;
     if (path) status = ob_dataset_read(&r->val_data, path, r->tokenizer, d);
     d->options = how;
-    OB_TRY(status);
+    OB_TRY(ob_run_named(status, job->val_data_dir ? "--val-data-dir" : "--data-dir"));
     if (r->val_data) r->val = onebit_dataset_tokens(r->val_data, &r->val_count);
     else if (ob_dataset_streams(r->data, 0))
         ob_tell(r, 'w', NULL, "a stream has no held-out tail: name --val-data-dir to validate");
@@ -12561,11 +12567,12 @@ static onebit_status ob_run_data(ob_run_state *r) {
     onebit_position p = onebit_dataset_tell(NULL);
     int once;
     r->input.options.stream_buffer = job->streaming ? r->options.stream_buffer : 0;
-    OB_TRY(ob_dataset_read(&r->data, job->data_dir, r->tokenizer, &r->input));
+    OB_TRY(ob_run_named(ob_dataset_read(&r->data, job->data_dir, r->tokenizer, &r->input),
+                        "--data-dir"));
     ob_run_notes(r);
     p.seed = (uint64_t)r->options.seed;
     onebit_dataset_seek(r->data, p);
-    OB_TRY(ob_run_first_buffers(r));
+    OB_TRY(ob_run_named(ob_run_first_buffers(r), "--data-dir"));
     OB_TRY(ob_run_validation(r));
     OB_TRY(ob_run_val_targets(r));
     r->unigram = ob_unigram_entropy(r);

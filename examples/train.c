@@ -9,9 +9,17 @@
 
 static const cli_row rows[] = {
     {"Data and files", NULL, NULL},
-    {"data-dir", "PATH", "text to learn: a file or a directory (.txt, .md, .jsonl, .tokens)"},
+    {"data-dir", "PATH",
+     "what to learn: a file or directory (.txt, .md, .jsonl, .json, .tokens), '-' for the standard "
+     "input, or several with commas between"},
+    {"data-weights", "LIST",
+     "how often to learn from each path, such as 3,1,1 (default: all are one corpus)"},
     {"val-data-dir", "PATH",
-     "text to validate on (default: the tail of the data, see --val-fraction)"},
+     "text to validate on (default: files of the data named valid, val, dev or eval; else its "
+     "tail, see --val-fraction)"},
+    {"include-held-out", NULL, "learn files named valid or test too"},
+    {"streaming", NULL,
+     "read text piece by piece instead of into memory: see --stream-buffer and --max-steps"},
     {"tokenizer", "FILE", "a tokenizer.json (default: one is trained on the data)"},
     {"tokenizer-kind", "KIND", "what to train: bpe, byte or char (default bpe)"},
     {"output-dir", "DIR", "where model, checkpoint, metrics.csv and loss.svg go (default out)"},
@@ -176,21 +184,34 @@ static int on_progress(void *user, const onebit_progress *p) {
 
 /* ---- settings ---- */
 
-/* Bytes of text behind a path, for the automatic shape; a token of a .tokens file counts four. */
-static size_t text_bytes(const char *path, const onebit_env *env) {
-    onebit_dataset *tokens = NULL;
+enum { SAMPLE = 32 << 20 }; /* bytes of text that are looked at beforehand, as onebit_train does */
+
+/* The beginning of the data as text; NULL for the standard input, which is read only once. */
+static char *text_sample(const onebit_train_job *job, size_t *bytes) {
+    onebit_data_options how = onebit_data_options_default();
     char *text = NULL;
+    *bytes = 0;
+    if (!strcmp(job->data_dir, "-")) return NULL;
+    if (job->include_held_out) how.part = ONEBIT_PART_ALL;
+    if (onebit_text_load(&text, bytes, job->data_dir, SAMPLE, &how, job->env) != ONEBIT_OK &&
+        !job->tokenizer) /* else there may be nothing but ids */
+        exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+    return text;
+}
+
+/* Bytes of text behind a path, for the automatic shape, 0 = unknown; a token of a .tokens file
+   counts four. */
+static size_t text_bytes(const onebit_train_job *job) {
+    onebit_dataset *tokens = NULL;
+    const char *path = job->data_dir;
     size_t n = strlen(path), bytes = 0;
-    if (n > 7 && !strcmp(path + n - 7, ".tokens")) {
-        if (onebit_dataset_open(&tokens, path, NULL, env) != ONEBIT_OK)
-            exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+    if (n > 7 && !strcmp(path + n - 7, ".tokens") &&
+        onebit_dataset_open(&tokens, path, NULL, NULL, job->env) == ONEBIT_OK) {
         onebit_dataset_tokens(tokens, &bytes);
         onebit_dataset_free(tokens);
         return bytes * 4;
     }
-    if (onebit_text_load(&text, &bytes, path, 0, env) != ONEBIT_OK)
-        exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
-    onebit_text_free(text, env);
+    onebit_text_free(text_sample(job, &bytes), job->env);
     return bytes;
 }
 
@@ -219,8 +240,7 @@ static onebit_config read_shape(const cli *c, const onebit_train_job *job) {
     const char *preset = cli_get(c, "preset"), *file = cli_get(c, "config");
     int own = job->tokenizer || (job->tokenizer_kind && strcmp(job->tokenizer_kind, "bpe"));
     if (!file || preset) {
-        if (onebit_config_preset(&config, preset ? preset : "auto",
-                                 text_bytes(job->data_dir, job->env)) != ONEBIT_OK)
+        if (onebit_config_preset(&config, preset ? preset : "auto", text_bytes(job)) != ONEBIT_OK)
             cli_usage("--preset: %s", onebit_error_text());
         if (own) config.vocab_size = 0; /* the tokenizer says */
     }
@@ -235,7 +255,10 @@ static onebit_train_job read_job(const cli *c, const onebit_env *env) {
     const char *kind = cli_get(c, "tokenizer-kind");
     job.env = env;
     job.data_dir = cli_get(c, "data-dir");
+    job.data_weights = cli_get(c, "data-weights");
     job.val_data_dir = cli_get(c, "val-data-dir");
+    job.include_held_out = cli_has(c, "include-held-out");
+    job.streaming = cli_has(c, "streaming");
     job.tokenizer = cli_get(c, "tokenizer");
     if (kind) job.tokenizer_kind = kind;
     if (cli_get(c, "output-dir")) job.output_dir = cli_get(c, "output-dir");
@@ -269,11 +292,10 @@ static int vocabulary(const onebit_train_job *job, const onebit_config *config) 
     if (job->tokenizer) status = onebit_tokenizer_open(&tokenizer, job->tokenizer, job->env);
     else if (!strcmp(kind, "bpe")) return config->vocab_size;
     else {
-        status = onebit_text_load(&text, &bytes, job->data_dir, 0, job->env);
-        if (status == ONEBIT_OK)
-            status = onebit_tokenizer_train(
-                &tokenizer, strcmp(kind, "char") ? ONEBIT_TOKENIZER_BYTE : ONEBIT_TOKENIZER_CHAR,
-                text, bytes, 0, job->env);
+        text = text_sample(job, &bytes);
+        status = onebit_tokenizer_train(
+            &tokenizer, strcmp(kind, "char") ? ONEBIT_TOKENIZER_BYTE : ONEBIT_TOKENIZER_CHAR, text,
+            bytes, 0, job->env);
         onebit_text_free(text, job->env);
     }
     if (status != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
