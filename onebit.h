@@ -808,7 +808,7 @@ typedef struct onebit_progress {
 /* Everything onebit_train needs; NULL fields take defaults. */
 typedef struct onebit_train_job {
     const char *data_dir;        /* file, directory, "-" or a list with commas; required */
-    const char *data_weights;    /* "3,1,1": a weight for each path of data_dir; NULL = one corpus */
+    const char *data_weights;    /* "3,1,1": one for each path of data_dir; NULL = one corpus */
     const char *val_data_dir;    /* NULL = validation files in data_dir, or its held-out tail */
     int include_held_out;        /* 1 = files named valid or test are trained on like others */
     int streaming;               /* 1 = read piece by piece: see stream_buffer and max_steps */
@@ -7073,7 +7073,8 @@ static onebit_status ob_stream_fill(ob_source *s) {
     s->next = s->at;
     v->n = 0;
     if (s->once && s->at.epoch > 0)
-        return ob_fail(ONEBIT_LIMIT, "the standard input is at its end: a stream of it is read once");
+        return ob_fail(ONEBIT_LIMIT,
+                       "the standard input is at its end: a stream of it is read once");
     if (!s->once && (s->at.file != f->file || s->at.offset != f->offset || !f->data))
         ob_feed_seek(f, (size_t)s->at.file, (size_t)s->at.offset);
     while (status == ONEBIT_OK) {

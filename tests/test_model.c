@@ -1171,6 +1171,8 @@ static const model_setting model_trainings[] = {
     {'+', "float_fraction", "0.5", "", ""},
     {'+', "seed", "2", "", ""},
     {'-', "val_fraction", "0.1", "", ""},
+    {'-', "loss_on_input", "1", "", ""},
+    {'-', "stream_buffer", "1024", "", ""},
     {'-', "eval_every", "5", "", ""},
     {'-', "eval_batches", "5", "", ""},
     {'-', "save_every", "5", "", ""},
