@@ -483,8 +483,9 @@ ONEBIT_API void onebit_text_free(char *text, const onebit_env *env);
    .tokens file is mapped. Ids are checked against the tokenizer's vocabulary. Without weights all
    paths are one corpus; with weights each path is a source, and each window comes from one of them
    by chance, as the seed and the weights say; a source that is used up begins its next epoch. A
-   stream keeps only its buffer, whose windows are shuffled. options may be NULL; tokenizer may be
-   NULL for a .tokens file when the caller checks the ids. Allocates ids (5 bytes for each token at
+   stream keeps only its buffer, whose windows are shuffled, and needs the tokenizer as long as it
+   lives. options may be NULL; tokenizer may be NULL for a .tokens file when the caller checks the
+   ids. Allocates ids (5 bytes for each token at
    most, three times that while reading), or the stream's buffer. */
 ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
                                              const onebit_tokenizer *tokenizer,
@@ -520,8 +521,9 @@ ONEBIT_API const char *onebit_dataset_note(const onebit_dataset *dataset);
    the target of a token that is not trained on is -1. An epoch (of a stream: a buffer) cuts the
    tokens into windows of T at its own offset and takes each cut once; where a document starts
    within half a window behind the cut, the window begins there instead (so some tokens may be seen
-   twice in an epoch and some not, others in the next). A stream reads files here: ONEBIT_IO,
-   ONEBIT_FORMAT, and ONEBIT_LIMIT at the end of the standard input. */
+   twice in an epoch and some not, others in the next). A stream reads and tokenises here: it takes
+   work memory, and gives ONEBIT_IO, ONEBIT_FORMAT, ONEBIT_CONFIG when a document does not fit its
+   buffer, and ONEBIT_LIMIT at the end of the standard input. */
 ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
                                               int32_t *targets, int B, int T);
 
@@ -5968,6 +5970,7 @@ static onebit_status ob_files_path(ob_files *f, const char *path, onebit_part pa
     f->name[f->sources++] = f->paths.n;
     ob_buffer_add(&f->paths, path, strlen(path) + 1);
     if (ob_is_directory(path)) return ob_files_directory(f, path, part, env);
+    if (part == ONEBIT_PART_VALID) return ONEBIT_OK; /* what is named is for training */
     if (kind != OB_INPUT && !ob_file_exists(path))
         return ob_fail(ONEBIT_IO, "%.200s does not exist", path);
     if (kind == OB_NO_TEXT)
@@ -5975,7 +5978,6 @@ static onebit_status ob_files_path(ob_files *f, const char *path, onebit_part pa
                        "%.200s is not text: .txt, .raw, .md, .text, .jsonl, .json or .tokens is "
                        "expected here",
                        path);
-    if (part == ONEBIT_PART_VALID) return ONEBIT_OK;
     ob_files_add(f, path, kind);
     if (part == ONEBIT_PART_TRAIN && ob_path_held_out(slash ? slash + 1 : path))
         ob_buffer_format(&f->note,
@@ -6012,8 +6014,15 @@ static onebit_status ob_files_collect(ob_files *f, const char *paths, onebit_par
     char path[OB_PATH_MAX];
     onebit_status status = ONEBIT_OK;
     if (*paths == 0) return ob_fail(ONEBIT_IO, "the name of the data is empty");
-    while (ob_next_path(&paths, path, &status)) status = ob_files_path(f, path, part, env);
+    while (ob_next_path(&paths, path, &status)) {
+        size_t before = f->count;
+        status = ob_files_path(f, path, part, env);
+        if (part == ONEBIT_PART_VALID && f->count == before) f->sources--; /* nothing is wanted */
+    }
     OB_TRY(status);
+    if (f->texts && f->tokens && part == ONEBIT_PART_TRAIN)
+        ob_buffer_text(&f->note, "there are texts and .tokens: both are trained on, even when one "
+                                 "was made from the other\n");
     if (f->paths.failed || f->list.failed)
         return ob_fail(ONEBIT_MEMORY, "out of memory for a list of files");
     return ONEBIT_OK;
@@ -6078,13 +6087,13 @@ typedef struct ob_feed {
 
 #define OB_PIECE ((size_t)1 << 20)
 
-/* Reading whole documents: pieces are cut only where the tokens stay the same. */
+/* At the beginning of the list. */
 static void ob_feed_begin(ob_feed *f, const ob_files *files, const onebit_env *env) {
     memset(f, 0, sizeof *f);
     f->env = *env;
     f->files = files;
     f->soft = OB_PIECE;
-    f->hard = SIZE_MAX;
+    f->hard = 2 * OB_PIECE;
     f->text = ob_buffer_new(env);
     f->parts = ob_buffer_new(env);
     f->from_start = 1;
@@ -6208,20 +6217,23 @@ static onebit_status ob_feed_refill(ob_feed *f) {
     return ONEBIT_OK;
 }
 
-/* The next piece of plain text; count 0 = the file is at its end. Empty documents are left out. */
+/* The next piece of plain text; count 0 = the file is at its end. Empty documents are left out.
+   With a hard limit a document is not searched for its end further than any cut can come. */
 static onebit_status ob_feed_text(ob_feed *f, ob_chunk *out) {
-    size_t next, size, n;
+    size_t next, size, n, end;
     for (;;) {
         if (f->window && f->data == f->window) OB_TRY(ob_feed_refill(f));
         if (f->offset >= f->size) return ONEBIT_OK;
-        if (f->stop == SIZE_MAX || f->stop < f->offset)
-            f->stop =
-                f->offset + ob_find_separator(f->data + f->offset, f->size - f->offset);
-        size = ob_document_size(f->data, f->offset, f->size, f->stop, &next);
+        end = f->size;
+        if (f->hard < SIZE_MAX && end - f->offset > 2 * f->hard) end = f->offset + 2 * f->hard;
+        if (f->stop < f->offset || f->stop > end)
+            f->stop = f->offset + ob_find_separator(f->data + f->offset, end - f->offset);
+        size = ob_document_size(f->data, f->offset, end, f->stop, &next);
         if (size > 0) break;
         f->offset = next;
     }
     n = ob_piece_size(f->data + f->offset, size, f->soft, f->hard);
+    if (f->stop == end && end < f->size) f->stop = SIZE_MAX; /* only as far as was looked */
     f->last = f->offset;
     ob_feed_part(f, 0, n, 1, 1, n == size);
     out->text = f->data + f->offset;
@@ -6765,7 +6777,9 @@ static onebit_status ob_list_resize(ob_id_list *v, size_t capacity) {
     if (p && v->scored) scored = (uint8_t *)ob_list_grow(v, v->scored, v->n, capacity, 1);
     if (scored) v->scored = scored;
     if (!p || (v->scored && !scored))
-        return ob_fail(ONEBIT_MEMORY, "no memory for %.0f tokens", (double)capacity);
+        return ob_fail(ONEBIT_MEMORY,
+                       "no memory for %.0f tokens; --streaming reads text piece by piece",
+                       (double)capacity);
     v->capacity = capacity;
     return ONEBIT_OK;
 }
@@ -6985,6 +6999,7 @@ ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset,
         if (count) *count = dataset->tail.n;
         return dataset->tail.p;
     }
+    if (s && s->streamed) s = NULL;
     if (count) *count = s ? s->count - s->used : 0;
     return s ? s->ids + s->used : NULL;
 }
@@ -7083,7 +7098,7 @@ static onebit_status ob_stream_fill(ob_source *s) {
         s->next.file = f->file, s->next.offset = f->last;
     }
     if (status == ONEBIT_LIMIT && v->n == 0) /* a row, since plain text is cut to fit */
-        return ob_fail(ONEBIT_LIMIT, "%.200s: a document at byte %.0f does not fit: raise "
+        return ob_fail(ONEBIT_CONFIG, "%.200s: a document at byte %.0f does not fit: raise "
                                      "--stream-buffer (now %.0f)",
                        ob_feed_path(f), (double)s->next.offset, (double)v->capacity);
     if (status == ONEBIT_CANCELLED) {
@@ -7303,11 +7318,13 @@ static onebit_status ob_source_map(ob_source *s, const char *path,
     return ONEBIT_OK;
 }
 
-/* Text becomes ids while it is read. The list doubles and is then cut to its ids: the peak is two
-   to three times the ids, 8 to 12 bytes per token. */
+/* Text becomes ids while it is read; documents are cut only where their ids stay the same. The list
+   doubles and is then cut to its ids: the peak is two to three times the ids, 8 to 12 bytes per
+   token. */
 static onebit_status ob_source_read(ob_source *s) {
     ob_chunk piece;
     onebit_status status = ONEBIT_OK;
+    s->feed.hard = SIZE_MAX;
     while (status == ONEBIT_OK) {
         status = ob_feed_next(&s->feed, &piece);
         if (status == ONEBIT_OK) status = ob_list_piece(&s->list, &piece, ob_feed_path(&s->feed));

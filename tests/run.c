@@ -17,6 +17,7 @@ static const char *const test_needs_data[] = {
     "tokenizer: GPT-2's ids on the vectors",
     "tokenizer: a small trained tokenizer's ids on the vectors",
     "tokenizer: Llama's files are refused, not misread",
+    "dataset: real rows of questions and replies",
     NULL,
 };
 

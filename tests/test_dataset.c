@@ -667,12 +667,39 @@ static void dataset_test_row_errors(void) {
     dataset_remove("r.jsonl");
 }
 
+static void dataset_test_real_rows(void) {
+    const char *path;
+    onebit_tokenizer *t = dataset_byte();
+    onebit_dataset *d = NULL;
+    const uint8_t *scored;
+    const int32_t *ids;
+    size_t n = 0, i, ends = 0, marked = 0;
+    test_case("dataset: real rows of questions and replies");
+    path = test_data("sft/instruct-input-output.jsonl");
+    if (!path) {
+        test_skip("the files are not here");
+    } else if (CHECK_OK(onebit_dataset_open(&d, path, t, NULL, NULL))) {
+        ids = onebit_dataset_tokens(d, &n);
+        scored = onebit_dataset_scored(d, 0);
+        for (i = 0; i < n && scored; i++) {
+            ends += ids[i] == onebit_tokenizer_end(t);
+            marked += scored[i];
+        }
+        CHECK(ends == 140 && marked == 37495 + 140 && n == 71281 + 140);
+        onebit_dataset_free(d);
+        path = test_data("sft/humaneval.jsonl"); /* a question, and no reply that we know */
+        CHECK_FAILS(onebit_dataset_open(&d, path, t, NULL, NULL), ONEBIT_FORMAT, "jsonl:1:1: a row");
+    }
+    onebit_tokenizer_free(t);
+}
+
 /* Bytes that are no UTF-8, zeros, CRLF and an unfinished character come through as they are. */
 static void dataset_test_bytes(void) {
     static const char odd[] = "\xEF\xBB\xBF" "a\0b\xFF\xC3\r\n" E "\r\n\xE2\x82";
     onebit_tokenizer *t = dataset_byte();
     onebit_dataset *d = NULL;
     const int32_t *ids;
+    char *text;
     size_t n = 0;
     test_case("dataset: zeros and bytes that are no UTF-8 are text");
     dataset_bytes(DATASET_DIR "/a.txt", odd, sizeof odd - 1);
@@ -680,8 +707,20 @@ static void dataset_test_bytes(void) {
     ids = onebit_dataset_tokens(d, &n);
     CHECK(n == 9 && ids[5] == onebit_tokenizer_end(t) && ids[8] == ids[5]);
     onebit_dataset_free(d);
+    test_case("dataset: a line may be millions of bytes");
+    text = (char *)malloc(3000100);
+    memset(text, 'x', 3000000);
+    memcpy(text, "{\"text\":\"", 9);
+    strcpy(text + 2999998, "\"}\n{\"text\":\"y\"}");
+    dataset_file("b.jsonl", text);
+    CHECK_OK(onebit_dataset_open(&d, DATASET_DIR "/b.jsonl", t, NULL, NULL));
+    onebit_dataset_tokens(d, &n);
+    CHECK(n == 2999998 - 9 + 1 + 2);
+    onebit_dataset_free(d);
     onebit_tokenizer_free(t);
     dataset_remove("a.txt");
+    dataset_remove("b.jsonl");
+    free(text);
 }
 
 /* Two data sets that differ only in what is asked have the same targets, and other inputs. */
@@ -731,8 +770,8 @@ static void dataset_test_held_out(void) {
     for (i = 0; i < 7; i++)
         dataset_file(files[i], i == 5 ? "{\"text\":\"6\"}" : i == 6 ? "7" : &"12345"[i]);
     CHECK(dataset_loads(DATASET_DIR, 0, "5" E "12345"));
-    o.part = ONEBIT_PART_VALID;
-    CHECK_OK(onebit_text_load(&text, &n, DATASET_DIR, 0, &o, NULL));
+    o.part = ONEBIT_PART_VALID; /* what is named directly is for training */
+    CHECK_OK(onebit_text_load(&text, &n, DATASET_DIR "," DATASET_DIR "/latest.txt", 0, &o, NULL));
     CHECK(text && !strcmp(text, "6" E "45" E "7" E "2345"));
     onebit_text_free(text, NULL);
     o.part = ONEBIT_PART_ALL;
@@ -982,7 +1021,7 @@ static void dataset_test_stream(void) {
     o.weights = NULL;
     o.stream_buffer = 1024;
     CHECK_OK(onebit_dataset_open(&d, DATASET_DIR "/b.jsonl", t, &o, NULL));
-    CHECK_FAILS(onebit_dataset_batch(d, in, out, 1, 24), ONEBIT_LIMIT, "--stream-buffer");
+    CHECK_FAILS(onebit_dataset_batch(d, in, out, 1, 24), ONEBIT_CONFIG, "--stream-buffer");
     onebit_dataset_free(d);
     dataset_file("b.jsonl", "{\"text\":\"fine\"}\n{\"txt\":\"\"}");
     CHECK_OK(onebit_dataset_open(&d, DATASET_DIR "/b.jsonl", t, &o, NULL));
@@ -1063,6 +1102,7 @@ static void dataset_test_files(void) {
     dataset_test_turns();
     dataset_test_rows();
     dataset_test_row_errors();
+    dataset_test_real_rows();
     dataset_test_bytes();
     dataset_test_masked_batches();
     dataset_test_held_out();
