@@ -5883,8 +5883,6 @@ typedef struct ob_file {
     int source;
 } ob_file;
 
-#define OB_STREAM_LEAST 1024 /* tokens of a stream's buffer */
-
 /* The files that a path, or several with commas between, stand for, in the order of reading. */
 typedef struct ob_files {
     ob_buffer paths, list, note; /* terminated paths; ob_file each; lines for people */
@@ -7439,6 +7437,8 @@ static onebit_status ob_dataset_read(onebit_dataset **out, const char *paths,
     *out = d;
     return ONEBIT_OK;
 }
+
+#define OB_STREAM_LEAST 1024 /* tokens of a stream's buffer, as for the setting */
 
 ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
                                              const onebit_tokenizer *tokenizer,

@@ -416,6 +416,7 @@ static void dataset_test_tokens(void) {
 static void dataset_test_memory(void) {
     onebit_tokenizer *tokenizer = NULL;
     onebit_dataset *d;
+    onebit_data_options o = onebit_data_options_default();
     base_heap heap;
     char *text;
     size_t n, left;
@@ -423,7 +424,8 @@ static void dataset_test_memory(void) {
     test_case("dataset: out of memory anywhere is an error without a leak");
     CHECK_OK(onebit_tokenizer_train(&tokenizer, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
     dataset_file("a.txt", "ab\n" E "\nc");
-    dataset_file("b.jsonl", "{\"text\":\"x\"}");
+    dataset_file("b.jsonl", "{\"input\":\"x\",\"output\":\"y\"}");
+    o.stream_buffer = 2048;
     for (done = 0, left = 0; !done && left < 40; left++) {
         onebit_env env = base_heap_env(&heap, (int)left);
         onebit_status status = onebit_dataset_open(&d, DATASET_DIR, tokenizer, NULL, &env);
@@ -438,6 +440,19 @@ static void dataset_test_memory(void) {
         CHECK(heap.open == 0);
     }
     CHECK(done && left > 3);
+    o.weights = "1,2";
+    for (done = 0, left = 0; !done && left < 60; left++) { /* mixed streams of talks */
+        int32_t in[8], out[8];
+        onebit_env env = base_heap_env(&heap, (int)left);
+        onebit_status status = onebit_dataset_open(&d, DATASET_DIR "/a.txt," DATASET_DIR "/b.jsonl",
+                                                   tokenizer, &o, &env);
+        if (status == ONEBIT_OK) status = onebit_dataset_batch(d, in, out, 8, 1);
+        CHECK(status == ONEBIT_OK || status == ONEBIT_MEMORY);
+        done = status == ONEBIT_OK;
+        onebit_dataset_free(d);
+        CHECK(heap.open == 0);
+    }
+    CHECK(done && left > 10);
     onebit_tokenizer_free(tokenizer);
     dataset_remove("a.txt");
     dataset_remove("b.jsonl");
