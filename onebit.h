@@ -240,6 +240,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
       "blocks per segment; keeps the activations of one segment, computes others again; 0 = off")  \
     X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                               \
     X(REAL, val_fraction, 0.05, 0.0, 0.5, "tail of the data held out for validation")              \
+    X(BOOL, loss_on_input, 0, 0, 1, "learn what is asked in rows too, not only the replies")       \
+    X(INT, stream_buffer, 4194304, 1024, 1 << 30, "tokens that --streaming holds and shuffles")    \
     X(INT, eval_every, 250, 0, 1 << 30, "validate every so many updates; 0 = only at the end")     \
     X(INT, eval_batches, 20, 1, 1 << 30, "batches per validation")                                 \
     X(INT, save_every, 500, 0, 1 << 30, "checkpoint every so many updates; 0 = only at the end")   \
@@ -456,29 +458,86 @@ ONEBIT_API size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, one
    >>api: dataset
    ---------------------------------------------------------------------------------------------- */
 
-/* Tokens with a seeded order of training windows. One thread at a time. */
+/* Tokens with a seeded order of training windows. One thread at a time.
+   DATA      a path names a file, a directory (with all below it, in sorted order) or "-", the
+             standard input; several paths stand with commas between them. Files: .txt .raw .md
+             .text (documents parted by <|endoftext|> and at each file's end), .jsonl (a row on
+             each line), .json (a list of rows, or one row), .tokens (ids, see
+             onebit_tokens_write). Other files are left out of a directory and an error when named.
+   ROWS      {"messages": [{"role", "content"}, ...]} (or "conversations" with "from", "value");
+             "input" and "output", or another such pair (instruction with or without input, prompt,
+             question; completion, response, answer), "system" before it; "text", "content" or
+             "code". The first form that a row fits counts, other members are ignored, and a row
+             that fits none is an error. A talk is one document, written by the chat_template (see
+             onebit_turn_parse); special tokens in it are plain text.
+   HELD OUT  in a directory, names that end in valid, val, validation, dev or eval (the word alone
+             or behind '.', '-', '_') are validation data, and test is test data: neither is
+             trained on unless asked for. */
 typedef struct onebit_dataset onebit_dataset;
 
-/* Where a dataset stands; copy it out and in to resume exactly. */
+#define ONEBIT_MAX_SOURCES 16 /* paths of one list */
+
+/* Which files of directories: all but held-out ones, only those for validation, or all. */
+typedef enum onebit_part { ONEBIT_PART_TRAIN, ONEBIT_PART_VALID, ONEBIT_PART_ALL } onebit_part;
+
+/* How data is read. Texts must live until the call returns. */
+typedef struct onebit_data_options {
+    const char *chat_template; /* how talks are written; NULL or "" = prompt, line break, reply */
+    const char *weights; /* "3,1,1": how often windows come from each path; NULL = one corpus */
+    int loss_on_input;   /* 1 = what was asked is trained on too, not only replies */
+    onebit_part part;
+    int stream_buffer; /* 0 = all in memory; else text is read piece by piece into so many tokens */
+} onebit_data_options;
+ONEBIT_API onebit_data_options onebit_data_options_default(void);
+
+/* Where one source of windows stands; file, offset and fill are a stream's. */
+typedef struct onebit_place {
+    uint64_t epoch, index, file, offset, fill;
+} onebit_place;
+
+/* Where a dataset stands; copy it out and in to resume exactly. epoch and index are those of the
+   first source (place[0] has the rest of it). */
 typedef struct onebit_position {
     uint64_t seed, epoch, index;
+    uint64_t draws; /* windows drawn from several sources */
+    onebit_place place[ONEBIT_MAX_SOURCES];
 } onebit_position;
 
-/* Collects text: path is a file or a directory (its files in sorted order): .txt/.raw/.md as
-   documents separated by <|endoftext|> (and at each file's end), .jsonl with a "text" field per
-   line. Files that are no such text are skipped in a directory and an error when named. The joined
-   text (documents separated by "<|endoftext|>") is allocated from env; release it with
-   onebit_text_free. A path that yields no text is an error that names it. max_bytes 0 = no limit.
- */
+/* The parts of a turn of a talk, terminated: before prompt between reply after. Spaces in front of
+   {reply} are taken from between and counted, since tokens usually begin with theirs: the reply
+   begins with them. gap stands between turns; it is empty when the template has words of its own
+   there. */
+typedef struct onebit_turn {
+    char before[ONEBIT_TEXT_MAX], between[ONEBIT_TEXT_MAX], after[ONEBIT_TEXT_MAX];
+    char gap[2];
+    int space;
+} onebit_turn;
+
+/* Takes a chat_template such as "You: {prompt}\nKeeper: {reply}\n" apart; NULL or "" is
+   "{prompt}\n{reply}". Training data is written so, and chat programs must write so:
+   [system "\n"] before prompt between | reply | after | gap before prompt ... with each piece
+   between bars encoded by itself. ONEBIT_CONFIG when {prompt} or {reply} is missing. */
+ONEBIT_API onebit_status onebit_turn_parse(onebit_turn *out, const char *chat_template);
+
+/* Collects text: all documents of a path, joined with "<|endoftext|>" between them, at most
+   max_bytes (0 = no limit). Ids are passed over. options may be NULL. The text is allocated from
+   env; release it with onebit_text_free. A path that yields no text is an error that names it. */
 ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path,
-                                          size_t max_bytes, const onebit_env *env);
+                                          size_t max_bytes, const onebit_data_options *options,
+                                          const onebit_env *env);
 ONEBIT_API void onebit_text_free(char *text, const onebit_env *env);
 
-/* Opens data for training: like onebit_text_load, tokenised; or a .tokens file (TKN2), mapped. Ids
-   are checked against the tokenizer's vocabulary. tokenizer may be NULL for .tokens when vocab_size
-   > 0 is checked by the caller. */
+/* Opens data for training: text is tokenised, each document closed by the end token; a single
+   .tokens file is mapped. Ids are checked against the tokenizer's vocabulary. Without weights all
+   paths are one corpus; with weights each path is a source, and each window comes from one of them
+   by chance, as the seed and the weights say; a source that is used up begins its next epoch. A
+   stream keeps only its buffer, whose windows are shuffled, and needs the tokenizer as long as it
+   lives. options may be NULL; tokenizer may be NULL for a .tokens file when the caller checks the
+   ids. Allocates ids (5 bytes for each token at
+   most, three times that while reading), or the stream's buffer. */
 ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
                                              const onebit_tokenizer *tokenizer,
+                                             const onebit_data_options *options,
                                              const onebit_env *env);
 
 /* The same from ids in memory, which are copied. */
@@ -488,26 +547,41 @@ ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32
 /* Releases it; NULL is fine. */
 ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset);
 
-/* All tokens: sets *count. The pointer lives as long as the dataset. */
+/* All tokens: sets *count. The pointer lives as long as the dataset. NULL and 0 for a stream and
+   for several sources. */
 ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, size_t *count);
 
-/* Keeps the last share of the tokens (rounded to a document's end where one is near) out of
-   training: afterwards batches come from the head, and onebit_dataset_held_out gives the tail. */
+/* Keeps the last share of the tokens (rounded to a document's end where one is near; of each
+   source) out of training: afterwards batches come from the head, and onebit_dataset_held_out gives
+   the tail. Streams cannot be split: ONEBIT_USAGE. */
 ONEBIT_API onebit_status onebit_dataset_split(onebit_dataset *dataset, double held_out_share);
 ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count);
 
-/* Fills inputs[B*T] and targets[B*T] (inputs moved by one) with the next windows in seeded order.
-   An epoch cuts the tokens into windows of T at its own offset and takes each cut once; where a
-   document starts within half a window behind the cut, the window begins there instead (so some
-   tokens may be seen twice in an epoch and some not, others in the next). */
+/* Which of the ids of onebit_dataset_tokens (held_out 0) or onebit_dataset_held_out (1) are trained
+   on: a byte of 1 or 0 for each. NULL = all of them. */
+ONEBIT_API const uint8_t *onebit_dataset_scored(const onebit_dataset *dataset, int held_out);
+
+/* What a person should know about the files that were taken and left out, a line each; "" when
+   there is nothing to say. */
+ONEBIT_API const char *onebit_dataset_note(const onebit_dataset *dataset);
+
+/* Fills inputs[B*T] and targets[B*T] (inputs moved by one) with the next windows in seeded order;
+   the target of a token that is not trained on is -1. An epoch (of a stream: a buffer) cuts the
+   tokens into windows of T at its own offset and takes each cut once; where a document starts
+   within half a window behind the cut, the window begins there instead (so some tokens may be seen
+   twice in an epoch and some not, others in the next). A stream reads and tokenises here: it takes
+   work memory, and gives ONEBIT_IO, ONEBIT_FORMAT, ONEBIT_CONFIG when a document does not fit its
+   buffer, and ONEBIT_LIMIT at the end of the standard input. */
 ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
                                               int32_t *targets, int B, int T);
 
-/* The position of the next batch, and back to one. A new dataset starts at {seed 1, 0, 0}. */
+/* The position of the next batch, and back to one. A new dataset, and NULL, stand at seed 1 and
+   zeros. A stream of the standard input cannot go back. */
 ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset);
 ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position position);
 
-/* Writes ids as a .tokens file: "TKN2", u64 count, u32 ids, little-endian. Atomic. */
+/* Writes ids as a .tokens file: "TKN2", u64 count, u32 ids, little-endian. Atomic. Which of them
+   are trained on is not in it. */
 ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *ids, size_t count);
 
 /* -------------------------------------------------------------------------------------------------
@@ -851,8 +925,11 @@ typedef struct onebit_progress {
 
 /* Everything onebit_train needs; NULL fields take defaults. */
 typedef struct onebit_train_job {
-    const char *data_dir;        /* file or directory; required */
-    const char *val_data_dir;    /* NULL = the held-out tail of data_dir */
+    const char *data_dir;        /* file, directory, "-" or a list with commas; required */
+    const char *data_weights;    /* "3,1,1": one for each path of data_dir; NULL = one corpus */
+    const char *val_data_dir;    /* NULL = validation files in data_dir, or its held-out tail */
+    int include_held_out;        /* 1 = files named valid or test are trained on like others */
+    int streaming;               /* 1 = read piece by piece: see stream_buffer and max_steps */
     const char *tokenizer;       /* tokenizer.json; NULL = train one */
     const char *tokenizer_kind;  /* "bpe" (default), "byte", "char": what to train */
     const char *output_dir;      /* created; default "out" */
@@ -2013,6 +2090,7 @@ static int ob_file_put(void *file, const void *data, size_t bytes) {
 static int ob_file_end(void *file) { return (void)file, 0; }
 static void ob_file_drop(const char *path) { (void)path; }
 static int ob_replace(const char *from, const char *to) { return (void)from, (void)to, 0; }
+static size_t ob_read_input(void *out, size_t bytes) { return (void)out, (void)bytes, (size_t)0; }
 #else
 #define OB_NOT_WRITABLE "cannot be written"
 
@@ -2033,6 +2111,8 @@ static int ob_replace(const char *from, const char *to) {
     return rename(from, to) == 0;
 #endif
 }
+/* The next bytes of the standard input; fewer than asked for only at its end. */
+static size_t ob_read_input(void *out, size_t bytes) { return fread(out, 1, bytes, stdin); }
 #endif
 #define OB_PATH_MAX 1024 /* bytes of a path, terminator included */
 
@@ -7576,58 +7656,1077 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
    uses: base system json tokenizer                                     used by: optim files flow
    ============================================================================================== */
 
-/* A dataset is one block: this struct, then the ids (or, for a mapped file, the file's handle). */
-struct onebit_dataset {
-    onebit_env env;
-    const int32_t *ids;
-    size_t count; /* all tokens */
-    size_t used;  /* tokens of the training head; the rest is held out */
-    int end;      /* id that closes a document, -1 = unknown */
-    onebit_position at;
-    void *file; /* what close_file closes, NULL = ids lie in the block */
-    void (*close_file)(void *);
-};
+/* ---- turns ----
+   One rule says how a talk is written, for training and for chat: what a model has learnt to
+   continue is then just what it is shown. */
 
-/* Takes a block for a dataset with `extra` bytes behind the struct; *tail points at them. */
-static onebit_dataset *ob_dataset_new(const onebit_env *env, size_t extra, void **tail) {
-    onebit_env e = ob_env_or_default(env);
-    size_t head = ob_round_up(sizeof(onebit_dataset), 64), bytes;
-    onebit_dataset *d = NULL;
-    if (ob_add(head, extra, &bytes)) d = (onebit_dataset *)ob_alloc(&e, bytes);
-    if (!d) {
-        ob_fail(ONEBIT_MEMORY, "dataset: no memory for %.0f bytes", (double)head + (double)extra);
-        return NULL;
+#define OB_PLAIN_TURN "{prompt}\n{reply}" /* without a template: prompt, line break, reply */
+
+/* A template without words around its turns would glue a reply to the next prompt: such turns are
+   parted by a line break. */
+ONEBIT_API onebit_status onebit_turn_parse(onebit_turn *out, const char *chat_template) {
+    const char *text = chat_template && *chat_template ? chat_template : OB_PLAIN_TURN;
+    const char *prompt = strstr(text, "{prompt}");
+    const char *reply = prompt ? strstr(prompt, "{reply}") : NULL;
+    size_t n;
+    if (!out) return ob_fail(ONEBIT_USAGE, "turn: an argument is NULL");
+    memset(out, 0, sizeof *out);
+    if (!reply || strlen(text) >= ONEBIT_TEXT_MAX)
+        return ob_fail(ONEBIT_CONFIG,
+                       "--chat-template '%.100s': one turn is expected, with {prompt} and {reply} "
+                       "behind it, in less than %d bytes",
+                       text, ONEBIT_TEXT_MAX);
+    memcpy(out->before, text, (size_t)(prompt - text));
+    n = (size_t)(reply - prompt) - 8;
+    memcpy(out->between, prompt + 8, n);
+    while (n && out->between[n - 1] == ' ') {
+        out->between[--n] = 0;
+        out->space++;
     }
-    d->env = e;
-    d->end = -1;
-    d->at.seed = 1;
-    *tail = (uint8_t *)d + head;
-    return d;
-}
-
-/* The ids go with the block, or with the mapping that close_file ends; nothing else is owned. */
-ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset) {
-    onebit_env env;
-    if (!dataset) return;
-    if (dataset->file) dataset->close_file(dataset->file);
-    env = dataset->env;
-    ob_release(&env, dataset);
-}
-
-/* A dataset that owns a copy of the ids. */
-static onebit_status ob_dataset_copy(onebit_dataset **out, const int32_t *ids, size_t count,
-                                     const onebit_env *env) {
-    size_t bytes;
-    void *tail;
-    onebit_dataset *d;
-    if (!ob_mul(count, sizeof *ids, &bytes)) return ob_fail(ONEBIT_MEMORY, "dataset: too large");
-    d = ob_dataset_new(env, bytes, &tail);
-    if (!d) return ONEBIT_MEMORY;
-    memcpy(tail, ids, bytes);
-    d->ids = (const int32_t *)tail;
-    d->count = d->used = count;
-    *out = d;
+    memcpy(out->after, reply + 7, strlen(reply + 7));
+    if (!out->before[0] && !out->after[0]) out->gap[0] = '\n';
     return ONEBIT_OK;
+}
+
+/* ---- lists of files ---- */
+
+typedef enum ob_text_kind {
+    OB_NO_TEXT,
+    OB_PLAIN_TEXT,
+    OB_JSON_LINES, /* a row on each line */
+    OB_JSON_ROWS,  /* a list of rows, or one row */
+    OB_TOKEN_FILE,
+    OB_INPUT /* plain text from the standard input */
+} ob_text_kind;
+
+/* Does the path end in this extension (lower case, with its dot), in any case of letters? */
+static int ob_has_extension(const char *path, const char *extension) {
+    size_t n = strlen(path), m = strlen(extension), i;
+    if (n <= m) return 0;
+    for (i = 0; i < m; i++) {
+        char c = path[n - m + i];
+        if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
+        if (c != extension[i]) return 0;
+    }
+    return 1;
+}
+
+/* By the name alone: content is not guessed, so that a stray binary file in a directory is left
+   out. */
+static ob_text_kind ob_path_kind(const char *path) {
+    if (strcmp(path, "-") == 0) return OB_INPUT;
+    if (ob_has_extension(path, ".txt") || ob_has_extension(path, ".raw")) return OB_PLAIN_TEXT;
+    if (ob_has_extension(path, ".md") || ob_has_extension(path, ".text")) return OB_PLAIN_TEXT;
+    if (ob_has_extension(path, ".jsonl")) return OB_JSON_LINES;
+    if (ob_has_extension(path, ".json")) return OB_JSON_ROWS;
+    if (ob_has_extension(path, ".tokens")) return OB_TOKEN_FILE;
+    return OB_NO_TEXT;
+}
+
+/* What the last word of a name says: 'v' = validation data, 't' = test data, 0 = neither. A word
+   stands alone or behind '.', '-' or '_', in any case of letters. */
+static int ob_name_held_out(const char *name, size_t n) {
+    static const char *const words[] = {"test", "valid", "val", "validation", "dev", "eval"};
+    size_t k, i;
+    for (k = 0; k < sizeof words / sizeof *words; k++) {
+        size_t m = strlen(words[k]);
+        if (n < m || (n > m && !strchr(".-_", name[n - m - 1]))) continue;
+        for (i = 0; i < m && (name[n - m + i] | 32) == words[k][i]; i++) {}
+        if (i == m) return k ? 'v' : 't';
+    }
+    return 0;
+}
+
+/* The same for a path below a directory that was named: any part of it may say it, the file's
+   without its extension. */
+static int ob_path_held_out(const char *path) {
+    int held = 0;
+    while (*path && !held) {
+        size_t n = strcspn(path, "/"), stem = n;
+        if (!path[n])
+            while (stem > 0 && path[--stem] != '.') {}
+        held = ob_name_held_out(path, stem > 0 ? stem : n);
+        path += n + (path[n] == '/');
+    }
+    return held;
+}
+
+/* JSON that lies beside texts and holds settings, not rows. */
+static int ob_is_settings(const char *path) {
+    static const char *const names[] = {"tokenizer.json",         "config.json",
+                                        "tokenizer_config.json",  "vocab.json",
+                                        "dataset_info.json",      "dataset_infos.json",
+                                        "generation_config.json", "special_tokens_map.json"};
+    const char *slash = strrchr(path, '/');
+    size_t i;
+    for (i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(slash ? slash + 1 : path, names[i]) == 0) return 1;
+    return 0;
+}
+
+/* One file of a list; source: which of the named paths it came from. */
+typedef struct ob_file {
+    size_t path; /* offset in paths */
+    ob_text_kind kind;
+    int source;
+} ob_file;
+
+/* The files that a path, or several with commas between, stand for, in the order of reading. */
+typedef struct ob_files {
+    ob_buffer paths, list, note; /* terminated paths; ob_file each; lines for people */
+    size_t count;
+    size_t name[ONEBIT_MAX_SOURCES]; /* offsets in paths: the paths as they were named */
+    int sources, texts, tokens;      /* paths named; files of text, of ids */
+    int valid, test;                 /* files in directories whose names say so */
+} ob_files;
+
+/* Empty; release with ob_files_free. */
+static void ob_files_begin(ob_files *f, const onebit_env *env) {
+    memset(f, 0, sizeof *f);
+    f->paths = ob_buffer_new(env);
+    f->list = ob_buffer_new(env);
+    f->note = ob_buffer_new(env);
+}
+
+/* Harmless on a zeroed list. */
+static void ob_files_free(ob_files *f) {
+    if (f->paths.p) ob_buffer_free(&f->paths);
+    if (f->list.p) ob_buffer_free(&f->list);
+    if (f->note.p) ob_buffer_free(&f->note);
+    f->count = 0;
+}
+
+static const ob_file *ob_files_at(const ob_files *f, size_t i) {
+    return (const ob_file *)(const void *)f->list.p + i;
+}
+
+/* Adds a file of the source named last. */
+static void ob_files_add(ob_files *f, const char *path, ob_text_kind kind) {
+    ob_file file;
+    memset(&file, 0, sizeof file);
+    file.path = f->paths.n;
+    file.kind = kind;
+    file.source = f->sources - 1;
+    ob_buffer_add(&f->paths, path, strlen(path) + 1);
+    ob_buffer_add(&f->list, &file, sizeof file);
+    f->count++;
+    if (kind == OB_TOKEN_FILE) f->tokens++;
+    else f->texts++;
+}
+
+/* Does this part of the data take a file whose name says `held`? Validation data is never trained
+   on unasked, and test data is for neither. */
+static int ob_part_takes(onebit_part part, int held) {
+    if (part == ONEBIT_PART_ALL) return 1;
+    return part == ONEBIT_PART_VALID ? held == 'v' : held == 0;
+}
+
+/* The files of a directory, those below it too, in sorted order. */
+static onebit_status ob_files_directory(ob_files *f, const char *path, onebit_part part,
+                                        const onebit_env *env) {
+    char **names = NULL;
+    size_t count = 0, i, skip = strlen(path);
+    while (skip > 0 && path[skip - 1] == '/') skip--;
+    OB_TRY(ob_list_directory(env, path, &names, &count));
+    for (i = 0; i < count; i++) {
+        ob_text_kind kind = ob_path_kind(names[i]);
+        int held = ob_path_held_out(names[i] + skip);
+        if (kind == OB_NO_TEXT || ob_is_settings(names[i])) continue;
+        f->valid += held == 'v';
+        f->test += held == 't';
+        if (ob_part_takes(part, held)) ob_files_add(f, names[i], kind);
+        else if (part == ONEBIT_PART_TRAIN && held == 't')
+            ob_buffer_format(&f->note,
+                             "%.300s is left out: its name says test; --include-held-out trains on "
+                             "it\n",
+                             names[i]);
+    }
+    ob_release(env, names);
+    return ONEBIT_OK;
+}
+
+/* One path as it was named. A file is taken whatever its name says, but not silently. */
+static onebit_status ob_files_path(ob_files *f, const char *path, onebit_part part,
+                                   const onebit_env *env) {
+    ob_text_kind kind = ob_path_kind(path);
+    const char *slash = strrchr(path, '/');
+    if (f->sources == ONEBIT_MAX_SOURCES)
+        return ob_fail(ONEBIT_USAGE, "more than %d paths in one list; a directory holds any number",
+                       ONEBIT_MAX_SOURCES);
+    f->name[f->sources++] = f->paths.n;
+    ob_buffer_add(&f->paths, path, strlen(path) + 1);
+    if (ob_is_directory(path)) return ob_files_directory(f, path, part, env);
+    if (part == ONEBIT_PART_VALID) return ONEBIT_OK; /* what is named is for training */
+    if (kind != OB_INPUT && !ob_file_exists(path))
+        return ob_fail(ONEBIT_IO, "%.200s does not exist", path);
+    if (kind == OB_NO_TEXT)
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%.200s is not text: .txt, .raw, .md, .text, .jsonl, .json or .tokens is "
+                       "expected here",
+                       path);
+    ob_files_add(f, path, kind);
+    if (part == ONEBIT_PART_TRAIN && ob_path_held_out(slash ? slash + 1 : path))
+        ob_buffer_format(&f->note,
+                         "%.300s is trained on because it was named, though its name says held-out "
+                         "data\n",
+                         path);
+    return ONEBIT_OK;
+}
+
+/* Length of the first path of a list: all of it when something stands under the whole name. */
+static size_t ob_first_path(const char *paths) {
+    if (ob_is_directory(paths) || ob_file_exists(paths)) return strlen(paths);
+    return strcspn(paths, ",");
+}
+
+/* Copies the first path of the list at *paths to out and steps behind it; 0 = the list is at its
+   end. */
+static int ob_next_path(const char **paths, char out[OB_PATH_MAX], onebit_status *status) {
+    size_t n = ob_first_path(*paths);
+    if (**paths == 0 || *status != ONEBIT_OK) return 0;
+    if (n == 0 || n >= OB_PATH_MAX)
+        *status = ob_fail(ONEBIT_IO, "no usable path in the list '%.100s'", *paths);
+    else {
+        memcpy(out, *paths, n);
+        out[n] = 0;
+        *paths += n + ((*paths)[n] == ',');
+    }
+    return *status == ONEBIT_OK;
+}
+
+/* All files of a path or a list of paths. */
+static onebit_status ob_files_collect(ob_files *f, const char *paths, onebit_part part,
+                                      const onebit_env *env) {
+    char path[OB_PATH_MAX];
+    onebit_status status = ONEBIT_OK;
+    if (*paths == 0) return ob_fail(ONEBIT_IO, "the name of the data is empty");
+    while (ob_next_path(&paths, path, &status)) {
+        size_t before = f->count;
+        status = ob_files_path(f, path, part, env);
+        if (part == ONEBIT_PART_VALID && f->count == before) f->sources--; /* nothing is wanted */
+    }
+    OB_TRY(status);
+    if (f->texts && f->tokens && part == ONEBIT_PART_TRAIN)
+        ob_buffer_text(&f->note, "there are texts and .tokens: both are trained on, even when one "
+                                 "was made from the other\n");
+    if (f->paths.failed || f->list.failed)
+        return ob_fail(ONEBIT_MEMORY, "out of memory for a list of files");
+    return ONEBIT_OK;
+}
+
+/* A source without a single document. */
+static onebit_status ob_no_text(const ob_files *f, int source) {
+    int held = f->valid + f->test;
+    return ob_fail(ONEBIT_FORMAT,
+                   "%.200s holds no text (.txt, .raw, .md, .text, .jsonl, .json)%s",
+                   f->paths.p + f->name[source],
+                   held ? " but held-out files, which --include-held-out would take" : "");
+}
+
+/* ---- from files to documents ----
+   A feed hands out the documents of a list of files, piece by piece, and never holds the corpus:
+   files are mapped one at a time. Where it stands is a file and an offset, so that reading can stop
+   behind any piece and go on there in another run. The tokenizer's training, the token list, the
+   joined text and the streamed windows all read through it: they agree on what a document is. */
+
+#define OB_SEPARATOR       "<|endoftext|>"
+#define OB_SEPARATOR_BYTES (sizeof OB_SEPARATOR - 1)
+
+/* Part of a piece: text that is encoded by itself. scored: its tokens are trained on. special:
+   written special tokens count (in plain text; what a row says is only said). end: a document ends
+   behind it, and the end token is scored as the part is. */
+typedef struct ob_part {
+    size_t at, bytes;
+    int scored, special, end;
+} ob_part;
+
+/* A piece: parts of text, or ids as a .tokens file has them. */
+typedef struct ob_chunk {
+    const char *text;
+    const ob_part *parts;
+    size_t count;
+    const uint8_t *ids; /* u32 little-endian, NULL = text */
+    size_t id_count;
+    int file_ends; /* with ids: no more of them in this file */
+} ob_chunk;
+
+/* Reads the documents of a list. */
+typedef struct ob_feed {
+    onebit_env env;
+    const ob_files *files;
+    onebit_turn turn;
+    int loss_on_input;
+    size_t soft, hard; /* bytes after which a document is cut: at a good place, at any */
+    size_t file, offset, last; /* where the next piece begins, and where the last one did */
+    ob_map map;
+    const char *data; /* of the open file, NULL = none is open */
+    size_t size, stop; /* its bytes; where the next separator stands, SIZE_MAX = not known */
+    ob_buffer *input;  /* the standard input, read whole; NULL = it is streamed through window */
+    char *window;
+    int input_ends;
+    char *scratch; /* one decoded string of a row */
+    size_t scratch_size;
+    ob_buffer text, parts; /* of a row */
+    int from_start, talks; /* the pass began at its beginning; rows with replies so far */
+    int got[ONEBIT_MAX_SOURCES];
+} ob_feed;
+
+#define OB_PIECE ((size_t)1 << 20)
+
+/* At the beginning of the list. */
+static void ob_feed_begin(ob_feed *f, const ob_files *files, const onebit_env *env) {
+    memset(f, 0, sizeof *f);
+    f->env = *env;
+    f->files = files;
+    f->soft = OB_PIECE;
+    f->hard = 2 * OB_PIECE;
+    f->text = ob_buffer_new(env);
+    f->parts = ob_buffer_new(env);
+    f->from_start = 1;
+}
+
+static void ob_feed_close(ob_feed *f) {
+    ob_map_close(&f->map);
+    f->data = NULL;
+}
+
+/* Harmless on a zeroed feed. */
+static void ob_feed_free(ob_feed *f) {
+    if (!f->files) return;
+    ob_feed_close(f);
+    ob_release(&f->env, f->scratch);
+    ob_release(&f->env, f->window);
+    ob_buffer_free(&f->text);
+    ob_buffer_free(&f->parts);
+    f->files = NULL;
+}
+
+/* Goes on at a place that a feed of the same list stood at. */
+static void ob_feed_seek(ob_feed *f, size_t file, size_t offset) {
+    ob_feed_close(f);
+    f->file = file;
+    f->offset = offset;
+    f->from_start = file == 0 && offset == 0;
+    memset(f->got, 0, sizeof f->got);
+}
+
+/* Offset of the next written separator, or n. */
+static size_t ob_find_separator(const char *p, size_t n) {
+    size_t at = 0;
+    while (n - at >= OB_SEPARATOR_BYTES) {
+        const char *hit = (const char *)memchr(p + at, '<', n - at - OB_SEPARATOR_BYTES + 1);
+        if (!hit) return n;
+        at = (size_t)(hit - p);
+        if (memcmp(hit, OB_SEPARATOR, OB_SEPARATOR_BYTES) == 0) return at;
+        at++;
+    }
+    return n;
+}
+
+/* Bytes of one line break (\n or \r\n) that p[0..n) begins with, and ends with. */
+static size_t ob_break_at_start(const char *p, size_t n) {
+    if (n >= 1 && p[0] == '\n') return 1;
+    return n >= 2 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
+}
+static size_t ob_break_at_end(const char *p, size_t n) {
+    if (n == 0 || p[n - 1] != '\n') return 0;
+    return n >= 2 && p[n - 2] == '\r' ? 2 : 1;
+}
+
+/* The nearest start of a UTF-8 character at or up to 3 bytes before text[at]; at when there is
+ * none. */
+static size_t ob_character_start(const char *text, size_t at) {
+    size_t back = 0;
+    while (back < 3 && back < at && ((unsigned char)text[at - back] & 0xC0u) == 0x80u) back++;
+    return ((unsigned char)text[at - back] & 0xC0u) == 0x80u ? at : at - back;
+}
+
+/* How much of a long document is encoded at once, so that the tokenizer's work area stays small:
+   about `soft` bytes, cut before a space that follows an ASCII letter or digit. No pre-token of a
+   byte-level tokenizer spans such a place, so the ids are those of the whole document. Where there
+   is none, the cut comes at `hard` between two characters. */
+static size_t ob_piece_size(const char *p, size_t n, size_t soft, size_t hard) {
+    size_t i;
+    for (i = soft; i < n && i < hard; i++) {
+        char c = p[i - 1];
+        int word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (word && p[i] == ' ') return i;
+    }
+    return i < n ? ob_character_start(p, i) : n;
+}
+
+/* Adds a part to the piece that is being built. */
+static void ob_feed_part(ob_feed *f, size_t at, size_t bytes, int scored, int special, int end) {
+    ob_part part;
+    part.at = at;
+    part.bytes = bytes;
+    part.scored = scored || f->loss_on_input;
+    part.special = special;
+    part.end = end;
+    ob_buffer_add(&f->parts, &part, sizeof part);
+}
+
+/* The parts of the piece as an array. */
+static ob_part *ob_feed_parts(const ob_feed *f, size_t *count) {
+    *count = f->parts.n / sizeof(ob_part);
+    return (ob_part *)(void *)f->parts.p;
+}
+
+/* The next document in p[at..n): its bytes without the one line break before its separator, and
+   where the one behind begins. Everything else is kept byte for byte; files with the separator on
+   a line of its own (TinyStories) so give the bare stories. */
+static size_t ob_document_size(const char *p, size_t at, size_t n, size_t stop, size_t *next) {
+    size_t size = stop - at;
+    *next = n;
+    if (stop == n) return size;
+    *next = stop + OB_SEPARATOR_BYTES;
+    *next += ob_break_at_start(p + *next, n - *next);
+    return size - ob_break_at_end(p + at, size);
+}
+
+/* Room in the window of a streamed input for any cut and the separator behind it. */
+#define OB_FEED_WINDOW(f) (4 * (f)->hard)
+
+/* Moves what is left of a streamed input to the front and reads on. */
+static onebit_status ob_feed_refill(ob_feed *f) {
+    size_t left = f->size - f->offset, got;
+    if (!f->window) f->window = (char *)ob_alloc(&f->env, OB_FEED_WINDOW(f));
+    if (!f->window) return ob_fail(ONEBIT_MEMORY, "no memory to read the standard input");
+    if (f->input_ends || left >= 2 * f->hard) return ONEBIT_OK;
+    memmove(f->window, f->window + f->offset, left);
+    got = ob_read_input(f->window + left, OB_FEED_WINDOW(f) - left);
+    f->input_ends = got < OB_FEED_WINDOW(f) - left;
+    f->data = f->window;
+    f->offset = 0;
+    f->size = left + got;
+    f->stop = SIZE_MAX;
+    return ONEBIT_OK;
+}
+
+/* The next piece of plain text; count 0 = the file is at its end. Empty documents are left out.
+   With a hard limit a document is not searched for its end further than any cut can come. */
+static onebit_status ob_feed_text(ob_feed *f, ob_chunk *out) {
+    size_t next, size, n, end;
+    for (;;) {
+        if (f->window && f->data == f->window) OB_TRY(ob_feed_refill(f));
+        if (f->offset >= f->size) return ONEBIT_OK;
+        end = f->size;
+        if (f->hard < SIZE_MAX && end - f->offset > 2 * f->hard) end = f->offset + 2 * f->hard;
+        if (f->stop < f->offset || f->stop > end)
+            f->stop = f->offset + ob_find_separator(f->data + f->offset, end - f->offset);
+        size = ob_document_size(f->data, f->offset, end, f->stop, &next);
+        if (size > 0) break;
+        f->offset = next;
+    }
+    n = ob_piece_size(f->data + f->offset, size, f->soft, f->hard);
+    if (f->stop == end && end < f->size) f->stop = SIZE_MAX; /* only as far as was looked */
+    f->last = f->offset;
+    ob_feed_part(f, 0, n, 1, 1, n == size);
+    out->text = f->data + f->offset;
+    f->offset = n == size ? next : f->offset + n;
+    return ONEBIT_OK;
+}
+
+/* ---- rows ----
+   A row is a JSON object. Three forms, the first that fits:
+     "messages" or "conversations"   a list of {"role", "content"} or {"from", "value"}
+     a question and its reply        the first there of instruction (and input), input, prompt,
+                                     question, with the first of output, completion, response,
+                                     answer; "system" stands before it
+     "text", "content" or "code"     plain text
+   Other members are ignored, and null is as if absent. */
+
+enum {
+    OB_ROW_TALK, /* two names */
+    OB_ROW_ASK = 2, /* four names; an input beside an instruction belongs to it */
+    OB_ROW_REPLY = 6, /* four names */
+    OB_ROW_SYSTEM = 10,
+    OB_ROW_TEXT = 11, /* three names */
+    OB_ROW_KEYS = 14
+};
+static const char *const ob_row_keys[OB_ROW_KEYS] = {
+    "messages", "conversations", "instruction", "input",  "prompt", "question", "output",
+    "completion", "response", "answer", "system", "text", "content", "code"};
+
+/* Where the value of the first of these names stands in the row; NULL = none of them is there. */
+static ob_json *ob_row_first(ob_json *at, int from, int to) {
+    for (; from < to; from++)
+        if (at[from].p) return at + from;
+    return NULL;
+}
+
+/* Makes the scratch at least this large. */
+static onebit_status ob_feed_scratch(ob_feed *f, size_t size) {
+    if (size <= f->scratch_size) return ONEBIT_OK;
+    size = ob_round_up(size + size / 2, 4096);
+    ob_release(&f->env, f->scratch);
+    f->scratch = (char *)ob_alloc(&f->env, size);
+    f->scratch_size = f->scratch ? size : 0;
+    return f->scratch ? ONEBIT_OK : ob_fail(ONEBIT_MEMORY, "no memory for a row of text");
+}
+
+/* The string at j, decoded, behind the text of the piece; between stands before it unless it is
+   empty. */
+static onebit_status ob_row_string(ob_feed *f, ob_json *j, const char *between) {
+    ob_slice raw = ob_json_raw_string(j);
+    OB_TRY(j->status);
+    if (raw.n == 0) return ONEBIT_OK;
+    OB_TRY(ob_feed_scratch(f, raw.n + 1));
+    ob_buffer_text(&f->text, between);
+    ob_buffer_add(&f->text, f->scratch, ob_json_unescape(raw, f->scratch, f->scratch_size));
+    return ONEBIT_OK;
+}
+
+/* A talk that is being written. open: 0 = nothing, 'p' = a prompt, 'r' = a reply; begin: where it
+   begins in the text. */
+typedef struct ob_talk {
+    ob_feed *f;
+    size_t begin;
+    int open, replies;
+} ob_talk;
+
+/* Ends the open reply; what the template has behind it is scored too: it is how a model stops. */
+static void ob_talk_close(ob_talk *t) {
+    ob_feed *f = t->f;
+    size_t at = f->text.n, after = strlen(f->turn.after);
+    if (t->open != 'r') return;
+    ob_feed_part(f, t->begin, at - t->begin, 1, 0, 0);
+    ob_buffer_text(&f->text, f->turn.after);
+    if (after) ob_feed_part(f, at, after, 1, 0, 0);
+    t->begin = f->text.n;
+    t->open = 0;
+}
+
+/* What the person says: the template's words in front, several messages parted by line breaks. */
+static onebit_status ob_talk_prompt(ob_talk *t, ob_json *value) {
+    ob_feed *f = t->f;
+    const char *between = t->open == 'p' ? "\n" : "";
+    ob_talk_close(t);
+    if (t->open != 'p') {
+        if (t->replies) ob_buffer_text(&f->text, f->turn.gap);
+        ob_buffer_text(&f->text, f->turn.before);
+        t->open = 'p';
+    }
+    return value ? ob_row_string(f, value, between) : ONEBIT_OK;
+}
+
+/* What the model answers. A talk may begin with it; then its prompt is empty. */
+static onebit_status ob_talk_reply(ob_talk *t, ob_json *value) {
+    ob_feed *f = t->f;
+    int i;
+    if (t->open == 'r') return ob_row_string(f, value, "\n");
+    if (t->open == 0) OB_TRY(ob_talk_prompt(t, NULL));
+    ob_buffer_text(&f->text, f->turn.between);
+    ob_feed_part(f, t->begin, f->text.n - t->begin, 0, 0, 0);
+    t->begin = f->text.n;
+    for (i = 0; i < f->turn.space; i++) ob_buffer_text(&f->text, " ");
+    t->open = 'r';
+    t->replies++;
+    return ob_row_string(f, value, "");
+}
+
+/* The scene: a line before the first prompt, as onebit-chat --system writes it. */
+static onebit_status ob_talk_system(ob_talk *t, ob_json *value) {
+    if (t->open || t->replies) {
+        ob_json_error(value, "a system message is expected only before the first prompt");
+        return value->status;
+    }
+    OB_TRY(ob_row_string(t->f, value, ""));
+    if (t->f->text.n) ob_buffer_text(&t->f->text, "\n");
+    return ONEBIT_OK;
+}
+
+/* The document ends. A last prompt without a reply has nothing to learn and is left out. */
+static void ob_talk_end(ob_talk *t) {
+    size_t count;
+    ob_part *parts;
+    ob_talk_close(t);
+    t->f->talks++;
+    parts = ob_feed_parts(t->f, &count);
+    if (count) parts[count - 1].end = 1;
+}
+
+/* 'p', 'r' or 's' for who speaks; 0 = unknown. */
+static int ob_talk_role(ob_slice role) {
+    static const char *const names[] = {"user",  "human", "prompter", "assistant", "gpt",
+                                        "model", "bot",   "system",   "developer"};
+    size_t i;
+    for (i = 0; i < sizeof names / sizeof *names; i++)
+        if (ob_slice_is(role, names[i])) return "ppprrrrss"[i];
+    return 0;
+}
+
+/* One message of a list. */
+static onebit_status ob_row_message(ob_talk *t, ob_json *j) {
+    ob_json value, row;
+    ob_slice key, role = {"", 0};
+    int who;
+    memset(&value, 0, sizeof value);
+    ob_json_space(j);
+    row = *j;
+    ob_json_object(j);
+    while (ob_json_key(j, &key)) {
+        if (ob_slice_is(key, "role") || ob_slice_is(key, "from")) {
+            role = ob_json_raw_string(j);
+            continue;
+        }
+        if (ob_slice_is(key, "content") || ob_slice_is(key, "value")) value = *j;
+        ob_json_skip(j);
+    }
+    OB_TRY(j->status);
+    who = ob_talk_role(role);
+    if (!who || !value.p) {
+        ob_json_error(&row,
+                      "a message needs a \"role\" (user, assistant, system), not \"%.*s\", and a "
+                      "\"content\"",
+                      (int)(role.n < 40 ? role.n : 40), role.p);
+        return row.status;
+    }
+    if (who == 's') return ob_talk_system(t, &value);
+    return who == 'p' ? ob_talk_prompt(t, &value) : ob_talk_reply(t, &value);
+}
+
+/* A list of messages. */
+static onebit_status ob_row_talk(ob_feed *f, ob_json list) {
+    ob_json row = list;
+    ob_talk t;
+    memset(&t, 0, sizeof t);
+    t.f = f;
+    for (ob_json_array(&list); ob_json_item(&list);) OB_TRY(ob_row_message(&t, &list));
+    OB_TRY(list.status);
+    if (!t.replies) ob_json_error(&row, "a talk without a message of the assistant");
+    else ob_talk_end(&t);
+    return row.status;
+}
+
+/* A question and its reply; at: the members of the row. */
+static onebit_status ob_row_pair(ob_feed *f, ob_json *at) {
+    ob_json *ask = ob_row_first(at, OB_ROW_ASK, OB_ROW_REPLY);
+    ob_json *more = at + OB_ROW_ASK + 1;
+    ob_talk t;
+    memset(&t, 0, sizeof t);
+    t.f = f;
+    if (at[OB_ROW_SYSTEM].p) OB_TRY(ob_talk_system(&t, at + OB_ROW_SYSTEM));
+    OB_TRY(ob_talk_prompt(&t, ask));
+    if (ask == at + OB_ROW_ASK && more->p) OB_TRY(ob_talk_prompt(&t, more));
+    OB_TRY(ob_talk_reply(&t, ob_row_first(at, OB_ROW_REPLY, OB_ROW_SYSTEM)));
+    ob_talk_end(&t);
+    return ONEBIT_OK;
+}
+
+/* Plain text of a row: separators part documents, as in a text file. */
+static onebit_status ob_row_text(ob_feed *f, ob_json *value) {
+    const char *p;
+    size_t at = 0, n, next;
+    OB_TRY(ob_row_string(f, value, ""));
+    if (f->text.failed) return ONEBIT_OK; /* the caller looks */
+    for (p = f->text.p, n = f->text.n; at < n; at = next) {
+        size_t stop = at + ob_find_separator(p + at, n - at);
+        size_t size = ob_document_size(p, at, n, stop, &next);
+        if (size > 0) ob_feed_part(f, at, size, 1, 1, 1);
+    }
+    return ONEBIT_OK;
+}
+
+/* The row at j becomes the parts of a piece; the first member of a name counts. */
+static onebit_status ob_feed_row(ob_feed *f, ob_json *j) {
+    ob_json at[OB_ROW_KEYS], row, *list, *text;
+    ob_slice key;
+    int i;
+    memset(at, 0, sizeof at);
+    f->text.n = 0;
+    ob_json_space(j);
+    row = *j;
+    ob_json_object(j);
+    while (ob_json_key(j, &key)) {
+        for (i = 0; i < OB_ROW_KEYS && !ob_slice_is(key, ob_row_keys[i]); i++) {}
+        if (i < OB_ROW_KEYS && !at[i].p && ob_json_peek(j) != 'n') at[i] = *j;
+        ob_json_skip(j);
+    }
+    OB_TRY(j->status);
+    list = ob_row_first(at, OB_ROW_TALK, OB_ROW_ASK);
+    text = ob_row_first(at, OB_ROW_TEXT, OB_ROW_KEYS);
+    if (list) return ob_row_talk(f, *list);
+    if (ob_row_first(at, OB_ROW_ASK, OB_ROW_REPLY) &&
+        ob_row_first(at, OB_ROW_REPLY, OB_ROW_SYSTEM))
+        return ob_row_pair(f, at);
+    if (text) return ob_row_text(f, text);
+    ob_json_error(&row, "a row needs \"text\", or \"input\" and \"output\" (or such a pair: prompt "
+                        "and completion, question and answer), or \"messages\"");
+    return row.status;
+}
+
+/* The next row of a .jsonl. Lines end with \n or \r\n; blank ones are skipped, the last one needs
+   no line break. Errors name the file's own line. */
+static onebit_status ob_feed_line(ob_feed *f, const char *path) {
+    while (f->offset < f->size && f->parts.n == 0) {
+        const char *line = f->data + f->offset, *end = f->data + f->size, *q = line;
+        const char *stop = (const char *)memchr(line, '\n', (size_t)(end - line));
+        ob_json j;
+        if (!stop) stop = end;
+        while (q < stop && (*q == ' ' || *q == '\t' || *q == '\r')) q++;
+        j = ob_json_on(line, (size_t)(stop - line), path);
+        j.start = f->data;
+        if (q < stop) {
+            OB_TRY(ob_feed_row(f, &j));
+            OB_TRY(ob_json_end(&j));
+        }
+        f->offset = (size_t)(stop - f->data) + (stop < end);
+    }
+    return ONEBIT_OK;
+}
+
+/* The next row of a .json: inside the list when the offset is behind its beginning. */
+static onebit_status ob_feed_item(ob_feed *f, const char *path) {
+    while (f->offset < f->size && f->parts.n == 0) {
+        ob_json j = ob_json_on(f->data, f->size, path);
+        int inside = f->offset > (size_t)(j.p - f->data), one = 0;
+        if (inside) {
+            j.p = f->data + f->offset;
+            j.depth = 1;
+        } else {
+            one = ob_json_peek(&j) == '{';
+            if (!one) ob_json_array(&j);
+        }
+        if (one || ob_json_item(&j)) OB_TRY(ob_feed_row(f, &j));
+        if (one || j.depth == 0) OB_TRY(ob_json_end(&j));
+        else if (ob_json_peek(&j) == 0) ob_json_expected(&j, "',' or ']'");
+        OB_TRY(j.status);
+        f->offset = (size_t)(j.p - f->data);
+    }
+    return ONEBIT_OK;
+}
+
+#define OB_TOKENS_HEAD 12
+
+/* The tokens that the header claims must be there; bytes behind them are tolerated, as by other
+   readers of this format. */
+static onebit_status ob_tokens_count(const char *path, const ob_map *map, size_t *count) {
+    uint64_t claimed;
+    if (map->bytes < OB_TOKENS_HEAD || memcmp(map->data, "TKN2", 4) != 0)
+        return ob_fail(ONEBIT_FORMAT, "%.200s: a .tokens file begins with TKN2 and a count", path);
+    claimed = ob_get64(map->data + 4);
+    if (claimed > (map->bytes - OB_TOKENS_HEAD) / 4)
+        return ob_fail(ONEBIT_FORMAT, "%.200s: the header says %.0f tokens, the file has %.0f",
+                       path, (double)claimed, (double)((map->bytes - OB_TOKENS_HEAD) / 4));
+    if (claimed == 0) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokens", path);
+    *count = (size_t)claimed;
+    return ONEBIT_OK;
+}
+
+/* The next ids of a .tokens file among others. */
+static onebit_status ob_feed_ids(ob_feed *f, ob_chunk *out, const char *path) {
+    size_t count, at, n;
+    OB_TRY(ob_tokens_count(path, &f->map, &count));
+    at = f->offset / 4;
+    n = at < count ? count - at : 0;
+    if (n > f->soft / 8) n = f->soft / 8;
+    out->ids = f->map.data + OB_TOKENS_HEAD + 4 * at;
+    out->id_count = n;
+    out->file_ends = at + n >= count;
+    f->offset = out->file_ends && n == 0 ? f->size : 4 * (at + n);
+    return ONEBIT_OK;
+}
+
+/* Opens the file where the feed stands, if none is open. */
+static onebit_status ob_feed_open(ob_feed *f, const char *path, ob_text_kind kind) {
+    if (f->data) return ONEBIT_OK;
+    f->stop = SIZE_MAX;
+    if (kind == OB_INPUT && !f->input) {
+        f->size = f->offset = 0;
+        f->data = "";
+        return ob_feed_refill(f);
+    }
+    if (kind == OB_INPUT) {
+        f->data = f->input->p ? f->input->p : "";
+        f->size = f->input->n;
+    } else {
+        OB_TRY(ob_map_open(&f->map, path));
+        f->data = (const char *)f->map.data;
+        f->size = f->map.bytes;
+    }
+    if (kind != OB_TOKEN_FILE && f->offset == 0 && f->size >= 3 &&
+        memcmp(f->data, "\xEF\xBB\xBF", 3) == 0)
+        f->offset = kind == OB_JSON_ROWS ? 0 : 3; /* byte order mark: not text; JSON skips it */
+    return ONEBIT_OK;
+}
+
+/* The next piece; ONEBIT_CANCELLED behind the last. At the end of a whole pass every path that was
+   named must have given something. */
+static onebit_status ob_feed_next(ob_feed *f, ob_chunk *out) {
+    int s;
+    for (; f->file < f->files->count; ob_feed_close(f), f->file++, f->offset = 0) {
+        const ob_file *file = ob_files_at(f->files, f->file);
+        const char *path = f->files->paths.p + file->path;
+        OB_TRY(ob_feed_open(f, path, file->kind));
+        memset(out, 0, sizeof *out);
+        f->parts.n = 0;
+        f->last = f->offset;
+        if (file->kind == OB_JSON_LINES) OB_TRY(ob_feed_line(f, path));
+        else if (file->kind == OB_JSON_ROWS) OB_TRY(ob_feed_item(f, path));
+        else if (file->kind == OB_TOKEN_FILE) OB_TRY(ob_feed_ids(f, out, path));
+        else OB_TRY(ob_feed_text(f, out));
+        if (f->text.failed || f->parts.failed)
+            return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for a row", path);
+        out->parts = ob_feed_parts(f, &out->count);
+        if (!out->text) out->text = f->text.p ? f->text.p : "";
+        if (!out->count && !out->id_count) continue;
+        f->got[file->source] = 1;
+        return ONEBIT_OK;
+    }
+    for (s = 0; f->from_start && s < f->files->sources; s++)
+        if (!f->got[s]) return ob_no_text(f->files, s);
+    return ONEBIT_CANCELLED;
+}
+
+/* ---- joined text ---- */
+
+/* What all ways to open data need: the env settled, and the standard input, which can be read only
+   once although data is read twice (for the tokenizer, and to be tokenised). */
+typedef struct ob_data {
+    onebit_env env;
+    onebit_data_options options;
+    ob_buffer input;
+    int input_read;
+} ob_data;
+
+ONEBIT_API onebit_data_options onebit_data_options_default(void) {
+    onebit_data_options o;
+    memset(&o, 0, sizeof o);
+    o.part = ONEBIT_PART_TRAIN;
+    return o;
+}
+
+static void ob_data_begin(ob_data *d, const onebit_data_options *options, const onebit_env *env) {
+    d->env = ob_env_or_default(env);
+    d->options = options ? *options : onebit_data_options_default();
+    d->input = ob_buffer_new(&d->env);
+    d->input_read = 0;
+}
+
+static void ob_data_end(ob_data *d) { ob_buffer_free(&d->input); }
+
+/* Reads the standard input to its end, the first time. */
+static onebit_status ob_data_input(ob_data *d) {
+    char block[4096];
+    size_t n;
+    while (!d->input_read && !d->input.failed) {
+        n = ob_read_input(block, sizeof block);
+        ob_buffer_add(&d->input, block, n);
+        d->input_read = n < sizeof block;
+    }
+    return d->input.failed ? ob_fail(ONEBIT_MEMORY, "no memory for the standard input") : ONEBIT_OK;
+}
+
+/* A feed of these files with the rendering that the options ask for. */
+static onebit_status ob_data_feed(ob_data *d, ob_feed *f, const ob_files *files) {
+    size_t i;
+    ob_feed_begin(f, files, &d->env);
+    f->loss_on_input = d->options.loss_on_input;
+    f->input = &d->input;
+    for (i = 0; i < files->count; i++)
+        if (ob_files_at(files, i)->kind == OB_INPUT && !d->options.stream_buffer)
+            OB_TRY(ob_data_input(d));
+    return onebit_turn_parse(&f->turn, d->options.chat_template);
+}
+
+/* Documents one behind the other, separators between; p NULL = only count. */
+typedef struct ob_joined {
+    char *p;
+    size_t n, capacity;
+    int gap; /* a document ended: what comes next is another */
+} ob_joined;
+
+/* The same code counts and copies, so the two walks of onebit_text_load cannot disagree. */
+static void ob_joined_add(ob_joined *j, const char *text, size_t n) {
+    if (j->p) memcpy(j->p + j->n, text, n);
+    j->n += n;
+}
+
+/* A text that does not fit is cut between two characters, and nothing comes after it. */
+static onebit_status ob_joined_take(ob_joined *j, const char *text, const ob_part *part) {
+    size_t gap = j->gap ? OB_SEPARATOR_BYTES : 0, room = j->capacity - j->n, size = part->bytes;
+    int cut;
+    if (room <= gap) return ONEBIT_CANCELLED;
+    cut = size > room - gap;
+    if (cut) size = ob_character_start(text + part->at, room - gap);
+    if (size > 0) {
+        ob_joined_add(j, OB_SEPARATOR, gap);
+        ob_joined_add(j, text + part->at, size);
+        j->gap = 0;
+    }
+    if (part->end) j->gap = j->n > 0;
+    return cut ? ONEBIT_CANCELLED : ONEBIT_OK;
+}
+
+/* All text of the files, up to the capacity; ids are passed over. */
+static onebit_status ob_joined_walk(ob_joined *j, ob_data *d, const ob_files *files) {
+    ob_feed f;
+    ob_chunk piece;
+    size_t i;
+    onebit_status status = ob_data_feed(d, &f, files);
+    j->n = 0;
+    j->gap = 0;
+    while (status == ONEBIT_OK) {
+        status = ob_feed_next(&f, &piece);
+        for (i = 0; status == ONEBIT_OK && i < piece.count; i++)
+            status = ob_joined_take(j, piece.text, piece.parts + i);
+    }
+    ob_feed_free(&f);
+    return status == ONEBIT_CANCELLED ? ONEBIT_OK : status;
+}
+
+/* Two walks: one counts, one copies into a block of just that size. */
+static onebit_status ob_text_join(char **text, size_t *bytes, const ob_files *files,
+                                  size_t max_bytes, ob_data *d) {
+    onebit_status status;
+    ob_joined j;
+    memset(&j, 0, sizeof j);
+    j.capacity = max_bytes && max_bytes < SIZE_MAX - 1 ? max_bytes : SIZE_MAX - 1;
+    OB_TRY(ob_joined_walk(&j, d, files));
+    if (j.n == 0) return ob_no_text(files, 0);
+    j.capacity = j.n;
+    j.p = (char *)ob_alloc(&d->env, j.capacity + 1);
+    if (!j.p) return ob_fail(ONEBIT_MEMORY, "no memory for %.0f bytes of text", (double)j.n);
+    status = ob_joined_walk(&j, d, files);
+    if (status != ONEBIT_OK) {
+        ob_release(&d->env, j.p);
+        return status;
+    }
+    j.p[j.n] = 0;
+    *text = j.p;
+    *bytes = j.n;
+    return ONEBIT_OK;
+}
+
+ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path,
+                                          size_t max_bytes, const onebit_data_options *options,
+                                          const onebit_env *env) {
+    ob_data d;
+    ob_files files;
+    onebit_status status;
+    if (text) *text = NULL;
+    if (bytes) *bytes = 0;
+    if (!text || !bytes || !path) return ob_fail(ONEBIT_USAGE, "text: an argument is NULL");
+    ob_data_begin(&d, options, env);
+    d.options.stream_buffer = 0;
+    ob_files_begin(&files, &d.env);
+    status = ob_files_collect(&files, path, d.options.part, &d.env);
+    if (status == ONEBIT_OK) status = ob_text_join(text, bytes, &files, max_bytes, &d);
+    ob_files_free(&files);
+    ob_data_end(&d);
+    return status;
+}
+
+/* env must be the one the text was loaded with: its release hook gets the block. */
+ONEBIT_API void onebit_text_free(char *text, const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    ob_release(&e, text);
+}
+
+/* ---- lists of ids ---- */
+
+/* Ids that grow while text is read; the list doubles. */
+typedef struct ob_id_list {
+    onebit_env env;
+    const onebit_tokenizer *tokenizer;
+    int32_t *p;
+    uint8_t *scored; /* one byte per id; NULL while every id is scored */
+    size_t n, capacity;
+    int fixed; /* the capacity stays: what does not fit is ONEBIT_LIMIT */
+} ob_id_list;
+
+static void ob_list_free(ob_id_list *v) {
+    if (!v->capacity) return;
+    ob_release(&v->env, v->p);
+    ob_release(&v->env, v->scored);
+    v->p = NULL;
+    v->scored = NULL;
+    v->n = v->capacity = 0;
+}
+
+/* A block of n elements of `size` bytes that begins with the old one's `used`; NULL when there is
+   no memory. */
+static void *ob_list_grow(const ob_id_list *v, void *old, size_t used, size_t n, size_t size) {
+    size_t bytes;
+    void *p = ob_mul(n, size, &bytes) ? ob_alloc(&v->env, bytes) : NULL;
+    if (p && old && used) memcpy(p, old, used * size);
+    if (p) ob_release(&v->env, old);
+    return p;
+}
+
+/* Sets the capacity, which must hold what there is. */
+static onebit_status ob_list_resize(ob_id_list *v, size_t capacity) {
+    int32_t *p = (int32_t *)ob_list_grow(v, v->p, v->n, capacity, sizeof *p);
+    uint8_t *scored = NULL;
+    if (p) v->p = p;
+    if (p && v->scored) scored = (uint8_t *)ob_list_grow(v, v->scored, v->n, capacity, 1);
+    if (scored) v->scored = scored;
+    if (!p || (v->scored && !scored))
+        return ob_fail(ONEBIT_MEMORY,
+                       "no memory for %.0f tokens; --streaming reads text piece by piece",
+                       (double)capacity);
+    v->capacity = capacity;
+    return ONEBIT_OK;
+}
+
+/* Makes room for `extra` more ids; at least doubles. */
+static onebit_status ob_list_room(ob_id_list *v, size_t extra) {
+    size_t need, capacity;
+    if (v->capacity - v->n >= extra) return ONEBIT_OK;
+    if (v->fixed) return ONEBIT_LIMIT;
+    if (!ob_add(v->n, extra, &need)) return ob_fail(ONEBIT_MEMORY, "too many tokens");
+    capacity = v->capacity > SIZE_MAX / 2 ? need : v->capacity * 2;
+    if (capacity < need) capacity = need;
+    return ob_list_resize(v, capacity < 65536 ? 65536 : capacity);
+}
+
+/* Marks the ids from `from` on as scored or not; the marks begin with the first that is not. */
+static onebit_status ob_list_mark(ob_id_list *v, size_t from, int scored) {
+    if (!scored && !v->scored && v->n > from) {
+        v->scored = (uint8_t *)ob_alloc(&v->env, v->capacity);
+        if (!v->scored) return ob_fail(ONEBIT_MEMORY, "no memory to mark tokens");
+        memset(v->scored, 1, from);
+    }
+    if (v->scored && v->n > from) memset(v->scored + from, scored != 0, v->n - from);
+    return ONEBIT_OK;
+}
+
+/* Appends the ids of one text; the tokenizer says how much room it needs. */
+static onebit_status ob_list_text(ob_id_list *v, const char *text, size_t n, int special) {
+    size_t count = 0;
+    onebit_status status;
+    if (!v->fixed) OB_TRY(ob_list_room(v, n / 2 + 2));
+    status = onebit_tokenizer_encode(v->tokenizer, v->p + v->n, v->capacity - v->n, &count, text, n,
+                                     special);
+    if (status == ONEBIT_LIMIT) {
+        OB_TRY(ob_list_room(v, count));
+        status = onebit_tokenizer_encode(v->tokenizer, v->p + v->n, v->capacity - v->n, &count,
+                                         text, n, special);
+    }
+    if (status == ONEBIT_OK) v->n += count;
+    return status;
+}
+
+/* Appends an end token. */
+static onebit_status ob_list_end(ob_id_list *v) {
+    int end = onebit_tokenizer_end(v->tokenizer);
+    if (end < 0) return ONEBIT_OK;
+    OB_TRY(ob_list_room(v, 1));
+    v->p[v->n++] = end;
+    return ONEBIT_OK;
+}
+
+/* A part, in pieces that the tokenizer takes at once, and the end token behind it. */
+static onebit_status ob_list_part(ob_id_list *v, const char *text, const ob_part *part) {
+    size_t from = v->n, bytes = part->bytes, n;
+    for (text += part->at; bytes > 0; text += n, bytes -= n) {
+        /* a tokenizer that puts a space before a text would put one before every piece */
+        n = v->tokenizer->rules.prefix ? bytes : ob_piece_size(text, bytes, OB_PIECE, SIZE_MAX);
+        OB_TRY(ob_list_text(v, text, n, part->special));
+    }
+    if (part->end) OB_TRY(ob_list_end(v));
+    return ob_list_mark(v, from, part->scored);
 }
 
 /* Ids must lie in [0, limit); limit 0 = any that is not negative. */
@@ -7644,59 +8743,280 @@ static onebit_status ob_ids_check(const char *where, const int32_t *ids, size_t 
     return ONEBIT_OK;
 }
 
-/* The ids are copied, so the caller's array may go. There is no tokenizer here, hence no end
-   token: split and windows then cut anywhere. */
+/* Ids of a .tokens file, checked; the file's last document is closed. */
+static onebit_status ob_list_ids(ob_id_list *v, const ob_chunk *piece, const char *path) {
+    size_t from = v->n, i;
+    int end = onebit_tokenizer_end(v->tokenizer);
+    onebit_status status;
+    OB_TRY(ob_list_room(v, piece->id_count + 1));
+    for (i = 0; i < piece->id_count; i++) v->p[v->n++] = (int32_t)ob_get32(piece->ids + 4 * i);
+    status = ob_ids_check(path, v->p + from, piece->id_count,
+                          onebit_tokenizer_vocab_size(v->tokenizer));
+    if (status != ONEBIT_OK) return ONEBIT_FORMAT; /* the file is at fault */
+    if (piece->file_ends && v->p[v->n - 1] != end) OB_TRY(ob_list_end(v));
+    return ob_list_mark(v, from, 1);
+}
+
+/* A whole piece or nothing of it. */
+static onebit_status ob_list_piece(ob_id_list *v, const ob_chunk *piece, const char *path) {
+    size_t from = v->n, i;
+    onebit_status status = piece->ids ? ob_list_ids(v, piece, path) : ONEBIT_OK;
+    for (i = 0; status == ONEBIT_OK && i < piece->count; i++)
+        status = ob_list_part(v, piece->text, piece->parts + i);
+    if (status != ONEBIT_OK) v->n = from;
+    return status;
+}
+
+/* The file that a feed reads, for messages. */
+static const char *ob_feed_path(const ob_feed *f) {
+    if (f->file >= f->files->count) return "data";
+    return f->files->paths.p + ob_files_at(f->files, f->file)->path;
+}
+
+/* ---- datasets ---- */
+
+/* One stock of windows: ids in memory, mapped ids, or a stream, whose buffer is refilled. */
+typedef struct ob_source {
+    const int32_t *ids;
+    const uint8_t *scored; /* NULL = all */
+    size_t count, used;    /* all tokens; those of the training head: the rest is held out */
+    double share;          /* of the windows, this source's and those before it */
+    onebit_place at, next; /* of the next batch; where a stream reads on */
+    ob_id_list list;       /* owns ids, unless they are mapped */
+    ob_map map;
+    ob_files files;
+    ob_feed feed;
+    int streamed, once; /* once: the standard input, which cannot be read again */
+    int ready; /* the buffer is the one that `at` stands in */
+} ob_source;
+
+/* The struct is one block; ids are another for each source. */
+struct onebit_dataset {
+    onebit_env env;
+    int end; /* id that closes a document, -1 = unknown */
+    uint64_t seed, draws; /* windows drawn so far, when there are several sources */
+    ob_id_list tail; /* held-out ids of several sources */
+    ob_buffer note;
+    int valid_files, talks; /* validation files left out; rows with replies */
+    int count;
+    ob_source *source;
+};
+
+/* An empty dataset with room for this many sources. */
+static onebit_dataset *ob_dataset_new(const onebit_env *env, int sources) {
+    onebit_env e = ob_env_or_default(env);
+    ob_carve c;
+    onebit_dataset *d;
+    memset(&c, 0, sizeof c);
+    ob_take(&c, sizeof *d);
+    ob_take(&c, (size_t)sources * sizeof *d->source);
+    c.base = (uint8_t *)ob_alloc(&e, c.used);
+    if (!c.base) {
+        ob_fail(ONEBIT_MEMORY, "dataset: no memory for %.0f bytes", (double)c.used);
+        return NULL;
+    }
+    c.used = 0;
+    d = (onebit_dataset *)ob_take(&c, sizeof *d);
+    d->source = (ob_source *)ob_take(&c, (size_t)sources * sizeof *d->source);
+    d->env = e;
+    d->end = -1;
+    d->seed = 1;
+    d->count = sources;
+    d->note = ob_buffer_new(&e);
+    return d;
+}
+
+ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset) {
+    onebit_env env;
+    int i;
+    if (!dataset) return;
+    for (i = 0; i < dataset->count; i++) {
+        ob_source *s = dataset->source + i;
+        ob_list_free(&s->list);
+        ob_map_close(&s->map);
+        ob_feed_free(&s->feed);
+        ob_files_free(&s->files);
+    }
+    ob_list_free(&dataset->tail);
+    ob_buffer_free(&dataset->note);
+    env = dataset->env;
+    ob_release(&env, dataset);
+}
+
+/* The ids of a source are those of its list. */
+static void ob_source_take(ob_source *s) {
+    s->ids = s->list.p;
+    s->scored = s->list.scored;
+    s->count = s->used = s->list.n;
+}
+
+/* There is no tokenizer here, hence no end token: split and windows then cut anywhere. */
 ONEBIT_API onebit_status onebit_dataset_create(onebit_dataset **out, const int32_t *ids,
                                                size_t count, const onebit_env *env) {
+    onebit_dataset *d;
+    onebit_status status;
     if (out) *out = NULL;
     if (!out || !ids || count == 0) return ob_fail(ONEBIT_USAGE, "dataset: no tokens given");
     OB_TRY(ob_ids_check("dataset", ids, count, 0));
-    return ob_dataset_copy(out, ids, count, env);
+    d = ob_dataset_new(env, 1);
+    if (!d) return ONEBIT_MEMORY;
+    d->source->list.env = d->env;
+    status = ob_list_resize(&d->source->list, count);
+    if (status != ONEBIT_OK) {
+        onebit_dataset_free(d);
+        return status;
+    }
+    memcpy(d->source->list.p, ids, count * sizeof *ids);
+    d->source->list.n = count;
+    ob_source_take(d->source);
+    *out = d;
+    return ONEBIT_OK;
 }
 
 /* All tokens, the held-out ones included: the training head is their beginning. */
 ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, size_t *count) {
-    if (count) *count = dataset ? dataset->count : 0;
-    return dataset ? dataset->ids : NULL;
+    int one = dataset && dataset->count == 1 && !dataset->source->streamed;
+    if (count) *count = one ? dataset->source->count : 0;
+    return one ? dataset->source->ids : NULL;
 }
 
 ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count) {
-    if (count) *count = dataset ? dataset->count - dataset->used : 0;
-    return dataset ? dataset->ids + dataset->used : NULL;
+    const ob_source *s = dataset ? dataset->source : NULL;
+    if (dataset && dataset->count > 1) {
+        if (count) *count = dataset->tail.n;
+        return dataset->tail.p;
+    }
+    if (s && s->streamed) s = NULL;
+    if (count) *count = s ? s->count - s->used : 0;
+    return s ? s->ids + s->used : NULL;
+}
+
+ONEBIT_API const uint8_t *onebit_dataset_scored(const onebit_dataset *dataset, int held_out) {
+    const ob_source *s = dataset ? dataset->source : NULL;
+    if (!s) return NULL;
+    if (dataset->count > 1) return held_out ? dataset->tail.scored : NULL;
+    return s->scored && held_out ? s->scored + s->used : s->scored;
+}
+
+ONEBIT_API const char *onebit_dataset_note(const onebit_dataset *dataset) {
+    return dataset && dataset->note.p ? dataset->note.p : "";
 }
 
 /* The place nearest to `wish`, at most `reach` away, that directly follows an end token; `wish`
    itself when there is none. Places 0 and count would leave one side empty and are not offered. */
-static size_t ob_near_document(const onebit_dataset *d, size_t wish, size_t reach) {
+static size_t ob_near_document(const ob_source *s, int end, size_t wish, size_t reach) {
     size_t step;
-    if (d->end < 0) return wish;
+    if (end < 0) return wish;
     for (step = 0; step <= reach; step++) {
-        if (wish > step && d->ids[wish - step - 1] == d->end) return wish - step;
-        if (step < d->count - wish && d->ids[wish + step - 1] == d->end) return wish + step;
+        if (wish > step && s->ids[wish - step - 1] == end) return wish - step;
+        if (step < s->count - wish && s->ids[wish + step - 1] == end) return wish + step;
     }
     return wish;
 }
 
+/* Cuts the tail of one source off; both sides keep at least one token. */
+static void ob_source_split(ob_source *s, int end, double share) {
+    size_t tail = (size_t)((double)s->count * share + 0.5);
+    if (tail < 1) tail = 1;
+    if (tail > s->count - 1) tail = s->count - 1;
+    s->used = ob_near_document(s, end, s->count - tail, tail / 10);
+}
+
+/* Adds the tail of a source to those of the others. */
+static onebit_status ob_source_tail(ob_id_list *tail, const ob_source *s) {
+    size_t n = s->count - s->used, from = tail->n, i;
+    OB_TRY(ob_list_room(tail, n));
+    memcpy(tail->p + tail->n, s->ids + s->used, n * sizeof *s->ids);
+    tail->n += n;
+    if (!s->scored) return ob_list_mark(tail, from, 1);
+    OB_TRY(ob_list_mark(tail, from, 0));
+    for (i = 0; i < n; i++) tail->scored[from + i] = s->scored[s->used + i];
+    return ONEBIT_OK;
+}
+
 /* The tail is held out, not a random sample: windows of one text overlap in content, and a
    sample would leak what it is meant to test. The cut moves by up to a tenth of the tail to a
-   document's end. Both sides keep at least one token. */
+   document's end. */
 ONEBIT_API onebit_status onebit_dataset_split(onebit_dataset *dataset, double held_out_share) {
-    size_t tail;
+    int i;
     if (!dataset) return ob_fail(ONEBIT_USAGE, "dataset: NULL");
     if (!(held_out_share >= 0.0 && held_out_share < 1.0))
         return ob_fail(ONEBIT_USAGE, "dataset: the held-out share must be at least 0 and below 1");
-    if (held_out_share <= 0.0) {
-        dataset->used = dataset->count;
-        return ONEBIT_OK;
+    dataset->tail.n = 0;
+    dataset->tail.env = dataset->env;
+    for (i = 0; i < dataset->count; i++) {
+        ob_source *s = dataset->source + i;
+        s->used = s->count;
+        if (held_out_share <= 0.0) continue;
+        if (s->streamed)
+            return ob_fail(ONEBIT_USAGE, "dataset: a stream has no tail to hold out; name other "
+                                         "data with --val-data-dir");
+        if (s->count < 2)
+            return ob_fail(ONEBIT_USAGE, "dataset: 1 token cannot be split, 2 are needed");
+        ob_source_split(s, dataset->end, held_out_share);
+        if (dataset->count > 1) OB_TRY(ob_source_tail(&dataset->tail, s));
     }
-    if (dataset->count < 2)
-        return ob_fail(ONEBIT_USAGE, "dataset: 1 token cannot be split, 2 are needed");
-    tail = (size_t)((double)dataset->count * held_out_share + 0.5);
-    if (tail < 1) tail = 1;
-    if (tail > dataset->count - 1) tail = dataset->count - 1;
-    dataset->used = ob_near_document(dataset, dataset->count - tail, tail / 10);
     return ONEBIT_OK;
 }
+
+/* ---- streams ---- */
+/* A stream reads pieces into a buffer of ids of fixed size, trains on its windows in shuffled
+   order, and reads the next. The buffer is cut like a small data set of its own, so the tokens at
+   its end that make no whole window are passed over. Its place is where its first piece begins:
+   a resumed run reads that buffer again and goes on in it. */
+
+/* Fills the buffer from at.file, at.offset. A piece that does not fit begins the next buffer, and
+   the end of a pass ends a buffer. */
+static onebit_status ob_stream_fill(ob_source *s) {
+    ob_id_list *v = &s->list;
+    ob_feed *f = &s->feed;
+    ob_chunk piece;
+    onebit_status status = ONEBIT_OK;
+    s->next = s->at;
+    v->n = 0;
+    if (s->once && s->at.epoch > 0)
+        return ob_fail(ONEBIT_LIMIT,
+                       "the standard input is at its end: a stream of it is read once");
+    if (!s->once && (s->at.file != f->file || s->at.offset != f->offset || !f->data))
+        ob_feed_seek(f, (size_t)s->at.file, (size_t)s->at.offset);
+    while (status == ONEBIT_OK) {
+        status = ob_feed_next(f, &piece);
+        if (status == ONEBIT_OK) status = ob_list_piece(v, &piece, ob_feed_path(f));
+        s->next.file = f->file, s->next.offset = f->last;
+    }
+    if (status == ONEBIT_LIMIT && v->n == 0) /* a row, since plain text is cut to fit */
+        return ob_fail(ONEBIT_CONFIG, "%.200s: a document at byte %.0f does not fit: raise "
+                                     "--stream-buffer (now %.0f)",
+                       ob_feed_path(f), (double)s->next.offset, (double)v->capacity);
+    if (status == ONEBIT_CANCELLED) {
+        s->next.file = s->next.offset = 0;
+        s->next.epoch++;
+    } else if (status != ONEBIT_LIMIT) return status;
+    else f->offset = f->last;
+    s->next.fill++;
+    s->next.index = 0;
+    s->ready = 1;
+    ob_source_take(s);
+    return ONEBIT_OK;
+}
+
+/* Tokens of one pass over a stream: read and tokenised once, without keeping any. */
+static onebit_status ob_stream_count(ob_source *s, double *count) {
+    onebit_place start = s->at;
+    onebit_status status = ONEBIT_OK;
+    *count = 0;
+    memset(&s->at, 0, sizeof s->at);
+    while (status == ONEBIT_OK && s->at.epoch == 0) {
+        status = ob_stream_fill(s);
+        *count += (double)s->count;
+        s->at = s->next;
+    }
+    s->at = start;
+    s->ready = 0;
+    return status;
+}
+
+/* ---- windows ---- */
 
 /* The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection of 64 bits. */
 static uint64_t ob_mix64(uint64_t x) {
@@ -7734,521 +9054,318 @@ static uint64_t ob_permute(uint64_t i, uint64_t n, uint64_t key) {
     return i;
 }
 
-/* Where an epoch is cut and how many windows of T it has. Needs used > T. A window is T inputs and
-   one more token, the last target, which the next window starts with. The offset changes with
+/* The seed of a source's windows, and the number of the cut that they come from: a buffer of a
+   stream is cut like an epoch. Sources of one mixture are shuffled apart. */
+static uint64_t ob_source_key(const onebit_dataset *d, const ob_source *s, uint64_t use) {
+    uint64_t seed = d->seed + ((uint64_t)(s - d->source) << 32);
+    return ob_order_key(seed, s->streamed ? s->at.fill : s->at.epoch, use);
+}
+
+/* Where an epoch is cut and how many windows of T it has; 0 when used <= T. A window is T inputs
+   and one more token, the last target, which the next window starts with. The offset changes with
    the epoch, so that a token does not always stand at the same place of a window; it is at most
    T - 1, so that little text is skipped. */
-static void ob_epoch_cut(const onebit_dataset *d, size_t T, size_t *offset, size_t *windows) {
-    size_t room = d->used - T; /* offsets that leave one whole window */
-    uint64_t key = ob_order_key(d->at.seed, d->at.epoch, 0);
-    *offset = (size_t)(key % (room < T ? room : T));
-    *windows = (d->used - 1 - *offset) / T;
+static void ob_epoch_cut(const onebit_dataset *d, const ob_source *s, size_t T, size_t *offset,
+                         size_t *windows) {
+    size_t room = s->used > T ? s->used - T : 0; /* offsets that leave one whole window */
+    *offset = *windows = 0;
+    if (room == 0) return;
+    *offset = (size_t)(ob_source_key(d, s, 0) % (room < T ? room : T));
+    *windows = (s->used - 1 - *offset) / T;
 }
 
 /* Where the window that is cut at `at` begins: at the end token before the first document that
    starts within half a window, so that what a document says stands before what is asked about it
    and a model meets document starts as it will in use; else at the cut. */
-static size_t ob_window_start(const onebit_dataset *d, size_t at, size_t t) {
+static size_t ob_window_start(const ob_source *s, int end, size_t at, size_t t) {
     size_t i, reach = at + t / 2;
-    for (i = at; d->end >= 0 && i <= reach && i + t < d->used; i++)
-        if (d->ids[i] == d->end) return i;
+    for (i = at; end >= 0 && i <= reach && i + t < s->used; i++)
+        if (s->ids[i] == end) return i;
     return at;
 }
 
-/* inputs and targets [B][T]. All state is the position (seed, epoch, index): the order is
-   computed, not stored, so a resumed run sees just the windows that the stopped one would have
-   seen. One epoch may end and the next begin inside a batch. */
+/* Too little data for one window. */
+static onebit_status ob_too_short(const ob_source *s, size_t t) {
+    const char *name = s->files.sources ? s->files.paths.p + s->files.name[0] : "the training data";
+    return ob_fail(ONEBIT_USAGE, "%.200s has %.0f tokens, but windows of %.0f need %.0f", name,
+                   (double)s->used, (double)t, (double)t + 1.0);
+}
+
+/* Finds the cut that the next window comes from; the next epoch or buffer begins where one is used
+   up. Buffers may hold no window (the last of a pass), whole passes may not. */
+static onebit_status ob_source_cut(const onebit_dataset *d, ob_source *s, size_t t, size_t *offset,
+                                   size_t *windows) {
+    uint64_t barren = s->at.epoch + 2;
+    if (!s->streamed && s->used <= t) return ob_too_short(s, t);
+    for (;;) {
+        if (s->streamed && !s->ready) OB_TRY(ob_stream_fill(s));
+        ob_epoch_cut(d, s, t, offset, windows);
+        if (s->at.index < *windows) return ONEBIT_OK;
+        if (s->streamed) s->at = s->next, s->ready = 0;
+        else s->at.epoch++, s->at.index = 0;
+        if (*windows) barren = s->at.epoch + 2;
+        else if (s->at.epoch >= barren) return ob_too_short(s, t);
+    }
+}
+
+/* Which source the next window comes from, drawn by the shares. */
+static ob_source *ob_draw_source(onebit_dataset *d) {
+    int i = 0;
+    double u;
+    if (d->count == 1) return d->source;
+    u = (double)(ob_order_key(d->seed, d->draws++, 2) >> 11) * (1.0 / 9007199254740992.0);
+    while (i + 1 < d->count && u >= d->source[i].share) i++;
+    return d->source + i;
+}
+
+/* inputs and targets [B][T]. All state is the position: the order is computed, not stored, so a
+   resumed run sees just the windows that the stopped one would have seen. One epoch may end and
+   the next begin inside a batch. */
 ONEBIT_API onebit_status onebit_dataset_batch(onebit_dataset *dataset, int32_t *inputs,
                                               int32_t *targets, int B, int T) {
-    size_t offset, windows, at, t = T > 0 ? (size_t)T : 0;
-    const int32_t *from;
+    size_t offset = 0, windows = 0, at, i, t = T > 0 ? (size_t)T : 0;
+    ob_source *s;
     int b;
     if (!dataset || !inputs || !targets || B < 1 || T < 1)
         return ob_fail(ONEBIT_USAGE, "dataset: a batch needs B >= 1, T >= 1 and two arrays of B*T");
-    if (dataset->used <= t)
-        return ob_fail(ONEBIT_USAGE,
-                       "the training data has %.0f tokens, but windows of %d need %.0f",
-                       (double)dataset->used, T, (double)t + 1.0);
-    ob_epoch_cut(dataset, t, &offset, &windows);
-    for (b = 0; b < B; b++) {
-        if (dataset->at.index >= windows) {
-            dataset->at.epoch++;
-            dataset->at.index = 0;
-            ob_epoch_cut(dataset, t, &offset, &windows);
-        }
-        at = offset + t * (size_t)ob_permute(dataset->at.index, windows,
-                                             ob_order_key(dataset->at.seed, dataset->at.epoch, 1));
-        from = dataset->ids + ob_window_start(dataset, at, t);
-        memcpy(inputs + (size_t)b * t, from, t * sizeof *from);
-        memcpy(targets + (size_t)b * t, from + 1, t * sizeof *from);
-        dataset->at.index++;
+    for (b = 0; b < B; b++, inputs += t, targets += t) {
+        s = ob_draw_source(dataset);
+        OB_TRY(ob_source_cut(dataset, s, t, &offset, &windows));
+        at = offset +
+             t * (size_t)ob_permute(s->at.index, windows, ob_source_key(dataset, s, 1));
+        at = ob_window_start(s, dataset->end, at, t);
+        memcpy(inputs, s->ids + at, t * sizeof *inputs);
+        memcpy(targets, s->ids + at + 1, t * sizeof *targets);
+        for (i = 0; s->scored && i < t; i++)
+            if (!s->scored[at + 1 + i]) targets[i] = -1;
+        s->at.index++;
     }
     return ONEBIT_OK;
 }
 
 /* A checkpoint keeps this position; without a dataset it is the start of seed 1. */
 ONEBIT_API onebit_position onebit_dataset_tell(const onebit_dataset *dataset) {
-    onebit_position start;
-    start.seed = 1;
-    start.epoch = start.index = 0;
-    return dataset ? dataset->at : start;
+    onebit_position p;
+    int i;
+    memset(&p, 0, sizeof p);
+    p.seed = 1;
+    if (!dataset) return p;
+    p.seed = dataset->seed, p.draws = dataset->draws;
+    p.epoch = dataset->source->at.epoch, p.index = dataset->source->at.index;
+    for (i = 0; i < dataset->count; i++) p.place[i] = dataset->source[i].at;
+    p.place[0].epoch = p.place[0].index = 0;
+    return p;
 }
 
-/* Any position is allowed: an index past the last window starts the next epoch. */
+/* Any position is allowed: an index past the last window starts the next epoch, and a stream whose
+   files have changed goes on where they still are. */
 ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position position) {
-    if (dataset) dataset->at = position;
-}
-
-/* ---- from files to documents ---- */
-/* A walk hands out one document after the other and never holds the corpus: files are mapped one
-   at a time, and text goes straight to whoever takes it. The tokenizer's training, the token
-   list and the joined text share this walk, so they agree on what a document is. */
-
-#define OB_SEPARATOR       "<|endoftext|>"
-#define OB_SEPARATOR_BYTES (sizeof OB_SEPARATOR - 1)
-
-/* Receives one document, never empty. ONEBIT_CANCELLED ends the walk without an error. */
-typedef onebit_status (*ob_document_fn)(void *user, const char *text, size_t bytes);
-
-/* A walk over the documents of a path. scratch holds one decoded line of a .jsonl. */
-typedef struct ob_corpus {
-    onebit_env env;
-    ob_document_fn take;
-    void *user;
-    char *scratch;
-    size_t scratch_size;
-} ob_corpus;
-
-typedef enum ob_text_kind { OB_NO_TEXT, OB_PLAIN_TEXT, OB_JSON_LINES, OB_TOKEN_FILE } ob_text_kind;
-
-/* Does the path end in this extension (lower case, with its dot), in any case of letters? */
-static int ob_has_extension(const char *path, const char *extension) {
-    size_t n = strlen(path), m = strlen(extension), i;
-    if (n <= m) return 0;
-    for (i = 0; i < m; i++) {
-        char c = path[n - m + i];
-        if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
-        if (c != extension[i]) return 0;
+    int i;
+    if (!dataset) return;
+    dataset->seed = position.seed, dataset->draws = position.draws;
+    position.place[0].epoch = position.epoch, position.place[0].index = position.index;
+    for (i = 0; i < dataset->count; i++) {
+        ob_source *s = dataset->source + i;
+        s->at = position.place[i];
+        if (!s->once) s->ready = 0; /* what was read of the input stays */
     }
-    return 1;
 }
 
-/* By the name alone: content is not guessed, so that a stray binary file in a directory is left
-   out. */
-static ob_text_kind ob_path_kind(const char *path) {
-    if (ob_has_extension(path, ".txt") || ob_has_extension(path, ".raw")) return OB_PLAIN_TEXT;
-    if (ob_has_extension(path, ".md") || ob_has_extension(path, ".text")) return OB_PLAIN_TEXT;
-    if (ob_has_extension(path, ".jsonl")) return OB_JSON_LINES;
-    if (ob_has_extension(path, ".tokens")) return OB_TOKEN_FILE;
-    return OB_NO_TEXT;
-}
+/* ---- opening ---- */
 
-/* Offset of the next written separator, or n. */
-static size_t ob_find_separator(const char *p, size_t n) {
-    size_t at = 0;
-    while (n - at >= OB_SEPARATOR_BYTES) {
-        const char *hit = (const char *)memchr(p + at, '<', n - at - OB_SEPARATOR_BYTES + 1);
-        if (!hit) return n;
-        at = (size_t)(hit - p);
-        if (memcmp(hit, OB_SEPARATOR, OB_SEPARATOR_BYTES) == 0) return at;
-        at++;
-    }
-    return n;
-}
-
-/* Bytes of one line break (\n or \r\n) that p[0..n) begins with, and ends with. */
-static size_t ob_break_at_start(const char *p, size_t n) {
-    if (n >= 1 && p[0] == '\n') return 1;
-    return n >= 2 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
-}
-static size_t ob_break_at_end(const char *p, size_t n) {
-    if (n == 0 || p[n - 1] != '\n') return 0;
-    return n >= 2 && p[n - 2] == '\r' ? 2 : 1;
-}
-
-/* Cuts text at each written <|endoftext|>. One line break directly before it and one directly after
-   it belong to it and are dropped, so that files with the separator on a line of its own
-   (TinyStories) give the bare stories. Everything else is kept byte for byte. Empty documents are
-   left out. */
-static onebit_status ob_split_documents(const ob_corpus *c, const char *p, size_t n) {
-    while (n > 0) {
-        size_t at = ob_find_separator(p, n), size = at;
-        if (at < n) size -= ob_break_at_end(p, at);
-        if (size > 0) OB_TRY(c->take(c->user, p, size));
-        if (at == n) break;
-        at += OB_SEPARATOR_BYTES;
-        at += ob_break_at_start(p + at, n - at);
-        p += at;
-        n -= at;
-    }
-    return ONEBIT_OK;
-}
-
-/* Makes the scratch at least this large. */
-static onebit_status ob_corpus_scratch(ob_corpus *c, size_t size) {
-    if (size <= c->scratch_size) return ONEBIT_OK;
-    size = ob_round_up(size + size / 2, 4096);
-    ob_release(&c->env, c->scratch);
-    c->scratch = (char *)ob_alloc(&c->env, size);
-    c->scratch_size = c->scratch ? size : 0;
-    return c->scratch ? ONEBIT_OK : ob_fail(ONEBIT_MEMORY, "no memory for a line of text");
-}
-
-/* One line of a .jsonl: an object with a string "text" (the first one counts), other members
-   skipped. start is the file's first byte, so that errors name the file's own line. */
-static onebit_status ob_corpus_line(ob_corpus *c, const char *path, const char *start,
-                                    const char *line, size_t n) {
-    ob_json j = ob_json_on(line, n, path);
-    ob_slice key;
-    size_t size = 0;
-    int found = 0;
-    j.start = start;
-    OB_TRY(ob_corpus_scratch(c, n + 1));
-    ob_json_object(&j);
-    while (ob_json_key(&j, &key)) {
-        if (found || !ob_slice_is(key, "text")) {
-            ob_json_skip(&j);
-            continue;
-        }
-        size = ob_json_string(&j, c->scratch, c->scratch_size);
-        found = 1;
-    }
-    OB_TRY(ob_json_end(&j));
-    if (!found) {
-        j.p = line; /* the message names this line, not the next */
-        ob_json_error(&j, "each line needs a \"text\" member");
-        return j.status;
-    }
-    return ob_split_documents(c, c->scratch, size);
-}
-
-/* Lines end with \n or \r\n; blank ones are skipped, the last one needs no line break. */
-static onebit_status ob_corpus_lines(ob_corpus *c, const char *path, const char *p, size_t n) {
-    const char *start = p, *end = p + n;
-    while (p < end) {
-        const char *stop = (const char *)memchr(p, '\n', (size_t)(end - p)), *q = p;
-        if (!stop) stop = end;
-        while (q < stop && (*q == ' ' || *q == '\t' || *q == '\r')) q++;
-        if (q < stop) OB_TRY(ob_corpus_line(c, path, start, p, (size_t)(stop - p)));
-        p = stop < end ? stop + 1 : end;
-    }
-    return ONEBIT_OK;
-}
-
-/* The documents of one file, mapped while it is read. */
-static onebit_status ob_corpus_file(ob_corpus *c, const char *path, ob_text_kind kind) {
-    onebit_status status;
-    ob_map map;
-    const char *p;
-    size_t n, mark;
-    OB_TRY(ob_map_open(&map, path));
-    p = (const char *)map.data;
-    n = map.bytes;
-    mark = n >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* byte order mark: not text */
-    if (kind == OB_JSON_LINES) status = ob_corpus_lines(c, path, p + mark, n - mark);
-    else status = ob_split_documents(c, p + mark, n - mark);
-    ob_map_close(&map);
-    return status;
-}
-
-/* All documents of a directory, its text files in sorted order. */
-static onebit_status ob_corpus_directory(ob_corpus *c, const char *path) {
-    onebit_status status = ONEBIT_OK;
-    char **names = NULL;
-    size_t count = 0, i;
-    OB_TRY(ob_list_directory(&c->env, path, &names, &count));
-    for (i = 0; i < count && status == ONEBIT_OK; i++) {
-        ob_text_kind kind = ob_path_kind(names[i]);
-        if (kind == OB_PLAIN_TEXT || kind == OB_JSON_LINES)
-            status = ob_corpus_file(c, names[i], kind);
-    }
-    ob_release(&c->env, names);
-    return status;
-}
-
-/* All documents of a file or directory, in order. */
-static onebit_status ob_corpus_walk(const char *path, ob_document_fn take, void *user,
-                                    const onebit_env *env) {
-    ob_corpus c;
-    onebit_status status;
-    ob_text_kind kind = ob_path_kind(path);
-    c.env = ob_env_or_default(env);
-    c.take = take;
-    c.user = user;
-    c.scratch = NULL;
-    c.scratch_size = 0;
-    if (ob_is_directory(path)) status = ob_corpus_directory(&c, path);
-    else if (kind == OB_PLAIN_TEXT || kind == OB_JSON_LINES)
-        status = ob_corpus_file(&c, path, kind);
-    else if (!ob_file_exists(path)) status = ob_fail(ONEBIT_IO, "%.200s does not exist", path);
-    else
-        status = ob_fail(ONEBIT_UNSUPPORTED,
-                         "%.200s is not text: .txt, .raw, .md, .text or .jsonl"
-                         " is expected here",
-                         path);
-    ob_release(&c.env, c.scratch);
-    return status == ONEBIT_CANCELLED ? ONEBIT_OK : status;
-}
-
-/* Files there were, but every document in them was empty. */
-static onebit_status ob_no_text(const char *path) {
-    return ob_fail(ONEBIT_FORMAT, "%.200s holds no text (.txt, .raw, .md, .text, .jsonl)", path);
-}
-
-/* ---- joined text ---- */
-
-/* Documents one behind the other, separators between; p NULL = only count. */
-typedef struct ob_joined {
-    char *p;
-    size_t n, capacity;
-} ob_joined;
-
-/* The same code counts and copies, so the two walks of onebit_text_load cannot disagree. */
-static void ob_joined_add(ob_joined *j, const char *text, size_t n) {
-    if (j->p) memcpy(j->p + j->n, text, n);
-    j->n += n;
-}
-
-/* The nearest start of a UTF-8 character at or up to 3 bytes before text[at]; at when there is
- * none. */
-static size_t ob_character_start(const char *text, size_t at) {
-    size_t back = 0;
-    while (back < 3 && back < at && ((unsigned char)text[at - back] & 0xC0u) == 0x80u) back++;
-    return ((unsigned char)text[at - back] & 0xC0u) == 0x80u ? at : at - back;
-}
-
-/* A document that does not fit is cut between two characters, and nothing comes after it. */
-static onebit_status ob_joined_take(void *user, const char *text, size_t bytes) {
-    ob_joined *j = (ob_joined *)user;
-    size_t gap = j->n ? OB_SEPARATOR_BYTES : 0, room = j->capacity - j->n, size = bytes;
-    int cut;
-    if (room <= gap) return ONEBIT_CANCELLED;
-    cut = bytes > room - gap;
-    if (cut) size = room - gap;
-    if (cut) size = ob_character_start(text, size);
-    if (size > 0) {
-        ob_joined_add(j, OB_SEPARATOR, gap);
-        ob_joined_add(j, text, size);
-    }
-    return cut ? ONEBIT_CANCELLED : ONEBIT_OK;
-}
-
-/* Two walks: one counts, one copies into a block of just that size. */
-ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path,
-                                          size_t max_bytes, const onebit_env *env) {
-    onebit_env e = ob_env_or_default(env);
-    onebit_status status;
-    ob_joined j;
-    if (text) *text = NULL;
-    if (bytes) *bytes = 0;
-    if (!text || !bytes || !path) return ob_fail(ONEBIT_USAGE, "text: an argument is NULL");
-    j.p = NULL;
-    j.n = 0;
-    j.capacity = max_bytes && max_bytes < SIZE_MAX - 1 ? max_bytes : SIZE_MAX - 1;
-    OB_TRY(ob_corpus_walk(path, ob_joined_take, &j, &e));
-    if (j.n == 0) return ob_no_text(path);
-    j.capacity = j.n;
-    j.p = (char *)ob_alloc(&e, j.capacity + 1);
-    if (!j.p) return ob_fail(ONEBIT_MEMORY, "no memory for %.0f bytes of text", (double)j.n);
-    j.n = 0;
-    status = ob_corpus_walk(path, ob_joined_take, &j, &e);
-    if (status != ONEBIT_OK) {
-        ob_release(&e, j.p);
-        return status;
-    }
-    j.p[j.n] = 0;
-    *text = j.p;
-    *bytes = j.n;
-    return ONEBIT_OK;
-}
-
-/* env must be the one the text was loaded with: its release hook gets the block. */
-ONEBIT_API void onebit_text_free(char *text, const onebit_env *env) {
-    onebit_env e = ob_env_or_default(env);
-    ob_release(&e, text);
-}
-
-/* ---- tokenised text ---- */
-/* Text becomes ids while the walk goes on. The list doubles, and its ids are copied once into a
-   dataset of their exact number; the peak is two
-   to three times the ids, 8 to 12 bytes per token. */
-
-/* Ids that grow while text is read. */
-typedef struct ob_id_list {
-    onebit_env env;
-    const onebit_tokenizer *tokenizer;
-    int32_t *p;
-    size_t n, capacity;
-} ob_id_list;
-
-/* Makes room for `extra` more ids; at least doubles. */
-static onebit_status ob_list_room(ob_id_list *v, size_t extra) {
-    size_t need, bytes, capacity;
-    int32_t *p = NULL;
-    if (v->capacity - v->n >= extra) return ONEBIT_OK;
-    if (!ob_add(v->n, extra, &need)) return ob_fail(ONEBIT_MEMORY, "too many tokens");
-    capacity = v->capacity > SIZE_MAX / 2 ? need : v->capacity * 2;
-    if (capacity < need) capacity = need;
-    if (capacity < 65536) capacity = 65536;
-    if (ob_mul(capacity, sizeof *p, &bytes)) p = (int32_t *)ob_alloc(&v->env, bytes);
-    if (!p) return ob_fail(ONEBIT_MEMORY, "no memory for %.0f tokens", (double)capacity);
-    if (v->n) memcpy(p, v->p, v->n * sizeof *p);
-    ob_release(&v->env, v->p);
-    v->p = p;
-    v->capacity = capacity;
-    return ONEBIT_OK;
-}
-
-/* How much of a long document is encoded at once, so that the tokenizer's work area stays small:
-   about a MiB, cut before a space that follows an ASCII letter or digit. No pre-token of a
-   byte-level tokenizer spans such a place, so the ids are those of the whole document. */
-static size_t ob_piece_size(const char *p, size_t n) {
-    size_t i;
-    for (i = (size_t)1 << 20; i < n; i++) {
-        char c = p[i - 1];
-        int word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (word && p[i] == ' ') return i;
-    }
-    return n;
-}
-
-/* Appends the ids of one piece; the tokenizer says how much room it needs. */
-static onebit_status ob_list_piece(ob_id_list *v, const char *text, size_t n) {
-    size_t count = 0;
-    onebit_status status;
-    OB_TRY(ob_list_room(v, n / 2 + 2));
-    status =
-        onebit_tokenizer_encode(v->tokenizer, v->p + v->n, v->capacity - v->n, &count, text, n, 1);
-    if (status == ONEBIT_LIMIT) {
-        OB_TRY(ob_list_room(v, count));
-        status = onebit_tokenizer_encode(v->tokenizer, v->p + v->n, v->capacity - v->n, &count,
-                                         text, n, 1);
-    }
-    if (status == ONEBIT_OK) v->n += count;
-    return status;
-}
-
-/* A document and the end token behind it. */
-static onebit_status ob_list_take(void *user, const char *text, size_t bytes) {
-    ob_id_list *v = (ob_id_list *)user;
-    int end = onebit_tokenizer_end(v->tokenizer);
-    while (bytes > 0) {
-        /* a tokenizer that puts a space before a text would put one before every piece */
-        size_t n = v->tokenizer->rules.prefix ? bytes : ob_piece_size(text, bytes);
-        OB_TRY(ob_list_piece(v, text, n));
-        text += n;
-        bytes -= n;
-    }
-    OB_TRY(ob_list_room(v, 1));
-    if (end >= 0) v->p[v->n++] = end;
-    return ONEBIT_OK;
-}
-
-/* The end token is remembered only here and for .tokens files with a tokenizer: it is what tells
-   documents apart when windows and the held-out tail are cut. */
-static onebit_status ob_dataset_from_text(onebit_dataset **out, const char *path,
-                                          const onebit_tokenizer *tokenizer,
-                                          const onebit_env *env) {
-    ob_id_list v;
-    onebit_status status;
-    if (!tokenizer) return ob_fail(ONEBIT_USAGE, "%.200s: text needs a tokenizer", path);
-    v.env = *env;
-    v.tokenizer = tokenizer;
-    v.p = NULL;
-    v.n = v.capacity = 0;
-    status = ob_corpus_walk(path, ob_list_take, &v, env);
-    if (status == ONEBIT_OK && v.n == 0) status = ob_no_text(path);
-    if (status == ONEBIT_OK) status = ob_dataset_copy(out, v.p, v.n, env);
-    if (status == ONEBIT_OK) (*out)->end = onebit_tokenizer_end(tokenizer);
-    ob_release(&v.env, v.p);
-    return status;
-}
-
-/* ---- .tokens files: "TKN2", u64 count, u32 ids, all little-endian ---- */
-/* The file is what other tools write after tokenising a corpus once. It is mapped, not read: a
-   corpus larger than memory can be trained on, and opening it costs one pass that checks the
-   ids. */
-
-#define OB_TOKENS_HEAD 12
-
-/* The type that close_file wants. */
-static void ob_close_map(void *map) { ob_map_close((ob_map *)map); }
-
-/* The tokens that the header claims must be there; bytes behind them are tolerated, as by other
-   readers of this format. */
-static onebit_status ob_tokens_count(const char *path, const ob_map *map, size_t *count) {
-    uint64_t claimed;
-    if (map->bytes < OB_TOKENS_HEAD || memcmp(map->data, "TKN2", 4) != 0)
-        return ob_fail(ONEBIT_FORMAT, "%.200s: a .tokens file begins with TKN2 and a count", path);
-    claimed = ob_get64(map->data + 4);
-    if (claimed > (map->bytes - OB_TOKENS_HEAD) / 4)
-        return ob_fail(ONEBIT_FORMAT, "%.200s: the header says %.0f tokens, the file has %.0f",
-                       path, (double)claimed, (double)((map->bytes - OB_TOKENS_HEAD) / 4));
-    if (claimed == 0) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokens", path);
-    *count = (size_t)claimed;
-    return ONEBIT_OK;
-}
-
-/* Ids are used in place (byte 12 of a mapping is aligned for them) where the host is little-endian.
- */
-static onebit_status ob_tokens_load(onebit_dataset **out, const char *path, const ob_map *map,
-                                    const onebit_env *env) {
+/* The type that is compared with the host's byte order. */
+static int ob_is_little_endian(void) {
     const uint16_t one = 1;
-    const int in_place = *(const uint8_t *)&one == 1;
-    size_t count = 0, bytes, i;
-    void *tail;
-    onebit_dataset *d;
-    OB_TRY(ob_tokens_count(path, map, &count));
-    bytes = in_place ? sizeof *map : count * 4;
-    d = ob_dataset_new(env, bytes, &tail);
-    if (!d) return ONEBIT_MEMORY;
-    d->count = d->used = count;
-    if (in_place) {
-        memcpy(tail, map, sizeof *map);
-        d->file = tail;
-        d->close_file = ob_close_map;
-        d->ids = (const int32_t *)(const void *)(map->data + OB_TOKENS_HEAD);
+    return *(const uint8_t *)&one == 1;
+}
+
+/* Ids of a single .tokens file are used in place (byte 12 of a mapping is aligned for them) where
+   the host is little-endian: a corpus larger than memory can be trained on, and opening it costs
+   one pass that checks the ids. They are checked now, because an id beyond the vocabulary would be
+   found only steps later, in the middle of training. */
+static onebit_status ob_source_map(ob_source *s, const char *path,
+                                   const onebit_tokenizer *tokenizer, const onebit_env *env) {
+    int limit = tokenizer ? onebit_tokenizer_vocab_size(tokenizer) : 0;
+    size_t count = 0, i;
+    OB_TRY(ob_map_open(&s->map, path));
+    OB_TRY(ob_tokens_count(path, &s->map, &count));
+    if (ob_is_little_endian()) {
+        s->ids = (const int32_t *)(const void *)(s->map.data + OB_TOKENS_HEAD);
+        s->count = s->used = count;
     } else {
+        s->list.env = *env;
+        OB_TRY(ob_list_resize(&s->list, count));
         for (i = 0; i < count; i++)
-            ((int32_t *)tail)[i] = (int32_t)ob_get32(map->data + OB_TOKENS_HEAD + 4 * i);
-        d->ids = (const int32_t *)tail;
+            s->list.p[i] = (int32_t)ob_get32(s->map.data + OB_TOKENS_HEAD + 4 * i);
+        s->list.n = count;
+        ob_source_take(s);
     }
-    *out = d;
+    if (ob_ids_check(path, s->ids, s->count, limit) != ONEBIT_OK)
+        return ONEBIT_FORMAT; /* the file is at fault */
     return ONEBIT_OK;
 }
 
-/* With a tokenizer every id is checked against its vocabulary now, because an id beyond it would
-   be found only steps later, in the middle of training. */
-static onebit_status ob_dataset_from_tokens(onebit_dataset **out, const char *path,
-                                            const onebit_tokenizer *tokenizer,
-                                            const onebit_env *env) {
-    ob_map map;
-    onebit_dataset *d = NULL;
+/* Text becomes ids while it is read; documents are cut only where their ids stay the same. The list
+   doubles and is then cut to its ids: the peak is two to three times the ids, 8 to 12 bytes per
+   token. */
+static onebit_status ob_source_read(ob_source *s) {
+    ob_chunk piece;
+    onebit_status status = ONEBIT_OK;
+    s->feed.hard = SIZE_MAX;
+    while (status == ONEBIT_OK) {
+        status = ob_feed_next(&s->feed, &piece);
+        if (status == ONEBIT_OK) status = ob_list_piece(&s->list, &piece, ob_feed_path(&s->feed));
+    }
+    if (status != ONEBIT_CANCELLED) return status;
+    OB_TRY(ob_list_resize(&s->list, s->list.n ? s->list.n : 1));
+    ob_source_take(s);
+    return ONEBIT_OK;
+}
+
+/* A buffer for a stream, and the sizes of pieces that always fit it. */
+static onebit_status ob_source_stream(ob_source *s, size_t buffer) {
+    size_t i;
+    s->streamed = 1;
+    s->feed.input = NULL;
+    s->feed.soft = buffer / 4 < OB_PIECE ? buffer / 4 : OB_PIECE;
+    s->feed.hard = 2 * s->feed.soft;
+    for (i = 0; i < s->files.count; i++)
+        if (ob_files_at(&s->files, i)->kind == OB_INPUT) s->once = 1;
+    OB_TRY(ob_list_resize(&s->list, buffer));
+    s->list.fixed = 1;
+    return ONEBIT_OK;
+}
+
+/* Opens one source: its files by its path or paths. */
+static onebit_status ob_source_open(onebit_dataset *out, ob_source *s, const char *paths,
+                                    const onebit_tokenizer *tokenizer, ob_data *d) {
+    onebit_status status = ONEBIT_OK;
+    ob_files_begin(&s->files, &d->env);
+    OB_TRY(ob_files_collect(&s->files, paths, d->options.part, &d->env));
+    out->valid_files += s->files.valid;
+    if (s->files.note.p) ob_buffer_text(&out->note, s->files.note.p);
+    if (s->files.count == 1 && s->files.tokens == 1 && s->files.sources == 1)
+        return ob_source_map(s, s->files.paths.p + ob_files_at(&s->files, 0)->path, tokenizer,
+                             &d->env);
+    if (!tokenizer) return ob_fail(ONEBIT_USAGE, "%.200s: text needs a tokenizer", paths);
+    s->list.env = d->env;
+    s->list.tokenizer = tokenizer;
+    OB_TRY(ob_data_feed(d, &s->feed, &s->files));
+    if (d->options.stream_buffer)
+        return ob_source_stream(s, (size_t)d->options.stream_buffer / (size_t)out->count);
+    status = ob_source_read(s);
+    out->talks += s->feed.talks;
+    ob_feed_free(&s->feed);
+    return status;
+}
+
+/* One weight of a list such as "3,1,1"; *text moves behind it. */
+static onebit_status ob_next_weight(const char **text, double *weight) {
+    size_t n = strcspn(*text, ",");
+    ob_slice s;
+    s.p = *text;
+    s.n = n;
+    if (!ob_number_parse(s, weight) || !(*weight > 0.0 && *weight <= 1e9))
+        return ob_fail(ONEBIT_CONFIG,
+                       "--data-weights: '%.*s' is no number above 0; one for each path of the "
+                       "data is expected, such as 3,1,1",
+                       (int)(n < 40 ? n : 40), *text);
+    *text += n + ((*text)[n] == ',');
+    return ONEBIT_OK;
+}
+
+/* Opens a source for each path, with its share of the windows. */
+static onebit_status ob_dataset_mixture(onebit_dataset *out, const char *paths,
+                                        const onebit_tokenizer *tokenizer, ob_data *d) {
+    const char *weights = d->options.weights;
+    char path[OB_PATH_MAX];
+    double weight, sum = 0;
+    onebit_status status = ONEBIT_OK;
+    int i;
+    for (i = 0; ob_next_path(&paths, path, &status); i++) {
+        OB_TRY(ob_next_weight(&weights, &weight));
+        OB_TRY(ob_source_open(out, out->source + i, path, tokenizer, d));
+        out->source[i].share = sum += weight;
+    }
+    OB_TRY(status);
+    if (*weights)
+        return ob_fail(ONEBIT_CONFIG, "--data-weights: more weights than paths of data: '%.80s'",
+                       d->options.weights);
+    for (i = 0; i < out->count; i++) out->source[i].share /= sum;
+    return ONEBIT_OK;
+}
+
+/* How many paths a list has; above the limit, the limit + 1. */
+static int ob_path_count(const char *paths) {
+    char path[OB_PATH_MAX];
+    onebit_status status = ONEBIT_OK;
+    int n = 0;
+    while (n <= ONEBIT_MAX_SOURCES && ob_next_path(&paths, path, &status)) n++;
+    return n;
+}
+
+/* Without weights all paths are one source, read one behind the other. */
+static onebit_status ob_dataset_read(onebit_dataset **out, const char *paths,
+                                     const onebit_tokenizer *tokenizer, ob_data *data) {
+    int weighted = data->options.weights && *data->options.weights;
+    int count = weighted ? ob_path_count(paths) : 1;
+    onebit_dataset *d;
     onebit_status status;
-    int limit = tokenizer ? onebit_tokenizer_vocab_size(tokenizer) : 0;
-    OB_TRY(ob_map_open(&map, path));
-    status = ob_tokens_load(&d, path, &map, env);
-    if (!d || !d->file) ob_map_close(&map); /* else the dataset closes it */
-    if (status == ONEBIT_OK) status = ob_ids_check(path, d->ids, d->count, limit);
+    if (count < 1 || count > ONEBIT_MAX_SOURCES)
+        return ob_fail(ONEBIT_USAGE, "--data-weights: 1 to %d paths are expected",
+                       ONEBIT_MAX_SOURCES);
+    d = ob_dataset_new(&data->env, count);
+    if (!d) return ONEBIT_MEMORY;
+    d->end = tokenizer ? onebit_tokenizer_end(tokenizer) : -1;
+    if (weighted) status = ob_dataset_mixture(d, paths, tokenizer, data);
+    else status = ob_source_open(d, d->source, paths, tokenizer, data);
     if (status != ONEBIT_OK) {
         onebit_dataset_free(d);
-        return status == ONEBIT_USAGE ? ONEBIT_FORMAT : status; /* the file is at fault */
+        return status;
     }
-    d->end = tokenizer ? onebit_tokenizer_end(tokenizer) : -1;
     *out = d;
     return ONEBIT_OK;
 }
 
-/* A directory is always text, even when its name ends in .tokens. */
+#define OB_STREAM_LEAST 1024 /* tokens of a stream's buffer, as for the setting */
+
 ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
                                              const onebit_tokenizer *tokenizer,
+                                             const onebit_data_options *options,
                                              const onebit_env *env) {
-    onebit_env e = ob_env_or_default(env);
+    ob_data d;
+    onebit_status status;
     if (out) *out = NULL;
     if (!out || !path) return ob_fail(ONEBIT_USAGE, "dataset: an argument is NULL");
-    if (ob_path_kind(path) == OB_TOKEN_FILE && !ob_is_directory(path))
-        return ob_dataset_from_tokens(out, path, tokenizer, &e);
-    return ob_dataset_from_text(out, path, tokenizer, &e);
+    if (options && options->stream_buffer && options->stream_buffer < OB_STREAM_LEAST)
+        return ob_fail(ONEBIT_CONFIG, "--stream-buffer: at least %d tokens are needed",
+                       OB_STREAM_LEAST);
+    ob_data_begin(&d, options, env);
+    status = ob_dataset_read(out, path, tokenizer, &d);
+    ob_data_end(&d);
+    return status;
+}
+
+/* Is any source a stream; with once = 1: a stream of the standard input? */
+static int ob_dataset_streams(const onebit_dataset *d, int once) {
+    int i;
+    for (i = 0; i < d->count; i++)
+        if (once ? d->source[i].once : d->source[i].streamed) return 1;
+    return 0;
+}
+
+/* Tokens of one pass over all sources; reads streams to their end. */
+static onebit_status ob_dataset_count(onebit_dataset *d, double *count) {
+    double one;
+    int i;
+    *count = 0;
+    for (i = 0; i < d->count; i++) {
+        ob_source *s = d->source + i;
+        one = (double)s->used;
+        if (s->streamed) OB_TRY(ob_stream_count(s, &one));
+        *count += one;
+    }
+    return ONEBIT_OK;
 }
 
 /* Written by way of a temporary file, so a reader never sees half of it. */
@@ -11490,35 +12607,43 @@ ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const 
     return ob_trainer_run(trainer, inputs, targets, B, T, 0, loss);
 }
 
-/* Each token but the first is scored once, in windows of T that start without context; the last
-   may be shorter. Many windows run as one batch. Weighted by tokens, so short ends count for
-   what they are. */
-ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids,
-                                              size_t count, int max_windows, double *loss,
-                                              size_t *scored) {
-    size_t at = 0, total = 0;
+/* Each of the n inputs is scored once, in windows of T that start without context; the last may be
+   shorter. Many windows run as one batch. Weighted by scored tokens, so short ends and talks count
+   for what they are. max_windows is passed when the windows before scored nothing at all. */
+static onebit_status ob_trainer_score(onebit_trainer *t, const int32_t *inputs,
+                                      const int32_t *targets, size_t n, int max_windows,
+                                      double *loss, size_t *scored) {
+    size_t at = 0, total = 0, i, k;
     double sum = 0.0, mean = 0.0;
     int windows = 0;
-    if (!trainer || !ids || !loss)
-        return ob_fail(ONEBIT_USAGE, "onebit_trainer_score: an argument is NULL");
-    ob_trainer_quantize(trainer, OB_DEPLOYED);
-    while (at + 1 < count && (max_windows <= 0 || windows < max_windows)) {
-        size_t left = count - 1 - at, T = (size_t)trainer->T, B = left / T;
+    ob_trainer_quantize(t, OB_DEPLOYED);
+    while (at < n && (max_windows <= 0 || windows < max_windows || total == 0)) {
+        size_t left = n - at, T = (size_t)t->T, B = left / T;
         if (left < T) T = left, B = 1;
-        if (B > (size_t)trainer->B) B = (size_t)trainer->B;
-        if (max_windows > 0 && B > (size_t)(max_windows - windows))
+        if (B > (size_t)t->B) B = (size_t)t->B;
+        if (windows < max_windows && B > (size_t)(max_windows - windows))
             B = (size_t)(max_windows - windows);
-        /* windows follow each other, so inputs and targets are the stream itself, moved by one */
-        OB_TRY(ob_trainer_run(trainer, ids + at, ids + at + 1, (int)B, (int)T, 0, &mean));
-        sum += mean * (double)(B * T);
-        total += B * T;
+        OB_TRY(ob_trainer_run(t, inputs + at, targets + at, (int)B, (int)T, 0, &mean));
+        for (i = k = 0; i < B * T; i++) k += targets[at + i] >= 0;
+        sum += mean * (double)k;
+        total += k;
         at += B * T;
         windows += (int)B;
     }
-    if (total == 0) return ob_fail(ONEBIT_USAGE, "score: needs at least 2 tokens, got %zu", count);
+    if (total == 0) return ob_fail(ONEBIT_USAGE, "score: %zu tokens, none of them is scored", n);
     *loss = sum / (double)total;
     if (scored) *scored = total;
     return ONEBIT_OK;
+}
+
+/* Windows follow each other, so inputs and targets are the ids themselves, moved by one. */
+ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int32_t *ids,
+                                              size_t count, int max_windows, double *loss,
+                                              size_t *scored) {
+    if (!trainer || !ids || !loss)
+        return ob_fail(ONEBIT_USAGE, "onebit_trainer_score: an argument is NULL");
+    if (count < 2) return ob_fail(ONEBIT_USAGE, "score: needs at least 2 tokens, got %zu", count);
+    return ob_trainer_score(trainer, ids, ids + 1, count - 1, max_windows, loss, scored);
 }
 
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer) {
@@ -12419,11 +13544,42 @@ static char *ob_text_of(const onebit_env *env, ob_text_writer writer, const void
     return text;
 }
 
-/* The numbers that are not in config or options: updates, tokens seen, data position. */
+/* A position is a row of numbers: seed, epoch, index, draws, then the five of each place. */
+#define OB_POSITION_NUMBERS (4 + 5 * ONEBIT_MAX_SOURCES)
+#define OB_STATE_BYTES      (21 * (OB_POSITION_NUMBERS + 2)) /* 20 digits and a space each */
+
+/* The numbers of a position as an array. */
+static void ob_position_numbers(const onebit_position *p, uint64_t out[OB_POSITION_NUMBERS]) {
+    int i;
+    out[0] = p->seed, out[1] = p->epoch, out[2] = p->index, out[3] = p->draws;
+    for (i = 0, out += 4; i < ONEBIT_MAX_SOURCES; i++, out += 5) {
+        const onebit_place *a = p->place + i;
+        out[0] = a->epoch, out[1] = a->index, out[2] = a->file, out[3] = a->offset;
+        out[4] = a->fill;
+    }
+}
+
+/* And back. */
+static void ob_position_read(onebit_position *p, const uint64_t *in) {
+    int i;
+    p->seed = in[0], p->epoch = in[1], p->index = in[2], p->draws = in[3];
+    for (i = 0, in += 4; i < ONEBIT_MAX_SOURCES; i++, in += 5) {
+        onebit_place *a = p->place + i;
+        a->epoch = in[0], a->index = in[1], a->file = in[2], a->offset = in[3], a->fill = in[4];
+    }
+}
+
+/* The numbers that are not in config or options: updates, tokens seen, data position. Zeros at the
+   end are left out, so that plain data needs three, as in the first files of this kind. */
 static void ob_checkpoint_state(const onebit_trainer *t, onebit_position p, char *out,
                                 size_t size) {
-    ob_print(out, size, "%d %llu %llu %llu %llu", t->steps, (unsigned long long)t->tokens_seen,
-             (unsigned long long)p.seed, (unsigned long long)p.epoch, (unsigned long long)p.index);
+    uint64_t number[OB_POSITION_NUMBERS];
+    ob_out o = ob_out_on(out, size);
+    int i, n = OB_POSITION_NUMBERS;
+    ob_position_numbers(&p, number);
+    while (n > 3 && number[n - 1] == 0) n--;
+    ob_out_format(&o, "%d %llu", t->steps, (unsigned long long)t->tokens_seen);
+    for (i = 0; i < n; i++) ob_out_format(&o, " %llu", (unsigned long long)number[i]);
 }
 
 /* What the run knows, "[0.5, ...]" in the order of the struct. The digits give back the same
@@ -12523,7 +13679,7 @@ ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
                                              const onebit_tokenizer *tokenizer,
                                              onebit_position position, const char *path) {
     const onebit_trainer *t = trainer;
-    char *config, *options, *words, state[256], notes[32 * OB_NOTES];
+    char *config, *options, *words, state[OB_STATE_BYTES], notes[32 * OB_NOTES];
     const char *metadata[2 * OB_CHECKPOINT_TEXTS + 1];
     int i;
     onebit_status status = ONEBIT_OK;
@@ -12637,19 +13793,22 @@ static int ob_read_decimal(const char **p, uint64_t most, uint64_t *out) {
     return 1;
 }
 
-/* Reads them back; steps stay below what max_steps may be, tokens where a double is exact. */
+/* Reads them back; steps stay below what max_steps may be, tokens where a double is exact. Numbers
+   of a position that are not there are 0. */
 static onebit_status ob_checkpoint_read_state(const char *text, onebit_trainer *t,
                                               onebit_position *position) {
+    uint64_t number[OB_POSITION_NUMBERS], steps, tokens = 0;
     const char *p = text;
-    onebit_position at;
-    uint64_t steps, tokens;
-    if (!ob_read_decimal(&p, 1u << 30, &steps) ||
-        !ob_read_decimal(&p, (uint64_t)1 << 53, &tokens) ||
-        !ob_read_decimal(&p, UINT64_MAX, &at.seed) || !ob_read_decimal(&p, UINT64_MAX, &at.epoch) ||
-        !ob_read_decimal(&p, UINT64_MAX, &at.index) || *p)
+    int ok = ob_read_decimal(&p, 1u << 30, &steps) &&
+             ob_read_decimal(&p, (uint64_t)1 << 53, &tokens),
+        i;
+    memset(number, 0, sizeof number);
+    for (i = 0; ok && *p && i < OB_POSITION_NUMBERS; i++)
+        ok = ob_read_decimal(&p, UINT64_MAX, number + i);
+    if (!ok || i < 3 || *p)
         return ob_fail(ONEBIT_FORMAT, "checkpoint: its state is damaged: \"%.80s\"", text);
     t->steps = (int)steps, t->tokens_seen = (double)tokens;
-    if (position) *position = at;
+    if (position) ob_position_read(position, number);
     return ONEBIT_OK;
 }
 
@@ -12957,7 +14116,7 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
 #define OB_SCALE_PREFIX "onebit.scale."
 
 /* A model to be read: a safetensors file of latents or deployed weights, or a .1bit (model). */
-typedef struct ob_source {
+typedef struct ob_origin {
     onebit_env env;
     onebit_config have, want; /* as the file has it, as it is to be stored */
     onebit_tokenizer *tokenizer;
@@ -12965,10 +14124,10 @@ typedef struct ob_source {
     onebit_model *model; /* NULL = file */
     int deployed;        /* the file says that its weights are no latents */
     void *block;         /* memory of the tensor fetched last */
-} ob_source;
+} ob_origin;
 
 /* Gives back all that it holds; safe on one that was opened half. */
-static void ob_source_close(ob_source *s) {
+static void ob_origin_close(ob_origin *s) {
     ob_release(&s->env, s->block);
     onebit_tokenizer_free(s->tokenizer);
     onebit_model_free(s->model);
@@ -12976,7 +14135,7 @@ static void ob_source_close(ob_source *s) {
 }
 
 /* The tensor with a prefix before its name; it must be float32 and have count values. */
-static const ob_st_tensor *ob_source_find(const ob_source *s, const char *prefix,
+static const ob_st_tensor *ob_origin_find(const ob_origin *s, const char *prefix,
                                           const char *tensor, size_t count) {
     char name[128];
     const ob_st_tensor *t;
@@ -12988,7 +14147,7 @@ static const ob_st_tensor *ob_source_find(const ob_source *s, const char *prefix
 }
 
 /* Every tensor that the config asks for must be there before memory is taken for any. */
-static onebit_status ob_source_check(const ob_source *s) {
+static onebit_status ob_origin_check(const ob_origin *s) {
     ob_tensor info;
     int i, count = ob_tensor_count(&s->have);
     for (i = 0; i < count; i++) {
@@ -12996,10 +14155,10 @@ static onebit_status ob_source_check(const ob_source *s) {
         ob_tensor_at(&s->have, i, &info);
         size = (size_t)info.rows * (size_t)info.cols;
         scales = (size_t)ob_tensor_scales(&info);
-        if (!ob_source_find(s, "", info.name, size))
+        if (!ob_origin_find(s, "", info.name, size))
             return ob_fail(ONEBIT_FORMAT, "%s is missing or not F32 [%d, %d]", info.name, info.rows,
                            info.cols);
-        if (s->deployed && scales && !ob_source_find(s, OB_SCALE_PREFIX, info.name, scales))
+        if (s->deployed && scales && !ob_origin_find(s, OB_SCALE_PREFIX, info.name, scales))
             return ob_fail(ONEBIT_FORMAT, OB_SCALE_PREFIX "%s is missing or not F32 [%d]",
                            info.name, (int)scales);
     }
@@ -13007,7 +14166,7 @@ static onebit_status ob_source_check(const ob_source *s) {
 }
 
 /* Takes the memory of one tensor in place of that of the one before. */
-static onebit_status ob_source_take(ob_source *s, ob_param *p, float **largest) {
+static onebit_status ob_origin_take(ob_origin *s, ob_param *p, float **largest) {
     size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
     ob_carve c;
     int pass;
@@ -13028,7 +14187,7 @@ static onebit_status ob_source_take(ob_source *s, ob_param *p, float **largest) 
 }
 
 /* The scale of element j of a tensor. */
-static float ob_source_scale(const ob_param *p, const ob_tensor *t, size_t j) {
+static float ob_origin_scale(const ob_param *p, const ob_tensor *t, size_t j) {
     size_t cols = (size_t)t->cols, row = j / cols;
     if (!ob_tensor_scales(t)) return 1.0f;
     if (t->mode == ONEBIT_8BIT) return p->scale[row];
@@ -13037,7 +14196,7 @@ static float ob_source_scale(const ob_param *p, const ob_tensor *t, size_t j) {
 }
 
 /* Codes, scales and values of a tensor of a .1bit, which is t there. */
-static void ob_source_unpack(ob_source *s, ob_param *p, const ob_tensor *t) {
+static void ob_origin_unpack(ob_origin *s, ob_param *p, const ob_tensor *t) {
     const ob_weight *w = s->model->view.slots + p->info.slot;
     size_t j, cols = (size_t)p->info.cols;
     int r;
@@ -13049,20 +14208,20 @@ static void ob_source_unpack(ob_source *s, ob_param *p, const ob_tensor *t) {
     for (r = 0; r < p->info.rows; r++)
         ob_unpack_row(p->codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format,
                       r, p->info.cols);
-    for (j = 0; j < p->size; j++) p->value[j] = p->codes[j] * ob_source_scale(p, t, j);
+    for (j = 0; j < p->size; j++) p->value[j] = p->codes[j] * ob_origin_scale(p, t, j);
 }
 
 /* Values of a tensor of a safetensors file, and of deployed weights the codes: value / scale is
    within an ulp of one. A row of zeros has the scale 0. */
-static void ob_source_read(ob_source *s, ob_param *p, const ob_tensor *t) {
+static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
     size_t j, scales = (size_t)ob_tensor_scales(t);
-    const uint8_t *data = ob_source_find(s, "", p->info.name, p->size)->data;
+    const uint8_t *data = ob_origin_find(s, "", p->info.name, p->size)->data;
     for (j = 0; j < p->size; j++) p->value[j] = ob_getf32(data + 4 * j);
     if (t->mode < 0 || !s->deployed) return;
-    data = scales ? ob_source_find(s, OB_SCALE_PREFIX, p->info.name, scales)->data : NULL;
+    data = scales ? ob_origin_find(s, OB_SCALE_PREFIX, p->info.name, scales)->data : NULL;
     for (j = 0; j < scales; j++) p->scale[j] = ob_getf32(data + 4 * j);
     for (j = 0; j < p->size; j++) {
-        float scale = ob_source_scale(p, t, j), most = t->mode == ONEBIT_8BIT ? 127.0f : 1.0f;
+        float scale = ob_origin_scale(p, t, j), most = t->mode == ONEBIT_8BIT ? 127.0f : 1.0f;
         p->codes[j] = p->value[j];
         if (!scales) continue;
         p->codes[j] = scale > 0.0f ? ob_clampf(ob_round(p->value[j] / scale), -most, most) : 0.0f;
@@ -13080,8 +14239,8 @@ static int ob_all_finite(const float *x, size_t n) {
 
 /* Fetches tensor number index as it is to be stored. Codes stay as they are where the mode stays;
    else the values are quantised as latents are. */
-static onebit_status ob_source_fetch(void *source, int index, ob_param *p) {
-    ob_source *s = (ob_source *)source;
+static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
+    ob_origin *s = (ob_origin *)source;
     ob_quantizer z;
     ob_exec x;
     ob_tensor have;
@@ -13089,9 +14248,9 @@ static onebit_status ob_source_fetch(void *source, int index, ob_param *p) {
     memset(p, 0, sizeof *p);
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
-    OB_TRY(ob_source_take(s, p, &largest));
-    if (s->model) ob_source_unpack(s, p, &have);
-    else ob_source_read(s, p, &have);
+    OB_TRY(ob_origin_take(s, p, &largest));
+    if (s->model) ob_origin_unpack(s, p, &have);
+    else ob_origin_read(s, p, &have);
     if (p->info.mode < 0 || (p->info.mode == have.mode && (s->model || s->deployed)))
         return ONEBIT_OK;
     if (!ob_all_finite(p->value, p->size))
@@ -13105,7 +14264,7 @@ static onebit_status ob_source_fetch(void *source, int index, ob_param *p) {
 }
 
 /* A text file beside the weights; the map must be closed. An absent one is empty when it may be. */
-static onebit_status ob_source_text(ob_map *map, const char *weights, const char *name,
+static onebit_status ob_origin_text(ob_map *map, const char *weights, const char *name,
                                     int optional) {
     char directory[OB_PATH_MAX], path[OB_PATH_MAX], *slash;
     memset(map, 0, sizeof *map);
@@ -13118,7 +14277,7 @@ static onebit_status ob_source_text(ob_map *map, const char *weights, const char
 }
 
 /* Config and tokenizer that stand in the metadata of a checkpoint. */
-static onebit_status ob_source_inside(ob_source *s, const char *path) {
+static onebit_status ob_origin_inside(ob_origin *s, const char *path) {
     char *config = ob_checkpoint_text(&s->file, "config", path);
     char *words = ob_checkpoint_text(&s->file, "tokenizer", path);
     onebit_status status = config && words ? ONEBIT_OK : ONEBIT_MEMORY;
@@ -13131,14 +14290,14 @@ static onebit_status ob_source_inside(ob_source *s, const char *path) {
 }
 
 /* Config and tokenizer from the files beside. */
-static onebit_status ob_source_beside(ob_source *s, const char *path) {
+static onebit_status ob_origin_beside(ob_origin *s, const char *path) {
     ob_map map;
     onebit_status status;
-    OB_TRY(ob_source_text(&map, path, "config.json", 0));
+    OB_TRY(ob_origin_text(&map, path, "config.json", 0));
     status = onebit_config_parse(&s->have, (const char *)map.data, map.bytes);
     ob_map_close(&map);
     if (status != ONEBIT_OK) return ob_fail(status, "config.json: %s", onebit_error_text());
-    OB_TRY(ob_source_text(&map, path, "tokenizer.json", 1));
+    OB_TRY(ob_origin_text(&map, path, "tokenizer.json", 1));
     if (map.bytes)
         status = onebit_tokenizer_parse(&s->tokenizer, (const char *)map.data, map.bytes, &s->env);
     ob_map_close(&map);
@@ -13146,23 +14305,23 @@ static onebit_status ob_source_beside(ob_source *s, const char *path) {
 }
 
 /* Opens a safetensors file with what belongs to it. */
-static onebit_status ob_source_open_latents(ob_source *s, const char *path) {
+static onebit_status ob_origin_open_latents(ob_origin *s, const char *path) {
     char kind[16];
     OB_TRY(ob_st_open(&s->file, path, &s->env));
     ob_st_metadata(&s->file, "onebit weights", kind, sizeof kind);
     s->deployed = strcmp(kind, "deployed") == 0;
     s->have = onebit_config_default();
-    if (ob_st_metadata(&s->file, "config", NULL, 0)) OB_TRY(ob_source_inside(s, path));
-    else OB_TRY(ob_source_beside(s, path));
+    if (ob_st_metadata(&s->file, "config", NULL, 0)) OB_TRY(ob_origin_inside(s, path));
+    else OB_TRY(ob_origin_beside(s, path));
     OB_TRY(onebit_config_check(&s->have));
     if (s->tokenizer && onebit_tokenizer_vocab_size(s->tokenizer) > s->have.vocab_size)
         return ob_fail(ONEBIT_FORMAT, "the tokenizer has %d ids, the model %d",
                        onebit_tokenizer_vocab_size(s->tokenizer), s->have.vocab_size);
-    return ob_source_check(s);
+    return ob_origin_check(s);
 }
 
 /* The file that a path names: itself, or the weights in a directory. */
-static onebit_status ob_source_path(char *out, size_t size, const char *input) {
+static onebit_status ob_origin_path(char *out, size_t size, const char *input) {
     if (!ob_is_directory(input)) return ob_path_join(out, size, "", input);
     OB_TRY(ob_path_join(out, size, input, "model.safetensors"));
     if (ob_file_exists(out)) return ONEBIT_OK;
@@ -13183,21 +14342,21 @@ static int ob_is_1bit(const char *path, int *v1) {
 }
 
 /* Opens whatever holds a model; messages name the path. */
-static onebit_status ob_source_open(ob_source *s, const char *input, const onebit_env *env) {
+static onebit_status ob_origin_open(ob_origin *s, const char *input, const onebit_env *env) {
     char path[OB_PATH_MAX];
     onebit_status status;
     int v1;
     memset(s, 0, sizeof *s);
     s->env = ob_env_or_default(env);
     OB_TRY(ob_env_check(&s->env));
-    OB_TRY(ob_source_path(path, sizeof path, input));
+    OB_TRY(ob_origin_path(path, sizeof path, input));
     if (ob_is_1bit(path, &v1)) {
         OB_TRY(onebit_model_open(&s->model, path, &s->env));
         s->have = s->model->config;
     } else {
-        status = ob_source_open_latents(s, path);
+        status = ob_origin_open_latents(s, path);
         if (status != ONEBIT_OK) {
-            ob_source_close(s);
+            ob_origin_close(s);
             return ob_fail(status, "%.200s: %s", path, onebit_error_text());
         }
     }
@@ -13228,13 +14387,13 @@ static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options 
 
 /* Builds the image of a source and writes it. The checksum stands before what it sums up, so the
    image is built whole. */
-static onebit_status ob_source_pack(ob_source *s, const char *output, int packing) {
+static onebit_status ob_origin_pack(ob_origin *s, const char *output, int packing) {
     onebit_status status;
     ob_image m;
     ob_tensors t;
     t.config = &s->want, t.count = ob_tensor_count(&s->want);
     t.tokenizer = s->model ? s->model->tokenizer : s->tokenizer;
-    t.source = s, t.fetch = ob_source_fetch;
+    t.source = s, t.fetch = ob_origin_fetch;
     m.p = NULL, m.packing = packing;
     OB_TRY(ob_image_write(&m, &t));
     m.p = m.at > SIZE_MAX ? NULL : (uint8_t *)ob_alloc(&s->env, (size_t)m.at);
@@ -13253,12 +14412,12 @@ ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
                                           const onebit_env *env) {
     onebit_pack_options o = options ? *options : onebit_pack_options_default();
     onebit_status status;
-    ob_source s;
+    ob_origin s;
     if (!output || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_pack: a path is NULL");
-    OB_TRY(ob_source_open(&s, input, env));
+    OB_TRY(ob_origin_open(&s, input, env));
     status = ob_pack_config(&s.want, &o);
-    if (status == ONEBIT_OK) status = ob_source_pack(&s, output, o.packing);
-    ob_source_close(&s);
+    if (status == ONEBIT_OK) status = ob_origin_pack(&s, output, o.packing);
+    ob_origin_close(&s);
     return status;
 }
 
@@ -13308,25 +14467,25 @@ static void ob_leave_put(ob_sink *sink, const float *values, size_t n) {
 }
 
 /* Writes the weights, or with scales = 1 the scales, of every tensor. */
-static onebit_status ob_leave_data(ob_source *s, ob_sink *sink, int latent, int scales) {
+static onebit_status ob_leave_data(ob_origin *s, ob_sink *sink, int latent, int scales) {
     int i, count = ob_tensor_count(&s->have);
     ob_param p;
     size_t j;
     for (i = 0; i < count; i++) {
-        OB_TRY(ob_source_fetch(s, i, &p));
+        OB_TRY(ob_origin_fetch(s, i, &p));
         if (scales) {
             ob_leave_put(sink, p.scale, (size_t)ob_tensor_scales(&p.info));
             continue;
         }
         for (j = 0; !latent && p.info.mode >= 0 && j < p.size; j++)
-            p.value[j] = p.codes[j] * ob_source_scale(&p, &p.info, j);
+            p.value[j] = p.codes[j] * ob_origin_scale(&p, &p.info, j);
         ob_leave_put(sink, p.value, p.size);
     }
     return ONEBIT_OK;
 }
 
 /* model.safetensors of a source. */
-static onebit_status ob_leave_weights(ob_source *s, const char *path, int latent) {
+static onebit_status ob_leave_weights(ob_origin *s, const char *path, int latent) {
     static const char *const plain[] = {"format", "pt", NULL};
     static const char *const deployed[] = {"format", "pt", "onebit weights", "deployed", NULL};
     int i, pass, n = 0, count = ob_tensor_count(&s->have);
@@ -13433,7 +14592,7 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
     const onebit_tokenizer *words;
     char path[OB_PATH_MAX];
     onebit_status status;
-    ob_source s;
+    ob_origin s;
     ob_map map;
     int v1;
     if (!directory || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_unpack: a path is NULL");
@@ -13446,7 +14605,7 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
         return status;
     }
     OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
-    OB_TRY(ob_source_open(&s, input, env));
+    OB_TRY(ob_origin_open(&s, input, env));
     if (latent && (s.model || s.deployed))
         status =
             ob_fail(ONEBIT_USAGE, "%.200s holds no latent weights, only what they gave", input);
@@ -13456,7 +14615,7 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
         status = ob_leave_object(&s.env, directory, "config.json", ob_write_config, &s.have);
     if (status == ONEBIT_OK && words)
         status = ob_leave_object(&s.env, directory, "tokenizer.json", ob_write_tokenizer, words);
-    ob_source_close(&s);
+    ob_origin_close(&s);
     return status;
 }
 
@@ -15204,7 +16363,11 @@ typedef struct ob_run_state {
     onebit_dataset *data, *val_data;
     onebit_trainer *trainer;
     const int32_t *val; /* held-out ids; they belong to data or val_data */
-    size_t val_count, val_bytes, tokens; /* bytes of text that val stands for; training tokens */
+    int32_t *val_targets; /* the ids behind them, -1 where not scored; NULL = all are scored */
+    size_t val_count;
+    double val_scored, val_bytes; /* tokens that are scored, bytes of text that they stand for */
+    double tokens; /* of one pass over the training data; 0 = not known */
+    ob_data input; /* how data is read */
     int32_t *inputs, *targets; /* one micro-batch */
     ob_metric *metrics; /* rows of metrics.csv, all of the run */
     size_t metric_count, metric_room;
@@ -15231,15 +16394,10 @@ static int ob_tell(ob_run_state *r, int kind, const onebit_step_report *step, co
     p.val_loss = r->val_loss, p.bits_per_byte = r->bits_per_byte;
     p.seconds = ob_seconds() - r->start;
     p.tokens_per_second = r->speed;
-    p.epoch = r->tokens && step ? step->tokens_seen / (double)r->tokens : 0.0;
+    p.epoch = r->tokens > 0 && step ? step->tokens_seen / r->tokens : 0.0;
+    if (!(r->tokens > 0) && r->data) p.epoch = (double)onebit_dataset_tell(r->data).epoch;
     p.note = note ? note : "";
     return r->job->on_progress(r->job->user, &p);
-}
-
-/* Case matters here, unlike in ob_has_extension. */
-static int ob_ends_with(const char *text, const char *end) {
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
 }
 
 /* The tokenizer kind by name, or -1. */
@@ -15250,6 +16408,40 @@ static int ob_tokenizer_kind_parse(const char *name) {
 }
 
 #define OB_TOKENIZER_SAMPLE ((size_t)32 << 20) /* text that a tokenizer is trained on, at most */
+
+/* Adds the flag that names the data to the text of a failure. */
+static onebit_status ob_run_named(onebit_status status, const char *flag) {
+    if (status == ONEBIT_OK || strstr(onebit_error_text(), "--")) return status;
+    return ob_fail(status, "%s (see %s)", onebit_error_text(), flag);
+}
+
+/* The beginning of the data as text, for the preset and a tokenizer; none is needed when the job
+   has both, and there is none in ids. Ids need the tokenizer that made them, and so does a stream
+   of the standard input, which cannot be read twice. */
+static onebit_status ob_run_text(ob_run_state *r, char **text, size_t *bytes) {
+    const onebit_train_job *job = r->job;
+    int wanted = !r->tokenizer || !job->config;
+    ob_files files;
+    onebit_status status;
+    size_t i;
+    ob_files_begin(&files, &r->env);
+    status = ob_files_collect(&files, job->data_dir, r->input.options.part, &r->env);
+    for (i = 0; status == ONEBIT_OK && i < files.count; i++) {
+        const ob_file *file = ob_files_at(&files, i);
+        int once = file->kind == OB_INPUT && job->streaming;
+        if (once) wanted = 0;
+        if (!r->tokenizer && file->kind == OB_TOKEN_FILE)
+            status = ob_fail(ONEBIT_USAGE, "%.200s holds ids: name their --tokenizer",
+                             files.paths.p + file->path);
+        if (!r->tokenizer && once)
+            status = ob_fail(ONEBIT_USAGE,
+                             "a stream of the standard input is read once: name a --tokenizer");
+    }
+    if (status == ONEBIT_OK && wanted && (files.texts || !files.tokens))
+        status = ob_text_join(text, bytes, &files, OB_TOKENIZER_SAMPLE, &r->input);
+    ob_files_free(&files);
+    return ob_run_named(status, "--data-dir");
+}
 
 /* Config (a preset when the job has none) and tokenizer (trained when the job has none). The
    text's size picks the preset, and 32 MiB are enough for merges: more text changes few of them
@@ -15264,13 +16456,9 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
         return ob_fail(ONEBIT_CONFIG, "--tokenizer-kind %.40s: expected bpe, byte or char",
                        job->tokenizer_kind);
     if (job->tokenizer) OB_TRY(onebit_tokenizer_open(&r->tokenizer, job->tokenizer, &r->env));
-    if (ob_ends_with(job->data_dir, ".tokens")) {
-        if (!r->tokenizer)
-            return ob_fail(ONEBIT_USAGE, "%.200s holds ids: name their --tokenizer", job->data_dir);
-    } else {
-        OB_TRY(onebit_text_load(&text, &bytes, job->data_dir, OB_TOKENIZER_SAMPLE, &r->env));
-    }
-    status = job->config ? ONEBIT_OK : onebit_config_preset(&r->config, "auto", bytes);
+    status = ob_run_text(r, &text, &bytes);
+    if (status == ONEBIT_OK && !job->config)
+        status = onebit_config_preset(&r->config, "auto", bytes);
     vocab = r->config.vocab_size ? r->config.vocab_size : 1024;
     if (status == ONEBIT_OK && !r->tokenizer)
         status = onebit_tokenizer_train(&r->tokenizer, (onebit_tokenizer_kind)kind, text, bytes,
@@ -15283,58 +16471,150 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
 
 /* Nats per token of the best guess that knows only how often each token occurs. A model that
    learned anything is below it: it is the reference line of the plot and the bar of the health
-   check. */
+   check. 0 = not known. */
 static onebit_status ob_unigram_entropy(ob_run_state *r) {
-    size_t n, i, V = (size_t)r->config.vocab_size;
-    const int32_t *ids = onebit_dataset_tokens(r->data, &n);
-    double *count = (double *)ob_alloc(&r->env, V * sizeof(double)), h = 0.0;
+    size_t i, V = (size_t)r->config.vocab_size;
+    double *count = (double *)ob_alloc(&r->env, V * sizeof(double)), h = 0.0, n = 0.0, before = 0.0;
+    int k;
     if (!count) return ob_fail(ONEBIT_MEMORY, "training: no memory to count the tokens");
-    for (i = 0; i < n; i++) count[ids[i]]++;
+    for (k = 0; k < r->data->count; k++) {
+        const ob_source *s = r->data->source + k;
+        double one = r->data->count == 1 ? 1.0 : (s->share - before) / (double)s->count;
+        before = s->share;
+        for (i = 0; i < s->count; i++)
+            if (!s->scored || s->scored[i]) count[s->ids[i]] += one, n += one;
+    }
     for (i = 0; i < V; i++)
-        if (count[i] > 0) h -= count[i] / (double)n * log(count[i] / (double)n);
+        if (count[i] > 0) h -= count[i] / n * log(count[i] / n);
     ob_release(&r->env, count);
     r->unigram = h;
     return ONEBIT_OK;
 }
 
-/* Training and validation tokens. The validation bytes make bits per byte comparable between
-   tokenizers; an end token stands for no text, and the first token is never scored. */
-static onebit_status ob_run_data(ob_run_state *r) {
+/* Fills the first buffer of each stream: what cannot be read should fail now, and what rows there
+   are is known then. */
+static onebit_status ob_run_first_buffers(ob_run_state *r) {
+    int k;
+    for (k = 0; k < r->data->count; k++) {
+        ob_source *s = r->data->source + k;
+        if (!s->streamed) continue;
+        OB_TRY(ob_stream_fill(s));
+        r->data->talks += s->feed.talks;
+    }
+    return ONEBIT_OK;
+}
+
+/* Opens the validation data: what the job names, else the files of the data that are named so, else
+   the tail of the data. A stream has no tail. */
+static onebit_status ob_run_validation(ob_run_state *r) {
     const onebit_train_job *job = r->job;
-    onebit_position p;
-    size_t i, n;
-    OB_TRY(onebit_dataset_open(&r->data, job->data_dir, r->tokenizer, &r->env));
-    if (job->val_data_dir) {
-        OB_TRY(onebit_dataset_open(&r->val_data, job->val_data_dir, r->tokenizer, &r->env));
-        r->val = onebit_dataset_tokens(r->val_data, &r->val_count);
-    } else if (r->options.val_fraction > 0) {
+    ob_data *d = &r->input;
+    const onebit_data_options how = d->options;
+    const char *path = job->val_data_dir;
+    onebit_status status = ONEBIT_OK;
+    d->options.weights = NULL, d->options.stream_buffer = 0;
+    d->options.part = path ? ONEBIT_PART_ALL : ONEBIT_PART_VALID;
+    if (!path && !job->include_held_out && r->data->valid_files) path = job->data_dir;
+    if (path) status = ob_dataset_read(&r->val_data, path, r->tokenizer, d);
+    d->options = how;
+    OB_TRY(ob_run_named(status, job->val_data_dir ? "--val-data-dir" : "--data-dir"));
+    if (r->val_data) r->val = onebit_dataset_tokens(r->val_data, &r->val_count);
+    else if (ob_dataset_streams(r->data, 0))
+        ob_tell(r, 'w', NULL, "a stream has no held-out tail: name --val-data-dir to validate");
+    else if (r->options.val_fraction > 0) {
         OB_TRY(onebit_dataset_split(r->data, r->options.val_fraction));
         r->val = onebit_dataset_held_out(r->data, &r->val_count);
     }
-    onebit_dataset_tokens(r->data, &r->tokens);
-    if (!job->val_data_dir) r->tokens -= r->val_count;
-    for (i = 1; i < r->val_count; i++) {
-        onebit_tokenizer_piece(r->tokenizer, r->val[i], &n);
-        r->val_bytes += r->val[i] == onebit_tokenizer_end(r->tokenizer) ? 0 : n;
-    }
-    p.seed = (uint64_t)r->options.seed, p.epoch = 0, p.index = 0;
-    onebit_dataset_seek(r->data, p);
-    return ob_unigram_entropy(r);
+    return ONEBIT_OK;
 }
 
-/* Turns max_epochs into max_steps: the fewest updates that take every window of so many epochs. An
-   epoch's windows depend on where it is cut, so they are counted one epoch at a time. */
+/* Counts what validation scores, and marks the rest in val_targets. The bytes make bits per byte
+   comparable between tokenizers; an end token stands for no text, and the first token is never
+   scored. */
+static onebit_status ob_run_val_targets(ob_run_state *r) {
+    const uint8_t *scored =
+        onebit_dataset_scored(r->val_data ? r->val_data : r->data, r->val_data == NULL);
+    size_t i, n;
+    if (scored && r->val_count > 1) {
+        r->val_targets = (int32_t *)ob_alloc(&r->env, r->val_count * sizeof(int32_t));
+        if (!r->val_targets) return ob_fail(ONEBIT_MEMORY, "training: no memory to validate");
+    }
+    for (i = 1; i < r->val_count; i++) {
+        int counts = !scored || scored[i];
+        if (r->val_targets) r->val_targets[i - 1] = counts ? r->val[i] : -1;
+        onebit_tokenizer_piece(r->tokenizer, r->val[i], &n);
+        if (counts) r->val_scored++;
+        if (counts && r->val[i] != onebit_tokenizer_end(r->tokenizer)) r->val_bytes += (double)n;
+    }
+    if (r->val_count > 1 && !(r->val_scored > 0)) {
+        ob_tell(r, 'w', NULL, "the validation data has no reply in it: there is no validation");
+        r->val_count = 0;
+    }
+    return ONEBIT_OK;
+}
+
+/* Hands the notes of the data on, a line each. */
+static void ob_run_tell_notes(ob_run_state *r) {
+    const char *p = onebit_dataset_note(r->data);
+    char line[512];
+    while (*p) {
+        size_t n = strcspn(p, "\n");
+        ob_print(line, sizeof line, "%.*s", (int)(n < 500 ? n : 500), p);
+        ob_tell(r, 'w', NULL, line);
+        p += n + (p[n] == '\n');
+    }
+}
+
+/* Training and validation tokens. A model that learns replies gets the template that they were
+   written with, so that it can be talked to. */
+static onebit_status ob_run_data(ob_run_state *r) {
+    const onebit_train_job *job = r->job;
+    onebit_position p = onebit_dataset_tell(NULL);
+    int once;
+    r->input.options.stream_buffer = job->streaming ? r->options.stream_buffer : 0;
+    OB_TRY(ob_run_named(ob_dataset_read(&r->data, job->data_dir, r->tokenizer, &r->input),
+                        "--data-dir"));
+    ob_run_tell_notes(r);
+    p.seed = (uint64_t)r->options.seed;
+    onebit_dataset_seek(r->data, p);
+    OB_TRY(ob_run_named(ob_run_first_buffers(r), "--data-dir"));
+    OB_TRY(ob_run_validation(r));
+    OB_TRY(ob_run_val_targets(r));
+    OB_TRY(ob_unigram_entropy(r));
+    once = ob_dataset_streams(r->data, 1);
+    if (!ob_dataset_streams(r->data, 0) || (r->options.max_epochs && !once))
+        OB_TRY(ob_dataset_count(r->data, &r->tokens));
+    if (r->data->talks && !r->config.chat_template[0])
+        ob_print(r->config.chat_template, sizeof r->config.chat_template, "%s", OB_PLAIN_TURN);
+    return ONEBIT_OK;
+}
+
+/* Windows of so many epochs of data that lies in memory as one source. They depend on where an
+   epoch is cut, so they are counted one epoch at a time. */
+static double ob_run_windows(const ob_run_state *r, size_t T, int epochs) {
+    ob_source *s = r->data->source;
+    onebit_place at = s->at;
+    size_t offset, windows;
+    double sum = 0;
+    for (s->at.epoch = 0; s->at.epoch < (uint64_t)epochs && s->used > T; s->at.epoch++) {
+        ob_epoch_cut(r->data, s, T, &offset, &windows);
+        sum += (double)windows;
+    }
+    s->at = at;
+    return sum;
+}
+
+/* Turns max_epochs into max_steps: the fewest updates that take every window of so many epochs; of
+   several sources, or of a stream, as many as see that many tokens, scored or not, whatever the
+   weights. */
 static void ob_run_steps(ob_run_state *r) {
     onebit_train_options *o = &r->options;
-    onebit_dataset epoch = *r->data;
-    size_t T = (size_t)(o->seq_len ? o->seq_len : r->config.max_seq_len), offset, windows;
-    double steps = 0;
-    if (o->max_epochs == 0) return;
-    for (epoch.at.epoch = 0; epoch.at.epoch < (uint64_t)o->max_epochs; epoch.at.epoch++) {
-        if (epoch.used <= T) break; /* the first batch will say that */
-        ob_epoch_cut(&epoch, T, &offset, &windows);
-        steps += (double)windows;
-    }
+    size_t T = (size_t)(o->seq_len ? o->seq_len : r->config.max_seq_len);
+    double steps;
+    if (o->max_epochs == 0 || !(r->tokens > 0)) return;
+    steps = r->data->count == 1 && !ob_dataset_streams(r->data, 0)
+                ? ob_run_windows(r, T, o->max_epochs)
+                : ceil(r->tokens * o->max_epochs / (double)T);
     steps = ceil(steps / o->batch_size / o->accumulation_steps);
     if (steps > 1e9) steps = 1e9;
     if (o->max_steps == 0 || steps < o->max_steps) o->max_steps = steps < 1 ? 1 : (int)steps;
@@ -15364,7 +16644,13 @@ static onebit_status ob_run_resume(ob_run_state *r) {
     ob_run_recall(r);
     r->config = *onebit_trainer_config(r->trainer);
     r->options = r->trainer->options;
+    r->input.options.chat_template = r->config.chat_template;
+    r->input.options.loss_on_input = r->options.loss_on_input;
     OB_TRY(ob_run_data(r));
+    if (ob_dataset_streams(r->data, 1))
+        return ob_fail(ONEBIT_USAGE, "--resume: a stream of the standard input cannot be read "
+                                     "again from where it was; stream files, or leave out "
+                                     "--streaming");
     ob_run_steps(r);
     r->trainer->options.max_steps = r->options.max_steps;
     onebit_dataset_seek(r->data, p);
@@ -15655,11 +16941,13 @@ static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *
     size_t scored = 0;
     double most = (double)r->options.eval_batches * r->options.batch_size;
     int windows = all ? 0 : most < INT_MAX ? (int)most : INT_MAX;
+    const int32_t *targets = r->val_targets ? r->val_targets : r->val + 1;
     if (r->val_count < 2) return ONEBIT_OK;
-    OB_TRY(onebit_trainer_score(r->trainer, r->val, r->val_count, windows, &r->val_loss, &scored));
+    OB_TRY(ob_trainer_score(r->trainer, r->val, targets, r->val_count - 1, windows, &r->val_loss,
+                            &scored));
     if (r->val_bytes > 0)
         r->bits_per_byte =
-            r->val_loss / 0.69314718055994531 * ((double)r->val_count - 1.0) / (double)r->val_bytes;
+            r->val_loss / 0.69314718055994531 * r->val_scored / r->val_bytes;
     ob_tell(r, 'v', step, "");
     return ONEBIT_OK;
 }
@@ -15971,16 +17259,32 @@ static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *ste
     return ONEBIT_OK;
 }
 
+/* The standard input is at its end: the run ends here, as if this had been its last update. */
+static onebit_status ob_run_input_end(ob_run_state *r, const onebit_step_report *step) {
+    ob_trainer_clear(r->trainer);
+    if (step->step == 0)
+        return ob_fail(ONEBIT_FORMAT, "the standard input holds too little text for one update; "
+                                      "lower --batch-size or --seq-len");
+    r->options.max_steps = step->step;
+    OB_TRY(ob_run_validate(r, step, 1));
+    OB_TRY(ob_run_best(r, 1));
+    return ob_run_checkpoint(r, step);
+}
+
 #define OB_LEARNT 0.1 /* nats per token: below, overfit_one_batch has shown what it should */
 
 /* The loop over updates. A stop asked for by the caller leaves a checkpoint. */
 static onebit_status ob_run_loop(ob_run_state *r) {
     onebit_step_report step;
+    onebit_status status;
     memset(&step, 0, sizeof step);
     step.tokens_seen = r->trainer->tokens_seen;
     r->clock_seconds = ob_seconds(), r->clock_tokens = step.tokens_seen;
     while (onebit_trainer_steps(r->trainer) < r->options.max_steps) {
-        OB_TRY(ob_run_update(r, &step));
+        status = ob_run_update(r, &step);
+        if (status == ONEBIT_LIMIT && ob_dataset_streams(r->data, 1))
+            return ob_run_input_end(r, &step);
+        OB_TRY(status);
         if (r->options.overfit_one_batch && step.loss < OB_LEARNT) r->options.max_steps = step.step;
         OB_TRY(ob_run_after(r, &step));
         if (ob_tell(r, 's', &step, "")) {
@@ -16014,22 +17318,26 @@ static onebit_status ob_run_export(ob_run_state *r) {
 /* What will be trained, before the memory is taken. */
 static void ob_run_announce(ob_run_state *r) {
     const onebit_config *c = &r->config, *asked = r->job->config;
-    char note[512];
+    char note[1024], data[64];
+    int named = r->val_data && !r->job->val_data_dir;
     size_t n;
     onebit_config checked = *c;
     if (onebit_config_check(&checked) != ONEBIT_OK) return;
+    ob_print(data, sizeof data, "%.2f M training tokens", r->tokens / 1e6);
     ob_print(
         note, sizeof note,
         "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s "
         "blocks\n"
-        "%.2f M training tokens, %.2f M held out; %d steps of %.0f x %d tokens; %.0f MB of memory",
+        "%s, %.2f M held out%s; %d steps of %.0f x %d tokens; %.0f MB of memory%s%.200s",
         (double)onebit_config_parameters(&checked) / 1e6, c->num_layers, c->hidden_size,
         c->num_heads, c->intermediate_size, c->vocab_size, c->max_seq_len,
-        onebit_mode_name((onebit_mode)c->layer_modes[0]), (double)r->tokens / 1e6,
-        (double)r->val_count / 1e6, r->options.max_steps,
-        (double)r->options.batch_size * r->options.accumulation_steps,
+        onebit_mode_name((onebit_mode)c->layer_modes[0]), r->tokens > 0 ? data : "streamed data",
+        (double)r->val_count / 1e6, named ? " in files named for validation" : "",
+        r->options.max_steps, (double)r->options.batch_size * r->options.accumulation_steps,
         r->options.seq_len ? r->options.seq_len : c->max_seq_len,
-        (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6);
+        (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6,
+        r->data->talks ? "\nreplies are learnt as turns of " : "",
+        r->data->talks ? c->chat_template : "");
     n = strlen(note);
     if (asked && asked->vocab_size && asked->vocab_size != c->vocab_size)
         ob_print(note + n, sizeof note - n, "\nthe vocabulary is the tokenizer's %d, not %d as set",
@@ -16052,7 +17360,7 @@ static onebit_status ob_run_directory(ob_run_state *r) {
 /* Adds the name of a file that was not finished: NAME.PROCESS.tmp, see ob_sink_open. */
 static void ob_run_leftover(void *user, const char *name) {
     size_t n = strlen(name), digits = 0;
-    if (!ob_ends_with(name, ".tmp")) return;
+    if (!ob_has_extension(name, ".tmp")) return;
     while (n > 5 + digits && name[n - 5 - digits] >= '0' && name[n - 5 - digits] <= '9') digits++;
     if (digits > 0 && name[n - 5 - digits] == '.') ob_buffer_add((ob_buffer *)user, name, n + 1);
 }
@@ -16102,6 +17410,8 @@ static void ob_run_rest(ob_run_state *r) {
     onebit_dataset_free(r->data);
     onebit_dataset_free(r->val_data);
     onebit_tokenizer_free(r->tokenizer);
+    ob_data_end(&r->input);
+    ob_release(&r->env, r->val_targets);
     ob_release(&r->env, r->inputs);
     ob_release(&r->env, r->targets);
     r->trainer = NULL, r->data = r->val_data = NULL, r->tokenizer = NULL;
@@ -16163,6 +17473,11 @@ static onebit_status ob_run_whole(ob_run_state *r, const onebit_train_job *job,
     r->config = job->config ? *job->config : onebit_config_default();
     r->options = job->options ? *job->options : onebit_train_options_default();
     r->start = ob_seconds();
+    ob_data_begin(&r->input, NULL, &r->env);
+    r->input.options.chat_template = r->config.chat_template;
+    r->input.options.loss_on_input = r->options.loss_on_input;
+    r->input.options.weights = job->data_weights;
+    r->input.options.part = job->include_held_out ? ONEBIT_PART_ALL : ONEBIT_PART_TRAIN;
     OB_TRY(ob_run_open(r));
     if (job->twin) OB_TRY(ob_run_expect_twin(r));
     OB_TRY(ob_run_loop(r));

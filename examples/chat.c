@@ -126,6 +126,7 @@ static void settle(chat *t, int begin, const onebit_generation *report) {
     cli_clear(&t->pending);
     if (length < begin + report->tokens - 1) { /* it slid: the positions are unknown */
         if (strcmp(report->stopped, "stop")) cli_add_text(&t->pending, t->turn.after);
+        cli_add_text(&t->pending, t->turn.gap);
         return;
     }
     for (; keep < length && ids[keep] != onebit_tokenizer_end(t->tokenizer); keep++) {
@@ -136,6 +137,7 @@ static void settle(chat *t, int begin, const onebit_generation *report) {
     if (keep < length) onebit_session_rewind(t->session, keep);
     cli_add(&t->pending, t->answer.p + used, t->answer.n - used);
     cli_add_text(&t->pending, t->turn.after);
+    cli_add_text(&t->pending, t->turn.gap);
 }
 
 static void print_turn_json(const char *line, const chat *t, const onebit_generation *report) {
@@ -191,6 +193,7 @@ static void end_turn(chat *t, int begin, const onebit_generation *report) {
     settle(t, begin, report);
     cli_add(&t->talk, t->answer.p, t->answer.n);
     cli_add_text(&t->talk, t->turn.after);
+    cli_add_text(&t->talk, t->turn.gap);
     t->options.sample.seed =
         (t->options.sample.seed + 1) & 0x7FFFFFFF; /* asked again, it may answer otherwise */
 }

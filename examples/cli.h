@@ -728,30 +728,14 @@ CLI int32_t *cli_encode(const onebit_tokenizer *tokenizer, const char *text, siz
 
 /* ---- chat templates ---- */
 
-/* The three parts of a turn such as "You: {prompt}\nKeeper: {reply}\n". A space before {reply} is
-   left to the model, because tokens usually begin with theirs: space says that there was one. */
-typedef struct cli_template {
-    char before[ONEBIT_TEXT_MAX], between[ONEBIT_TEXT_MAX], after[ONEBIT_TEXT_MAX];
-    int space;
-} cli_template;
+/* The parts of a turn such as "You: {prompt}\nKeeper: {reply}\n". */
+typedef onebit_turn cli_template;
 
 /* 1 when the model has a template that can be used. */
 CLI int cli_read_template(const onebit_model *model, cli_template *out) {
     const char *text = onebit_model_config(model)->chat_template;
-    const char *prompt = strstr(text, "{prompt}"),
-               *reply = prompt ? strstr(prompt, "{reply}") : NULL;
-    size_t n;
     memset(out, 0, sizeof *out);
-    if (!reply) return 0;
-    memcpy(out->before, text, (size_t)(prompt - text));
-    n = (size_t)(reply - prompt) - 8;
-    memcpy(out->between, prompt + 8, n);
-    while (n && out->between[n - 1] == ' ') {
-        out->between[--n] = 0;
-        out->space = 1;
-    }
-    memcpy(out->after, reply + 7, strlen(reply + 7));
-    return 1;
+    return *text && onebit_turn_parse(out, text) == ONEBIT_OK;
 }
 
 #endif /* CLI_H */

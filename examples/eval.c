@@ -15,8 +15,10 @@ static const cli_row rows[] = {
     {"model", "FILE", "the model, a .1bit file"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"data", "PATH",
-     "loss on a text: .txt, .jsonl or .tokens file, or a directory; each document is scored by "
-     "itself, from the document start"},
+     "loss on a text: .txt, .jsonl, .json or .tokens file, a directory (all of it), or '-'; each "
+     "document is scored by itself, from the document start, and of rows with replies the "
+     "replies"},
+    {"loss-on-input", NULL, "with --data: score what is asked in rows too"},
     {"pairs", "FILE",
      "rows {\"good\", \"bad\"}: how often good is likelier; a \"uid\" groups them"},
     {"questions", "FILE",
@@ -66,24 +68,34 @@ static void clear_progress(const eval *e) {
     if (e->c->live && !e->verbose) fputs("\r\033[K", stderr);
 }
 
-/* -ln p of a document's tokens, which stand behind the start token; a failure ends the program. */
-static double score_ids(const eval *e, const int32_t *ids, size_t n, size_t *scored) {
+/* -ln p of a document's tokens, which stand behind the start token; marks say which of them count,
+   NULL = all. Each run of marked tokens is scored behind all that stands before it. A failure ends
+   the program. */
+static double score_ids(const eval *e, const int32_t *ids, const uint8_t *marks, size_t n,
+                        size_t *scored) {
     int32_t *all = (int32_t *)cli_alloc((n + 1) * sizeof *all);
-    size_t start = e->start >= 0;
-    double nats = 0;
+    size_t start = e->start >= 0, from = 0, to, count;
+    double nats = 0, sum = 0;
     *scored = 0;
     if (start) all[0] = (int32_t)e->start;
     memcpy(all + start, ids, n * sizeof *ids);
-    if (n + start > 1 && onebit_score(e->session, all, n + start, 1, &nats, scored) != ONEBIT_OK)
-        exit(cli_fail("%s (see --window)", onebit_error_text()));
+    for (; from < n; from = to) {
+        for (; marks && from < n && !marks[from]; from++) {}
+        for (to = from; to < n && (!marks || marks[to]); to++) {}
+        if (to == from || to + start < 2) continue;
+        if (onebit_score(e->session, all, to + start, from + start, &nats, &count) != ONEBIT_OK)
+            exit(cli_fail("%s (see --window)", onebit_error_text()));
+        sum += nats;
+        *scored += count;
+    }
     free(all);
-    return nats;
+    return sum;
 }
 
 static double score_text(const eval *e, const char *text, size_t bytes, size_t *scored) {
     size_t n = 0;
     int32_t *ids = cli_encode(e->tokenizer, text, bytes, 0, &n);
-    double nats = score_ids(e, ids, n, scored);
+    double nats = score_ids(e, ids, NULL, n, scored);
     free(ids);
     return nats;
 }
@@ -107,34 +119,33 @@ static void add_document(const eval *e, totals *sum, double nats, size_t tokens,
     show_progress(e, "document", sum->documents);
 }
 
-/* Documents of a text: what stands between the separators; white space alone is none. */
-static void score_documents(const eval *e, const char *text, size_t bytes, totals *sum) {
-    static const char separator[] = "<|endoftext|>";
-    const char *p = text, *end = text + bytes;
-    while (p < end && sum->documents < e->limit && !cli_interrupts) {
-        const char *stop = p, *word = p;
-        size_t scored;
-        while (stop < end && (end - stop < 13 || memcmp(stop, separator, 13))) stop++;
-        while (word < stop && strchr(" \t\r\n", *word) && *word) word++;
-        if (word < stop) {
-            double nats = score_text(e, p, (size_t)(stop - p), &scored);
-            add_document(e, sum, nats, scored, (size_t)(stop - p));
-        }
-        p = stop + (stop < end ? 13 : 0);
+/* Bytes of text that the marked ids stand for; 0 when they are white space alone. */
+static size_t text_of(const eval *e, const int32_t *ids, const uint8_t *marks, size_t n) {
+    size_t i, k, size = 0, bytes = 0;
+    int words = 0;
+    for (i = 0; i < n; i++) {
+        const char *piece = onebit_tokenizer_piece(e->tokenizer, ids[i], &size);
+        if (!piece || (marks && !marks[i])) continue;
+        for (k = 0; k < size && !words; k++) words = !piece[k] || !strchr(" \t\r\n", piece[k]);
+        bytes += size;
     }
+    return words ? bytes : 0;
 }
 
-/* The same for ids; bytes are those of their pieces. */
-static void score_tokens(const eval *e, const int32_t *ids, size_t count, totals *sum) {
-    size_t i = 0, scored;
-    while (i < count && sum->documents < e->limit && !cli_interrupts) {
-        size_t from = i, bytes = 0, n = 0;
+/* Documents of a data set, which the end token parts; white space alone is none. */
+static void score_documents(const eval *e, const onebit_dataset *data, totals *sum) {
+    const uint8_t *marks = onebit_dataset_scored(data, 0);
+    size_t i, from, count = 0, scored;
+    const int32_t *ids = onebit_dataset_tokens(data, &count);
+    for (from = 0; from < count && sum->documents < e->limit && !cli_interrupts; from = i + 1) {
+        const uint8_t *mark = marks ? marks + from : NULL;
+        size_t bytes;
         double nats;
-        for (; i < count && ids[i] != e->start; i++)
-            if (onebit_tokenizer_piece(e->tokenizer, ids[i], &n)) bytes += n;
-        nats = score_ids(e, ids + from, i - from, &scored);
+        for (i = from; i < count && ids[i] != e->start; i++) {}
+        bytes = text_of(e, ids + from, mark, i - from);
+        if (!bytes) continue;
+        nats = score_ids(e, ids + from, mark, i - from, &scored);
         add_document(e, sum, nats, scored, bytes);
-        i++;
     }
 }
 
@@ -160,23 +171,17 @@ static int print_loss(const eval *e, const totals *sum) {
 }
 
 static int eval_data(const eval *e, const char *path) {
-    size_t n = strlen(path), bytes = 0, count = 0;
+    const onebit_model *model = onebit_session_model(e->session);
+    onebit_data_options options = onebit_data_options_default();
+    onebit_dataset *data = NULL;
     totals sum = {0, 0, 0, 0};
-    if (n > 7 && !strcmp(path + n - 7, ".tokens")) {
-        onebit_dataset *dataset = NULL;
-        const int32_t *ids;
-        if (onebit_dataset_open(&dataset, path, e->tokenizer, NULL) != ONEBIT_OK)
-            return cli_fail("%s (see --data)", onebit_error_text());
-        ids = onebit_dataset_tokens(dataset, &count);
-        score_tokens(e, ids, count, &sum);
-        onebit_dataset_free(dataset);
-    } else {
-        char *text = NULL;
-        if (onebit_text_load(&text, &bytes, path, 0, NULL) != ONEBIT_OK)
-            return cli_fail("%s (see --data)", onebit_error_text());
-        score_documents(e, text, bytes, &sum);
-        onebit_text_free(text, NULL);
-    }
+    options.part = ONEBIT_PART_ALL;
+    options.chat_template = onebit_model_config(model)->chat_template;
+    options.loss_on_input = cli_has(e->c, "loss-on-input");
+    if (onebit_dataset_open(&data, path, e->tokenizer, &options, NULL) != ONEBIT_OK)
+        return cli_fail("%s (see --data)", onebit_error_text());
+    score_documents(e, data, &sum);
+    onebit_dataset_free(data);
     clear_progress(e);
     if (sum.tokens < 1) return cli_fail("%s: there is nothing to score (see --data)", path);
     return print_loss(e, &sum);

@@ -237,7 +237,7 @@ static double bits_per_byte(const onebit_model *model, const char *path, const o
     double nats = 0, sum = 0, bytes = 0;
     size_t n;
     int start = onebit_tokenizer_end(tokenizer);
-    if (onebit_text_load(&text, &n, path, 0, env) != ONEBIT_OK)
+    if (onebit_text_load(&text, &n, path, 0, NULL, env) != ONEBIT_OK)
         exit(cli_fail("%s (see --val-data)", onebit_error_text()));
     if (onebit_session_create(&session, model, NULL, env) != ONEBIT_OK)
         exit(cli_fail("%s", onebit_error_text()));

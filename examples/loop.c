@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     char *loaded = NULL;
     size_t bytes = strlen(rhyme), count;
     int step;
-    if (argc > 1) check(onebit_text_load(&loaded, &bytes, argv[1], 1 << 20, NULL));
+    if (argc > 1) check(onebit_text_load(&loaded, &bytes, argv[1], 1 << 20, NULL, NULL));
     if (loaded) text = loaded;
     /* 1. text to tokens: one token per character of this text */
     check(onebit_tokenizer_train(&tokenizer, ONEBIT_TOKENIZER_CHAR, text, bytes, 0, NULL));

@@ -14,7 +14,12 @@ static const cli_row rows[] = {
     {"tokenizer", "PATH", "a tokenizer.json or its directory, vocab.json, tiktoken's ranks"},
     {"model", "FILE", "take the tokenizer out of a .1bit model"},
     {"What to do", NULL, NULL},
-    {"data-dir", "PATH", "write the text of a file or directory as .tokens to --output"},
+    {"data-dir", "PATH",
+     "write the text of a file or directory ('-' = stdin, several with commas) as .tokens to "
+     "--output"},
+    {"chat-template", "TEXT",
+     "how rows with replies are written (default: the model's, else prompt, line break, reply)"},
+    {"include-held-out", NULL, "with --data-dir: take files named valid or test too"},
     {"text", "TEXT", "print the ids of a text; '-' reads it from stdin"},
     {"decode", "IDS", "print the text of ids, such as \"1 2 3\"; '-' reads them from stdin"},
     {"jsonl", "FILE", "print the ids of each row's \"text\", one JSON array a row"},
@@ -69,6 +74,17 @@ static int write_tokenizer(const cli *c, const onebit_tokenizer *tokenizer, cons
     return 0;
 }
 
+/* The chat template in force, and which files of directories to take. */
+static onebit_data_options read_options(const cli *c, onebit_config *config) {
+    onebit_data_options options = onebit_data_options_default();
+    const char *text = cli_get(c, "chat-template");
+    if (text && onebit_field_set(ONEBIT_TABLE_MODEL, config, "chat_template", text) != ONEBIT_OK)
+        cli_usage("%s", onebit_error_text());
+    options.chat_template = config->chat_template;
+    if (cli_has(c, "include-held-out")) options.part = ONEBIT_PART_ALL;
+    return options;
+}
+
 static int train(const cli *c) {
     const char *data = need(c, "data-dir", "the text to learn from"),
                *path = need(c, "output", "the tokenizer.json to write");
@@ -77,7 +93,9 @@ static int train(const cli *c) {
     onebit_tokenizer *tokenizer = NULL;
     char *text = NULL;
     size_t bytes = 0;
-    if (onebit_text_load(&text, &bytes, data, 0, NULL) != ONEBIT_OK)
+    onebit_config config = onebit_config_default();
+    onebit_data_options options = read_options(c, &config);
+    if (onebit_text_load(&text, &bytes, data, 0, &options, NULL) != ONEBIT_OK)
         code = cli_fail("%s (see --data-dir)", onebit_error_text());
     else if (onebit_tokenizer_train(&tokenizer, kind, text, bytes, vocab_size, NULL) != ONEBIT_OK)
         code = cli_fail("%s", onebit_error_text());
@@ -89,14 +107,22 @@ static int train(const cli *c) {
 
 /* ---- with a tokenizer ---- */
 
-static int tokenize_data(const cli *c, const onebit_tokenizer *tokenizer, const char *data) {
+static int tokenize_data(const cli *c, const onebit_tokenizer *tokenizer, const char *data,
+                         const onebit_model *model) {
     const char *path = need(c, "output", "the .tokens file to write");
+    onebit_config config = model ? *onebit_model_config(model) : onebit_config_default();
+    onebit_data_options options = read_options(c, &config);
     onebit_dataset *dataset = NULL;
     const int32_t *ids;
     size_t count = 0;
     char a[32];
-    if (onebit_dataset_open(&dataset, data, tokenizer, NULL) != ONEBIT_OK)
+    if (onebit_dataset_open(&dataset, data, tokenizer, &options, NULL) != ONEBIT_OK)
         return cli_fail("%s (see --data-dir)", onebit_error_text());
+    if (!c->quiet) fputs(onebit_dataset_note(dataset), stderr);
+    if (!c->quiet && onebit_dataset_scored(dataset, 0))
+        fprintf(stderr, "note: .tokens do not tell replies from what was asked: training on %s "
+                        "learns both\n",
+                path);
     ids = onebit_dataset_tokens(dataset, &count);
     if (onebit_tokens_write(path, ids, count) != ONEBIT_OK) {
         onebit_dataset_free(dataset);
@@ -181,11 +207,12 @@ static int encode_rows(const cli *c, const onebit_tokenizer *tokenizer, const ch
     return code;
 }
 
-static int run(const cli *c, const onebit_tokenizer *tokenizer) {
+static int run(const cli *c, const onebit_tokenizer *tokenizer, const onebit_model *model) {
     if (cli_has(c, "text")) return encode(c, tokenizer, cli_get(c, "text"));
     if (cli_has(c, "decode")) return decode(c, tokenizer, cli_get(c, "decode"));
     if (cli_has(c, "jsonl")) return encode_rows(c, tokenizer, cli_get(c, "jsonl"));
-    if (cli_has(c, "data-dir")) return tokenize_data(c, tokenizer, cli_get(c, "data-dir"));
+    if (cli_has(c, "data-dir"))
+        return tokenize_data(c, tokenizer, cli_get(c, "data-dir"), model);
     cli_usage("what to do? Give --text, --decode, --jsonl, --data-dir or --train");
     return 2;
 }
@@ -201,7 +228,7 @@ int main(int argc, char **argv) {
             return cli_fail("%s (see --tokenizer)", onebit_error_text());
     } else if (cli_has(&c, "model")) model = cli_open_model(&c, NULL);
     else cli_usage("which tokenizer? Give --tokenizer FILE or --model FILE.1bit, or --train one");
-    code = run(&c, model ? onebit_model_tokenizer(model) : tokenizer);
+    code = run(&c, model ? onebit_model_tokenizer(model) : tokenizer, model);
     onebit_tokenizer_free(tokenizer);
     onebit_model_free(model);
     free(c.given);

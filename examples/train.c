@@ -9,9 +9,17 @@
 
 static const cli_row rows[] = {
     {"Data and files", NULL, NULL},
-    {"data-dir", "PATH", "text to learn: a file or a directory (.txt, .md, .jsonl, .tokens)"},
+    {"data-dir", "PATH",
+     "what to learn: a file or directory (.txt, .md, .jsonl, .json, .tokens), '-' for the standard "
+     "input, or several with commas between"},
+    {"data-weights", "LIST",
+     "how often to learn from each path, such as 3,1,1 (default: all are one corpus)"},
     {"val-data-dir", "PATH",
-     "text to validate on (default: the tail of the data, see --val-fraction)"},
+     "text to validate on (default: files of the data named valid, val, dev or eval; else its "
+     "tail, see --val-fraction)"},
+    {"include-held-out", NULL, "learn files named valid or test too"},
+    {"streaming", NULL,
+     "read text piece by piece instead of into memory: see --stream-buffer and --max-steps"},
     {"tokenizer", "FILE", "a tokenizer.json (default: one is trained on the data)"},
     {"tokenizer-kind", "KIND", "what to train: bpe, byte or char (default bpe)"},
     {"output-dir", "DIR", "where model, checkpoint, metrics and report.html go (default out)"},
@@ -213,21 +221,36 @@ static int on_progress(void *user, const onebit_progress *p) {
 
 /* ---- settings ---- */
 
-/* Bytes of text behind a path, for the automatic shape; a token of a .tokens file counts four. */
-static size_t text_bytes(const char *path, const onebit_env *env) {
-    onebit_dataset *tokens = NULL;
+enum { SAMPLE = 32 << 20 }; /* bytes of a stream that are looked at beforehand */
+
+/* The data as text, or the beginning of what is to be streamed; NULL for the standard input, which
+   is read only once. */
+static char *text_sample(const onebit_train_job *job, size_t *bytes) {
+    onebit_data_options how = onebit_data_options_default();
     char *text = NULL;
+    *bytes = 0;
+    if (!strcmp(job->data_dir, "-")) return NULL;
+    if (job->include_held_out) how.part = ONEBIT_PART_ALL;
+    if (onebit_text_load(&text, bytes, job->data_dir, job->streaming ? SAMPLE : 0, &how,
+                         job->env) != ONEBIT_OK &&
+        !job->tokenizer) /* else there may be nothing but ids */
+        exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+    return text;
+}
+
+/* Bytes of text behind a path, for the automatic shape, 0 = unknown; a token of a .tokens file
+   counts four. */
+static size_t text_bytes(const onebit_train_job *job) {
+    onebit_dataset *tokens = NULL;
+    const char *path = job->data_dir;
     size_t n = strlen(path), bytes = 0;
-    if (n > 7 && !strcmp(path + n - 7, ".tokens")) {
-        if (onebit_dataset_open(&tokens, path, NULL, env) != ONEBIT_OK)
-            exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+    if (n > 7 && !strcmp(path + n - 7, ".tokens") &&
+        onebit_dataset_open(&tokens, path, NULL, NULL, job->env) == ONEBIT_OK) {
         onebit_dataset_tokens(tokens, &bytes);
         onebit_dataset_free(tokens);
         return bytes * 4;
     }
-    if (onebit_text_load(&text, &bytes, path, 0, env) != ONEBIT_OK)
-        exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
-    onebit_text_free(text, env);
+    onebit_text_free(text_sample(job, &bytes), job->env);
     return bytes;
 }
 
@@ -262,7 +285,7 @@ static onebit_config read_shape(const cli *c, const onebit_train_job *job) {
     onebit_config config = onebit_config_default();
     const char *preset = cli_get(c, "preset"), *file = config_file(c);
     size_t bytes = job->data_dir && (!preset || !strcmp(preset, "auto"))
-                       ? text_bytes(job->data_dir, job->env)
+                       ? text_bytes(job)
                        : 0;
     int own = job->tokenizer || (job->tokenizer_kind && strcmp(job->tokenizer_kind, "bpe"));
     if (!file || preset) {
@@ -281,7 +304,10 @@ static onebit_train_job read_job(const cli *c, const onebit_env *env) {
     const char *kind = cli_get(c, "tokenizer-kind");
     job.env = env;
     job.data_dir = cli_get(c, "data-dir");
+    job.data_weights = cli_get(c, "data-weights");
     job.val_data_dir = cli_get(c, "val-data-dir");
+    job.include_held_out = cli_has(c, "include-held-out");
+    job.streaming = cli_has(c, "streaming");
     job.tokenizer = cli_get(c, "tokenizer");
     if (kind) job.tokenizer_kind = kind;
     if (cli_get(c, "output-dir")) job.output_dir = cli_get(c, "output-dir");
@@ -383,7 +409,7 @@ typedef struct plan {
     double free_memory; /* 0 = unknown */
 } plan;
 
-enum { PLAN_TOKENIZER = 32 << 20, PLAN_SAMPLE = 1 << 20 }; /* bytes of text looked at */
+enum { PLAN_SAMPLE = 1 << 20 }; /* bytes of text that are encoded to guess the tokens */
 
 /* The tokenizer that training would use; text may be NULL when it is named. */
 static void plan_tokenizer(plan *p, const onebit_train_job *job, const char *text, size_t bytes) {
@@ -409,16 +435,14 @@ static void plan_data(plan *p, const onebit_train_job *job) {
     if (n > 7 && !strcmp(job->data_dir + n - 7, ".tokens")) {
         if (!job->tokenizer) cli_usage("%s holds ids: name their --tokenizer", job->data_dir);
         plan_tokenizer(p, job, NULL, 0);
-        p->tokens = (double)text_bytes(job->data_dir, job->env) / 4;
+        p->tokens = (double)text_bytes(job) / 4;
     } else {
-        if (onebit_text_load(&text, &bytes, job->data_dir, PLAN_TOKENIZER, job->env) != ONEBIT_OK)
-            exit(cli_fail("%s (see --data-dir)", onebit_error_text()));
+        text = text_sample(job, &bytes); /* NULL: the standard input, or ids among the files */
         plan_tokenizer(p, job, text, bytes);
         sample = bytes < PLAN_SAMPLE ? bytes : PLAN_SAMPLE;
-        free(cli_encode(p->tokenizer, text, sample, 1, &ids));
+        if (text) free(cli_encode(p->tokenizer, text, sample, 1, &ids));
         onebit_text_free(text, job->env);
-        if (bytes >= PLAN_TOKENIZER) bytes = text_bytes(job->data_dir, job->env);
-        p->tokens = (double)bytes * ((double)ids / (double)sample);
+        p->tokens = sample ? (double)bytes * ((double)ids / (double)sample) : 0;
     }
     if (!job->val_data_dir) p->tokens *= 1 - job->options->val_fraction;
 }
@@ -527,8 +551,11 @@ static void plan_print(const plan *p, const onebit_train_job *job) {
            cli_count(b, p->embedding), cli_count(d, p->parameters - p->embedding));
     printf("model.1bit  %s (%.0f bytes)\n", cli_size(a, p->model_bytes), p->model_bytes);
     plan_print_memory(p, job);
-    printf("steps       %.0f of %s tokens: %.2f epochs of about %s tokens\n", p->steps,
-           cli_count(a, p->per_step), p->steps * p->per_step / p->tokens, cli_count(b, p->tokens));
+    printf("steps       %.0f of %s tokens", p->steps, cli_count(a, p->per_step));
+    if (p->tokens > 0)
+        printf(": %.2f epochs of about %s tokens", p->steps * p->per_step / p->tokens,
+               cli_count(b, p->tokens));
+    printf("\n");
     if (p->seconds > 0)
         printf("time        about %s on this machine, as busy as it is now\n",
                cli_time(a, p->seconds));
@@ -550,7 +577,7 @@ static void plan_print_json(const plan *p) {
     cli_json_int(stdout, "tokens_per_step", p->per_step);
     cli_json_int(stdout, "tokens", p->tokens);
     cli_json_int(stdout, "steps", p->steps);
-    cli_json_real(stdout, "epochs", p->steps * p->per_step / p->tokens);
+    cli_json_real(stdout, "epochs", p->tokens > 0 ? p->steps * p->per_step / p->tokens : 0);
     cli_json_real(stdout, "seconds", p->seconds > 0 ? p->seconds : NAN);
     puts("}");
 }

@@ -576,6 +576,63 @@ if [ -x "$bin/onebit-embed" ]; then
         ok "embed opens no model" sh -c "! grep -E '1bit|safetensors|json' '$tmp/err'"
     else skip "strace is missing: which files embed opens is not watched"; fi
 else skip "embed is not built"; fi
+# ---- data ----
+
+few="$small --max-steps 4"
+mkdir -p "$tmp/texts"
+cp "$tmp/text.txt" "$tmp/texts/a.txt"
+cp "$tmp/text.txt" "$tmp/texts/b.valid.txt"
+cp "$tmp/text.txt" "$tmp/texts/b.test.txt"
+gives "a directory with held-out files" 0 train --data-dir "$tmp/texts" $few --output-dir "$tmp/d1"
+ok "validation files are used and told" err_has 'files named for validation'
+ok "test files are left out and told" err_has 'b.test.txt is left out'
+gives "--include-held-out" 0 train --data-dir "$tmp/texts" --include-held-out $few --output-dir "$tmp/d1"
+ok "--include-held-out leaves nothing out" [ "$(grep -c 'left out' "$tmp/err")" -eq 0 ]
+gives "tokenize leaves them out too" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/texts" --output "$tmp/few.tokens"
+ok "it says so" err_has 'b.test.txt is left out'
+gives "tokenize --include-held-out" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/texts" --include-held-out --output "$tmp/all.tokens"
+ok "all is three times as much" [ "$(wc -c <"$tmp/all.tokens")" -gt $((2 * $(wc -c <"$tmp/few.tokens"))) ]
+gives "weights" 0 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3,1 $few --output-dir "$tmp/d1"
+gives "weights that do not fit" 1 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3 $few --output-dir "$tmp/d1"
+ok "the flag is named" err_has '--data-weights'
+i=0
+while [ $i -lt 60 ]; do
+    printf '{"input": "hello %d", "output": "welcome to the light"}\n' $i
+    i=$((i + 1))
+done >"$tmp/talk.jsonl"
+gives "rows with replies" 0 train --data-dir "$tmp/talk.jsonl" $few --output-dir "$tmp/d2"
+ok "the template is told" err_has '{prompt}'
+gives "eval of rows" 0 eval --model "$tmp/d2/model.1bit" --data "$tmp/talk.jsonl" --json
+ok "eval scores the replies" out_has '"bytes": 1200,'
+gives "eval --loss-on-input" 0 eval --model "$tmp/d2/model.1bit" --data "$tmp/talk.jsonl" --json --loss-on-input
+ok "eval scores all then" out_has '"bytes": 1730,'
+gives "tokenize rows" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/talk.jsonl" --output "$tmp/talk.tokens"
+ok "it tells that the marks are lost" err_has 'learns both'
+gives "tokenize --chat-template" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/talk.jsonl" --chat-template "$template" --output "$tmp/talk2.tokens"
+ok "the template makes it longer" [ "$(wc -c <"$tmp/talk2.tokens")" -gt "$(wc -c <"$tmp/talk.tokens")" ]
+gives "a template without a reply" 1 train --data-dir "$tmp/talk.jsonl" --chat-template hello $few --output-dir "$tmp/d2"
+ok "the flag is named" err_has '--chat-template'
+printf '{"text": "a"}\n{"txt": "b"}\n' >"$tmp/bad.jsonl"
+gives "a row that fits no form" 1 train --data-dir "$tmp/bad.jsonl" $few --output-dir "$tmp/d2"
+ok "file, line and flag are named" err_has 'bad.jsonl:2:1: a row needs .*--data-dir'
+ln -s /dev/null "$tmp/null.txt"
+gives "a file that is none" 1 train --data-dir "$tmp/null.txt" $few --output-dir "$tmp/d2"
+ok "file and flag are named" err_has 'null.txt.*--data-dir'
+gives "an empty directory" 1 train --data-dir "$tmp/d2" $few --output-dir "$tmp/d3"
+ok "it holds no text" err_has 'holds no text'
+train_input() { "$bin/onebit-train" --data-dir - $few --output-dir "$tmp/d4" "$@" >"$tmp/out" 2>"$tmp/err"; }
+ok "text from the standard input" train_input <"$tmp/text.txt"
+"$bin/onebit-train" --data-dir "$tmp/text.txt" $few --output-dir "$tmp/d5" --preset tiny -q
+"$bin/onebit-train" --data-dir - $few --output-dir "$tmp/d4" --preset tiny -q <"$tmp/text.txt"
+ok "it gives the same model as the file" cmp -s "$tmp/d4/model.1bit" "$tmp/d5/model.1bit"
+ok "a stream of the standard input needs a tokenizer" [ "$(train_input --streaming <"$tmp/text.txt"; echo $?)" -eq 1 ]
+"$bin/onebit-tokenize" --train --tokenizer-kind byte --data-dir "$tmp/text.txt" --output "$tmp/byte.json" -q
+ok "a stream of the standard input" train_input --streaming --tokenizer "$tmp/byte.json" --max-steps 9999 <"$tmp/text.txt"
+ok "it ends with the input" err_has 'trained [0-9][0-9] steps'
+ok "the model is there" [ -s "$tmp/d4/model.1bit" ]
+ok "it cannot be resumed" [ "$(train_input --streaming --resume <"$tmp/text.txt"; echo $?)" -eq 1 ]
+ok "it says why" err_has 'cannot be read again'
+ok "streamed files" train_input --data-dir "$tmp/texts" --streaming --stream-buffer 1024 --max-epochs 2 --max-steps 0
 
 # ---- the learning examples ----
 

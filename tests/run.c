@@ -19,6 +19,7 @@ static const char *const test_needs_data[] = {
     "tokenizer: Llama 3's ids on the vectors",
     "tokenizer: Llama 2's ids on the vectors",
     "tokenizer: other files of one model make the same tokenizer",
+    "dataset: real rows of questions and replies",
     NULL,
 };
 

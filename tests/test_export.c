@@ -110,7 +110,7 @@ static const char *export_path(const char *name) {
 /* What a run leaves: model.safetensors, config.json, tokenizer.json, checkpoint, model.1bit. */
 static int export_leave(model_rig *r) {
     static const char *const metadata[] = {"format", "pt", NULL};
-    onebit_position position = {1, 0, 0};
+    onebit_position position = onebit_dataset_tell(NULL);
     onebit_env env = ob_env_or_default(NULL);
     return CHECK_OK(ob_trainer_write(r->trainer, export_path("model.safetensors"), 0, metadata)) &&
            CHECK_OK(ob_leave_object(&env, export_dir, "config.json", ob_write_config,

@@ -134,11 +134,15 @@ static const char *flow_path(const char *name) {
 /* Counts progress by kind; stops the run at a step when asked to. */
 typedef struct flow_watch {
     int count[256], stop_at;
+    char notes[2048]; /* of the start and of warnings */
 } flow_watch;
 
 static int flow_progress(void *user, const onebit_progress *p) {
     flow_watch *w = (flow_watch *)user;
+    size_t n = strlen(w->notes);
     w->count[p->kind & 255]++;
+    if (p->kind == 'b' || p->kind == 'w')
+        snprintf(w->notes + n, sizeof w->notes - n, "%s\n", p->note);
     return w->stop_at > 0 && p->kind == 's' && p->step.step >= w->stop_at;
 }
 
@@ -228,11 +232,11 @@ static size_t flow_windows(const onebit_train_options *o, const onebit_tokenizer
                            uint64_t epochs) {
     onebit_dataset *data = NULL;
     size_t offset, windows, sum = 0;
-    if (!CHECK_OK(onebit_dataset_open(&data, flow_path("short.txt"), words, NULL))) return 0;
+    if (!CHECK_OK(onebit_dataset_open(&data, flow_path("short.txt"), words, NULL, NULL))) return 0;
     CHECK_OK(onebit_dataset_split(data, o->val_fraction));
-    data->at.seed = (uint64_t)o->seed;
-    for (data->at.epoch = 0; data->at.epoch < epochs; data->at.epoch++) {
-        ob_epoch_cut(data, (size_t)T, &offset, &windows);
+    data->seed = (uint64_t)o->seed;
+    for (data->source->at.epoch = 0; data->source->at.epoch < epochs; data->source->at.epoch++) {
+        ob_epoch_cut(data, data->source, (size_t)T, &offset, &windows);
         sum += windows;
     }
     onebit_dataset_free(data);
@@ -287,6 +291,140 @@ static void flow_test_epochs(void) {
     flow_check_epochs(1, 7, 0);
     flow_check_epochs(1, 5000, 0);
     flow_check_epochs(1, 0, 4);
+}
+
+/* ---- Data ---- */
+
+/* Stops a run at its ninth update, resumes it, and compares with the run that went through. */
+static void flow_check_data(onebit_train_job job, flow_watch *w, const char *name) {
+    char whole[300], halves[300], a[512], b[512];
+    snprintf(whole, sizeof whole, "%s/%s-whole", flow_dir, name);
+    snprintf(halves, sizeof halves, "%s/%s-halves", flow_dir, name);
+    memset(w, 0, sizeof *w);
+    job.output_dir = whole;
+    CHECK_OK(onebit_train(&job, NULL));
+    w->stop_at = 9;
+    job.output_dir = halves;
+    CHECK(onebit_train(&job, NULL) == ONEBIT_CANCELLED);
+    w->stop_at = 0, job.resume = halves;
+    CHECK_OK(onebit_train(&job, NULL));
+    snprintf(a, sizeof a, "%s/checkpoint.safetensors", whole);
+    snprintf(b, sizeof b, "%s/checkpoint.safetensors", halves);
+    CHECK(flow_same_file(a, b));
+}
+
+static void flow_write(const char *name, const char *text, size_t n) {
+    CHECK_OK(ob_file_write(flow_path(name), text, n));
+}
+
+static void flow_test_data(void) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    onebit_train_result replies, all;
+    flow_watch w;
+    char dir[300], paths[900], file[512], rows[8000];
+    size_t bytes, n = 0, i;
+    char *text = flow_text(&bytes);
+    for (i = 0; i < 120; i++)
+        n += (size_t)sprintf(rows + n, "{\"input\":\"how many %d\",\"output\":\"so many\"}\n",
+                             (int)i * 7919 % 1000);
+    test_case("flow: files that are named for validation become it, and test files are left out");
+    CHECK_OK(ob_make_directory(flow_path("texts")));
+    flow_write("texts/a.train.txt", text, 20000);
+    flow_write("texts/a.valid.txt", text + 20000, 3000);
+    flow_write("texts/a.test.txt", text + 23000, 3000);
+    snprintf(dir, sizeof dir, "%s", flow_path("texts"));
+    snprintf(file, sizeof file, "%s", flow_path("out"));
+    flow_job(&job, &c, &o, &w, file);
+    job.data_dir = dir, job.tokenizer_kind = "byte", o.max_steps = 12;
+    CHECK_OK(onebit_train(&job, &all));
+    CHECK(strstr(w.notes, "a.test.txt is left out") && strstr(w.notes, "0.02 M training"));
+    CHECK(strstr(w.notes, "files named for validation") && w.count['w'] == 1);
+    memset(&w, 0, sizeof w);
+    job.include_held_out = 1;
+    CHECK_OK(onebit_train(&job, NULL));
+    CHECK(strstr(w.notes, "0.02 M training") && w.count['w'] == 0 && !strstr(w.notes, "named"));
+
+    test_case("flow: only replies are learnt, unless loss_on_input asks for more");
+    flow_write("rows.jsonl", rows, n);
+    snprintf(dir, sizeof dir, "%s", flow_path("rows.jsonl"));
+    flow_job(&job, &c, &o, &w, file);
+    job.data_dir = dir, job.tokenizer_kind = "byte", c.vocab_size = 0, o.max_steps = 60;
+    CHECK_OK(onebit_train(&job, &replies));
+    CHECK(strstr(w.notes, "{prompt}\n{reply}"));
+    o.loss_on_input = 1;
+    CHECK_OK(onebit_train(&job, &all));
+    CHECK(replies.val_loss > 0 && replies.val_loss < 0.7 * all.val_loss);
+    CHECK(replies.bits_per_byte > 0 && replies.bits_per_byte < all.bits_per_byte);
+    o.loss_on_input = 0;
+    flow_check_data(job, &w, "rows");
+    c.chat_template[0] = 0;
+    CHECK_OK(onebit_checkpoint_settings(&c, NULL, flow_path("rows-halves"), NULL));
+    CHECK(!strcmp(c.chat_template, "{prompt}\n{reply}"));
+
+    test_case("flow: mixtures and streams resume bit for bit, and passes are counted");
+    snprintf(paths, sizeof paths, "%s,%s/a.train.txt", dir, flow_path("texts"));
+    flow_job(&job, &c, &o, &w, file);
+    job.data_dir = paths, job.data_weights = "1,3", job.tokenizer_kind = "byte", c.vocab_size = 0;
+    flow_check_data(job, &w, "mixed");
+    job.streaming = 1, o.stream_buffer = 4096;
+    flow_check_data(job, &w, "streams");
+    CHECK(strstr(w.notes, "--val-data-dir") && strstr(w.notes, "streamed data"));
+    job.data_dir = dir, job.data_weights = NULL, o.max_epochs = 2, o.max_steps = 0;
+    o.eval_every = 0;
+    CHECK_OK(onebit_train(&job, &all));
+    job.streaming = 0, o.val_fraction = 0;
+    CHECK_OK(onebit_train(&job, &replies));
+    CHECK(all.steps == 40 && all.val_loss == 0); /* a stream counts tokens, memory windows */
+    CHECK(replies.steps <= 40 && replies.steps >= 38);
+
+    test_case("flow: ids without their tokenizer, and data that is not there, are errors");
+    {
+        const int32_t ids[3] = {1, 2, 3};
+        CHECK_OK(onebit_tokens_write(flow_path("texts/x.tokens"), ids, 3));
+    }
+    snprintf(dir, sizeof dir, "%s", flow_path("texts"));
+    flow_job(&job, &c, &o, &w, file);
+    job.data_dir = dir;
+    CHECK_FAILS(onebit_train(&job, NULL), ONEBIT_USAGE, "x.tokens holds ids: name their --token");
+    snprintf(dir, sizeof dir, "%s", flow_path("absent"));
+    CHECK_FAILS(onebit_train(&job, NULL), ONEBIT_IO, "absent does not exist (see --data-dir)");
+    free(text);
+}
+
+/* Windows of which nothing is scored. */
+static void flow_test_unscored(void) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    flow_watch w;
+    onebit_trainer *t = NULL;
+    onebit_step_report step;
+    int32_t in[4 * 32], none[4 * 32], some[4 * 32];
+    double loss = 7, other = 7;
+    size_t scored = 0, i;
+    test_case("flow: a batch without anything to learn gives no loss and no harm");
+    flow_job(&job, &c, &o, &w, NULL);
+    for (i = 0; i < 128; i++) in[i] = (int32_t)(i % 50), none[i] = -1, some[i] = i < 3 ? 9 : -1;
+    CHECK_OK(onebit_trainer_create(&t, &c, &o, NULL));
+    if (!t) return;
+    CHECK_OK(onebit_trainer_accumulate(t, in, none, &loss));
+    CHECK(loss == 0);
+    CHECK_OK(onebit_trainer_update(t, &step));
+    CHECK(step.loss == 0 && step.grad_norm == 0);
+    CHECK_OK(onebit_trainer_accumulate(t, in, some, &loss));
+    CHECK_OK(onebit_trainer_update(t, &step));
+    CHECK(loss > 1 && loss < 20 && step.grad_norm > 0);
+    test_case("flow: validation means over what is scored alone");
+    CHECK_OK(ob_trainer_score(t, in, some, 128, 0, &loss, &scored));
+    CHECK_OK(onebit_trainer_evaluate(t, in, some, 1, 32, &other));
+    CHECK(scored == 3 && fabs(loss - other) < 1e-12);
+    some[127] = 4; /* the windows that are asked for score nothing: it goes on until one does */
+    CHECK_OK(ob_trainer_score(t, in, some + 3, 125, 1, &loss, &scored));
+    CHECK(scored == 1);
+    CHECK_FAILS(ob_trainer_score(t, in, none, 128, 0, &loss, &scored), ONEBIT_USAGE, "none of");
+    onebit_trainer_free(t);
 }
 
 typedef struct flow_catch {
@@ -541,6 +679,8 @@ static void test_flow(void) {
     flow_test_image();
     flow_test_train();
     flow_test_epochs();
+    flow_test_data();
+    flow_test_unscored();
     flow_test_generate();
     flow_test_kill();
     flow_test_kept();

@@ -115,10 +115,11 @@ typedef struct hostile_files {
 static int hostile_make(hostile_files *f) {
     onebit_tokenizer *words = NULL;
     onebit_trainer *t = NULL;
-    onebit_position p = {1, 2, 3};
+    onebit_position p = onebit_dataset_tell(NULL);
     const char *path = hostile_path("make.safetensors");
     int ok;
     memset(f, 0, sizeof *f);
+    p.seed = 1, p.epoch = 2, p.index = 3;
     ok = CHECK_OK(hostile_model(&t, &words, NULL)) &&
          CHECK_OK(onebit_trainer_save(t, words, p, path));
     if (ok) {
@@ -194,7 +195,7 @@ static onebit_status hostile_read_tokens(const uint8_t *data, size_t n, const on
     int32_t a[4], b[4];
     size_t count;
     hostile_put(path, data, n);
-    status = onebit_dataset_open(&d, path, NULL, env);
+    status = onebit_dataset_open(&d, path, NULL, NULL, env);
     CHECK((status == ONEBIT_OK) == (d != NULL));
     if (d) {
         CHECK(onebit_dataset_tokens(d, &count) && count > 0 && count <= n / 4);
@@ -401,7 +402,7 @@ static void hostile_test_bombs(void) {
         memcpy(file + 8, text, n);
         CHECK(hostile_read(hostile_read_checkpoint, file, n + 8, 0) == ONEBIT_FORMAT);
         hostile_put(hostile_path("bomb.jsonl"), text, n);
-        CHECK(onebit_dataset_open(&d, hostile_path("bomb.jsonl"), fuzz_trained(0), NULL) ==
+        CHECK(onebit_dataset_open(&d, hostile_path("bomb.jsonl"), fuzz_trained(0), NULL, NULL) ==
               ONEBIT_FORMAT);
         remove(hostile_path("bomb.jsonl"));
         free(file);
@@ -488,7 +489,7 @@ static void hostile_test_export(void) {
     onebit_tokenizer *words = NULL, *read = NULL;
     onebit_train_options o = onebit_train_options_default();
     onebit_config c;
-    onebit_position p = {1, 0, 0};
+    onebit_position p = onebit_dataset_tell(NULL);
     int32_t ids[9] = {0, 1, 2, 3, 4, 0, 1, 2, 3};
     double one = 0, two = 0;
     uint8_t *a, *b;
@@ -583,7 +584,7 @@ static void hostile_starve(const char *name, hostile_work work, void (*check)(vo
 static onebit_status hostile_work_checkpoint(const onebit_env *env) {
     onebit_trainer *t = NULL, *u = NULL;
     onebit_tokenizer *words = NULL, *read = NULL;
-    onebit_position p = {1, 0, 0};
+    onebit_position p = onebit_dataset_tell(NULL);
     int32_t ids[9] = {0, 1, 2, 3, 4, 0, 1, 2, 3};
     const char *path = hostile_path("starve.safetensors");
     onebit_status s = hostile_model(&t, &words, env);
@@ -633,10 +634,10 @@ static onebit_status hostile_work_text(const onebit_env *env) {
     size_t n;
     onebit_dataset *d = NULL;
     onebit_tokenizer *words = NULL;
-    onebit_status s = onebit_text_load(&text, &n, hostile_path("text"), 0, env);
+    onebit_status s = onebit_text_load(&text, &n, hostile_path("text"), 0, NULL, env);
     if (s == ONEBIT_OK)
         s = onebit_tokenizer_train(&words, ONEBIT_TOKENIZER_BPE, text, n, 270, env);
-    if (s == ONEBIT_OK) s = onebit_dataset_open(&d, hostile_path("text"), words, env);
+    if (s == ONEBIT_OK) s = onebit_dataset_open(&d, hostile_path("text"), words, NULL, env);
     onebit_text_free(text, env);
     onebit_dataset_free(d);
     onebit_tokenizer_free(words);
@@ -850,20 +851,25 @@ static void hostile_misuse_tokenizer(void) {
 
 static void hostile_misuse_dataset(void) {
     static const int32_t ids[4] = {1, 2, 3, 4}, bad[2] = {1, -2};
-    onebit_position far = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    onebit_position far;
     onebit_dataset *d = NULL;
     int32_t a[4], b[4];
     char *text = NULL;
     size_t n = 9;
     test_case("hostile: dataset with wrong arguments");
-    CHECK(onebit_text_load(NULL, &n, "x.txt", 0, NULL) == ONEBIT_USAGE);
-    CHECK(onebit_text_load(&text, NULL, "x.txt", 0, NULL) == ONEBIT_USAGE);
-    CHECK(onebit_text_load(&text, &n, NULL, 0, NULL) == ONEBIT_USAGE);
-    CHECK(onebit_text_load(&text, &n, "", 0, NULL) == ONEBIT_IO && !text && !n);
+    memset(&far, 0xFF, sizeof far);
+    CHECK(onebit_data_options_default().stream_buffer == 0);
+    CHECK(onebit_turn_parse(NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_dataset_scored(NULL, 0) == NULL);
+    CHECK(onebit_dataset_note(NULL) != NULL && !*onebit_dataset_note(NULL));
+    CHECK(onebit_text_load(NULL, &n, "x.txt", 0, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_text_load(&text, NULL, "x.txt", 0, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_text_load(&text, &n, NULL, 0, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_text_load(&text, &n, "", 0, NULL, NULL) == ONEBIT_IO && !text && !n);
     onebit_text_free(NULL, NULL);
-    CHECK(onebit_dataset_open(NULL, "x.txt", NULL, NULL) == ONEBIT_USAGE);
-    CHECK(onebit_dataset_open(&d, NULL, NULL, NULL) == ONEBIT_USAGE);
-    CHECK(onebit_dataset_open(&d, "no/such.tokens", NULL, NULL) == ONEBIT_IO);
+    CHECK(onebit_dataset_open(NULL, "x.txt", NULL, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_dataset_open(&d, NULL, NULL, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_dataset_open(&d, "no/such.tokens", NULL, NULL, NULL) == ONEBIT_IO);
     CHECK(onebit_dataset_create(NULL, ids, 4, NULL) == ONEBIT_USAGE);
     CHECK(onebit_dataset_create(&d, NULL, 4, NULL) == ONEBIT_USAGE);
     CHECK(onebit_dataset_create(&d, ids, 0, NULL) == ONEBIT_USAGE);
@@ -979,7 +985,7 @@ static void hostile_misuse_trainer(const hostile_files *f) {
     onebit_trainer *t = NULL, *u = NULL;
     onebit_parameter p;
     onebit_code_report codes;
-    onebit_position at = {0, 0, 0};
+    onebit_position at = onebit_dataset_tell(NULL);
     double loss;
     test_case("hostile: trainer with wrong arguments");
     CHECK(onebit_trainer_create(NULL, NULL, NULL, NULL) == ONEBIT_USAGE);

@@ -1088,11 +1088,13 @@ static int model_same_config(const onebit_config *one, const onebit_config *two)
 static void model_check_resume(const char *settings, const char *training) {
     static const char *const path = "test_model_checkpoint.tmp";
     model_rig one, two;
-    onebit_position there = {5, 6, 7}, back = {0, 0, 0};
+    onebit_position there = onebit_dataset_tell(NULL), back = there;
     onebit_step_report a, b;
     size_t a_size = 0, b_size = 1;
     void *image, *other;
     int step;
+    there.seed = 5, there.epoch = 6, there.index = 7;
+    there.place[ONEBIT_MAX_SOURCES - 1].fill = UINT64_MAX;
     if (model_open(&one, settings, training, 2, 16, NULL) &
         model_open(&two, settings, training, 2, 16, NULL)) {
         for (step = 0; step < 6; step++) {
@@ -1109,7 +1111,7 @@ static void model_check_resume(const char *settings, const char *training) {
                 if (!CHECK_OK(
                         onebit_trainer_load(&two.trainer, &two.tokenizer, &back, path, NULL, NULL)))
                     break;
-                CHECK(back.seed == 5 && back.epoch == 6 && back.index == 7);
+                CHECK(memcmp(&back, &there, sizeof back) == 0);
                 CHECK(onebit_trainer_steps(two.trainer) == 3);
                 CHECK(model_same_config(onebit_trainer_config(two.trainer), &one.config));
             }
@@ -1711,6 +1713,8 @@ static const model_setting model_trainings[] = {
     {'-', "gradient_checkpointing_segments", "1", "", ""}, /* see model_test_segments */
     {'+', "seed", "2", "", ""},
     {'-', "val_fraction", "0.1", "", ""},
+    {'-', "loss_on_input", "1", "", ""},
+    {'-', "stream_buffer", "1024", "", ""},
     {'-', "eval_every", "5", "", ""},
     {'-', "eval_batches", "5", "", ""},
     {'-', "save_every", "5", "", ""},
@@ -1820,7 +1824,7 @@ static onebit_status model_life(const onebit_env *env, const void *image, size_t
     onebit_tokenizer *tokenizer = NULL, *read = NULL;
     onebit_model *model = NULL;
     onebit_session *session = NULL;
-    onebit_position position = {1, 0, 0};
+    onebit_position position = onebit_dataset_tell(NULL);
     int32_t ids[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7};
     const char *text = "abcdefghijklmnopqrstuvwxyzAB";
     char *copy = (char *)malloc(bytes + 1), *packed;

@@ -340,7 +340,7 @@ static int fuzz_checkpoint(const uint8_t *data, size_t n) {
     onebit_env env = fuzz_env(&memory);
     onebit_trainer *t = NULL;
     onebit_tokenizer *words = NULL;
-    onebit_position p = {0, 0, 0};
+    onebit_position p = onebit_dataset_tell(NULL);
     const char *path;
     int accepted = 0;
     if (!fuzz_safetensors(data, n)) return 0;
@@ -389,10 +389,10 @@ static int fuzz_tokens(const uint8_t *data, size_t n) {
     onebit_env env = fuzz_env(&memory);
     onebit_dataset *d = NULL;
     const char *path = fuzz_file(data, n, ".tokens");
-    int accepted = onebit_dataset_open(&d, path, NULL, &env) == ONEBIT_OK;
+    int accepted = onebit_dataset_open(&d, path, NULL, NULL, &env) == ONEBIT_OK;
     if (d) fuzz_dataset(d, n > 12 ? data[12] : 0);
     onebit_dataset_free(d);
-    if (onebit_dataset_open(&d, path, fuzz_trained(0), &env) == ONEBIT_OK)
+    if (onebit_dataset_open(&d, path, fuzz_trained(0), NULL, &env) == ONEBIT_OK)
         fuzz_dataset(d, n > 16 ? ob_get64(data + n - 8) : 0);
     onebit_dataset_free(d);
     remove(path);
@@ -412,10 +412,10 @@ static int fuzz_text(const uint8_t *data, size_t n) {
     if (n < 2) return 0;
     limit = data[1] < 128 ? data[1] : 0;
     path = fuzz_file(data + 2, n - 2, data[0] == 'j' ? ".jsonl" : ".txt");
-    accepted = onebit_text_load(&text, &bytes, path, limit, &env) == ONEBIT_OK;
+    accepted = onebit_text_load(&text, &bytes, path, limit, NULL, &env) == ONEBIT_OK;
     if (accepted) FUZZ_PROMISE(bytes > 0 && text[bytes] == 0 && (!limit || bytes <= limit));
     onebit_text_free(text, &env);
-    if (onebit_dataset_open(&d, path, fuzz_trained(n % 3), &env) == ONEBIT_OK)
+    if (onebit_dataset_open(&d, path, fuzz_trained(n % 3), NULL, &env) == ONEBIT_OK)
         fuzz_dataset(d, data[1]);
     onebit_dataset_free(d);
     remove(path);

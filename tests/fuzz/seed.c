@@ -138,7 +138,7 @@ static void seed_model(const char *name, const char *const *settings, int checkp
     onebit_train_options o = onebit_train_options_default();
     onebit_tokenizer *words = NULL;
     onebit_trainer *t = NULL;
-    onebit_position p = {1, 2, 3};
+    onebit_position p = onebit_dataset_tell(NULL);
     int32_t ids[9] = {0, 1, 2, 3, 4, 0, 1, 2, 3};
     uint8_t image[40000];
     char path[600];
