@@ -277,6 +277,7 @@ observe() {
     model) cksum <"$1/model.1bit" ;;
     metrics) rows "$1" ;;
     files) ls "$1" ;;
+    samples) cat "$1/samples.csv" ;;
     notes) grep -v 'tok/s' "$1.err" ;;
     esac
 }
@@ -288,6 +289,11 @@ short() {
         >/dev/null 2>"$directory.err" </dev/null
 }
 head -c 3000 "$tmp/text.txt" >"$tmp/val.txt"
+i=0
+while [ $i -lt 60 ]; do
+    printf '{"input": "hello %d", "output": "welcome to the light"}\n' $i
+    i=$((i + 1))
+done >"$tmp/talk.jsonl"
 sed 's/"silu"/"relu"/' "$tmp/shape.json" >"$tmp/relu.json"
 # flag, its value, what must change, flags that both runs have
 cat >"$tmp/table" <<END
@@ -371,6 +377,14 @@ layer-bit-map|binary|model|
 embedding|f32|model|
 lm-head|f16|model|--tie-word-embeddings false
 data-dir|$tmp/val.txt|model|
+weight-scale|absmedian|model|
+use-f16-scale|true|model|
+scale-group|32|model|
+report|false|files|
+sample-every|2|samples|
+data-weights|1,9|model|--data-dir $tmp/text.txt,$tmp/val.txt
+stream-buffer|1024|model|--streaming --seq-len 32
+loss-on-input|true|model|--data-dir $tmp/talk.jsonl
 END
 last=none
 while IFS='|' read -r flag value what both; do
@@ -384,7 +398,7 @@ while IFS='|' read -r flag value what both; do
     else fail "--$flag $value changes nothing in: $what"; fi
 done <"$tmp/table"
 # What is tested above, or shows in no file.
-elsewhere=" output-dir resume model-config write-config dry-run threads isa json quiet no-color help help-all version "
+elsewhere=" output-dir resume streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
 for flag in $("$bin/onebit-train" --help-all | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
     case $elsewhere in *" $flag "*) continue ;; esac
     ok "--$flag has a row in the table" grep -q "^$flag|" "$tmp/table"
@@ -595,11 +609,6 @@ ok "all is three times as much" [ "$(wc -c <"$tmp/all.tokens")" -gt $((2 * $(wc 
 gives "weights" 0 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3,1 $few --output-dir "$tmp/d1"
 gives "weights that do not fit" 1 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3 $few --output-dir "$tmp/d1"
 ok "the flag is named" err_has '--data-weights'
-i=0
-while [ $i -lt 60 ]; do
-    printf '{"input": "hello %d", "output": "welcome to the light"}\n' $i
-    i=$((i + 1))
-done >"$tmp/talk.jsonl"
 gives "rows with replies" 0 train --data-dir "$tmp/talk.jsonl" $few --output-dir "$tmp/d2"
 ok "the template is told" err_has '{prompt}'
 gives "eval of rows" 0 eval --model "$tmp/d2/model.1bit" --data "$tmp/talk.jsonl" --json
