@@ -16759,7 +16759,7 @@ static ob_figures ob_run_figures(const ob_run_state *r) {
     }
     if (r->trainer) f.steps = onebit_trainer_steps(r->trainer); /* the last row may be older */
     if (r->train_loss > 0) f.train_loss = r->train_loss;
-    f.epochs = r->tokens ? f.tokens / (double)r->tokens : 0.0;
+    f.epochs = r->tokens > 0 ? f.tokens / r->tokens : 0.0;
     f.parameters = (double)onebit_config_parameters(&r->config);
     f.model_bytes = (double)r->model_bytes;
     return f;
