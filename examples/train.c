@@ -439,7 +439,7 @@ static void plan_data(plan *p, const onebit_train_job *job) {
     } else {
         text = text_sample(job, &bytes); /* NULL: the standard input, or ids among the files */
         plan_tokenizer(p, job, text, bytes);
-        sample = bytes < PLAN_SAMPLE ? bytes : PLAN_SAMPLE;
+        sample = bytes < (size_t)PLAN_SAMPLE ? bytes : (size_t)PLAN_SAMPLE;
         if (text) free(cli_encode(p->tokenizer, text, sample, 1, &ids));
         onebit_text_free(text, job->env);
         p->tokens = sample ? (double)bytes * ((double)ids / (double)sample) : 0;
