@@ -138,16 +138,19 @@ static void view_clear(view *v) {
     v->drawn = 0;
 }
 
-/* "step 120/2000  loss 2.345  val 2.401  12.3k tok/s  1m20s left". */
+/* "step 120/2000  loss 2.345  val 2.401  12.3k tok/s  1m20s left"; the objective only where label
+   smoothing sets it apart from the loss. A line that is redrawn must not wrap. */
 static void view_step(view *v, const onebit_progress *p) {
-    char line[160], total[16] = "", val[32] = "", speed[32], time[32];
+    char line[160], total[16] = "", goal[32] = "", val[32] = "", speed[32], time[32];
     int done = p->step.step - v->first_step, width;
     if (p->max_steps) snprintf(total, sizeof total, "/%d", p->max_steps);
     if (v->val_loss > 0) snprintf(val, sizeof val, "  val %.3f", v->val_loss);
+    if (p->step.objective != p->step.loss)
+        snprintf(goal, sizeof goal, "  objective %.3f", p->step.objective);
     cli_count(speed, p->tokens_per_second);
-    width = snprintf(line, sizeof line, "step %d%s  loss %.3f%s  %s tok/s", p->step.step, total,
-                     p->step.loss, val, speed);
-    if (p->max_steps && done > 0) {
+    width = snprintf(line, sizeof line, "step %d%s  loss %.3f%s%s  %s tok/s", p->step.step, total,
+                     p->step.loss, goal, val, speed);
+    if (p->max_steps && done > 0 && (!v->drawn || width + 14 <= COLUMNS)) {
         cli_time(time, (p->seconds - v->first_seconds) / done * (p->max_steps - p->step.step));
         width += snprintf(line + width, 40, "  %s left", time);
     }
