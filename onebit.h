@@ -16765,8 +16765,9 @@ static ob_figures ob_run_figures(const ob_run_state *r) {
     memset(&f, 0, sizeof f);
     for (i = 0; i < r->metric_count; i++) {
         const ob_metric *m = r->metrics + i;
-        f.steps = m->step, f.tokens = m->tokens, f.train_loss = m->loss;
+        f.steps = m->step, f.tokens = m->tokens;
         f.speed = m->speed, f.seconds = m->seconds;
+        if (ob_is_number(m->loss)) f.train_loss = m->loss;
         if (!ob_is_number(m->val_loss)) continue;
         f.val_loss = m->val_loss;
         f.bits_per_byte = ob_is_number(m->bits_per_byte) ? m->bits_per_byte : 0.0;
@@ -17226,7 +17227,7 @@ static onebit_status ob_run_update(ob_run_state *r, onebit_step_report *step) {
 /* One row of the metrics. */
 static onebit_status ob_run_log(ob_run_state *r, const onebit_step_report *step, int evaluated) {
     ob_metric m;
-    m.step = step->step, m.tokens = step->tokens_seen, m.loss = step->loss;
+    m.step = step->step, m.tokens = step->tokens_seen, m.loss = step->loss > 0 ? step->loss : NAN;
     m.val_loss = evaluated ? r->val_loss : NAN;
     m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
     m.lr = step->lr, m.grad_norm = step->grad_norm, m.speed = r->speed;
@@ -17255,9 +17256,9 @@ static onebit_status ob_run_due(ob_run_state *r, const onebit_step_report *step)
 }
 
 /* Follows an update. Training loss and objective are running means over about 20 updates, because a
-   single batch is noise. */
+   single batch is noise; a loss of 0 is that of batches without a reply, and says nothing. */
 static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *step) {
-    double old = r->train_loss > 0 ? 0.95 : 0.0;
+    double old = !(step->loss > 0) ? 1.0 : r->train_loss > 0 ? 0.95 : 0.0;
     r->train_loss = old * r->train_loss + (1.0 - old) * step->loss;
     r->objective = old * r->objective + (1.0 - old) * step->objective;
     ob_run_clock(r, step);
@@ -17289,7 +17290,8 @@ static onebit_status ob_run_loop(ob_run_state *r) {
         if (status == ONEBIT_LIMIT && ob_dataset_streams(r->data, 1))
             return ob_run_input_end(r, &step);
         OB_TRY(status);
-        if (r->options.overfit_one_batch && step.loss < OB_LEARNT) r->ended = step.step;
+        if (r->options.overfit_one_batch && step.loss > 0 && step.loss < OB_LEARNT)
+            r->ended = step.step;
         OB_TRY(ob_run_after(r, &step));
         if (ob_tell(r, 's', &step, "")) {
             if (step.step < ob_run_end(r)) OB_TRY(ob_run_checkpoint(r, &step));
