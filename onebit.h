@@ -16066,7 +16066,7 @@ static void ob_report_twin(ob_buffer *out, const ob_report *r) {
     if (!r->twin_curves.n) return;
     ob_buffer_text(out, "<h2>Beside its float32 twin</h2>\n<p class=\"soft\">The same shape, data, "
                         "seed and settings; only the matrices of the blocks are float32.");
-    if (b->steps < a->steps) ob_buffer_format(out, " The twin is at step %.0f.", b->steps);
+    if (b->steps < a->steps) ob_buffer_format(out, " The twin has come to step %.0f.", b->steps);
     ob_buffer_format(out,
                      "</p>\n<div class=\"wide\"><table><thead><tr><th></th><th>%s</th>"
                      "<th>float32</th><th>difference</th></tr></thead>\n<tbody>\n",

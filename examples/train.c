@@ -141,7 +141,8 @@ static void view_clear(view *v) {
 /* "step 120/2000  loss 2.345  val 2.401  12.3k tok/s  1m20s left"; the objective only where label
    smoothing sets it apart from the loss. A line that is redrawn must not wrap. */
 static void view_step(view *v, const onebit_progress *p) {
-    char line[160], total[16] = "", loss[32] = "none", goal[32] = "", val[32] = "", speed[32], time[32];
+    char line[160], total[16] = "", loss[32] = "none", goal[32] = "", val[32] = "";
+    char speed[32], time[32];
     int done = p->step.step - v->first_step, width;
     if (p->max_steps) snprintf(total, sizeof total, "/%d", p->max_steps);
     if (v->val_loss > 0) snprintf(val, sizeof val, "  val %.3f", v->val_loss);
@@ -724,16 +725,18 @@ static const char *advice(onebit_status status) {
 }
 
 /* The health check's answer: every model that can be trained can learn one batch by heart. The
-   library stops such a run as soon as the loss is below 0.1. */
-static int overfit_code(const view *v) {
+   library stops such a run as soon as the loss is below 0.1; one that is resumed after that has
+   nothing to answer. */
+static int overfit_code(const view *v, int steps) {
+    if (v->last_step == 0) return 0;
     if (v->last_loss >= 0.1)
         return cli_fail("health check failed: after %d steps on one batch the loss is %.3f, not "
                         "below 0.1: change --lr or --max-steps, or the model cannot learn",
-                        v->last_step, v->last_loss);
+                        steps, v->last_loss);
     if (!v->c->quiet)
         fprintf(stderr, "health check passed: the loss on one batch is %.3f, below 0.1, after %d "
                         "steps\n",
-                v->last_loss, v->last_step);
+                v->last_loss, steps);
     return 0;
 }
 
@@ -798,7 +801,7 @@ int main(int argc, char **argv) {
     }
     if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status));
     if (!c.quiet) print_summary(&result, job.output_dir, argv[0], options.report);
-    code = options.overfit_one_batch ? overfit_code(&v) : 0;
+    code = options.overfit_one_batch ? overfit_code(&v, result.steps) : 0;
     if (c.json) print_json(&result, job.output_dir, code ? "failed" : "done");
     return cli_finish(code);
 }

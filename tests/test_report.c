@@ -219,6 +219,27 @@ static void report_test_runs(void) {
     free(page);
 }
 
+static void report_test_smoothing(void) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    flow_watch w;
+    char *page, *p;
+    test_case("report: with label smoothing the objective stands apart from the loss");
+    report_job(&job, &c, &o, &w, "smooth");
+    o.label_smoothing = 0.2, w.stop_at = 20;
+    CHECK(onebit_train(&job, NULL) == ONEBIT_CANCELLED);
+    w.stop_at = 0, job.resume = report_path("smooth", "");
+    CHECK_OK(onebit_train(&job, NULL));
+    page = report_read("smooth", "report.html");
+    p = strstr(page, "</b><span>training objective");
+    CHECK(p && atof(p - 6) > 1.02 * atof(strstr(page, "</b><span>training loss") - 6));
+    free(page);
+    page = report_read("whole", "report.html");
+    CHECK(strstr(page, "training loss") && !strstr(page, "training objective"));
+    free(page);
+}
+
 /* Stops in the n-th step of the twin. */
 static int report_stop_twin(void *user, const onebit_progress *p) {
     int *steps = (int *)user;
@@ -334,6 +355,7 @@ static void test_report(void) {
     CHECK_OK(ob_file_write(report_text, text, bytes));
     free(text);
     report_test_runs();
+    report_test_smoothing();
     report_test_twin();
     report_test_health();
 }
