@@ -15458,27 +15458,14 @@ static void ob_svg_axis_names(const ob_plot *p) {
                      (int)((p->top + p->bottom) / 2));
 }
 
-/* Place of a label beside reference line k: above it, or below where the curve comes to lie on it
-   from above; further left when it would hide the label of an earlier line. */
-static void ob_svg_reference_label(const ob_plot *p, const char *const *labels,
-                                   const double *values, int k, double last) {
-    double py = ob_plot_y(p, values[k]), px = p->right - 4;
-    int i;
-    for (i = 0; i < k; i++)
-        if (ob_is_number(values[i]) && fabs(ob_plot_y(p, values[i]) - py) < 26.0) px -= 200.0;
-    if (px < p->left + 150.0) px = p->left + 150.0;
-    py += values[k] <= last && py + 16.0 < p->bottom ? 14.0 : -5.0;
-    ob_svg_label(p->out, "note end", px, py);
-    ob_svg_text(p->out, labels[k]);
-    ob_buffer_text(p->out, "</text>\n");
-}
-
-/* Where a curve ends: its last smoothed value, or not a number. */
-static double ob_plot_last(const double *y, size_t n) {
-    double mean = NAN;
+/* The name of the reference line: above it, or below where the curve ends on it from above. */
+static void ob_svg_reference(const ob_plot *p, double v, const double *train, size_t n) {
+    double py = ob_plot_y(p, v), mean = NAN;
     size_t i;
-    for (i = 0; i < n; i++) (void)ob_plot_smooth(&mean, y[i], i, n);
-    return mean;
+    for (i = 0; i < n; i++) (void)ob_plot_smooth(&mean, train[i], i, n);
+    py += v <= mean && py + 16.0 < p->bottom ? 14.0 : -5.0;
+    ob_svg_label(p->out, "note end", p->right - 4, py);
+    ob_buffer_text(p->out, "unigram entropy</text>\n");
 }
 
 /* One entry of the legend: a sample of the line and its name; gives the place of the next. */
@@ -15517,38 +15504,34 @@ static void ob_svg_open(ob_buffer *out, const char *title) {
     ob_buffer_text(out, "</text>\n");
 }
 
-/* Writes the picture: x are steps; train and val [n] are losses in nats per token, NaN = nothing at
-   that step, either may be NULL; lines are labelled horizontal references. x must not fall. */
+/* Writes the picture: x are steps, which must not fall; train and val [n] are losses in nats per
+   token, NaN = nothing at that step; unigram is a horizontal reference, NaN = none. */
 static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, const double *val,
-                         size_t n, const char *title, const char *const *lines_label,
-                         const double *lines_value, int lines) {
+                         size_t n, const char *title, double unigram) {
     ob_plot p = ob_plot_open(out, OB_PLOT_LEFT, OB_PLOT_RIGHT, OB_PLOT_TOP, OB_PLOT_BOTTOM);
-    double px = OB_PLOT_LEFT;
-    int k;
-    if (train) ob_plot_curve(&p, x, train, n, 1);
-    if (val) ob_plot_curve(&p, x, val, n, 0);
-    for (k = 0; k < lines; k++) ob_plot_hold(lines_value[k], &p.y0, &p.y1);
+    int known = ob_is_number(unigram);
+    double px;
+    ob_plot_curve(&p, x, train, n, 1);
+    ob_plot_curve(&p, x, val, n, 0);
+    ob_plot_hold(unigram, &p.y0, &p.y1);
     ob_plot_settle(&p);
     ob_svg_open(out, title);
     ob_svg_axes(&p, 8, 6);
     ob_svg_axis_names(&p);
-    if (train) px = ob_svg_legend(&p, px, "train", "training (smoothed)");
-    if (val) px = ob_svg_legend(&p, px, "val", "validation");
-    if (lines > 0) (void)ob_svg_legend(&p, px, "ref", "reference");
-    for (k = 0; k < lines; k++) {
-        double py = ob_is_number(lines_value[k]) ? ob_plot_y(&p, lines_value[k]) : -1.0;
-        if (py >= 0.0) ob_svg_stroke(out, "ref", OB_PLOT_LEFT, py, OB_PLOT_RIGHT, py);
+    px = ob_svg_legend(&p, OB_PLOT_LEFT, "train", "training (smoothed)");
+    px = ob_svg_legend(&p, px, "val", "validation");
+    if (known) {
+        double py = ob_plot_y(&p, unigram);
+        (void)ob_svg_legend(&p, px, "ref", "reference");
+        ob_svg_stroke(out, "ref", OB_PLOT_LEFT, py, OB_PLOT_RIGHT, py);
     }
     ob_buffer_text(out, "<g clip-path=\"url(#area)\">\n");
-    if (train) ob_svg_line(&p, "raw", x, train, n, 0, 0);
-    if (train) ob_svg_line(&p, "train", x, train, n, 1, 0);
-    if (val) ob_svg_line(&p, "val", x, val, n, 0, 1);
-    if (val) ob_svg_dots(&p, "dot", x, val, n);
+    ob_svg_line(&p, "raw", x, train, n, 0, 0);
+    ob_svg_line(&p, "train", x, train, n, 1, 0);
+    ob_svg_line(&p, "val", x, val, n, 0, 1);
+    ob_svg_dots(&p, "dot", x, val, n);
     ob_buffer_text(out, "</g>\n");
-    for (k = 0; k < lines; k++) /* on top of the curves, with a halo of the page's colour */
-        if (ob_is_number(lines_value[k]))
-            ob_svg_reference_label(&p, lines_label, lines_value, k,
-                                   train ? ob_plot_last(train, n) : NAN);
+    if (known) ob_svg_reference(&p, unigram, train, n); /* over the curves, with a halo */
     ob_buffer_text(out, "</svg>\n");
 }
 
@@ -15680,7 +15663,7 @@ typedef struct ob_report {
     const char *warnings;             /* one per line */
     const char *command, *config, *options;
     const uint8_t *layer_modes; /* [layers] */
-    double unigram;             /* 0 = not known */
+    double unigram;             /* NaN = not known */
     int layers, max_steps, seed;
 } ob_report;
 
@@ -15897,12 +15880,12 @@ static void ob_report_plots(ob_buffer *out, const ob_report *r) {
     ob_report_key(out, "val", "validation");
     if (count > 2) ob_report_key(out, "twin", "float32 twin, training");
     if (count > 2) ob_report_key(out, "twinval", "float32 twin, validation");
-    if (r->unigram > 0) ob_report_key(out, "ref", "unigram entropy");
+    if (ob_is_number(r->unigram)) ob_report_key(out, "ref", "unigram entropy");
     ob_buffer_text(out, "</p>\n<div class=\"board\">\n");
     ob_report_losses(line, c, 0.0, 0);
     ob_report_losses(line + 2, &r->twin_curves, 0.0, 1);
     ob_report_plot(out, "loss", "Loss <span>nats per token, over steps</span>", line, count,
-                   r->unigram > 0 ? r->unigram : NAN);
+                   r->unigram);
     ob_report_losses(line, c, half, 0);
     ob_report_losses(line + 2, &r->twin_curves, half, 1);
     ob_report_plot(out, "half", "Loss <span>second half of the run</span>", line, count, NAN);
@@ -16495,7 +16478,7 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
 
 /* Nats per token of the best guess that knows only how often each token occurs. A model that
    learned anything is below it: it is the reference line of the plot and the bar of the health
-   check. 0 = not known. */
+   check. NaN = not known. */
 static onebit_status ob_unigram_entropy(ob_run_state *r) {
     size_t i, V = (size_t)r->config.vocab_size;
     double *count = (double *)ob_alloc(&r->env, V * sizeof(double)), h = 0.0, n = 0.0, before = 0.0;
@@ -16511,7 +16494,7 @@ static onebit_status ob_unigram_entropy(ob_run_state *r) {
     for (i = 0; i < V; i++)
         if (count[i] > 0) h -= count[i] / n * log(count[i] / n);
     ob_release(&r->env, count);
-    r->unigram = h;
+    r->unigram = h > 0 ? h : NAN;
     return ONEBIT_OK;
 }
 
@@ -16863,7 +16846,6 @@ static onebit_status ob_run_write_report(ob_run_state *r) {
 /* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
    that a viewer may reload them while the run goes on. */
 static onebit_status ob_run_write_metrics(ob_run_state *r) {
-    static const char *const label[1] = {"unigram entropy"};
     ob_buffer csv = ob_buffer_new(&r->env), svg = ob_buffer_new(&r->env);
     double *block, column[OB_METRIC_COLUMNS];
     char title[128];
@@ -16876,7 +16858,7 @@ static onebit_status ob_run_write_metrics(ob_run_state *r) {
     }
     ob_print(title, sizeof title, "%.1f M parameters, %d steps",
              (double)onebit_config_parameters(&r->config) / 1e6, onebit_trainer_steps(r->trainer));
-    if (c.step) ob_svg_curve(&svg, c.step, c.loss, c.val, c.n, title, label, &r->unigram, 1);
+    if (c.step) ob_svg_curve(&svg, c.step, c.loss, c.val, c.n, title, r->unigram);
     if (status == ONEBIT_OK) status = ob_run_write(r, "metrics.csv", OB_METRIC_HEAD, &csv);
     if (status == ONEBIT_OK && c.step) status = ob_run_write(r, "loss.svg", "", &svg);
     ob_release(&r->env, block);
@@ -16982,7 +16964,7 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
                          r->trainer->params[i].info.name);
                 ob_tell(r, 'w', step, note);
             }
-    if (r->warned || !late || step->loss < r->unigram || r->unigram <= 0) return;
+    if (r->warned || !late || !(step->loss >= r->unigram)) return;
     r->warned = 1;
     ob_print(
         note, sizeof note,
