@@ -11851,6 +11851,8 @@ typedef struct ob_run_notes {
     double train_loss, val_loss, bits_per_byte; /* as of the last update */
     double best_loss;                           /* lowest validation loss; model-best.1bit has it */
     double warned;                              /* 1 = the loss warning was given */
+    double objective;                           /* as train_loss, with label_smoothing */
+    double ended;                               /* 1 = this is its end, before max_steps */
 } ob_run_notes;
 #define OB_NOTES (sizeof(ob_run_notes) / sizeof(double))
 
@@ -15456,27 +15458,14 @@ static void ob_svg_axis_names(const ob_plot *p) {
                      (int)((p->top + p->bottom) / 2));
 }
 
-/* Place of a label beside reference line k: above it, or below where the curve comes to lie on it
-   from above; further left when it would hide the label of an earlier line. */
-static void ob_svg_reference_label(const ob_plot *p, const char *const *labels,
-                                   const double *values, int k, double last) {
-    double py = ob_plot_y(p, values[k]), px = p->right - 4;
-    int i;
-    for (i = 0; i < k; i++)
-        if (ob_is_number(values[i]) && fabs(ob_plot_y(p, values[i]) - py) < 26.0) px -= 200.0;
-    if (px < p->left + 150.0) px = p->left + 150.0;
-    py += values[k] <= last && py + 16.0 < p->bottom ? 14.0 : -5.0;
-    ob_svg_label(p->out, "note end", px, py);
-    ob_svg_text(p->out, labels[k]);
-    ob_buffer_text(p->out, "</text>\n");
-}
-
-/* Where a curve ends: its last smoothed value, or not a number. */
-static double ob_plot_last(const double *y, size_t n) {
-    double mean = NAN;
+/* The name of the reference line: above it, or below where the curve ends on it from above. */
+static void ob_svg_reference(const ob_plot *p, double v, const double *train, size_t n) {
+    double py = ob_plot_y(p, v), mean = NAN;
     size_t i;
-    for (i = 0; i < n; i++) (void)ob_plot_smooth(&mean, y[i], i, n);
-    return mean;
+    for (i = 0; i < n; i++) (void)ob_plot_smooth(&mean, train[i], i, n);
+    py += v <= mean && py + 16.0 < p->bottom ? 14.0 : -5.0;
+    ob_svg_label(p->out, "note end", p->right - 4, py);
+    ob_buffer_text(p->out, "unigram entropy</text>\n");
 }
 
 /* One entry of the legend: a sample of the line and its name; gives the place of the next. */
@@ -15515,38 +15504,34 @@ static void ob_svg_open(ob_buffer *out, const char *title) {
     ob_buffer_text(out, "</text>\n");
 }
 
-/* Writes the picture: x are steps; train and val [n] are losses in nats per token, NaN = nothing at
-   that step, either may be NULL; lines are labelled horizontal references. x must not fall. */
+/* Writes the picture: x are steps, which must not fall; train and val [n] are losses in nats per
+   token, NaN = nothing at that step; unigram is a horizontal reference, NaN = none. */
 static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, const double *val,
-                         size_t n, const char *title, const char *const *lines_label,
-                         const double *lines_value, int lines) {
+                         size_t n, const char *title, double unigram) {
     ob_plot p = ob_plot_open(out, OB_PLOT_LEFT, OB_PLOT_RIGHT, OB_PLOT_TOP, OB_PLOT_BOTTOM);
-    double px = OB_PLOT_LEFT;
-    int k;
-    if (train) ob_plot_curve(&p, x, train, n, 1);
-    if (val) ob_plot_curve(&p, x, val, n, 0);
-    for (k = 0; k < lines; k++) ob_plot_hold(lines_value[k], &p.y0, &p.y1);
+    int known = ob_is_number(unigram);
+    double px;
+    ob_plot_curve(&p, x, train, n, 1);
+    ob_plot_curve(&p, x, val, n, 0);
+    ob_plot_hold(unigram, &p.y0, &p.y1);
     ob_plot_settle(&p);
     ob_svg_open(out, title);
     ob_svg_axes(&p, 8, 6);
     ob_svg_axis_names(&p);
-    if (train) px = ob_svg_legend(&p, px, "train", "training (smoothed)");
-    if (val) px = ob_svg_legend(&p, px, "val", "validation");
-    if (lines > 0) (void)ob_svg_legend(&p, px, "ref", "reference");
-    for (k = 0; k < lines; k++) {
-        double py = ob_is_number(lines_value[k]) ? ob_plot_y(&p, lines_value[k]) : -1.0;
-        if (py >= 0.0) ob_svg_stroke(out, "ref", OB_PLOT_LEFT, py, OB_PLOT_RIGHT, py);
+    px = ob_svg_legend(&p, OB_PLOT_LEFT, "train", "training (smoothed)");
+    px = ob_svg_legend(&p, px, "val", "validation");
+    if (known) {
+        double py = ob_plot_y(&p, unigram);
+        (void)ob_svg_legend(&p, px, "ref", "reference");
+        ob_svg_stroke(out, "ref", OB_PLOT_LEFT, py, OB_PLOT_RIGHT, py);
     }
     ob_buffer_text(out, "<g clip-path=\"url(#area)\">\n");
-    if (train) ob_svg_line(&p, "raw", x, train, n, 0, 0);
-    if (train) ob_svg_line(&p, "train", x, train, n, 1, 0);
-    if (val) ob_svg_line(&p, "val", x, val, n, 0, 1);
-    if (val) ob_svg_dots(&p, "dot", x, val, n);
+    ob_svg_line(&p, "raw", x, train, n, 0, 0);
+    ob_svg_line(&p, "train", x, train, n, 1, 0);
+    ob_svg_line(&p, "val", x, val, n, 0, 1);
+    ob_svg_dots(&p, "dot", x, val, n);
     ob_buffer_text(out, "</g>\n");
-    for (k = 0; k < lines; k++) /* on top of the curves, with a halo of the page's colour */
-        if (ob_is_number(lines_value[k]))
-            ob_svg_reference_label(&p, lines_label, lines_value, k,
-                                   train ? ob_plot_last(train, n) : NAN);
+    if (known) ob_svg_reference(&p, unigram, train, n); /* over the curves, with a halo */
     ob_buffer_text(out, "</svg>\n");
 }
 
@@ -15557,26 +15542,47 @@ static void ob_svg_curve(ob_buffer *out, const double *x, const double *train, c
 #define OB_CODES_HEAD   "step,layer,minus,zero,plus,flipped\n"
 #define OB_SAMPLES_HEAD "step,prompt,text\n"
 
-/* Takes one cell (RFC 4180) into an emptied buffer, whose text is then terminated; gives what ended
-   it: ',', '\n', or 0 at the end. */
+/* Takes one cell (RFC 4180) into an emptied buffer, whose text is then terminated; NULL = passes
+   over it. Gives what ended the cell: ',', '\n', or 0 at the end. */
 static int ob_csv_cell(const char **p, const char *end, ob_buffer *cell) {
-    cell->n = 0;
+    const char *from;
+    if (cell) cell->n = 0;
     if (*p < end && **p == '"')
         for (++*p; *p < end; ++*p) {
             if (**p == '"' && (++*p == end || **p != '"')) break;
-            ob_buffer_add(cell, *p, 1);
+            if (cell) ob_buffer_add(cell, *p, 1);
         }
-    while (*p < end && **p != ',' && **p != '\n') ob_buffer_add(cell, (*p)++, 1);
-    ob_buffer_add(cell, "", 0);
+    for (from = *p; *p < end && **p != ',' && **p != '\n';) ++*p;
+    if (cell) ob_buffer_add(cell, from, (size_t)(*p - from));
     return *p < end ? *(*p)++ : 0;
 }
 
-/* A cell as a number; not a number when it is none. */
-static double ob_csv_number(const ob_buffer *cell) {
-    ob_slice s;
-    double v;
-    s.p = cell->p, s.n = cell->n;
-    return cell->n && !cell->failed && ob_number_parse(s, &v) ? v : NAN;
+/* Takes one record; the first cells go into column[most] as numbers, NaN for a cell that is none.
+   Gives the number of cells, most + 1 for any more, 0 for a record that the text's end cuts. */
+static int ob_csv_record(const char **p, const char *end, double *column, int most) {
+    int n = 0, ended;
+    do {
+        ob_slice cell;
+        double v;
+        cell.p = *p;
+        ended = ob_csv_cell(p, end, NULL);
+        cell.n = (size_t)(*p - cell.p) - (ended != 0);
+        if (n < most) column[n] = cell.n && ob_number_parse(cell, &v) ? v : NAN;
+        n += n <= most;
+    } while (ended == ',');
+    return ended ? n : 0;
+}
+
+/* Adds a record of numbers; one that was not measured is an empty cell. */
+static void ob_csv_numbers(ob_buffer *out, const double *column, int n) {
+    char cell[64];
+    int i;
+    for (i = 0; i < n; i++) {
+        ob_out o = ob_out_on(cell, sizeof cell);
+        if (ob_is_number(column[i])) ob_out_number(&o, column[i]);
+        ob_buffer_add(out, cell, o.n);
+        ob_buffer_text(out, i + 1 < n ? "," : "\n");
+    }
 }
 
 /* Adds a text as a quoted cell; what is no character becomes U+FFFD, control bytes '?'. */
@@ -15597,19 +15603,13 @@ static void ob_csv_quote(ob_buffer *out, const char *text, size_t n) {
 /* Copies the records of an earlier file, its head excepted, whose first cell is a step up to last.
    A record that the file's end cuts is left out. */
 static void ob_csv_keep(ob_buffer *kept, const char *p, const char *end, double last) {
-    ob_buffer cell = ob_buffer_new(&kept->env);
-    int ended, head = 1;
+    double step = NAN;
+    (void)ob_csv_record(&p, end, &step, 1);
     while (p < end) {
         const char *record = p;
-        double step;
-        ended = ob_csv_cell(&p, end, &cell);
-        step = ob_csv_number(&cell);
-        while (ended == ',') ended = ob_csv_cell(&p, end, &cell);
-        if (!head && ended == '\n' && step <= last)
+        if (ob_csv_record(&p, end, &step, 1) && step <= last)
             ob_buffer_add(kept, record, (size_t)(p - record));
-        head = 0;
     }
-    ob_buffer_free(&cell);
 }
 
 /* One row of codes.csv: shares 0..1 of the codes of a layer, and of those that changed since the
@@ -15619,27 +15619,21 @@ typedef struct ob_code_row {
 } ob_code_row;
 #define OB_CODE_COLUMNS 6
 
-/* All rows of a codes.csv without head, in a new block; NULL when there are none or no memory. Rows
-   with a cell that is no number, or no layer, are passed over. */
-static ob_code_row *ob_csv_codes(const ob_buffer *text, size_t *count) {
+/* All rows of a codes.csv without head, in a new block, NULL when there are none. Rows with a cell
+   that is no number, or no layer, are passed over. */
+static onebit_status ob_csv_codes(const ob_buffer *text, ob_code_row **out, size_t *count) {
     const char *p = text->n ? text->p : "", *end = p + text->n;
-    ob_buffer cell = ob_buffer_new(&text->env), rows = ob_buffer_new(&text->env);
+    ob_buffer rows = ob_buffer_new(&text->env);
     double column[OB_CODE_COLUMNS];
-    int i, ended = 0, good;
     while (p < end) {
-        for (i = 0, good = 1; i < OB_CODE_COLUMNS; i++) {
-            ended = ob_csv_cell(&p, end, &cell);
-            column[i] = ob_csv_number(&cell);
-            good &= ob_is_number(column[i]) && (ended == ',') == (i + 1 < OB_CODE_COLUMNS);
-            if (ended != ',') break;
-        }
-        while (ended == ',') ended = ob_csv_cell(&p, end, &cell);
-        good = good && column[1] >= 0 && column[1] < ONEBIT_MAX_LAYERS;
-        if (good) ob_buffer_add(&rows, column, sizeof column);
+        int i, good = ob_csv_record(&p, end, column, OB_CODE_COLUMNS) == OB_CODE_COLUMNS;
+        for (i = 0; i < OB_CODE_COLUMNS; i++) good = good && ob_is_number(column[i]);
+        if (good && column[1] >= 0 && column[1] < ONEBIT_MAX_LAYERS)
+            ob_buffer_add(&rows, column, sizeof column);
     }
-    *count = rows.n / sizeof column;
-    ob_buffer_free(&cell);
-    return (ob_code_row *)(void *)rows.p;
+    if (rows.failed) ob_buffer_free(&rows);
+    *out = (ob_code_row *)(void *)rows.p, *count = rows.n / sizeof column;
+    return rows.failed ? ob_fail(ONEBIT_MEMORY, "codes.csv: no memory for its rows") : ONEBIT_OK;
 }
 
 /* ---- report.html: a run on one page ----
@@ -15657,6 +15651,7 @@ typedef struct ob_curves {
 /* What a run has come to; 0 = not known. Losses in nats per token. */
 typedef struct ob_figures {
     double steps, train_loss, val_loss, bits_per_byte, tokens, epochs, seconds, speed;
+    double objective; /* the training loss with label_smoothing, 0 without */
     double parameters, model_bytes;
 } ob_figures;
 
@@ -15668,7 +15663,7 @@ typedef struct ob_report {
     const char *warnings;             /* one per line */
     const char *command, *config, *options;
     const uint8_t *layer_modes; /* [layers] */
-    double unigram;             /* 0 = not known */
+    double unigram;             /* NaN = not known */
     int layers, max_steps, seed;
 } ob_report;
 
@@ -15763,6 +15758,7 @@ static void ob_report_value(ob_buffer *out, int kind, double v) {
     else ob_report_scaled(out, v, kind == 'b' ? sizes : counts, 4);
 }
 
+/* One figure with its name below. */
 static void ob_report_tile(ob_buffer *out, const char *name, int kind, double v) {
     ob_buffer_text(out, "<div class=\"tile\"><b>");
     ob_report_value(out, kind, v);
@@ -15787,6 +15783,8 @@ static void ob_report_top(ob_buffer *out, const ob_report *r) {
     ob_report_tile(out, "bits per byte", 'f', f->bits_per_byte);
     ob_report_tile(out, "perplexity", '2', ob_perplexity(f->val_loss));
     ob_report_tile(out, "training loss, nats per token", 'f', f->train_loss);
+    if (f->objective > 0)
+        ob_report_tile(out, "training objective, with label smoothing", 'f', f->objective);
     ob_report_tile(out, "model file", 'b', f->model_bytes);
     ob_report_tile(out, "tokens seen", 'c', f->tokens);
     ob_report_tile(out, "epochs", '2', f->epochs);
@@ -15811,8 +15809,9 @@ typedef struct ob_curve {
     int smooth;
 } ob_curve;
 
+/* A curve from its parts. */
 static ob_curve ob_curve_of(const char *kind, const char *dot, const double *x, const double *y,
-                          size_t n, int smooth) {
+                            size_t n, int smooth) {
     ob_curve l;
     l.kind = kind, l.dot = dot;
     l.x = x, l.y = y, l.n = n;
@@ -15820,6 +15819,7 @@ static ob_curve ob_curve_of(const char *kind, const char *dot, const double *x, 
     return l;
 }
 
+/* Draws it, the measured values behind the smoothed ones. */
 static void ob_report_line(const ob_plot *p, const ob_curve *l) {
     if (l->smooth == 2) ob_svg_line(p, "raw", l->x, l->y, l->n, 0, 0);
     ob_svg_line(p, l->kind, l->x, l->y, l->n, l->smooth > 0, l->smooth == 0);
@@ -15854,10 +15854,10 @@ static void ob_report_plot(ob_buffer *out, const char *name, const char *caption
 static void ob_report_losses(ob_curve line[2], const ob_curves *c, double from, int twin) {
     size_t i = 0;
     while (i < c->n && c->step[i] < from) i++;
-    line[0] =
-        ob_curve_of(twin ? "twin" : "train", NULL, c->step + i, c->loss + i, c->n - i, twin ? 1 : 2);
+    line[0] = ob_curve_of(twin ? "twin" : "train", NULL, c->step + i, c->loss + i, c->n - i,
+                          twin ? 1 : 2);
     line[1] = ob_curve_of(twin ? "twinval" : "val", twin ? "twindot" : "dot", c->step + i,
-                         c->val + i, c->n - i, 0);
+                          c->val + i, c->n - i, 0);
 }
 
 /* One entry of a legend: a piece of the line, and what it is. */
@@ -15880,12 +15880,12 @@ static void ob_report_plots(ob_buffer *out, const ob_report *r) {
     ob_report_key(out, "val", "validation");
     if (count > 2) ob_report_key(out, "twin", "float32 twin, training");
     if (count > 2) ob_report_key(out, "twinval", "float32 twin, validation");
-    if (r->unigram > 0) ob_report_key(out, "ref", "unigram entropy");
+    if (ob_is_number(r->unigram)) ob_report_key(out, "ref", "unigram entropy");
     ob_buffer_text(out, "</p>\n<div class=\"board\">\n");
     ob_report_losses(line, c, 0.0, 0);
     ob_report_losses(line + 2, &r->twin_curves, 0.0, 1);
     ob_report_plot(out, "loss", "Loss <span>nats per token, over steps</span>", line, count,
-                   r->unigram > 0 ? r->unigram : NAN);
+                   r->unigram);
     ob_report_losses(line, c, half, 0);
     ob_report_losses(line + 2, &r->twin_curves, half, 1);
     ob_report_plot(out, "half", "Loss <span>second half of the run</span>", line, count, NAN);
@@ -15970,10 +15970,11 @@ static void ob_report_box(ob_buffer *out, const char *kind, const char *text, do
 /* The codes of all layers over the run; nothing when none were counted (float blocks, or
    --debug-every 0). */
 static void ob_report_codes(ob_buffer *out, const ob_report *r) {
+    ob_code_row *rows;
     size_t n, i;
-    ob_code_row *rows = ob_csv_codes(r->codes, &n);
     double most = 0.0;
     int layer;
+    if (ob_csv_codes(r->codes, &rows, &n) != ONEBIT_OK) out->failed = 1;
     for (i = 0; i < n; i++) most = rows[i].flipped > most ? rows[i].flipped : most;
     if (n) {
         ob_buffer_text(out, "<h2>Codes of each layer</h2>\n<p class=\"keys\">");
@@ -15993,23 +15994,23 @@ static void ob_report_codes(ob_buffer *out, const ob_report *r) {
 
 /* Texts by the deployed weights, the newest last; the prompt is set off. */
 static void ob_report_samples(ob_buffer *out, const ob_report *r) {
-    const char *p = r->samples->n ? r->samples->p : "", *end = p + r->samples->n, *count = p;
     static const char *const before[] = {"<div class=\"card\"><div class=\"small soft\">step ",
                                          "</div><pre><span class=\"prompt\">", "</span>"};
     static const char *const after[] = {"", "</div></div>\n", "</span></pre></div>\n",
                                         "</pre></div>\n"};
+    const char *p = r->samples->n ? r->samples->p : "", *end = p + r->samples->n, *count = p;
     ob_buffer cell = ob_buffer_new(&out->env);
     int ended, records = 0, record;
-    while (count < end) records += ob_csv_cell(&count, end, &cell) != ',';
+    while (count < end) records += ob_csv_cell(&count, end, NULL) != ',';
     if (records) ob_buffer_text(out, "<h2>What it writes</h2>\n");
     for (record = 0; record < records; record++) {
         int column = 0, shown = records - record <= OB_REPORT_SAMPLES;
         do {
-            ended = ob_csv_cell(&p, end, &cell);
+            ended = ob_csv_cell(&p, end, shown && column < 3 ? &cell : NULL);
             if (!shown || column > 2) continue;
-            ob_buffer_text(out, before[column]);
-            if (!cell.failed) ob_svg_chars(out, cell.p, cell.n);
-            column++;
+            ob_buffer_text(out, before[column++]);
+            if (cell.failed) out->failed = 1;
+            else ob_svg_chars(out, cell.p, cell.n);
         } while (ended == ',');
         if (shown) ob_buffer_text(out, after[column]); /* of a row that is cut short, too */
     }
@@ -16042,12 +16043,13 @@ static const char *ob_report_mode(const ob_report *r) {
     return onebit_mode_name((onebit_mode)r->layer_modes[0]);
 }
 
+/* The table beside the twin, as far as it has come; nothing without one. */
 static void ob_report_twin(ob_buffer *out, const ob_report *r) {
     const ob_figures *a = &r->figures, *b = &r->twin;
     if (!r->twin_curves.n) return;
     ob_buffer_text(out, "<h2>Beside its float32 twin</h2>\n<p class=\"soft\">The same shape, data, "
                         "seed and settings; only the matrices of the blocks are float32.");
-    if (b->steps < a->steps) ob_buffer_format(out, " The twin is at step %.0f.", b->steps);
+    if (b->steps < a->steps) ob_buffer_format(out, " The twin has come to step %.0f.", b->steps);
     ob_buffer_format(out,
                      "</p>\n<div class=\"wide\"><table><thead><tr><th></th><th>%s</th>"
                      "<th>float32</th><th>difference</th></tr></thead>\n<tbody>\n",
@@ -16375,11 +16377,16 @@ typedef struct ob_run_state {
     ob_buffer warnings;               /* told so far, one per line */
     size_t model_bytes;               /* of model.1bit, as of the last report */
     struct ob_run_state *main, *twin; /* whose float32 twin this is; its twin; or NULL */
-    double start, unigram, val_loss, bits_per_byte, train_loss;
+    double start, unigram, val_loss, bits_per_byte, train_loss, objective;
     double clock_tokens, clock_seconds, speed;
     int warned; /* the loss warning comes once */
+    int ended;  /* the update that was the last although max_steps are more; 0 = none */
+    int counted, sampled; /* the updates after which codes and a sample were taken last */
     char resumed[OB_PATH_MAX]; /* the checkpoint that this run goes on from */
 } ob_run_state;
+
+/* The update that the run ends with. */
+static int ob_run_end(const ob_run_state *r) { return r->ended ? r->ended : r->options.max_steps; }
 
 /* Tells the caller; non-zero when it wants to stop. */
 static int ob_tell(ob_run_state *r, int kind, const onebit_step_report *step, const char *note) {
@@ -16390,7 +16397,7 @@ static int ob_tell(ob_run_state *r, int kind, const onebit_step_report *step, co
     p.kind = kind;
     p.twin = r->main != NULL;
     if (step) p.step = *step;
-    p.max_steps = r->options.max_steps;
+    p.max_steps = ob_run_end(r);
     p.val_loss = r->val_loss, p.bits_per_byte = r->bits_per_byte;
     p.seconds = ob_seconds() - r->start;
     p.tokens_per_second = r->speed;
@@ -16471,7 +16478,7 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
 
 /* Nats per token of the best guess that knows only how often each token occurs. A model that
    learned anything is below it: it is the reference line of the plot and the bar of the health
-   check. 0 = not known. */
+   check. NaN = not known. */
 static onebit_status ob_unigram_entropy(ob_run_state *r) {
     size_t i, V = (size_t)r->config.vocab_size;
     double *count = (double *)ob_alloc(&r->env, V * sizeof(double)), h = 0.0, n = 0.0, before = 0.0;
@@ -16487,7 +16494,7 @@ static onebit_status ob_unigram_entropy(ob_run_state *r) {
     for (i = 0; i < V; i++)
         if (count[i] > 0) h -= count[i] / n * log(count[i] / n);
     ob_release(&r->env, count);
-    r->unigram = h;
+    r->unigram = h > 0 ? h : NAN;
     return ONEBIT_OK;
 }
 
@@ -16565,18 +16572,23 @@ static void ob_run_tell_notes(ob_run_state *r) {
     }
 }
 
+/* To the first batch. */
+static void ob_run_rewind(ob_run_state *r) {
+    onebit_position p = onebit_dataset_tell(NULL);
+    p.seed = (uint64_t)r->options.seed;
+    onebit_dataset_seek(r->data, p);
+}
+
 /* Training and validation tokens. A model that learns replies gets the template that they were
    written with, so that it can be talked to. */
 static onebit_status ob_run_data(ob_run_state *r) {
     const onebit_train_job *job = r->job;
-    onebit_position p = onebit_dataset_tell(NULL);
     int once;
     r->input.options.stream_buffer = job->streaming ? r->options.stream_buffer : 0;
     OB_TRY(ob_run_named(ob_dataset_read(&r->data, job->data_dir, r->tokenizer, &r->input),
                         "--data-dir"));
     ob_run_tell_notes(r);
-    p.seed = (uint64_t)r->options.seed;
-    onebit_dataset_seek(r->data, p);
+    ob_run_rewind(r);
     OB_TRY(ob_run_named(ob_run_first_buffers(r), "--data-dir"));
     OB_TRY(ob_run_validation(r));
     OB_TRY(ob_run_val_targets(r));
@@ -16624,12 +16636,15 @@ static void ob_run_steps(ob_run_state *r) {
 static void ob_run_remember(ob_run_state *r) {
     ob_run_notes *n = &r->trainer->notes;
     n->train_loss = r->train_loss, n->val_loss = r->val_loss, n->bits_per_byte = r->bits_per_byte;
-    n->warned = r->warned;
+    n->objective = r->objective, n->warned = r->warned, n->ended = r->ended != 0;
 }
+
+/* An end before max_steps holds as long as its reason, overfit_one_batch, is still asked for. */
 static void ob_run_recall(ob_run_state *r) {
     const ob_run_notes *n = &r->trainer->notes;
     r->train_loss = n->train_loss, r->val_loss = n->val_loss, r->bits_per_byte = n->bits_per_byte;
-    r->warned = n->warned != 0;
+    r->objective = n->objective, r->warned = n->warned != 0;
+    if (n->ended != 0 && r->options.overfit_one_batch) r->ended = onebit_trainer_steps(r->trainer);
 }
 
 /* Trainer, tokenizer and position from a checkpoint. The data is opened anew and must be the
@@ -16641,9 +16656,9 @@ static onebit_status ob_run_resume(ob_run_state *r) {
     if (*note) ob_tell(r, 'w', NULL, note);
     OB_TRY(onebit_trainer_load(&r->trainer, &r->tokenizer, &p, path, r->job->options, &r->env));
     if (!r->tokenizer) return ob_fail(ONEBIT_FORMAT, "%.200s holds no tokenizer", path);
-    ob_run_recall(r);
     r->config = *onebit_trainer_config(r->trainer);
     r->options = r->trainer->options;
+    ob_run_recall(r);
     r->input.options.chat_template = r->config.chat_template;
     r->input.options.loss_on_input = r->options.loss_on_input;
     OB_TRY(ob_run_data(r));
@@ -16667,8 +16682,10 @@ static onebit_status ob_run_rooms(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* The list doubles when it is full. */
+/* The list doubles when it is full. A second row of the same update takes the place of the first:
+   the update has turned out to be the last, and was validated again. */
 static onebit_status ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
+    if (r->metric_count && r->metrics[r->metric_count - 1].step >= m->step) r->metric_count--;
     if (r->metric_count == r->metric_room) {
         size_t room = r->metric_room ? 2 * r->metric_room : 256;
         ob_metric *more = (ob_metric *)ob_alloc(&r->env, room * sizeof(ob_metric));
@@ -16681,32 +16698,40 @@ static onebit_status ob_run_add_metric(ob_run_state *r, const ob_metric *m) {
     return ONEBIT_OK;
 }
 
-/* Takes the rows of the metrics.csv beside the checkpoint, up to the step that is resumed from.
-   Rows beyond that step belong to updates that are done again. The clock goes on from the last row:
-   the checkpoint itself has no times, so that equal runs have equal checkpoints. A file that cannot
-   be read is no error: the run then starts its curve here. */
-static onebit_status ob_run_old_metrics(ob_run_state *r) {
-    char path[OB_PATH_MAX], *slash = strrchr(r->resumed, '/');
+/* A file beside the checkpoint that the run goes on from; one that is not there is empty. */
+static onebit_status ob_run_beside(const ob_run_state *r, ob_map *map, const char *name) {
+    char from[OB_PATH_MAX], path[OB_PATH_MAX];
+    const char *checkpoint;
+    memcpy(from, r->resumed, sizeof from);
+    OB_TRY(ob_path_join(path, sizeof path, ob_path_cut(from, &checkpoint), name));
+    memset(map, 0, sizeof *map);
+    return ob_file_exists(path) ? ob_map_open(map, path) : ONEBIT_OK;
+}
+
+/* Takes the rows of an earlier codes.csv or samples.csv up to the step that is resumed from; those
+   beyond it belong to updates that are done again. */
+static onebit_status ob_run_old_rows(ob_run_state *r, ob_buffer *rows, const char *name) {
+    const char *text;
     ob_map map;
+    OB_TRY(ob_run_beside(r, &map, name));
+    text = (const char *)map.data;
+    if (text) ob_csv_keep(rows, text, text + map.bytes, onebit_trainer_steps(r->trainer));
+    ob_map_close(&map);
+    return rows->failed ? ob_fail(ONEBIT_MEMORY, "%s: no memory for its rows", name) : ONEBIT_OK;
+}
+
+/* The same for metrics.csv. The clock goes on from its last row: the checkpoint itself has no
+   times, so that equal runs have equal checkpoints. */
+static onebit_status ob_run_old_metrics(ob_run_state *r) {
+    double column[OB_METRIC_COLUMNS];
     const char *p, *end;
     onebit_status status = ONEBIT_OK;
-    if (slash) slash[1] = 0;
-    OB_TRY(ob_path_join(path, sizeof path, slash ? r->resumed : "", "metrics.csv"));
-    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return ONEBIT_OK;
-    p = (const char *)map.data, end = p + map.bytes;
-    while (p < end && *p++ != '\n') {}
+    ob_metric m;
+    ob_map map;
+    OB_TRY(ob_run_beside(r, &map, "metrics.csv"));
+    p = map.data ? (const char *)map.data : "", end = p + map.bytes;
     while (p < end && status == ONEBIT_OK) {
-        double column[OB_METRIC_COLUMNS];
-        ob_metric m;
-        int i;
-        for (i = 0; i < OB_METRIC_COLUMNS; i++) {
-            ob_slice cell;
-            cell.p = p;
-            while (p < end && *p != ',' && *p != '\n') p++;
-            cell.n = (size_t)(p - cell.p);
-            if (p < end) p++;
-            if (cell.n == 0 || !ob_number_parse(cell, column + i)) column[i] = NAN;
-        }
+        if (ob_csv_record(&p, end, column, OB_METRIC_COLUMNS) != OB_METRIC_COLUMNS) continue;
         memcpy(&m, column, sizeof m);
         if (m.step <= onebit_trainer_steps(r->trainer)) status = ob_run_add_metric(r, &m);
     }
@@ -16716,34 +16741,6 @@ static onebit_status ob_run_old_metrics(ob_run_state *r) {
     return status;
 }
 
-/* A file beside the checkpoint that the job resumes from. */
-static onebit_status ob_run_beside(const ob_run_state *r, char *path, size_t size,
-                                   const char *name) {
-    const char *from = r->job->resume;
-    char *slash;
-    if (ob_is_directory(from)) return ob_path_join(path, size, from, name);
-    OB_TRY(ob_path_join(path, size, "", from));
-    slash = strrchr(path, '/');
-    slash = slash ? slash + 1 : path;
-    if (strlen(name) >= size - (size_t)(slash - path))
-        return ob_fail(ONEBIT_IO, "path too long: %.200s", from);
-    memcpy(slash, name, strlen(name) + 1);
-    return ONEBIT_OK;
-}
-
-/* Takes the rows of an earlier codes.csv or samples.csv up to the step that is resumed from; what
-   comes later is done again. As with metrics.csv, a file that is not there is no error. */
-static void ob_run_old_rows(ob_run_state *r, ob_buffer *rows, const char *name) {
-    char path[OB_PATH_MAX];
-    const char *text;
-    ob_map map;
-    if (ob_run_beside(r, path, sizeof path, name) != ONEBIT_OK) return;
-    if (!ob_file_exists(path) || ob_map_open(&map, path) != ONEBIT_OK) return;
-    text = (const char *)map.data;
-    ob_csv_keep(rows, text, text + map.bytes, onebit_trainer_steps(r->trainer));
-    ob_map_close(&map);
-}
-
 /* Figures as of the last rows of the metrics, so that the report and metrics.csv agree. */
 static ob_figures ob_run_figures(const ob_run_state *r) {
     ob_figures f;
@@ -16751,65 +16748,65 @@ static ob_figures ob_run_figures(const ob_run_state *r) {
     memset(&f, 0, sizeof f);
     for (i = 0; i < r->metric_count; i++) {
         const ob_metric *m = r->metrics + i;
-        f.steps = m->step, f.tokens = m->tokens, f.train_loss = m->loss;
+        f.steps = m->step, f.tokens = m->tokens;
         f.speed = m->speed, f.seconds = m->seconds;
+        if (ob_is_number(m->loss)) f.train_loss = m->loss;
         if (!ob_is_number(m->val_loss)) continue;
         f.val_loss = m->val_loss;
         f.bits_per_byte = ob_is_number(m->bits_per_byte) ? m->bits_per_byte : 0.0;
     }
     if (r->trainer) f.steps = onebit_trainer_steps(r->trainer); /* the last row may be older */
     if (r->train_loss > 0) f.train_loss = r->train_loss;
+    if (r->options.label_smoothing > 0) f.objective = r->objective;
     f.epochs = r->tokens > 0 ? f.tokens / r->tokens : 0.0;
     f.parameters = (double)onebit_config_parameters(&r->config);
     f.model_bytes = (double)r->model_bytes;
     return f;
 }
 
-/* The curves of the metrics, in a new block that *block receives; no curves without memory. */
-static ob_curves ob_run_curves(const ob_run_state *r, double **block) {
+/* The curves of the metrics, in a new block that *block receives. */
+static onebit_status ob_run_curves(const ob_run_state *r, ob_curves *c, double **block) {
     size_t n = r->metric_count, i;
     double *x = n ? (double *)ob_alloc(&r->env, 5 * n * sizeof(double)) : NULL;
-    ob_curves c;
-    memset(&c, 0, sizeof c);
+    memset(c, 0, sizeof *c);
     *block = x;
-    if (!x) return c;
+    if (n && !x) return ob_fail(ONEBIT_MEMORY, "curves: no memory for %zu rows", n);
     for (i = 0; i < n; i++) {
         const ob_metric *m = r->metrics + i;
         x[i] = m->step, x[n + i] = m->loss, x[2 * n + i] = m->val_loss;
         x[3 * n + i] = 1000.0 * m->lr, x[4 * n + i] = m->grad_norm;
     }
-    c.step = x, c.loss = x + n, c.val = x + 2 * n, c.lr = x + 3 * n, c.norm = x + 4 * n;
-    c.n = n;
-    return c;
+    if (n) c->step = x, c->loss = x + n, c->val = x + 2 * n, c->lr = x + 3 * n, c->norm = x + 4 * n;
+    c->n = n;
+    return ONEBIT_OK;
 }
 
 /* Fills the report with what the run and its twin have; blocks[2] hold the curves. */
-static void ob_run_report(const ob_run_state *r, ob_report *report, double *blocks[2]) {
+static onebit_status ob_run_report(const ob_run_state *r, ob_report *report, double *blocks[2]) {
     memset(report, 0, sizeof *report);
-    report->curves = ob_run_curves(r, blocks);
     report->figures = ob_run_figures(r);
-    if (r->twin) {
-        report->twin_curves = ob_run_curves(r->twin, blocks + 1);
-        report->twin = ob_run_figures(r->twin);
-    }
     report->codes = &r->codes, report->samples = &r->samples;
     report->warnings = r->warnings.p;
     report->command = r->job->command;
     report->layer_modes = r->config.layer_modes, report->layers = r->config.num_layers;
     report->unigram = r->unigram;
-    report->max_steps = r->options.max_steps, report->seed = r->options.seed;
+    report->max_steps = ob_run_end(r), report->seed = r->options.seed;
+    OB_TRY(ob_run_curves(r, &report->curves, blocks));
+    if (!r->twin) return ONEBIT_OK;
+    report->twin = ob_run_figures(r->twin);
+    return ob_run_curves(r->twin, &report->twin_curves, blocks + 1);
 }
 
-/* Writes head and rows as a file of the output directory. */
-static onebit_status ob_run_write_rows(ob_run_state *r, const char *name, const char *head,
-                                       const ob_buffer *rows) {
+/* Writes a head and what follows it as a file of the output directory. */
+static onebit_status ob_run_write(ob_run_state *r, const char *name, const char *head,
+                                  const ob_buffer *body) {
     ob_buffer all = ob_buffer_new(&r->env);
     char path[OB_PATH_MAX];
     onebit_status status = ob_path_join(path, sizeof path, r->job->output_dir, name);
     ob_buffer_text(&all, head);
-    if (rows->n) ob_buffer_add(&all, rows->p, rows->n);
-    if (status == ONEBIT_OK && (all.failed || rows->failed))
-        status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its rows", path);
+    if (body->n) ob_buffer_add(&all, body->p, body->n);
+    if (status == ONEBIT_OK && (all.failed || body->failed))
+        status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its text", path);
     if (status == ONEBIT_OK) status = ob_file_write(path, all.p, all.n);
     ob_buffer_free(&all);
     return status;
@@ -16818,19 +16815,17 @@ static onebit_status ob_run_write_rows(ob_run_state *r, const char *name, const 
 /* report.html alone. */
 static onebit_status ob_run_write_page(ob_run_state *r) {
     ob_buffer page = ob_buffer_new(&r->env);
-    char path[OB_PATH_MAX];
     double *blocks[2] = {NULL, NULL};
     ob_report report;
     char *config = ob_text_of(&r->env, ob_write_config, &r->config);
     char *options = ob_text_of(&r->env, ob_write_options, &r->options);
-    onebit_status status = ob_path_join(path, sizeof path, r->job->output_dir, "report.html");
+    onebit_status status;
     if (r->trainer) r->model_bytes = onebit_trainer_pack(r->trainer, r->tokenizer, NULL, 0);
-    ob_run_report(r, &report, blocks);
+    status = ob_run_report(r, &report, blocks);
     report.config = config, report.options = options;
-    ob_report_write(&page, &report);
-    if (status == ONEBIT_OK && page.failed)
-        status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the page", path);
-    if (status == ONEBIT_OK) status = ob_file_write(path, page.p, page.n);
+    page.failed = !config || !options || r->warnings.failed;
+    if (status == ONEBIT_OK) ob_report_write(&page, &report);
+    if (status == ONEBIT_OK) status = ob_run_write(r, "report.html", "", &page);
     ob_release(&r->env, config);
     ob_release(&r->env, options);
     ob_release(&r->env, blocks[0]);
@@ -16842,48 +16837,31 @@ static onebit_status ob_run_write_page(ob_run_state *r) {
 /* The report and its tables, and for a twin also the page that compares it. */
 static onebit_status ob_run_write_report(ob_run_state *r) {
     if (!r->options.report) return ONEBIT_OK;
-    OB_TRY(ob_run_write_rows(r, "codes.csv", OB_CODES_HEAD, &r->codes));
-    OB_TRY(ob_run_write_rows(r, "samples.csv", OB_SAMPLES_HEAD, &r->samples));
+    OB_TRY(ob_run_write(r, "codes.csv", OB_CODES_HEAD, &r->codes));
+    OB_TRY(ob_run_write(r, "samples.csv", OB_SAMPLES_HEAD, &r->samples));
     OB_TRY(ob_run_write_page(r));
     return r->main ? ob_run_write_page(r->main) : ONEBIT_OK;
 }
 
 /* metrics.csv and loss.svg from the metrics. Both are written whole each time, atomically, so
-   that a viewer may reload them while the run goes on. An empty cell means: not measured at this
-   step. */
+   that a viewer may reload them while the run goes on. */
 static onebit_status ob_run_write_metrics(ob_run_state *r) {
-    static const char *const label[1] = {"unigram entropy"};
     ob_buffer csv = ob_buffer_new(&r->env), svg = ob_buffer_new(&r->env);
-    size_t n = r->metric_count, i, bytes = n * sizeof(double);
-    double *x = (double *)ob_alloc(&r->env, 3 * bytes + 64);
-    double *train = x ? x + n : NULL, *val = x ? train + n : NULL;
-    char path[OB_PATH_MAX], title[128], cell[64];
-    onebit_status status = x ? ONEBIT_OK : ONEBIT_MEMORY;
-    ob_buffer_text(&csv, OB_METRIC_HEAD);
-    for (i = 0; x && i < n; i++) {
-        double column[OB_METRIC_COLUMNS];
-        int c;
+    double *block, column[OB_METRIC_COLUMNS];
+    char title[128];
+    size_t i;
+    ob_curves c;
+    onebit_status status = ob_run_curves(r, &c, &block);
+    for (i = 0; i < r->metric_count; i++) {
         memcpy(column, r->metrics + i, sizeof column);
-        for (c = 0; c < OB_METRIC_COLUMNS; c++) {
-            ob_out o = ob_out_on(cell, sizeof cell);
-            if (column[c] == column[c]) ob_out_number(&o, column[c]);
-            ob_buffer_add(&csv, cell, o.n);
-            ob_buffer_text(&csv, c + 1 < OB_METRIC_COLUMNS ? "," : "\n");
-        }
-        x[i] = r->metrics[i].step, train[i] = r->metrics[i].loss, val[i] = r->metrics[i].val_loss;
+        ob_csv_numbers(&csv, column, OB_METRIC_COLUMNS);
     }
     ob_print(title, sizeof title, "%.1f M parameters, %d steps",
              (double)onebit_config_parameters(&r->config) / 1e6, onebit_trainer_steps(r->trainer));
-    if (x) ob_svg_curve(&svg, x, train, val, n, title, label, &r->unigram, 1);
-    if (csv.failed || svg.failed) status = ONEBIT_MEMORY;
-    if (status != ONEBIT_OK) ob_fail(status, "metrics: no memory");
-    if (status == ONEBIT_OK)
-        status = ob_path_join(path, sizeof path, r->job->output_dir, "metrics.csv");
-    if (status == ONEBIT_OK) status = ob_file_write(path, csv.p, csv.n);
-    if (status == ONEBIT_OK)
-        status = ob_path_join(path, sizeof path, r->job->output_dir, "loss.svg");
-    if (status == ONEBIT_OK && n > 0) status = ob_file_write(path, svg.p, svg.n);
-    ob_release(&r->env, x);
+    if (c.step) ob_svg_curve(&svg, c.step, c.loss, c.val, c.n, title, r->unigram);
+    if (status == ONEBIT_OK) status = ob_run_write(r, "metrics.csv", OB_METRIC_HEAD, &csv);
+    if (status == ONEBIT_OK && c.step) status = ob_run_write(r, "loss.svg", "", &svg);
+    ob_release(&r->env, block);
     ob_buffer_free(&csv);
     ob_buffer_free(&svg);
     return status;
@@ -16935,16 +16913,20 @@ static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report
     return ONEBIT_OK;
 }
 
-/* Validation loss and bits per byte; all = the whole held-out text. Bits per byte = nats per
-   token / ln 2 * tokens / bytes, with tokens and bytes of the whole held-out text. */
-static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *step, int all) {
-    size_t scored = 0;
+/* Validation loss of what is scored; all = of the whole held-out text, else of the first
+   eval_batches. */
+static onebit_status ob_run_val_loss(ob_run_state *r, int all, double *loss) {
     double most = (double)r->options.eval_batches * r->options.batch_size;
     int windows = all ? 0 : most < INT_MAX ? (int)most : INT_MAX;
     const int32_t *targets = r->val_targets ? r->val_targets : r->val + 1;
+    return ob_trainer_score(r->trainer, r->val, targets, r->val_count - 1, windows, loss, NULL);
+}
+
+/* Validation loss and bits per byte. Bits per byte = nats per token / ln 2 * tokens / bytes, with
+   tokens and bytes of the whole held-out text. */
+static onebit_status ob_run_validate(ob_run_state *r, const onebit_step_report *step, int all) {
     if (r->val_count < 2) return ONEBIT_OK;
-    OB_TRY(ob_trainer_score(r->trainer, r->val, targets, r->val_count - 1, windows, &r->val_loss,
-                            &scored));
+    OB_TRY(ob_run_val_loss(r, all, &r->val_loss));
     if (r->val_bytes > 0)
         r->bits_per_byte =
             r->val_loss / 0.69314718055994531 * r->val_scored / r->val_bytes;
@@ -16958,9 +16940,7 @@ static onebit_status ob_run_best(ob_run_state *r, int all) {
     double loss = r->val_loss, *best = &r->trainer->notes.best_loss;
     char path[OB_PATH_MAX];
     if (!r->options.keep_best || r->val_count < 2) return ONEBIT_OK;
-    if (all)
-        OB_TRY(onebit_trainer_score(r->trainer, r->val, r->val_count,
-                                    r->options.eval_batches * r->options.batch_size, &loss, NULL));
+    if (all) OB_TRY(ob_run_val_loss(r, 0, &loss));
     if (*best > 0 && loss >= *best) return ONEBIT_OK;
     *best = loss;
     OB_TRY(ob_path_join(path, sizeof path, r->job->output_dir, "model-best.1bit"));
@@ -16984,7 +16964,7 @@ static void ob_run_health(ob_run_state *r, const onebit_step_report *step) {
                          r->trainer->params[i].info.name);
                 ob_tell(r, 'w', step, note);
             }
-    if (r->warned || !late || step->loss < r->unigram || r->unigram <= 0) return;
+    if (r->warned || !late || !(step->loss >= r->unigram)) return;
     r->warned = 1;
     ob_print(
         note, sizeof note,
@@ -17000,14 +16980,8 @@ static void ob_run_tell_codes(ob_run_state *r, const onebit_step_report *step, i
                               const onebit_code_report *sum, double n) {
     const double column[OB_CODE_COLUMNS] = {(double)step->step, (double)layer, sum->minus / n,
                                             sum->zero / n,      sum->plus / n, sum->flipped / n};
-    char note[128], cell[64];
-    int i;
-    for (i = 0; i < OB_CODE_COLUMNS; i++) {
-        ob_out o = ob_out_on(cell, sizeof cell);
-        ob_out_number(&o, column[i]);
-        ob_buffer_text(&r->codes, cell);
-        ob_buffer_text(&r->codes, i + 1 < OB_CODE_COLUMNS ? "," : "\n");
-    }
+    char note[128];
+    ob_csv_numbers(&r->codes, column, OB_CODE_COLUMNS);
     ob_print(note, sizeof note, "layer %2d  -1 %4.1f%%  0 %4.1f%%  +1 %4.1f%%  flipped %5.2f%%",
              layer, 100 * sum->minus / n, 100 * sum->zero / n, 100 * sum->plus / n,
              100 * sum->flipped / n);
@@ -17021,6 +16995,8 @@ static void ob_run_codes(ob_run_state *r, const onebit_step_report *step) {
     const ob_param *p;
     double n = 0;
     int i, layer = -1;
+    if (r->counted == step->step) return;
+    r->counted = step->step;
     memset(&sum, 0, sizeof sum);
     for (i = 0; (p = ob_coded_param(r->trainer, i)) != NULL; i++) {
         if (p->info.kind != OB_ROLE_LINEAR) continue;
@@ -17044,12 +17020,11 @@ static void ob_note_layer(ob_out *note, const char *opening, int layer) {
 }
 
 /* Ends a note about layers and tells it, if it was begun. */
-static void ob_note_tell(ob_run_state *r, const onebit_step_report *step, ob_out *note,
-                         const char *advice) {
+static void ob_note_tell(ob_run_state *r, ob_out *note, const char *advice) {
     char text[768];
     if (note->n == 0) return;
     ob_print(text, sizeof text, "%.400s: %s", note->p, advice);
-    ob_tell(r, 'w', step, text);
+    ob_tell(r, 'w', NULL, text);
 }
 
 #define OB_ZERO_MANY 0.6  /* shares of zeros in a ternary layer; weights drawn from a normal */
@@ -17073,14 +17048,16 @@ static double ob_code_span(const ob_code_row *rows, size_t n, size_t *first) {
 
 /* Says after the last update what the codes look like when it is unusual, one line for each of: too
    many zeros, too few, codes that have not settled. */
-static void ob_run_health_codes(ob_run_state *r, const onebit_step_report *step) {
+static onebit_status ob_run_health_codes(ob_run_state *r) {
     char many[512], few[512], loose[512];
     ob_out too_many = ob_out_on(many, sizeof many), too_few = ob_out_on(few, sizeof few);
     ob_out unsettled = ob_out_on(loose, sizeof loose);
     size_t n, i, first;
-    ob_code_row *rows = ob_csv_codes(&r->codes, &n);
-    double span = ob_code_span(rows, n, &first);
+    ob_code_row *rows;
+    double span;
     int layer;
+    OB_TRY(ob_csv_codes(&r->codes, &rows, &n));
+    span = ob_code_span(rows, n, &first);
     for (layer = 0; layer < r->config.num_layers; layer++) {
         double flips = 0.0, zero = -1.0;
         for (i = 0; i < n; i++) {
@@ -17097,10 +17074,11 @@ static void ob_run_health_codes(ob_run_state *r, const onebit_step_report *step)
         if (zero < OB_ZERO_FEW)
             ob_note_layer(&too_few, "under 5 % of the weights are 0 in layers", layer);
     }
-    ob_note_tell(r, step, &too_many, "they hardly work; fewer --num-layers may do as well");
-    ob_note_tell(r, step, &too_few, "they are binary in effect; less --weight-decay may help");
-    ob_note_tell(r, step, &unsettled, "train longer, or let the rate fall lower (--lr-min-ratio)");
+    ob_note_tell(r, &too_many, "they hardly work; fewer --num-layers may do as well");
+    ob_note_tell(r, &too_few, "they are binary in effect; less --weight-decay may help");
+    ob_note_tell(r, &unsettled, "train longer, or let the rate fall lower (--lr-min-ratio)");
     ob_release(&r->codes.env, rows);
+    return ONEBIT_OK;
 }
 
 /* ---- Samples ---- */
@@ -17119,6 +17097,7 @@ static int ob_run_prompt(const ob_run_state *r, int32_t *ids) {
         if (count > 0 && from[i] == end && ids[count - 1] != end) break;
         ids[count++] = from[i];
     }
+    if (count == 0 && end >= 0) ids[count++] = end; /* a stream: a document from its beginning */
     return count;
 }
 
@@ -17170,15 +17149,21 @@ static void ob_run_sample(ob_run_state *r, const onebit_step_report *step) {
     ob_buffer prompt = ob_buffer_new(&r->env), text = ob_buffer_new(&r->env);
     int32_t ids[OB_PROMPT];
     int count = ob_run_prompt(r, ids), i, end = onebit_tokenizer_end(r->tokenizer);
-    ob_buffer_add(&prompt, "", 0), ob_buffer_add(&text, "", 0);
+    onebit_status status;
+    if (r->sampled == step->step) return;
+    r->sampled = step->step;
     for (i = 0; i < count; i++) {
         size_t n = 0;
         const char *piece = onebit_tokenizer_piece(r->tokenizer, ids[i], &n);
         if (ids[i] != end) ob_buffer_add(&prompt, piece, n);
     }
-    if (ob_run_write_sample(r, ids, count, &text) != ONEBIT_OK || prompt.failed || text.failed) {
+    status = ob_run_write_sample(r, ids, count, &text);
+    if (status == ONEBIT_OK && (prompt.failed || text.failed))
+        status = ob_fail(ONEBIT_MEMORY, "its buffer is too small");
+    if (status != ONEBIT_OK) {
         char note[256];
-        ob_print(note, sizeof note, "no sample of text: %.200s", onebit_error_text());
+        ob_print(note, sizeof note, "no %ssample of text: %.200s",
+                 status == ONEBIT_MEMORY ? "memory for a " : "", onebit_error_text());
         ob_tell(r, 'w', step, note);
     } else {
         ob_buffer_format(&r->samples, "%d,", step->step);
@@ -17195,7 +17180,7 @@ static void ob_run_sample(ob_run_state *r, const onebit_step_report *step) {
 static int ob_run_milestone(const ob_run_state *r, int step) {
     double most = r->options.max_steps, every = r->options.sample_every;
     if (!r->options.report || every < 0) return 0;
-    if (step == r->options.max_steps) return 1;
+    if (step == ob_run_end(r)) return 1;
     if (every > 0) return fmod(step, every) == 0;
     return floor(step * 4.0 / most) > floor((step - 1) * 4.0 / most);
 }
@@ -17210,13 +17195,6 @@ static void ob_run_clock(ob_run_state *r, const onebit_step_report *step) {
     r->clock_tokens = step->tokens_seen;
 }
 
-/* Back to the first batch. */
-static void ob_run_rewind(ob_run_state *r) {
-    onebit_position p;
-    p.seed = (uint64_t)r->options.seed, p.epoch = 0, p.index = 0;
-    onebit_dataset_seek(r->data, p);
-}
-
 /* One update: batches, gradients, step. With overfit_one_batch every batch is the first. */
 static onebit_status ob_run_update(ob_run_state *r, onebit_step_report *step) {
     int i;
@@ -17228,47 +17206,56 @@ static onebit_status ob_run_update(ob_run_state *r, onebit_step_report *step) {
     return onebit_trainer_update(r->trainer, step);
 }
 
-/* What follows an update: report, validate, log, checkpoint. The last update always validates,
-   on the whole held-out text, and saves. train_loss is a running mean over about 20 updates,
-   because a single batch is noise. */
-static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *step) {
-    const onebit_train_options *o = &r->options;
-    int last = step->step == o->max_steps, evaluated = 0;
+/* One row of the metrics. */
+static onebit_status ob_run_log(ob_run_state *r, const onebit_step_report *step, int evaluated) {
     ob_metric m;
-    r->train_loss = r->train_loss > 0 ? 0.95 * r->train_loss + 0.05 * step->loss : step->loss;
-    ob_run_clock(r, step);
-    ob_run_health(r, step);
+    m.step = step->step, m.tokens = step->tokens_seen, m.loss = step->loss > 0 ? step->loss : NAN;
+    m.val_loss = evaluated ? r->val_loss : NAN;
+    m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
+    m.lr = step->lr, m.grad_norm = step->grad_norm, m.speed = r->speed;
+    m.seconds = ob_seconds() - r->start;
+    return ob_run_add_metric(r, &m);
+}
+
+/* What is due after an update: codes, validation, a row of the metrics, a sample, a checkpoint. The
+   last update always validates, on the whole held-out text, and saves; it may turn out to be the
+   last only when it has been here before. */
+static onebit_status ob_run_due(ob_run_state *r, const onebit_step_report *step) {
+    const onebit_train_options *o = &r->options;
+    int last = step->step == ob_run_end(r), evaluated = 0;
     if (ob_is_due(step->step, o->debug_every) || (last && o->debug_every)) ob_run_codes(r, step);
-    if (last) ob_run_health_codes(r, step);
     if (last || ob_is_due(step->step, o->eval_every)) {
         OB_TRY(ob_run_validate(r, step, last));
         OB_TRY(ob_run_best(r, last));
         evaluated = r->val_count > 1;
     }
-    if (last || evaluated || ob_is_due(step->step, o->log_every) || step->step == 1) {
-        m.step = step->step, m.tokens = step->tokens_seen, m.loss = step->loss;
-        m.val_loss = evaluated ? r->val_loss : NAN,
-        m.bits_per_byte = evaluated ? r->bits_per_byte : NAN;
-        m.lr = step->lr, m.grad_norm = step->grad_norm, m.speed = r->speed;
-        m.seconds = ob_seconds() - r->start;
-        OB_TRY(ob_run_add_metric(r, &m));
-    }
+    if (last || evaluated || ob_is_due(step->step, o->log_every) || step->step == 1)
+        OB_TRY(ob_run_log(r, step, evaluated));
     if (ob_run_milestone(r, step->step)) ob_run_sample(r, step);
     if (last || ob_is_due(step->step, o->save_every) || ob_is_due(step->step, o->major_every))
         OB_TRY(ob_run_checkpoint(r, step));
     return ONEBIT_OK;
 }
 
-/* The standard input is at its end: the run ends here, as if this had been its last update. */
+/* Follows an update. Training loss and objective are running means over about 20 updates, because a
+   single batch is noise; a loss of 0 is that of batches without a reply, and says nothing. */
+static onebit_status ob_run_after(ob_run_state *r, const onebit_step_report *step) {
+    double old = !(step->loss > 0) ? 1.0 : r->train_loss > 0 ? 0.95 : 0.0;
+    r->train_loss = old * r->train_loss + (1.0 - old) * step->loss;
+    r->objective = old * r->objective + (1.0 - old) * step->objective;
+    ob_run_clock(r, step);
+    ob_run_health(r, step);
+    return ob_run_due(r, step);
+}
+
+/* The standard input is at its end: the run ends here, and the update before was its last. */
 static onebit_status ob_run_input_end(ob_run_state *r, const onebit_step_report *step) {
     ob_trainer_clear(r->trainer);
     if (step->step == 0)
         return ob_fail(ONEBIT_FORMAT, "the standard input holds too little text for one update; "
                                       "lower --batch-size or --seq-len");
-    r->options.max_steps = step->step;
-    OB_TRY(ob_run_validate(r, step, 1));
-    OB_TRY(ob_run_best(r, 1));
-    return ob_run_checkpoint(r, step);
+    r->ended = step->step;
+    return ob_run_due(r, step);
 }
 
 #define OB_LEARNT 0.1 /* nats per token: below, overfit_one_batch has shown what it should */
@@ -17280,15 +17267,16 @@ static onebit_status ob_run_loop(ob_run_state *r) {
     memset(&step, 0, sizeof step);
     step.tokens_seen = r->trainer->tokens_seen;
     r->clock_seconds = ob_seconds(), r->clock_tokens = step.tokens_seen;
-    while (onebit_trainer_steps(r->trainer) < r->options.max_steps) {
+    while (onebit_trainer_steps(r->trainer) < ob_run_end(r)) {
         status = ob_run_update(r, &step);
         if (status == ONEBIT_LIMIT && ob_dataset_streams(r->data, 1))
             return ob_run_input_end(r, &step);
         OB_TRY(status);
-        if (r->options.overfit_one_batch && step.loss < OB_LEARNT) r->options.max_steps = step.step;
+        if (r->options.overfit_one_batch && step.loss > 0 && step.loss < OB_LEARNT)
+            r->ended = step.step;
         OB_TRY(ob_run_after(r, &step));
         if (ob_tell(r, 's', &step, "")) {
-            if (step.step < r->options.max_steps) OB_TRY(ob_run_checkpoint(r, &step));
+            if (step.step < ob_run_end(r)) OB_TRY(ob_run_checkpoint(r, &step));
             return ob_fail(ONEBIT_CANCELLED, "stopped after step %d%s; resume with --resume %.200s",
                            step.step, r->main ? " of the twin" : "",
                            (r->main ? r->main : r)->job->output_dir);
@@ -17398,29 +17386,29 @@ static onebit_status ob_run_open(ob_run_state *r) {
     }
     OB_TRY(ob_run_rooms(r));
     if (!job->resume) return ONEBIT_OK;
-    ob_run_old_rows(r, &r->codes, "codes.csv");
-    ob_run_old_rows(r, &r->samples, "samples.csv");
+    OB_TRY(ob_run_old_rows(r, &r->codes, "codes.csv"));
+    OB_TRY(ob_run_old_rows(r, &r->samples, "samples.csv"));
     return ob_run_old_metrics(r);
 }
 
-/* Gives back what training needed; figures and curves stay. Also after an error half-way: what was
-   not opened is NULL, and each release takes NULL. */
+/* Gives back what training needed; figures, curves and what the standard input held stay. Also
+   after an error half-way: what was not opened is NULL, and each release takes NULL. */
 static void ob_run_rest(ob_run_state *r) {
     onebit_trainer_free(r->trainer);
     onebit_dataset_free(r->data);
     onebit_dataset_free(r->val_data);
     onebit_tokenizer_free(r->tokenizer);
-    ob_data_end(&r->input);
     ob_release(&r->env, r->val_targets);
     ob_release(&r->env, r->inputs);
     ob_release(&r->env, r->targets);
     r->trainer = NULL, r->data = r->val_data = NULL, r->tokenizer = NULL;
-    r->inputs = r->targets = NULL;
+    r->inputs = r->targets = r->val_targets = NULL;
 }
 
 /* Gives everything back. */
 static void ob_run_close(ob_run_state *r) {
     ob_run_rest(r);
+    ob_data_end(&r->input);
     ob_release(&r->env, r->metrics);
     ob_buffer_free(&r->codes);
     ob_buffer_free(&r->samples);
@@ -17448,8 +17436,8 @@ static onebit_status ob_twin_path(char *out, size_t size, const onebit_train_job
 }
 #define OB_TWIN_CHECKPOINT "checkpoint.safetensors"
 
-/* Before the first update of a job with a twin: there must be something to compare, and a new run
-   must not go on with the twin of an earlier one. */
+/* Before the first update of a job with a twin: there must be something to compare, text that can
+   be read again, and a new run must not go on with the twin of an earlier one. */
 static onebit_status ob_run_expect_twin(const ob_run_state *r) {
     char path[OB_PATH_MAX];
     int i, quantized = 0;
@@ -17457,6 +17445,9 @@ static onebit_status ob_run_expect_twin(const ob_run_state *r) {
     if (!quantized)
         return ob_fail(ONEBIT_CONFIG,
                        "--twin: all blocks are f32 already, see --layer-bit-map; leave --twin out");
+    if (ob_dataset_streams(r->data, 1))
+        return ob_fail(ONEBIT_USAGE, "--twin: a stream of the standard input is read once, and the "
+                                     "twin learns from the same text; leave out --streaming");
     OB_TRY(ob_twin_path(path, sizeof path, r->job, OB_TWIN_CHECKPOINT));
     if (!r->job->resume) ob_file_drop(path);
     return ONEBIT_OK;
@@ -17473,7 +17464,8 @@ static onebit_status ob_run_whole(ob_run_state *r, const onebit_train_job *job,
     r->config = job->config ? *job->config : onebit_config_default();
     r->options = job->options ? *job->options : onebit_train_options_default();
     r->start = ob_seconds();
-    ob_data_begin(&r->input, NULL, &r->env);
+    if (main) r->input = main->input; /* the standard input cannot be read again */
+    ob_data_begin(main ? &main->input : &r->input, NULL, &r->env);
     r->input.options.chat_template = r->config.chat_template;
     r->input.options.loss_on_input = r->options.loss_on_input;
     r->input.options.weights = job->data_weights;
@@ -17481,6 +17473,7 @@ static onebit_status ob_run_whole(ob_run_state *r, const onebit_train_job *job,
     OB_TRY(ob_run_open(r));
     if (job->twin) OB_TRY(ob_run_expect_twin(r));
     OB_TRY(ob_run_loop(r));
+    OB_TRY(ob_run_health_codes(r));
     OB_TRY(ob_run_export(r));
     return ob_run_write_report(r);
 }

@@ -84,7 +84,7 @@ static void explain_former(int argc, char **argv) {
 
 enum { SPARKS = 24, COLUMNS = 79 };
 
-/* loss[0..sparks): logarithms of the means of stride steps each; when full, neighbours are joined. */
+/* loss[0..sparks): logarithms of the means of stride steps each; when full, neighbours join. */
 typedef struct view {
     const cli *c;
     double loss[SPARKS], part, val_loss, last_loss, printed, first_seconds;
@@ -138,16 +138,21 @@ static void view_clear(view *v) {
     v->drawn = 0;
 }
 
-/* "step 120/2000  loss 2.345  val 2.401  12.3k tok/s  1m20s left". */
+/* "step 120/2000  loss 2.345  val 2.401  12.3k tok/s  1m20s left"; the objective only where label
+   smoothing sets it apart from the loss. A line that is redrawn must not wrap. */
 static void view_step(view *v, const onebit_progress *p) {
-    char line[160], total[16] = "", val[32] = "", speed[32], time[32];
+    char line[160], total[16] = "", loss[32] = "none", goal[32] = "", val[32] = "";
+    char speed[32], time[32];
     int done = p->step.step - v->first_step, width;
     if (p->max_steps) snprintf(total, sizeof total, "/%d", p->max_steps);
     if (v->val_loss > 0) snprintf(val, sizeof val, "  val %.3f", v->val_loss);
+    if (p->step.loss > 0) snprintf(loss, sizeof loss, "%.3f", p->step.loss);
+    if (p->step.objective != p->step.loss)
+        snprintf(goal, sizeof goal, "  objective %.3f", p->step.objective);
     cli_count(speed, p->tokens_per_second);
-    width = snprintf(line, sizeof line, "step %d%s  loss %.3f%s  %s tok/s", p->step.step, total,
-                     p->step.loss, val, speed);
-    if (p->max_steps && done > 0) {
+    width = snprintf(line, sizeof line, "step %d%s  loss %s%s%s  %s tok/s", p->step.step, total,
+                     loss, goal, val, speed);
+    if (p->max_steps && done > 0 && (!v->drawn || width + 14 <= COLUMNS)) {
         cli_time(time, (p->seconds - v->first_seconds) / done * (p->max_steps - p->step.step));
         width += snprintf(line + width, 40, "  %s left", time);
     }
@@ -161,7 +166,7 @@ static void view_step(view *v, const onebit_progress *p) {
 static void view_progress(view *v, const onebit_progress *p) {
     int last = p->max_steps && p->step.step >= p->max_steps;
     if (v->first_step < 0) v->first_step = p->step.step, v->first_seconds = p->seconds;
-    view_push(v, p->step.loss);
+    if (p->step.loss > 0) view_push(v, p->step.loss); /* else there was no reply in the batches */
     if (v->c->live) {
         if (p->seconds - v->printed < 0.1 && !last && v->printed > 0) return;
         view_clear(v);
@@ -720,16 +725,18 @@ static const char *advice(onebit_status status) {
 }
 
 /* The health check's answer: every model that can be trained can learn one batch by heart. The
-   library stops such a run as soon as the loss is below 0.1. */
-static int overfit_code(const view *v) {
+   library stops such a run as soon as the loss is below 0.1; one that is resumed after that has
+   nothing to answer. */
+static int overfit_code(const view *v, int steps) {
+    if (v->last_step == 0) return 0;
     if (v->last_loss >= 0.1)
         return cli_fail("health check failed: after %d steps on one batch the loss is %.3f, not "
                         "below 0.1: change --lr or --max-steps, or the model cannot learn",
-                        v->last_step, v->last_loss);
+                        steps, v->last_loss);
     if (!v->c->quiet)
         fprintf(stderr, "health check passed: the loss on one batch is %.3f, below 0.1, after %d "
                         "steps\n",
-                v->last_loss, v->last_step);
+                v->last_loss, steps);
     return 0;
 }
 
@@ -794,7 +801,7 @@ int main(int argc, char **argv) {
     }
     if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status));
     if (!c.quiet) print_summary(&result, job.output_dir, argv[0], options.report);
-    code = options.overfit_one_batch ? overfit_code(&v) : 0;
+    code = options.overfit_one_batch ? overfit_code(&v, result.steps) : 0;
     if (c.json) print_json(&result, job.output_dir, code ? "failed" : "done");
     return cli_finish(code);
 }

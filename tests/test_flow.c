@@ -227,6 +227,19 @@ static void flow_test_train(void) {
     free(text);
 }
 
+/* The first cell of the last record of a CSV, whose steps must rise. */
+static int flow_last_step(const char *path) {
+    const char *p, *end;
+    double step, last = -1;
+    ob_map map;
+    if (!CHECK_OK(ob_map_open(&map, path))) return -1;
+    p = (const char *)map.data, end = p + map.bytes;
+    ob_csv_record(&p, end, &step, 1);
+    for (; p < end && ob_csv_record(&p, end, &step, 1) && CHECK(step > last);) last = step;
+    ob_map_close(&map);
+    return (int)last;
+}
+
 /* Windows of epochs [0, epochs) of the dataset that a run trains on. */
 static size_t flow_windows(const onebit_train_options *o, const onebit_tokenizer *words, int T,
                            uint64_t epochs) {
@@ -317,6 +330,23 @@ static void flow_write(const char *name, const char *text, size_t n) {
     CHECK_OK(ob_file_write(flow_path(name), text, n));
 }
 
+/* The best loss that a checkpoint knows is the lowest of the metrics. */
+static void flow_check_best(const char *run, const char *metrics) {
+    onebit_trainer *t = NULL;
+    double column[OB_METRIC_COLUMNS], best = 1e9;
+    char path[600];
+    const char *p, *end;
+    ob_map map;
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", run);
+    CHECK_OK(onebit_trainer_load(&t, NULL, NULL, path, NULL, NULL));
+    if (!t || !CHECK_OK(ob_map_open(&map, metrics))) return;
+    for (p = (const char *)map.data, end = p + map.bytes; p < end;)
+        if (ob_csv_record(&p, end, column, OB_METRIC_COLUMNS) && column[3] < best) best = column[3];
+    CHECK(best < 100 && t->notes.best_loss == best);
+    ob_map_close(&map);
+    onebit_trainer_free(t);
+}
+
 static void flow_test_data(void) {
     onebit_config c;
     onebit_train_options o;
@@ -362,6 +392,25 @@ static void flow_test_data(void) {
     c.chat_template[0] = 0;
     CHECK_OK(onebit_checkpoint_settings(&c, NULL, flow_path("rows-halves"), NULL));
     CHECK(!strcmp(c.chat_template, "{prompt}\n{reply}"));
+
+    test_case("flow: the best model of a run on replies is judged by replies; its twin trains too");
+    job.output_dir = file, job.resume = NULL, job.twin = 1, o.keep_best = 1, o.eval_batches = 1000;
+    memset(&w, 0, sizeof w);
+    CHECK_OK(onebit_train(&job, &replies));
+    CHECK(w.count['s'] == 120 && replies.twin_val_loss > 0);
+    flow_check_best(file, flow_path("out/metrics.csv"));
+
+    test_case("flow: updates without a reply in their batches are no measurement");
+    n = 0;
+    for (i = 0; i < 8; i++)
+        n += (size_t)sprintf(rows + n, "{\"input\":\"%0400d\",\"output\":\"so many\"}\n", (int)i);
+    flow_write("long.jsonl", rows, n);
+    flow_job(&job, &c, &o, &w, file);
+    snprintf(paths, sizeof paths, "%s", flow_path("long.jsonl"));
+    job.data_dir = paths, job.tokenizer_kind = "byte", c.vocab_size = 0;
+    o.max_steps = 40, o.batch_size = 1, o.val_fraction = 0, o.lr = 1e-5;
+    CHECK_OK(onebit_train(&job, &replies));
+    CHECK(replies.train_loss > 5 && replies.train_loss < 7);
 
     test_case("flow: mixtures and streams resume bit for bit, and passes are counted");
     snprintf(paths, sizeof paths, "%s,%s/a.train.txt", dir, flow_path("texts"));
@@ -658,7 +707,7 @@ static void flow_test_overfit(void) {
     onebit_config c;
     onebit_train_options o;
     onebit_train_job job;
-    onebit_train_result r;
+    onebit_train_result r, again;
     flow_watch w;
     char text[300], out[300];
     test_case("flow: overfit_one_batch learns the first batch by heart, and stops when it has");
@@ -667,10 +716,50 @@ static void flow_test_overfit(void) {
     o.overfit_one_batch = 1, o.max_steps = 400, o.batch_size = 2, o.lr_warmup_steps = 10;
     CHECK_OK(onebit_train(&job, &r));
     CHECK(r.steps > 10 && r.steps < 400 && w.count['s'] == r.steps && w.count['e'] == 1);
+    memset(&w, 0, sizeof w);
+    job.resume = out;
+    CHECK_OK(onebit_train(&job, &again)); /* it has come to its end */
+    CHECK(w.count['s'] == 0 && again.steps == r.steps && again.val_loss == r.val_loss);
 
     test_case("flow: model-best.1bit is not the last model when that one is worse");
     CHECK(ob_file_exists(flow_in("overfit", "model-best.1bit")));
     CHECK(!flow_same_file(flow_in("overfit", "model-best.1bit"), flow_in("overfit", "model.1bit")));
+}
+
+/* The standard input becomes a file from its beginning. */
+static void flow_feed(const char *name) { CHECK(freopen(flow_path(name), "rb", stdin) != NULL); }
+
+static void flow_test_input(void) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    onebit_train_result file, input;
+    flow_watch w;
+    char text[300], out[300], words[300];
+    test_case("flow: the standard input trains a model and its twin as the file would");
+    flow_long_job(&job, &c, &o, &w, "file", text, out);
+    job.twin = 1;
+    CHECK_OK(onebit_train(&job, &file));
+    flow_feed("text.txt");
+    snprintf(out, sizeof out, "%s", flow_path("input"));
+    job.data_dir = "-";
+    CHECK_OK(onebit_train(&job, &input));
+    CHECK(input.val_loss == file.val_loss && input.twin_val_loss == file.twin_val_loss);
+
+    test_case("flow: a stream of it has no twin, and ends the run with its last update");
+    flow_feed("short.txt");
+    job.streaming = 1, job.tokenizer = strcat(strcpy(words, out), "/tokenizer.json");
+    CHECK_FAILS(onebit_train(&job, NULL), ONEBIT_USAGE, "--twin: a stream");
+    flow_feed("short.txt");
+    memset(&w, 0, sizeof w);
+    job.twin = 0, job.val_data_dir = text, o.max_steps = 1000, o.sample_every = 1;
+    o.debug_every = 1, o.report = 1;
+    CHECK_OK(onebit_train(&job, &input));
+    CHECK(input.steps > 2 && input.steps < 24 && w.count['s'] == input.steps);
+    CHECK(input.val_loss > 0 && w.count['q'] == input.steps * c.num_layers);
+    CHECK(flow_last_step(flow_in("input", "metrics.csv")) == input.steps);
+    CHECK(flow_last_step(flow_in("input", "samples.csv")) == input.steps);
+    CHECK(freopen("/dev/null", "rb", stdin) != NULL);
 }
 
 static void test_flow(void) {
@@ -685,4 +774,5 @@ static void test_flow(void) {
     flow_test_kill();
     flow_test_kept();
     flow_test_overfit();
+    flow_test_input();
 }

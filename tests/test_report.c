@@ -78,7 +78,7 @@ static void report_job(onebit_train_job *job, onebit_config *c, onebit_train_opt
 static void report_test_csv(void) {
     static const char rows[] = "step,a\n1,\"x\"\n2,\"a \"\"b\"\",\n5,c\"\n3,\n9,late\nxx,no\n4,cut";
     static const char codes[] = "1,0,0.25,0.5,0.25,0.125\n1,1,x,0,0,0\n1,999,0,0,0,0\n\n2,1\n"
-                                "2,1,0.1,0.2,0.7,0,5\n3,2,0.1,0.2,0.7,1";
+                                "2,1,0.1,0.2,0.7,0,5\n3,2,0.1,0.2,0.7,1\n3,3,0.1,0.2,0.7,1";
     ob_buffer kept = ob_buffer_new(NULL), cell = ob_buffer_new(NULL), text = ob_buffer_new(NULL);
     const char *p;
     ob_code_row *row;
@@ -96,7 +96,7 @@ static void report_test_csv(void) {
     test_case("report: rows of codes.csv that are damaged are passed over");
     text.n = 0;
     ob_buffer_text(&text, codes);
-    row = ob_csv_codes(&text, &n);
+    CHECK_OK(ob_csv_codes(&text, &row, &n));
     CHECK(n == 2 && row[0].zero == 0.5 && row[0].flipped == 0.125 && row[1].layer == 2);
     ob_release(&text.env, row);
     ob_buffer_free(&kept);
@@ -219,6 +219,27 @@ static void report_test_runs(void) {
     free(page);
 }
 
+static void report_test_smoothing(void) {
+    onebit_config c;
+    onebit_train_options o;
+    onebit_train_job job;
+    flow_watch w;
+    char *page, *p;
+    test_case("report: with label smoothing the objective stands apart from the loss");
+    report_job(&job, &c, &o, &w, "smooth");
+    o.label_smoothing = 0.2, w.stop_at = 20;
+    CHECK(onebit_train(&job, NULL) == ONEBIT_CANCELLED);
+    w.stop_at = 0, job.resume = report_path("smooth", "");
+    CHECK_OK(onebit_train(&job, NULL));
+    page = report_read("smooth", "report.html");
+    p = strstr(page, "</b><span>training objective");
+    CHECK(p && atof(p - 6) > 1.02 * atof(strstr(page, "</b><span>training loss") - 6));
+    free(page);
+    page = report_read("whole", "report.html");
+    CHECK(strstr(page, "training loss") && !strstr(page, "training objective"));
+    free(page);
+}
+
 /* Stops in the n-th step of the twin. */
 static int report_stop_twin(void *user, const onebit_progress *p) {
     int *steps = (int *)user;
@@ -289,10 +310,8 @@ static int report_note(void *user, const onebit_progress *p) {
 /* What is told of these codes after step 200. */
 static const char *report_health(const char *codes) {
     onebit_train_job job = onebit_train_job_default();
-    onebit_step_report step;
     ob_run_state r;
     memset(&r, 0, sizeof r);
-    memset(&step, 0, sizeof step);
     r.env = onebit_env_default();
     r.codes = r.warnings = ob_buffer_new(&r.env);
     r.config = onebit_config_default();
@@ -301,7 +320,7 @@ static const char *report_health(const char *codes) {
     r.job = &job;
     report_notes[0] = 0;
     ob_buffer_text(&r.codes, codes);
-    ob_run_health_codes(&r, &step);
+    CHECK_OK(ob_run_health_codes(&r));
     CHECK(strcmp(r.warnings.n ? r.warnings.p : "", report_notes) == 0);
     ob_buffer_free(&r.codes);
     ob_buffer_free(&r.warnings);
@@ -336,6 +355,7 @@ static void test_report(void) {
     CHECK_OK(ob_file_write(report_text, text, bytes));
     free(text);
     report_test_runs();
+    report_test_smoothing();
     report_test_twin();
     report_test_health();
 }
