@@ -1409,6 +1409,7 @@ OB_INLINE float ob_bits_float(uint32_t bits) {
 
 /* A float32 as files hold it. */
 OB_INLINE float ob_getf32(const void *p) { return ob_bits_float(ob_get32(p)); }
+/* The way back, for files that we write. */
 OB_INLINE void ob_putf32(void *p, float v) { ob_put32(p, ob_float_bits(v)); }
 
 /* ---- IEEE 754 half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ----
@@ -1793,6 +1794,7 @@ static void *ob_default_alloc(void *user, size_t bytes) {
     return malloc(bytes);
 }
 
+/* Takes just what ob_default_alloc gave. */
 static void ob_default_release(void *user, void *block) {
     (void)user;
     free(block);
@@ -4085,6 +4087,7 @@ enum {
 #define OB_LINES_PATTERN(numbers)                                                                  \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers                          \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+/* In the order of the enum. Rows without a pattern are made by other stages of a file. */
 static const ob_split ob_splits[OB_SPLITS] = {
     {NULL, 0, 0, 0},
     {NULL, 0, 0, 0},
@@ -7657,6 +7660,7 @@ ONEBIT_API onebit_status onebit_turn_parse(onebit_turn *out, const char *chat_te
 
 /* ---- lists of files ---- */
 
+/* How a file is read; each kind has its own step in ob_feed_next. */
 typedef enum ob_text_kind {
     OB_NO_TEXT,
     OB_PLAIN_TEXT,
@@ -7763,6 +7767,7 @@ static void ob_files_free(ob_files *f) {
     f->count = 0;
 }
 
+/* File number i < count. The buffer holds an array: its memory is aligned for any struct. */
 static const ob_file *ob_files_at(const ob_files *f, size_t i) {
     return (const ob_file *)(const void *)f->list.p + i;
 }
@@ -7947,6 +7952,8 @@ static void ob_feed_begin(ob_feed *f, const ob_files *files, const onebit_env *e
     f->from_start = 1;
 }
 
+/* Lets go of the open file. The window of a streamed input stays: what it holds cannot be read
+   again. */
 static void ob_feed_close(ob_feed *f) {
     ob_map_close(&f->map);
     f->data = NULL;
@@ -7976,6 +7983,7 @@ static size_t ob_break_at_start(const char *p, size_t n) {
     if (n >= 1 && p[0] == '\n') return 1;
     return n >= 2 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
 }
+/* The mirror: a \r counts only together with its \n. */
 static size_t ob_break_at_end(const char *p, size_t n) {
     if (n == 0 || p[n - 1] != '\n') return 0;
     return n >= 2 && p[n - 2] == '\r' ? 2 : 1;
@@ -8092,6 +8100,7 @@ enum {
     OB_ROW_TEXT = 11, /* three names */
     OB_ROW_KEYS = 14
 };
+/* The names in the order of the enum; within a group the first that a row has is taken. */
 static const char *const ob_row_keys[OB_ROW_KEYS] = {
     "messages", "conversations", "instruction", "input",  "prompt", "question", "output",
     "completion", "response", "answer", "system", "text", "content", "code"};
@@ -8428,6 +8437,7 @@ typedef struct ob_data {
     int input_read;
 } ob_data;
 
+/* Zero is right for all but the part: no template, no weights, no stream, replies alone scored. */
 ONEBIT_API onebit_data_options onebit_data_options_default(void) {
     onebit_data_options o;
     memset(&o, 0, sizeof o);
@@ -8435,6 +8445,7 @@ ONEBIT_API onebit_data_options onebit_data_options_default(void) {
     return o;
 }
 
+/* Owns the input's buffer from here on; ob_data_end gives it back, however the opening went. */
 static void ob_data_begin(ob_data *d, const onebit_data_options *options, const onebit_env *env) {
     d->env = ob_env_or_default(env);
     d->options = options ? *options : onebit_data_options_default();
@@ -8442,6 +8453,7 @@ static void ob_data_begin(ob_data *d, const onebit_data_options *options, const 
     d->input_read = 0;
 }
 
+/* A dataset keeps nothing of it: ids were made, or a stream reads the input by itself. */
 static void ob_data_end(ob_data *d) { ob_buffer_free(&d->input); }
 
 /* Reads the standard input to its end, the first time. */
@@ -8537,6 +8549,8 @@ static onebit_status ob_text_join(char **text, size_t *bytes, const ob_files *fi
     return ONEBIT_OK;
 }
 
+/* Reads everything even when the caller wants a stream: a tokenizer is trained on a text as a
+   whole. */
 ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path,
                                           size_t max_bytes, const onebit_data_options *options,
                                           const onebit_env *env) {
@@ -8574,6 +8588,7 @@ typedef struct ob_id_list {
     int fixed; /* the capacity stays: what does not fit is ONEBIT_LIMIT */
 } ob_id_list;
 
+/* Harmless on a zeroed list, which has no hooks to release with: the capacity tells. */
 static void ob_list_free(ob_id_list *v) {
     if (!v->capacity) return;
     ob_release(&v->env, v->p);
@@ -8755,6 +8770,7 @@ static onebit_dataset *ob_dataset_new(const onebit_env *env, int sources) {
     return d;
 }
 
+/* Ids first, the block of the struct last: it holds the hooks that release the others. */
 ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset) {
     onebit_env env;
     int i;
@@ -8809,6 +8825,8 @@ ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, s
     return one ? dataset->source->ids : NULL;
 }
 
+/* One source has its tail in place, behind the ids that are trained on; those of several were
+   copied into one row by the split. */
 ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count) {
     const ob_source *s = dataset ? dataset->source : NULL;
     if (dataset && dataset->count > 1) {
@@ -8820,6 +8838,8 @@ ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset,
     return s ? s->ids + s->used : NULL;
 }
 
+/* The marks of the same ids that tokens or held_out gives; those of a mixture's training heads lie
+   apart, so it has none to give. */
 ONEBIT_API const uint8_t *onebit_dataset_scored(const onebit_dataset *dataset, int held_out) {
     const ob_source *s = dataset ? dataset->source : NULL;
     if (!s) return NULL;
@@ -8827,6 +8847,8 @@ ONEBIT_API const uint8_t *onebit_dataset_scored(const onebit_dataset *dataset, i
     return s->scored && held_out ? s->scored + s->used : s->scored;
 }
 
+/* Lines that the caller may show: what was left out, or taken although its name speaks against
+   it. */
 ONEBIT_API const char *onebit_dataset_note(const onebit_dataset *dataset) {
     return dataset && dataset->note.p ? dataset->note.p : "";
 }
@@ -9247,6 +9269,7 @@ static onebit_status ob_dataset_read(onebit_dataset **out, const char *paths,
 
 #define OB_STREAM_LEAST 1024 /* tokens of a stream's buffer, as for the setting */
 
+/* The size of the buffer is looked at before any file is opened. */
 ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
                                              const onebit_tokenizer *tokenizer,
                                              const onebit_data_options *options,
@@ -10724,6 +10747,7 @@ static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, cons
 
 /* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021) ------ */
 
+/* x is turned in place; token r has heads * d floats. */
 typedef struct ob_rope_job {
     ob_job job;
     float *x;
@@ -12398,24 +12422,21 @@ static void ob_newton_schulz(onebit_trainer *t, int r, int c) {
    be. The factor keeps the change per output alike for all shapes. */
 static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) {
     const onebit_train_options *o = &t->options;
-    int rows = p->info.rows, cols = p->info.cols, tall = rows > cols, i, j;
+    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols, i, j, at;
+    int tall = rows > cols, small = tall ? p->info.cols : p->info.rows;
+    int large = tall ? p->info.rows : p->info.cols;
+    size_t down = tall ? 1 : cols, right = tall ? rows : 1; /* steps in u */
     float mu = (float)o->muon_momentum, *u = t->muon[0];
     float decay = (float)(1.0 - lr * ob_weight_decay(t));
-    float rate = (float)(lr * sqrt(tall ? (double)rows / cols : 1.0));
+    float rate = (float)(lr * sqrt(tall ? (double)rows / (double)cols : 1.0));
     t->exec.kernels->mix(p->first, p->grad, mu, (1.0f - mu) * clip, (int)p->size);
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            size_t at = (size_t)i * (size_t)cols + (size_t)j;
-            size_t to = tall ? (size_t)j * (size_t)rows + (size_t)i : at;
-            u[to] = (1.0f - mu) * clip * p->grad[at] + mu * p->first[at];
-        }
-    ob_newton_schulz(t, tall ? cols : rows, tall ? rows : cols);
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            size_t at = (size_t)i * (size_t)cols + (size_t)j;
-            size_t to = tall ? (size_t)j * (size_t)rows + (size_t)i : at;
-            p->value[at] = p->value[at] * decay - rate * u[to];
-        }
+    for (i = at = 0; i < rows; i++)
+        for (j = 0; j < cols; j++, at++)
+            u[i * down + j * right] = (1.0f - mu) * clip * p->grad[at] + mu * p->first[at];
+    ob_newton_schulz(t, small, large);
+    for (i = at = 0; i < rows; i++)
+        for (j = 0; j < cols; j++, at++)
+            p->value[at] = p->value[at] * decay - rate * u[i * down + j * right];
 }
 
 /* Steps every tensor and clips latents. Clipped latents cannot run off so far that no later
@@ -12484,6 +12505,7 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
    would hold. During annealing the loss here is
    therefore above that of training, as a rule. */
 
+/* Smaller batches run in the memory of the full one: the arrays are only used in part. */
 ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs,
                                                  const int32_t *targets, int B, int T,
                                                  double *loss) {
@@ -12535,10 +12557,12 @@ ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int
     return ob_trainer_score(trainer, ids, ids + 1, count - 1, max_windows, loss, scored);
 }
 
+/* Of the last forward pass, whoever asked for it: training, evaluation or a score. */
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer) {
     return trainer ? trainer->logits : NULL;
 }
 
+/* The latents themselves, not a copy, so that tests and tools may look and write. */
 ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int index,
                                                   onebit_parameter *out) {
     const ob_param *p;
@@ -12588,10 +12612,12 @@ ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index
     return ONEBIT_OK;
 }
 
+/* As completed by create; it lives as long as the trainer. */
 ONEBIT_API const onebit_config *onebit_trainer_config(const onebit_trainer *trainer) {
     return trainer ? &trainer->config : NULL;
 }
 
+/* Updates done, those before a resume included. */
 ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
     return trainer ? trainer->steps : 0;
 }
@@ -12775,6 +12801,7 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
     return bytes;
 }
 
+/* The codes must be those of deployment before they are fetched: hard, without a blend. */
 ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
                                                const onebit_tokenizer *tokenizer,
                                                const char *path) {
@@ -12993,6 +13020,7 @@ ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
     return status;
 }
 
+/* The env lies in the block that goes last, hence the copy. */
 ONEBIT_API void onebit_model_free(onebit_model *model) {
     onebit_env env;
     if (!model) return;
@@ -13001,10 +13029,12 @@ ONEBIT_API void onebit_model_free(onebit_model *model) {
     ob_release(&env, model);
 }
 
+/* As the file has it; it lives as long as the model. */
 ONEBIT_API const onebit_config *onebit_model_config(const onebit_model *model) {
     return model ? &model->config : NULL;
 }
 
+/* NULL when the file holds none; it belongs to the model. */
 ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *model) {
     return model ? model->tokenizer : NULL;
 }
@@ -13826,6 +13856,7 @@ static void ob_checkpoint_found(void *user, const char *name) {
     if (strcmp(name, again) == 0) ob_buffer_add((ob_buffer *)user, &step, sizeof step);
 }
 
+/* For qsort: the higher step first. Not a difference, which could overflow. */
 static int ob_checkpoint_newer(const void *a, const void *b) {
     int x = *(const int *)a, y = *(const int *)b;
     return (x < y) - (x > y);
@@ -14243,6 +14274,7 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input, const onebi
     return ONEBIT_OK;
 }
 
+/* -1 keeps the mode that the file has. */
 ONEBIT_API onebit_pack_options onebit_pack_options_default(void) {
     onebit_pack_options o;
     o.packing = ONEBIT_PACKING_2_BITS;
