@@ -10329,6 +10329,20 @@ typedef struct ob_weight {
 
 static const float ob_one = 1.0f;
 
+/* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
+   option and value mean for it. */
+typedef struct ob_rows_job {
+    ob_job job;
+    float *out, *out2;
+    const float *in, *in2, *in3, *gain;
+    float *mean; /* of a LayerNorm's rows */
+    const int32_t *ids;
+    const ob_weight *w;
+    uint8_t *window;
+    int d, option;
+    float value;
+} ob_rows_job;
+
 /* ---- Matrix product -------------------------------------------------------------------------- */
 /* Threads split outputs (panels of columns, and blocks of rows where panels are few), never the
    sum over K: each output is added up by one thread in one order, so the number of threads
@@ -10505,30 +10519,22 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, c
     ob_gemm(x, &g);
 }
 
-/* Rows times factors: row has one per row (NULL = 1), col one per column or one for all (step
-   0). */
-typedef struct ob_scale_job {
-    ob_job job;
-    float *out;
-    const float *in, *row, *col;
-    int step, d;
-    float factor;
-} ob_scale_job;
-
-/* Element by element, so out may be in. */
+/* in2 = a factor for each row or NULL, gain = factors of columns with step option, value = a factor
+   for all. Element by element, so out may be in. */
 static void ob_scale_row(void *arg, int r) {
-    ob_scale_job *s = (ob_scale_job *)arg;
+    ob_rows_job *s = (ob_rows_job *)arg;
     size_t at = (size_t)r * (size_t)s->d;
-    s->job.x->kernels->scale(s->out + at, s->in + at, s->col, s->step,
-                             s->row ? s->row[r] * s->factor : s->factor, s->d);
+    s->job.x->kernels->scale(s->out + at, s->in + at, s->gain, s->option,
+                             s->in2 ? s->in2[r] * s->value : s->value, s->d);
 }
 
-/* out[r, :] = in[r, :] * (row[r] * factor * col[:]). */
+/* out[r, :] = in[r, :] * (row[r] * factor * col[:]). row NULL = 1; col has one factor per column,
+   or with step 0 one for all. */
 static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const float *row,
                           const float *col, int step, float factor, int rows, int d) {
-    ob_scale_job s;
+    ob_rows_job s;
     memset(&s, 0, sizeof s);
-    s.out = out, s.in = in, s.row = row, s.col = col, s.step = step, s.d = d, s.factor = factor;
+    s.out = out, s.in = in, s.in2 = row, s.gain = col, s.option = step, s.d = d, s.value = factor;
     ob_run_rows(x, ob_scale_row, &s, rows, (double)rows * d);
 }
 
@@ -10561,20 +10567,6 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
    2 K, else 0, so that numbers far from a change of sign are not driven further. It is the clip of
    Courbariaux, Hubara et al. 2016, whose window of 1 is here in units of the token; 2 K is our
    choice. Outside of the window the float's part still passes: dx * (1 - share). */
-
-/* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
-   option and value mean for it. */
-typedef struct ob_rows_job {
-    ob_job job;
-    float *out, *out2;
-    const float *in, *in2, *gain;
-    float *mean; /* of a LayerNorm's rows */
-    const int32_t *ids;
-    const ob_weight *w;
-    uint8_t *window;
-    int d, option;
-    float value;
-} ob_rows_job;
 
 /* option = bits, out2 = scales, value = share. Without bits the copy makes both kinds of layer look
    alike. */
@@ -10711,21 +10703,14 @@ static void ob_norm_grad_row(void *arg, int r) {
     else kernels->norm_grad(n->out + at, dy, in, n->gain, n->out2[r], n->d, n->option);
 }
 
-/* dg [d] sums over rows, so columns are what threads can share. */
-typedef struct ob_gain_job {
-    ob_job job;
-    float *dg;
-    const float *dy, *in, *rstd, *mean;
-    int rows, d;
-} ob_gain_job;
-
-/* Each column is added up over all rows by one thread, in the order of rows. */
+/* out = dgain, in = the norm's input, in2 = dy, out2 = rstd, option = rows. dgain [d] sums over
+   rows, so columns are what threads can share: each is added up by one, in the order of rows. */
 static void ob_gain_piece(void *arg, int piece) {
-    ob_gain_job *g = (ob_gain_job *)arg;
+    ob_rows_job *n = (ob_rows_job *)arg;
     int from, to;
-    ob_share(g->d, g->job.pieces, piece, &from, &to);
-    g->job.x->kernels->gain_grad(g->dg + from, g->dy + from, g->in + from, g->rstd, g->mean,
-                                 g->rows, g->d, to - from);
+    ob_share(n->d, n->job.pieces, piece, &from, &to);
+    n->job.x->kernels->gain_grad(n->out + from, n->in2 + from, n->in + from, n->out2, n->mean,
+                                 n->option, n->d, to - from);
 }
 
 /* dx (+)= gradient by x (dx may be dy when written); dgain += sum over rows of dy * x * rstd, x
@@ -10735,13 +10720,11 @@ static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, cons
                                  const float *in, const float *gain, float *rstd, float *mean,
                                  int rows, int d, int add) {
     ob_rows_job n;
-    ob_gain_job g;
-    memset(&g, 0, sizeof g);
     memset(&n, 0, sizeof n);
-    g.dg = dgain, g.dy = dy, g.in = in, g.rstd = rstd, g.mean = mean, g.rows = rows, g.d = d;
-    ob_run(x, ob_gain_piece, &g, d, (double)rows * d);
-    n.out = dx, n.out2 = rstd, n.mean = mean, n.in = in, n.in2 = dy, n.gain = gain, n.d = d;
-    n.option = add;
+    n.out2 = rstd, n.mean = mean, n.in = in, n.in2 = dy, n.gain = gain, n.d = d;
+    n.out = dgain, n.option = rows;
+    ob_run(x, ob_gain_piece, &n, d, (double)rows * d);
+    n.out = dx, n.option = add;
     ob_run_rows(x, ob_norm_grad_row, &n, rows, (double)rows * d * 4);
 }
 
@@ -10918,41 +10901,34 @@ static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, i
 
 /* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ----------------------- */
 
-/* dh NULL = forward, then h is written; else dgate and dup. */
-typedef struct ob_act_job {
-    ob_job job;
-    float *h, *dgate, *dup;
-    const float *dh, *gate, *up;
-    int act, d;
-} ob_act_job;
-
-/* Both directions in one, because they walk over the same rows. */
+/* in = gate, in2 = up, option = act. in3 NULL = forward, then out = h; else in3 = dh, out = dgate,
+   out2 = dup. Both directions in one, because they walk over the same rows. */
 static void ob_act_row(void *arg, int r) {
-    ob_act_job *a = (ob_act_job *)arg;
+    ob_rows_job *a = (ob_rows_job *)arg;
     size_t at = (size_t)r * (size_t)a->d;
-    const float *up = a->up ? a->up + at : NULL;
-    if (a->dh)
-        a->job.x->kernels->act_grad(a->dgate + at, a->dup ? a->dup + at : NULL, a->dh + at,
-                                    a->gate + at, up, a->act, a->d);
-    else a->job.x->kernels->act(a->h + at, a->gate + at, up, a->act, a->d);
+    const float *up = a->in2 ? a->in2 + at : NULL;
+    if (a->in3)
+        a->job.x->kernels->act_grad(a->out + at, a->out2 ? a->out2 + at : NULL, a->in3 + at,
+                                    a->in + at, up, a->option, a->d);
+    else a->job.x->kernels->act(a->out + at, a->in + at, up, a->option, a->d);
 }
 
 /* All arrays [rows][d] with d = F; act as in ob_activation. An exponential counts as about ten
    operations. */
 static void ob_cpu_act_forward(const ob_exec *x, float *h, const float *gate, const float *up,
                                int act, int rows, int d) {
-    ob_act_job a;
+    ob_rows_job a;
     memset(&a, 0, sizeof a);
-    a.h = h, a.gate = gate, a.up = up, a.act = act, a.d = d;
+    a.out = h, a.in = gate, a.in2 = up, a.option = act, a.d = d;
     ob_run_rows(x, ob_act_row, &a, rows, (double)rows * d * 10);
 }
 
 /* dgate = dh * up * act'(gate), dup = dh * act(gate). */
 static void ob_cpu_act_backward(const ob_exec *x, float *dgate, float *dup, const float *dh,
                                 const float *gate, const float *up, int act, int rows, int d) {
-    ob_act_job a;
+    ob_rows_job a;
     memset(&a, 0, sizeof a);
-    a.dgate = dgate, a.dup = dup, a.dh = dh, a.gate = gate, a.up = up, a.act = act, a.d = d;
+    a.out = dgate, a.out2 = dup, a.in3 = dh, a.in = gate, a.in2 = up, a.option = act, a.d = d;
     ob_run_rows(x, ob_act_row, &a, rows, (double)rows * d * 14);
 }
 
