@@ -8749,19 +8749,15 @@ struct onebit_dataset {
 /* An empty dataset with room for this many sources. */
 static onebit_dataset *ob_dataset_new(const onebit_env *env, int sources) {
     onebit_env e = ob_env_or_default(env);
-    ob_carve c;
     onebit_dataset *d;
-    memset(&c, 0, sizeof c);
-    ob_take(&c, sizeof *d);
-    ob_take(&c, (size_t)sources * sizeof *d->source);
-    c.base = (uint8_t *)ob_alloc(&e, c.used);
-    if (!c.base) {
-        ob_fail(ONEBIT_MEMORY, "dataset: no memory for %.0f bytes", (double)c.used);
+    size_t head = ob_round_up(sizeof *d, OB_ALIGN);
+    size_t bytes = head + (size_t)sources * sizeof *d->source; /* at most ONEBIT_MAX_SOURCES */
+    d = (onebit_dataset *)ob_alloc(&e, bytes);
+    if (!d) {
+        ob_fail(ONEBIT_MEMORY, "dataset: no memory for %.0f bytes", (double)bytes);
         return NULL;
     }
-    c.used = 0;
-    d = (onebit_dataset *)ob_take(&c, sizeof *d);
-    d->source = (ob_source *)ob_take(&c, (size_t)sources * sizeof *d->source);
+    d->source = (ob_source *)(void *)((uint8_t *)d + head);
     d->env = e;
     d->end = -1;
     d->seed = 1;
@@ -10602,12 +10598,10 @@ static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, uint8_
 }
 
 /* value = what passes outside of the window. */
-static void ob_quantize_grad_piece(void *arg, int piece) {
+static void ob_quantize_grad_row(void *arg, int r) {
     ob_rows_job *q = (ob_rows_job *)arg;
     size_t d = (size_t)q->d, i;
-    int from, to;
-    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
-    for (i = (size_t)from * d; i < (size_t)to * d; i++)
+    for (i = (size_t)r * d; i < (size_t)(r + 1) * d; i++)
         q->out[i] *= q->window[i] ? 1.0f : q->value;
 }
 
@@ -10619,7 +10613,7 @@ static void ob_cpu_quantize_backward(const ob_exec *x, float *dx, uint8_t *windo
     if (w->bits != 1) return;
     memset(&q, 0, sizeof q);
     q.out = dx, q.window = window, q.d = d, q.value = 1.0f - w->share;
-    ob_run(x, ob_quantize_grad_piece, &q, rows, (double)rows * d);
+    ob_run_rows(x, ob_quantize_grad_row, &q, rows, (double)rows * d);
 }
 
 /* ---- Embedding:  x[n] = W[ids[n]] ------------------------------------------------------------ */
@@ -13247,17 +13241,12 @@ static onebit_status ob_st_check(ob_st_file *f, const char *what, const uint8_t 
 
 /* One block: the tensors, then the sorted pointers. */
 static onebit_status ob_st_take(ob_st_file *f, const char *what) {
-    ob_carve c;
-    int pass;
-    c.base = NULL;
-    for (pass = 0; pass < 2; pass++) {
-        c.used = 0;
-        f->tensors = (ob_st_tensor *)ob_take(&c, (size_t)f->count * sizeof *f->tensors);
-        f->by_name = (const ob_st_tensor **)ob_take(&c, (size_t)f->count * sizeof *f->by_name);
-        if (pass == 1 || f->count == 0) break;
-        c.base = (uint8_t *)ob_alloc(&f->env, c.used);
-        if (!c.base) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its table", what);
-    }
+    size_t bytes;
+    if (f->count == 0) return ONEBIT_OK;
+    (void)ob_mul((size_t)f->count, sizeof *f->tensors + sizeof *f->by_name, &bytes);
+    f->tensors = (ob_st_tensor *)ob_alloc(&f->env, bytes);
+    if (!f->tensors) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its table", what);
+    f->by_name = (const ob_st_tensor **)(void *)(f->tensors + f->count);
     return ONEBIT_OK;
 }
 
