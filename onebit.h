@@ -1409,6 +1409,7 @@ OB_INLINE float ob_bits_float(uint32_t bits) {
 
 /* A float32 as files hold it. */
 OB_INLINE float ob_getf32(const void *p) { return ob_bits_float(ob_get32(p)); }
+/* The way back, for files that we write. */
 OB_INLINE void ob_putf32(void *p, float v) { ob_put32(p, ob_float_bits(v)); }
 
 /* ---- IEEE 754 half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ----
@@ -1460,15 +1461,19 @@ OB_INLINE uint16_t ob_f32_to_f16(float f) {
 /* k in 1..63: a shift by 64 is undefined. Compilers make it one rotate instruction. */
 OB_INLINE uint64_t ob_rotl64(uint64_t x, int k) { return x << k | x >> (64 - k); }
 
-/* Four steps of splitmix64 (Steele, Lea and Flood): no seed gives the forbidden all-zero state. */
+#define OB_GOLDEN 0x9E3779B97F4A7C15u /* 2^64 / golden ratio: its multiples lie far apart */
+
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection of 64 bits. */
+static uint64_t ob_mix64(uint64_t x) {
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+    return x ^ x >> 31;
+}
+
+/* Four steps of splitmix64: no seed gives the forbidden all-zero state. */
 void onebit_rng_seed(onebit_rng *rng, uint64_t seed) {
     int i;
-    for (i = 0; rng && i < 4; i++) {
-        uint64_t z = seed += 0x9E3779B97F4A7C15u;
-        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-        rng->s[i] = z ^ z >> 31;
-    }
+    for (i = 0; rng && i < 4; i++) rng->s[i] = ob_mix64(seed += OB_GOLDEN);
 }
 
 /* 64 random bits; period 2^256 - 1. */
@@ -1483,22 +1488,14 @@ static uint64_t ob_rng_next(onebit_rng *r) {
     return result;
 }
 
-/* [0, 1): the upper 53 bits, as many as a double's fraction holds, so every step of 2^-53 is
-   equally likely and no rounding can give 1. */
-static double ob_rng_double(onebit_rng *r) {
-    return (double)(ob_rng_next(r) >> 11) * (1.0 / 9007199254740992.0);
+/* A number of [0, 1) from 64 random bits: the upper 53, as many as a double's fraction holds, so
+   every step of 2^-53 is equally likely and no rounding can give 1. */
+static double ob_unit_double(uint64_t bits) {
+    return (double)(bits >> 11) * (1.0 / 9007199254740992.0);
 }
 
-/* [0, n), unbiased: draws below 2^64 mod n are thrown away. n = 0 gives 0. What stays is a multiple
-   of n numbers long; a draw is rejected with a chance below n / 2^64. */
-OB_INLINE uint64_t ob_rng_below(onebit_rng *r, uint64_t n) {
-    uint64_t floor, x;
-    if (n == 0) return 0;
-    floor = (0 - n) % n;
-    do x = ob_rng_next(r);
-    while (x < floor);
-    return x % n;
-}
+/* The next number of [0, 1). */
+static double ob_rng_double(onebit_rng *r) { return ob_unit_double(ob_rng_next(r)); }
 
 /* Standard normal by Marsaglia's polar method (1964); the twin value is dropped to keep the state
    plain. The loop runs 1.27 times on average (4 / pi); q = 0 is refused because of the
@@ -1574,10 +1571,24 @@ typedef struct ob_slice {
     size_t n;      /* bytes */
 } ob_slice;
 
-/* 1 when the slice is exactly this terminated text. */
-static int ob_slice_is(ob_slice s, const char *text) {
-    return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
+/* A slice of n bytes at p. */
+static ob_slice ob_slice_on(const char *p, size_t n) {
+    ob_slice s;
+    s.p = p;
+    s.n = n;
+    return s;
 }
+
+/* A terminated text without its end. */
+static ob_slice ob_slice_of(const char *text) { return ob_slice_on(text, strlen(text)); }
+
+/* 1 when two slices hold the same bytes. */
+static int ob_slice_same(ob_slice a, ob_slice b) {
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* 1 when the slice is exactly this terminated text. */
+static int ob_slice_is(ob_slice s, const char *text) { return ob_slice_same(s, ob_slice_of(text)); }
 
 /* Reads little-endian values from bytes that may be hostile: past the end everything is 0 and bad
    stays set, so that one check after many reads suffices. No count that was read is trusted before
@@ -1783,6 +1794,7 @@ static void *ob_default_alloc(void *user, size_t bytes) {
     return malloc(bytes);
 }
 
+/* Takes just what ob_default_alloc gave. */
 static void ob_default_release(void *user, void *block) {
     (void)user;
     free(block);
@@ -1970,6 +1982,16 @@ static void ob_release(const onebit_env *env, void *block) {
     env->release(env->user, raw);
 }
 
+/* A block of so many bytes in place of an old one (NULL = none), whose first keep bytes it begins
+   with. NULL leaves the old one as it was: the hooks have no realloc. */
+static void *ob_grow(const onebit_env *env, void *old, size_t keep, size_t bytes) {
+    void *p = ob_alloc(env, bytes);
+    if (!p) return NULL;
+    if (keep) memcpy(p, old, keep);
+    ob_release(env, old);
+    return p;
+}
+
 /* Cuts one block into aligned pieces. With base NULL it only counts: the same code that lays an
    object out tells its size first. */
 typedef struct ob_carve {
@@ -2012,28 +2034,27 @@ OB_INLINE void ob_buffer_free(ob_buffer *b) {
     b->n = b->capacity = 0;
 }
 
-/* Adds bytes; the capacity doubles, so n bytes cost O(n) copies in all. data must not lie in the
-   buffer: growing moves it (the hooks have no realloc). */
-static void ob_buffer_add(ob_buffer *b, const void *data, size_t bytes) {
+/* Makes room for so many bytes behind p[n], and a terminator; 0 = no memory. The capacity doubles,
+   so n bytes cost O(n) copies in all. */
+static int ob_buffer_room(ob_buffer *b, size_t bytes) {
     size_t need;
-    if (b->failed) return;
-    if (!ob_add(b->n, bytes, &need) || need >= SIZE_MAX / 4) {
-        b->failed = 1;
-        return;
-    }
-    if (need >= b->capacity) {
-        size_t capacity = need < 128 ? 256 : 2 * need;
-        char *p = (char *)ob_alloc(&b->env, capacity);
-        b->failed = !p;
-        if (!p) return;
-        if (b->n) memcpy(p, b->p, b->n);
-        ob_release(&b->env, b->p);
-        b->p = p;
-        b->capacity = capacity;
-    }
+    char *p;
+    if (!ob_add(b->n, bytes, &need) || need >= SIZE_MAX / 4) b->failed = 1;
+    if (b->failed) return 0;
+    if (need < b->capacity) return 1;
+    need = need < 128 ? 256 : 2 * need;
+    p = (char *)ob_grow(&b->env, b->p, b->n, need);
+    b->failed = !p;
+    if (p) b->p = p, b->capacity = need;
+    return p != NULL;
+}
+
+/* Adds bytes. data must not lie in the buffer: growing moves it. */
+static void ob_buffer_add(ob_buffer *b, const void *data, size_t bytes) {
+    if (!ob_buffer_room(b, bytes)) return;
     if (bytes) memcpy(b->p + b->n, data, bytes);
-    b->n = need;
-    b->p[need] = 0;
+    b->n += bytes;
+    b->p[b->n] = 0;
 }
 
 /* Adds a terminated text. */
@@ -2744,9 +2765,7 @@ static ob_slice ob_json_raw_string(ob_json *j) {
         ob_json_error(j, "a string does not end");
         return s;
     }
-    s.p = from;
-    s.n = (size_t)(j->p++ - from);
-    return s;
+    return ob_slice_on(from, (size_t)(j->p++ - from));
 }
 
 /* Code point of the escape at p, with its low surrogate when one follows; *used is its length. A
@@ -3005,9 +3024,7 @@ static ob_slice ob_json_raw(ob_json *j) {
     from = j->p;
     ob_json_skip(j);
     if (j->status != ONEBIT_OK) return s;
-    s.p = from;
-    s.n = (size_t)(j->p - from);
-    return s;
+    return ob_slice_on(from, (size_t)(j->p - from));
 }
 
 /* Only white space may follow (a second value may not); the status of the whole reading. Every
@@ -3058,11 +3075,8 @@ static void ob_out_number(ob_out *out, double v) {
         return;
     }
     for (digits = 1; digits <= 17; digits++) {
-        ob_slice s;
         ob_print(text, sizeof text, "%.*g", digits, v);
-        s.p = text;
-        s.n = strlen(text);
-        if (ob_number_parse(s, &back) && back == v) break;
+        if (ob_number_parse(ob_slice_of(text), &back) && back == v) break;
     }
     ob_out_text(out, text);
 }
@@ -3497,12 +3511,9 @@ static onebit_status ob_map_json(onebit_config *c, ob_slice text, const char *wh
    all: half of a list would be a model that nobody asked for. */
 static onebit_status ob_map_set(onebit_config *c, const char *name, const char *value) {
     onebit_config copy = *c;
-    ob_slice text;
-    text.p = value;
-    text.n = strlen(value);
     if (strcmp(name, "embedding") == 0) return ob_mode_assign(&c->embedding_mode, name, value);
     if (strcmp(name, "lm_head") == 0) return ob_mode_assign(&c->head_mode, name, value);
-    if (*value == '{' || *value == '[') OB_TRY(ob_map_json(&copy, text, name));
+    if (*value == '{' || *value == '[') OB_TRY(ob_map_json(&copy, ob_slice_of(value), name));
     else OB_TRY(ob_map_list(&copy, value));
     *c = copy;
     return ONEBIT_OK;
@@ -3526,11 +3537,9 @@ static int ob_bool_parse(const char *text) {
    strtod: no hexadecimal, no "nan", no trailing letters, no locale. */
 static onebit_status ob_field_number(const ob_field *f, void *object, const char *value) {
     char text[64];
-    ob_slice s;
     double number;
-    s.p = text;
-    s.n = ob_print(text, sizeof text, "%s%s", *value == '.' ? "0" : "", value);
-    if (s.n >= sizeof text || !ob_number_parse(s, &number))
+    size_t n = ob_print(text, sizeof text, "%s%s", *value == '.' ? "0" : "", value);
+    if (n >= sizeof text || !ob_number_parse(ob_slice_on(text, n), &number))
         return ob_fail(ONEBIT_CONFIG, "%s is '%.40s', expected a number", f->name, value);
     if (f->kind == OB_KIND_INT && floor(number) != number)
         return ob_fail(ONEBIT_CONFIG, "%s is %.40s, expected a whole number", f->name, value);
@@ -3542,12 +3551,9 @@ static onebit_status ob_field_number(const ob_field *f, void *object, const char
    ONEBIT_CONFIG when it does not fit. */
 static onebit_status ob_field_text(const ob_field *f, void *object, const char *value) {
     char text[ONEBIT_TEXT_MAX];
-    ob_slice raw;
     size_t n;
-    raw.p = value;
-    raw.n = strlen(value);
     memset(text, 0, sizeof text);
-    n = ob_json_unescape(raw, text, sizeof text);
+    n = ob_json_unescape(ob_slice_of(value), text, sizeof text);
     if (n >= sizeof text)
         return ob_fail(ONEBIT_CONFIG, "%s has %lu bytes, at most %d fit", f->name, (unsigned long)n,
                        ONEBIT_TEXT_MAX - 1);
@@ -3931,6 +3937,7 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
    ============================================================================================== */
 
 #define OB_END_TEXT    "<|endoftext|>" /* GPT-2's name for the end of a document */
+#define OB_END_BYTES   (sizeof OB_END_TEXT - 1)
 #define OB_VOCAB_MAX   (1 << 20)       /* ids; the same bound as vocab_size */
 #define OB_MERGES_MAX  (1 << 24)       /* several merges may give one token, so more than ids */
 #define OB_SHORT_WORD  64              /* symbols up to which a plain scan beats a heap */
@@ -4080,6 +4087,7 @@ enum {
 #define OB_LINES_PATTERN(numbers)                                                                  \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers                          \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+/* In the order of the enum. Rows without a pattern are made by other stages of a file. */
 static const ob_split ob_splits[OB_SPLITS] = {
     {NULL, 0, 0, 0},
     {NULL, 0, 0, 0},
@@ -4175,13 +4183,12 @@ static size_t ob_spaced_word(const char *p, size_t n, int one) {
    documents; it must not be learnt as letters. memchr makes the search as fast as memory for usual
    text. */
 static size_t ob_document_length(const char *text, size_t n) {
-    const size_t mark = sizeof OB_END_TEXT - 1;
     size_t at = 0;
-    while (n - at >= mark) {
-        const char *hit = (const char *)memchr(text + at, '<', n - at - mark + 1);
+    while (n - at >= OB_END_BYTES) {
+        const char *hit = (const char *)memchr(text + at, '<', n - at - OB_END_BYTES + 1);
         if (!hit) break;
         at = (size_t)(hit - text);
-        if (!memcmp(hit, OB_END_TEXT, mark)) return at;
+        if (!memcmp(hit, OB_END_TEXT, OB_END_BYTES)) return at;
         at++;
     }
     return n;
@@ -4406,10 +4413,8 @@ static onebit_status ob_room_grow(ob_room *r, const onebit_env *env, size_t keep
     size_t want = bytes / 2 > r->bytes ? bytes : r->bytes * 2 > bytes ? r->bytes * 2 : bytes;
     void *p;
     if (bytes <= r->bytes) return ONEBIT_OK;
-    p = bytes <= SIZE_MAX / 4 ? ob_alloc(env, want) : NULL;
+    p = bytes <= SIZE_MAX / 4 ? ob_grow(env, r->p, keep, want) : NULL;
     if (!p) return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for %.0f bytes", (double)bytes);
-    if (keep) memcpy(p, r->p, keep);
-    ob_release(env, r->p);
     r->p = p;
     r->bytes = want;
     return ONEBIT_OK;
@@ -4722,8 +4727,7 @@ static uint32_t *ob_draft_slot(const ob_draft *d, const char *p, size_t n) {
     size_t i = (size_t)ob_hash64(p, n, 0) & d->mask;
     while (d->known[i]) {
         /* slots hold id + 1, so that zeroed memory means free */
-        const ob_slice *s = &d->piece[d->known[i] - 1];
-        if (s->n == n && !memcmp(s->p, p, n)) break;
+        if (ob_slice_same(d->piece[d->known[i] - 1], ob_slice_on(p, n))) break;
         i = (i + 1) & d->mask;
     }
     return &d->known[i];
@@ -4765,17 +4769,14 @@ static void ob_draft_merge(ob_draft *d, int32_t left, int32_t right, int32_t res
 
 /* Piece of an id that exists; it lives as long as the tokenizer and is not terminated. */
 static ob_slice ob_piece(const onebit_tokenizer *t, int32_t id) {
-    ob_slice s;
-    s.p = t->text + t->at[id];
-    s.n = t->at[id + 1] - t->at[id];
-    return s;
+    return ob_slice_on(t->text + t->at[id], t->at[id + 1] - t->at[id]);
 }
 
 /* The slot of a key: the one that holds it, or the free one where it belongs. Fibonacci hashing
    (Knuth, volume 3, 6.4): a product's upper bits depend on all bits of the key, and ids that follow
    one another spread evenly. */
 static ob_pair *ob_pair_slot(const onebit_tokenizer *t, uint64_t key) {
-    size_t i = (size_t)((key * 0x9E3779B97F4A7C15u) >> t->shift); /* 2^64 / golden ratio */
+    size_t i = (size_t)((key * OB_GOLDEN) >> t->shift);
     while (t->table[i].id >= 0 && t->table[i].key != key) i = (i + 1) & t->mask;
     return &t->table[i];
 }
@@ -4793,10 +4794,8 @@ static int32_t ob_char_id(const onebit_tokenizer *t, uint32_t code) {
 /* Slot of a text in the table of OB_RULE_WHOLE: the one that holds it, or a free one. */
 static uint32_t *ob_known_slot(const onebit_tokenizer *t, const char *p, size_t n) {
     size_t i = (size_t)ob_hash64(p, n, 0) & t->known_mask;
-    for (; t->known[i]; i = (i + 1) & t->known_mask) {
-        ob_slice s = ob_piece(t, (int32_t)t->known[i] - 1);
-        if (s.n == n && !memcmp(s.p, p, n)) break;
-    }
+    for (; t->known[i]; i = (i + 1) & t->known_mask)
+        if (ob_slice_same(ob_piece(t, (int32_t)t->known[i] - 1), ob_slice_on(p, n))) break;
     return &t->known[i];
 }
 
@@ -5291,11 +5290,9 @@ static onebit_status ob_encode_windows(const onebit_tokenizer *t, ob_ids *o, ob_
 /* A word of any length: in windows, or else all of it in one. A symbol takes a byte at least. */
 static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_work *w, const char *p,
                                     size_t n) {
-    ob_slice text;
+    ob_slice text = ob_slice_on(p, n);
     size_t before = o->n;
     int ok;
-    text.p = p;
-    text.n = n;
     if (n > SIZE_MAX / 16) return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: a word of %.0f bytes",
                                           (double)n);
     OB_TRY(ob_encode_windows(t, o, w, text, n < OB_WINDOW ? n + 4 : OB_WINDOW, &ok));
@@ -5308,10 +5305,8 @@ static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_wor
 static void ob_encode_short(const onebit_tokenizer *t, ob_ids *o, ob_memo *memo, const char *p,
                             size_t n) {
     int32_t s[OB_SHORT_WORD + 4];
-    ob_slice text;
+    ob_slice text = ob_slice_on(p, n);
     int i, count, unknown = 0;
-    text.p = p;
-    text.n = n;
     count = ob_merge_short(t, s, (int)ob_symbols(t, s, n + 4, &text, &unknown));
     for (i = 0; i < count; i++) ob_ids_add(o, s[i]);
     if (!memo || n > sizeof memo->word || !count || count > 8) return;
@@ -5492,9 +5487,7 @@ static onebit_status ob_encode_part(const onebit_tokenizer *t, ob_ids *o, ob_wor
     if (step == 1 && t->rules.prefix == OB_PREFIX_PART) OB_TRY(ob_prefix(t, w, &text));
     while (at < text.n) {
         ob_match m = ob_added_next(t, text, at, wanted);
-        ob_slice part;
-        part.p = text.p + at;
-        part.n = m.from - at;
+        ob_slice part = ob_slice_on(text.p + at, m.from - at);
         OB_TRY(ob_encode_part(t, o, w, part, special, step + 1, first && at == 0));
         if (m.id >= 0) ob_ids_add(o, m.id);
         at = m.to;
@@ -5519,7 +5512,6 @@ onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t
                                       size_t bytes, int special) {
     ob_ids o;
     ob_work w;
-    ob_slice all;
     onebit_status status;
     if (count) *count = 0;
     if (!tokenizer || !count || (!ids && capacity) || (!text && bytes))
@@ -5531,12 +5523,10 @@ onebit_status onebit_tokenizer_encode(const onebit_tokenizer *tokenizer, int32_t
     o.capacity = capacity;
     o.n = 0;
     memset(&w, 0, sizeof w);
-    all.p = text;
-    all.n = bytes;
     /* without memory for it nothing is remembered, which only takes longer */
     if (bytes >= OB_MEMO_TEXT)
         w.memo = (ob_memo *)ob_alloc(&tokenizer->env, OB_MEMOS * sizeof *w.memo);
-    status = ob_encode_part(tokenizer, &o, &w, all, special, 0, 1);
+    status = ob_encode_part(tokenizer, &o, &w, ob_slice_on(text, bytes), special, 0, 1);
     ob_work_free(tokenizer, &w);
     if (status != ONEBIT_OK) return status;
     *count = o.n;
@@ -5725,7 +5715,7 @@ static onebit_status ob_words_read(ob_words *w, const char *text, size_t bytes) 
                                (double)w->used);
             at += n;
         }
-        if (at < bytes) at += sizeof OB_END_TEXT - 1;
+        if (at < bytes) at += OB_END_BYTES;
     }
     return ONEBIT_OK;
 }
@@ -5782,23 +5772,17 @@ static void ob_learner_carve(ob_learner *l, ob_carve *c, size_t words) {
     l->weight = (uint64_t *)ob_take(c, (words + 1) * sizeof *l->weight);
 }
 
-/* A bigger array with the old contents; NULL when there is no memory (the old one stays). bytes of
-   the old array are kept, more is the new size in bytes. The hooks have no realloc. */
-static void *ob_learner_grow(ob_learner *l, void *old, size_t bytes, size_t more) {
-    void *grown = more <= SIZE_MAX / 4 ? ob_alloc(&l->env, more) : NULL;
-    if (!grown) {
-        l->failed = 1;
-        return NULL;
-    }
-    if (bytes) memcpy(grown, old, bytes);
-    ob_release(&l->env, old);
-    return grown;
+/* ob_grow, which marks the learner as failed where there is no memory. */
+static void *ob_learner_grow(ob_learner *l, void *old, size_t keep, size_t bytes) {
+    void *p = bytes <= SIZE_MAX / 4 ? ob_grow(&l->env, old, keep, bytes) : NULL;
+    if (!p) l->failed = 1;
+    return p;
 }
 
 /* Slot of a pair: the one that holds it, or the free one where it belongs. The product's middle
    bits are used, as the table's size changes. */
 static int32_t *ob_couple_slot(const ob_learner *l, int32_t left, int32_t right) {
-    size_t i = (size_t)((ob_pair_key(left, right) * 0x9E3779B97F4A7C15u) >> 20) & l->mask;
+    size_t i = (size_t)((ob_pair_key(left, right) * OB_GOLDEN) >> 20) & l->mask;
     while (l->slot[i]) {
         const ob_couple *c = &l->couple[l->slot[i] - 1];
         if (c->left == left && c->right == right) break;
@@ -6040,7 +6024,7 @@ static onebit_status ob_draft_bytes(ob_draft *d) {
 /* <|endoftext|> as the last id, then the object. Its id is the draft's end. */
 static onebit_status ob_draft_finish(ob_draft *d, onebit_tokenizer **out) {
     d->end = d->vocab;
-    OB_TRY(ob_draft_put(d, d->end, OB_END_TEXT, sizeof OB_END_TEXT - 1,
+    OB_TRY(ob_draft_put(d, d->end, OB_END_TEXT, OB_END_BYTES,
                         OB_TOKEN_ADDED | OB_TOKEN_SPECIAL));
     return ob_tokenizer_build(out, d);
 }
@@ -6104,7 +6088,7 @@ static size_t ob_chars_mark(uint8_t *seen, const char *text, size_t bytes) {
             seen[code / 8] |= (uint8_t)(1u << (code & 7));
             count++;
         }
-        if (at < bytes) at += sizeof OB_END_TEXT - 1;
+        if (at < bytes) at += OB_END_BYTES;
     }
     return count;
 }
@@ -6169,8 +6153,7 @@ onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_tokenizer_ki
 /* A normalizer, pre_tokenizer, decoder, ...: what we ask of any. type empty = null or absent. */
 typedef struct ob_stage {
     char type[32];
-    ob_json list, single;      /* the stages of a Sequence; the parts of a template */
-    int has_list, has_single;
+    ob_json list, single;      /* the stages of a Sequence; parts of a template; p NULL = none */
     char text[16];             /* prepend, content or replacement */
     char pattern[256], how[8]; /* and its kind: "String" or "Regex" */
     char behavior[24], scheme[8];
@@ -6191,7 +6174,7 @@ enum {
 /* What a first pass found. The readers are bookmarks: copies that stand at the values which the
    second pass needs. */
 typedef struct ob_hf {
-    ob_json added, vocab, merges;
+    ob_json added, vocab, merges; /* p NULL = absent */
     ob_slice lines; /* merges.txt, when the merges do not stand in JSON */
     ob_rules rules;
     int bytes, digits, marked; /* ByteLevel seen; row for Digits; a normalizer writes U+2581 */
@@ -6199,7 +6182,6 @@ typedef struct ob_hf {
     char decoder[32];
     char type[32], unknown[64], start[64], end[64];    /* names */
     size_t tokens, tokens_bytes, merge_count, longest; /* upper bounds, and longest merge */
-    int has_added, has_vocab, has_merges;
 } ob_hf;
 
 /* A short string; a longer one is cut. null is empty. A cut name matches none of ours, and its head
@@ -6225,10 +6207,7 @@ static onebit_status ob_hf_refuse(const ob_json *j, const char *where, ob_slice 
 
 /* The same for a terminated name. */
 static onebit_status ob_hf_refuse_text(const ob_json *j, const char *where, const char *name) {
-    ob_slice s;
-    s.p = name;
-    s.n = strlen(name);
-    return ob_hf_refuse(j, where, s);
+    return ob_hf_refuse(j, where, ob_slice_of(name));
 }
 
 /* A switch that must be off: null, false, 0 or "". Any other value would change the ids, so it is
@@ -6259,10 +6238,9 @@ static int ob_hf_stage_key(ob_json *j, ob_stage *s, ob_slice key) {
     for (i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (!ob_slice_is(key, lists[i])) continue;
         s->list = *j;
-        s->has_list = 1;
         return 0;
     }
-    if (ob_slice_is(key, "single")) s->single = *j, s->has_single = 1;
+    if (ob_slice_is(key, "single")) s->single = *j;
     else if (ob_slice_is(key, "type")) return ob_hf_text(j, s->type, sizeof s->type), 1;
     else if (ob_slice_is(key, "prepend") || ob_slice_is(key, "content") ||
              ob_slice_is(key, "replacement"))
@@ -6370,7 +6348,7 @@ static onebit_status ob_hf_post_processor(const ob_json *j, ob_hf *h, const ob_s
     ob_json single = s->single;
     int before = 1; /* the text itself did not come yet */
     if (!strcmp(s->type, "ByteLevel")) return ONEBIT_OK;
-    if (strcmp(s->type, "TemplateProcessing") || !s->has_single)
+    if (strcmp(s->type, "TemplateProcessing") || !s->single.p)
         return ob_hf_refuse_text(j, "post_processor", s->type);
     for (ob_json_array(&single); ob_json_item(&single);) {
         ob_slice kind, key;
@@ -6419,7 +6397,7 @@ static onebit_status ob_hf_stages(ob_json *j, ob_hf *h,
     if (take == ob_hf_decoder) memcpy(h->decoder, all.type, sizeof h->decoder);
     if (!all.type[0]) return ONEBIT_OK;
     if (strcmp(all.type, "Sequence")) return take(j, h, &all);
-    if (!all.has_list) {
+    if (!all.list.p) {
         ob_json_error(j, "a Sequence without its list");
         return j->status;
     }
@@ -6441,7 +6419,6 @@ static void ob_hf_count_vocab(ob_json *j, ob_hf *h) {
     ob_slice key;
     /* a bookmark; from here the caller's reader only counts */
     h->vocab = *j;
-    h->has_vocab = 1;
     for (ob_json_object(j); ob_json_key(j, &key); h->tokens++) {
         h->tokens_bytes += key.n;
         ob_json_skip(j);
@@ -6451,14 +6428,12 @@ static void ob_hf_count_vocab(ob_json *j, ob_hf *h) {
 /* Counts the merges, and finds the longest as written: the room that decoding one needs. */
 static void ob_hf_count_merges(ob_json *j, ob_hf *h) {
     h->merges = *j;
-    h->has_merges = 1;
     for (ob_json_array(j); ob_json_item(j); h->merge_count++) ob_hf_longest(h, ob_json_raw(j).n);
 }
 
 /* Counts added tokens; the length of their JSON is more than that of their texts. */
 static void ob_hf_count_added(ob_json *j, ob_hf *h) {
     h->added = *j;
-    h->has_added = 1;
     for (ob_json_array(j); ob_json_item(j); h->tokens++) h->tokens_bytes += ob_json_raw(j).n;
 }
 
@@ -6514,8 +6489,8 @@ static onebit_status ob_hf_read(ob_json *j, ob_hf *h) {
         else return ob_hf_refuse(j, "the field", key);
     }
     OB_TRY(ob_json_end(j));
-    if (!h->has_vocab) ob_json_error(j, "no \"model\" with a \"vocab\"");
-    else if (!h->has_merges) ob_json_error(j, "no \"merges\": not a BPE model");
+    if (!h->vocab.p) ob_json_error(j, "no \"model\" with a \"vocab\"");
+    else if (!h->merges.p) ob_json_error(j, "no \"merges\": not a BPE model");
     return j->status;
 }
 
@@ -6544,11 +6519,10 @@ static onebit_status ob_hf_judge(const ob_json *j, ob_hf *h) {
 /* Decodes a string into the draft's pool. The pool was sized from the raw texts, which are never
    shorter; the terminator that is written is overwritten by the next text. */
 static ob_slice ob_hf_keep(ob_draft *d, ob_slice raw) {
-    ob_slice s;
-    s.p = d->pool + d->used;
-    s.n = ob_json_unescape(raw, d->pool + d->used, raw.n + 1);
-    d->used += s.n;
-    return s;
+    char *p = d->pool + d->used;
+    size_t n = ob_json_unescape(raw, p, raw.n + 1);
+    d->used += n;
+    return ob_slice_on(p, n);
 }
 
 /* 1 when the library, which looks for the normalised content of a "normalized" token in normalised
@@ -6615,15 +6589,14 @@ static int ob_spelled_byte(ob_slice s) {
 /* One entry of "vocab": a token that is also an added one must say the same. Added tokens come
    first for that reason, and their text stands as it is. */
 static onebit_status ob_hf_token(ob_json *j, const ob_hf *h, ob_draft *d, ob_slice key) {
-    ob_slice s = ob_hf_keep(d, key), had;
+    ob_slice s = ob_hf_keep(d, key);
     int64_t id = ob_json_int(j);
     char *p = d->pool + (s.p - d->pool);
     int byte;
     if (j->status != ONEBIT_OK) return j->status;
     /* files may list added tokens in both places, as plain text in both */
     if (id >= 0 && (uint64_t)id < d->capacity && d->role[id] & OB_TOKEN_ADDED) {
-        had = d->piece[id];
-        if (s.n != had.n || memcmp(s.p, had.p, s.n))
+        if (!ob_slice_same(s, d->piece[id]))
             return ob_fail(ONEBIT_FORMAT, "%.120s: added token %d has another text in \"vocab\"",
                            j->what, (int)id);
         return ONEBIT_OK;
@@ -6748,7 +6721,7 @@ static onebit_status ob_draft_named(const ob_draft *d, const char *what, const c
 static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
     ob_slice key;
     size_t split = 0, n;
-    if (h->has_added) {
+    if (h->added.p) {
         for (ob_json_array(&h->added); ob_json_item(&h->added);)
             OB_TRY(ob_hf_added(&h->added, h, d));
         if (h->added.status != ONEBIT_OK) return h->added.status;
@@ -6824,8 +6797,7 @@ static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab
     if (status == ONEBIT_OK) {
         j = ob_json_on((const char *)vocab.data, vocab.bytes, vocab_path);
         h.merges = ob_json_on("", 0, merges_path);
-        h.lines.p = (const char *)merges.data;
-        h.lines.n = merges.bytes;
+        h.lines = ob_slice_on((const char *)merges.data, merges.bytes);
         for (text = h.lines; (line = ob_line(&text)).p; h.merge_count++) ob_hf_longest(&h, line.n);
         ob_hf_count_vocab(&j, &h);
         status = ob_json_end(&j);
@@ -6901,7 +6873,7 @@ static onebit_status ob_ranks_special(ob_draft *d) {
     int i, reserved = 0;
     d->end = OB_GPT2_RANKS;
     if (d->rules.split == OB_SPLIT_GPT2)
-        return ob_draft_put(d, OB_GPT2_RANKS, OB_END_TEXT, sizeof OB_END_TEXT - 1,
+        return ob_draft_put(d, OB_GPT2_RANKS, OB_END_TEXT, OB_END_BYTES,
                             OB_TOKEN_ADDED | OB_TOKEN_SPECIAL);
     d->start = OB_LLAMA_RANKS;
     d->end = OB_LLAMA_RANKS + 1;
@@ -6983,9 +6955,7 @@ static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
     int64_t rank;
     onebit_status status;
     OB_TRY(ob_map_open(&map, path));
-    all.p = (const char *)map.data;
-    all.n = map.bytes;
-    text = all;
+    text = all = ob_slice_on((const char *)map.data, map.bytes);
     line = ob_line(&text);
     if (line.p && line.n < sizeof room && ob_rank_line(line, room, &n, &rank))
         status = ob_tokenizer_ranks(out, all, path, env);
@@ -7690,6 +7660,7 @@ ONEBIT_API onebit_status onebit_turn_parse(onebit_turn *out, const char *chat_te
 
 /* ---- lists of files ---- */
 
+/* How a file is read; each kind has its own step in ob_feed_next. */
 typedef enum ob_text_kind {
     OB_NO_TEXT,
     OB_PLAIN_TEXT,
@@ -7796,6 +7767,7 @@ static void ob_files_free(ob_files *f) {
     f->count = 0;
 }
 
+/* File number i < count. The buffer holds an array: its memory is aligned for any struct. */
 static const ob_file *ob_files_at(const ob_files *f, size_t i) {
     return (const ob_file *)(const void *)f->list.p + i;
 }
@@ -7929,9 +7901,6 @@ static onebit_status ob_no_text(const ob_files *f, int source) {
    behind any piece and go on there in another run. The tokenizer's training, the token list, the
    joined text and the streamed windows all read through it: they agree on what a document is. */
 
-#define OB_SEPARATOR       "<|endoftext|>"
-#define OB_SEPARATOR_BYTES (sizeof OB_SEPARATOR - 1)
-
 /* Part of a piece: text that is encoded by itself. scored: its tokens are trained on. special:
    written special tokens count (in plain text; what a row says is only said). end: a document ends
    behind it, and the end token is scored as the part is. */
@@ -7964,8 +7933,6 @@ typedef struct ob_feed {
     ob_buffer *input;  /* the standard input, read whole; NULL = it is streamed through window */
     char *window;
     int input_ends;
-    char *scratch; /* one decoded string of a row */
-    size_t scratch_size;
     ob_buffer text, parts; /* of a row */
     int from_start, talks; /* the pass began at its beginning; rows with replies so far */
     int got[ONEBIT_MAX_SOURCES];
@@ -7985,6 +7952,8 @@ static void ob_feed_begin(ob_feed *f, const ob_files *files, const onebit_env *e
     f->from_start = 1;
 }
 
+/* Lets go of the open file. The window of a streamed input stays: what it holds cannot be read
+   again. */
 static void ob_feed_close(ob_feed *f) {
     ob_map_close(&f->map);
     f->data = NULL;
@@ -7994,7 +7963,6 @@ static void ob_feed_close(ob_feed *f) {
 static void ob_feed_free(ob_feed *f) {
     if (!f->files) return;
     ob_feed_close(f);
-    ob_release(&f->env, f->scratch);
     ob_release(&f->env, f->window);
     ob_buffer_free(&f->text);
     ob_buffer_free(&f->parts);
@@ -8010,24 +7978,12 @@ static void ob_feed_seek(ob_feed *f, size_t file, size_t offset) {
     memset(f->got, 0, sizeof f->got);
 }
 
-/* Offset of the next written separator, or n. */
-static size_t ob_find_separator(const char *p, size_t n) {
-    size_t at = 0;
-    while (n - at >= OB_SEPARATOR_BYTES) {
-        const char *hit = (const char *)memchr(p + at, '<', n - at - OB_SEPARATOR_BYTES + 1);
-        if (!hit) return n;
-        at = (size_t)(hit - p);
-        if (memcmp(hit, OB_SEPARATOR, OB_SEPARATOR_BYTES) == 0) return at;
-        at++;
-    }
-    return n;
-}
-
 /* Bytes of one line break (\n or \r\n) that p[0..n) begins with, and ends with. */
 static size_t ob_break_at_start(const char *p, size_t n) {
     if (n >= 1 && p[0] == '\n') return 1;
     return n >= 2 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
 }
+/* The mirror: a \r counts only together with its \n. */
 static size_t ob_break_at_end(const char *p, size_t n) {
     if (n == 0 || p[n - 1] != '\n') return 0;
     return n >= 2 && p[n - 2] == '\r' ? 2 : 1;
@@ -8079,7 +8035,7 @@ static size_t ob_document_size(const char *p, size_t at, size_t n, size_t stop, 
     size_t size = stop - at;
     *next = n;
     if (stop == n) return size;
-    *next = stop + OB_SEPARATOR_BYTES;
+    *next = stop + OB_END_BYTES;
     *next += ob_break_at_start(p + *next, n - *next);
     return size - ob_break_at_end(p + at, size);
 }
@@ -8113,7 +8069,7 @@ static onebit_status ob_feed_text(ob_feed *f, ob_chunk *out) {
         end = f->size;
         if (f->hard < SIZE_MAX && end - f->offset > 2 * f->hard) end = f->offset + 2 * f->hard;
         if (f->stop < f->offset || f->stop > end)
-            f->stop = f->offset + ob_find_separator(f->data + f->offset, end - f->offset);
+            f->stop = f->offset + ob_document_length(f->data + f->offset, end - f->offset);
         size = ob_document_size(f->data, f->offset, end, f->stop, &next);
         if (size > 0) break;
         f->offset = next;
@@ -8144,6 +8100,7 @@ enum {
     OB_ROW_TEXT = 11, /* three names */
     OB_ROW_KEYS = 14
 };
+/* The names in the order of the enum; within a group the first that a row has is taken. */
 static const char *const ob_row_keys[OB_ROW_KEYS] = {
     "messages", "conversations", "instruction", "input",  "prompt", "question", "output",
     "completion", "response", "answer", "system", "text", "content", "code"};
@@ -8155,25 +8112,15 @@ static ob_json *ob_row_first(ob_json *at, int from, int to) {
     return NULL;
 }
 
-/* Makes the scratch at least this large. */
-static onebit_status ob_feed_scratch(ob_feed *f, size_t size) {
-    if (size <= f->scratch_size) return ONEBIT_OK;
-    size = ob_round_up(size + size / 2, 4096);
-    ob_release(&f->env, f->scratch);
-    f->scratch = (char *)ob_alloc(&f->env, size);
-    f->scratch_size = f->scratch ? size : 0;
-    return f->scratch ? ONEBIT_OK : ob_fail(ONEBIT_MEMORY, "no memory for a row of text");
-}
-
 /* The string at j, decoded, behind the text of the piece; between stands before it unless it is
    empty. */
 static onebit_status ob_row_string(ob_feed *f, ob_json *j, const char *between) {
     ob_slice raw = ob_json_raw_string(j);
     OB_TRY(j->status);
     if (raw.n == 0) return ONEBIT_OK;
-    OB_TRY(ob_feed_scratch(f, raw.n + 1));
     ob_buffer_text(&f->text, between);
-    ob_buffer_add(&f->text, f->scratch, ob_json_unescape(raw, f->scratch, f->scratch_size));
+    if (!ob_buffer_room(&f->text, raw.n)) return ob_fail(ONEBIT_MEMORY, "no memory for a row");
+    f->text.n += ob_json_unescape(raw, f->text.p + f->text.n, raw.n + 1); /* never grows */
     return ONEBIT_OK;
 }
 
@@ -8321,7 +8268,7 @@ static onebit_status ob_row_text(ob_feed *f, ob_json *value) {
     OB_TRY(ob_row_string(f, value, ""));
     if (f->text.failed) return ONEBIT_OK; /* the caller looks */
     for (p = f->text.p, n = f->text.n; at < n; at = next) {
-        size_t stop = at + ob_find_separator(p + at, n - at);
+        size_t stop = at + ob_document_length(p + at, n - at);
         size_t size = ob_document_size(p, at, n, stop, &next);
         if (size > 0) ob_feed_part(f, at, size, 1, 1, 1);
     }
@@ -8490,6 +8437,7 @@ typedef struct ob_data {
     int input_read;
 } ob_data;
 
+/* Zero is right for all but the part: no template, no weights, no stream, replies alone scored. */
 ONEBIT_API onebit_data_options onebit_data_options_default(void) {
     onebit_data_options o;
     memset(&o, 0, sizeof o);
@@ -8497,6 +8445,7 @@ ONEBIT_API onebit_data_options onebit_data_options_default(void) {
     return o;
 }
 
+/* Owns the input's buffer from here on; ob_data_end gives it back, however the opening went. */
 static void ob_data_begin(ob_data *d, const onebit_data_options *options, const onebit_env *env) {
     d->env = ob_env_or_default(env);
     d->options = options ? *options : onebit_data_options_default();
@@ -8504,6 +8453,7 @@ static void ob_data_begin(ob_data *d, const onebit_data_options *options, const 
     d->input_read = 0;
 }
 
+/* A dataset keeps nothing of it: ids were made, or a stream reads the input by itself. */
 static void ob_data_end(ob_data *d) { ob_buffer_free(&d->input); }
 
 /* Reads the standard input to its end, the first time. */
@@ -8545,13 +8495,13 @@ static void ob_joined_add(ob_joined *j, const char *text, size_t n) {
 
 /* A text that does not fit is cut between two characters, and nothing comes after it. */
 static onebit_status ob_joined_take(ob_joined *j, const char *text, const ob_part *part) {
-    size_t gap = j->gap ? OB_SEPARATOR_BYTES : 0, room = j->capacity - j->n, size = part->bytes;
+    size_t gap = j->gap ? OB_END_BYTES : 0, room = j->capacity - j->n, size = part->bytes;
     int cut;
     if (room <= gap) return ONEBIT_CANCELLED;
     cut = size > room - gap;
     if (cut) size = ob_character_start(text + part->at, room - gap);
     if (size > 0) {
-        ob_joined_add(j, OB_SEPARATOR, gap);
+        ob_joined_add(j, OB_END_TEXT, gap);
         ob_joined_add(j, text + part->at, size);
         j->gap = 0;
     }
@@ -8599,6 +8549,8 @@ static onebit_status ob_text_join(char **text, size_t *bytes, const ob_files *fi
     return ONEBIT_OK;
 }
 
+/* Reads everything even when the caller wants a stream: a tokenizer is trained on a text as a
+   whole. */
 ONEBIT_API onebit_status onebit_text_load(char **text, size_t *bytes, const char *path,
                                           size_t max_bytes, const onebit_data_options *options,
                                           const onebit_env *env) {
@@ -8636,6 +8588,7 @@ typedef struct ob_id_list {
     int fixed; /* the capacity stays: what does not fit is ONEBIT_LIMIT */
 } ob_id_list;
 
+/* Harmless on a zeroed list, which has no hooks to release with: the capacity tells. */
 static void ob_list_free(ob_id_list *v) {
     if (!v->capacity) return;
     ob_release(&v->env, v->p);
@@ -8645,24 +8598,15 @@ static void ob_list_free(ob_id_list *v) {
     v->n = v->capacity = 0;
 }
 
-/* A block of n elements of `size` bytes that begins with the old one's `used`; NULL when there is
-   no memory. */
-static void *ob_list_grow(const ob_id_list *v, void *old, size_t used, size_t n, size_t size) {
-    size_t bytes;
-    void *p = ob_mul(n, size, &bytes) ? ob_alloc(&v->env, bytes) : NULL;
-    if (p && old && used) memcpy(p, old, used * size);
-    if (p) ob_release(&v->env, old);
-    return p;
-}
-
 /* Sets the capacity, which must hold what there is. */
 static onebit_status ob_list_resize(ob_id_list *v, size_t capacity) {
-    int32_t *p = (int32_t *)ob_list_grow(v, v->p, v->n, capacity, sizeof *p);
-    uint8_t *scored = NULL;
-    if (p) v->p = p;
-    if (p && v->scored) scored = (uint8_t *)ob_list_grow(v, v->scored, v->n, capacity, 1);
-    if (scored) v->scored = scored;
-    if (!p || (v->scored && !scored))
+    size_t bytes;
+    int ok = ob_mul(capacity, sizeof *v->p, &bytes);
+    void *p = ok ? ob_grow(&v->env, v->p, v->n * sizeof *v->p, bytes) : NULL;
+    if (p) v->p = (int32_t *)p;
+    if (p && v->scored && (p = ob_grow(&v->env, v->scored, v->n, capacity)) != NULL)
+        v->scored = (uint8_t *)p;
+    if (!p)
         return ob_fail(ONEBIT_MEMORY,
                        "no memory for %.0f tokens; --streaming reads text piece by piece",
                        (double)capacity);
@@ -8805,19 +8749,15 @@ struct onebit_dataset {
 /* An empty dataset with room for this many sources. */
 static onebit_dataset *ob_dataset_new(const onebit_env *env, int sources) {
     onebit_env e = ob_env_or_default(env);
-    ob_carve c;
     onebit_dataset *d;
-    memset(&c, 0, sizeof c);
-    ob_take(&c, sizeof *d);
-    ob_take(&c, (size_t)sources * sizeof *d->source);
-    c.base = (uint8_t *)ob_alloc(&e, c.used);
-    if (!c.base) {
-        ob_fail(ONEBIT_MEMORY, "dataset: no memory for %.0f bytes", (double)c.used);
+    size_t head = ob_round_up(sizeof *d, OB_ALIGN);
+    size_t bytes = head + (size_t)sources * sizeof *d->source; /* at most ONEBIT_MAX_SOURCES */
+    d = (onebit_dataset *)ob_alloc(&e, bytes);
+    if (!d) {
+        ob_fail(ONEBIT_MEMORY, "dataset: no memory for %.0f bytes", (double)bytes);
         return NULL;
     }
-    c.used = 0;
-    d = (onebit_dataset *)ob_take(&c, sizeof *d);
-    d->source = (ob_source *)ob_take(&c, (size_t)sources * sizeof *d->source);
+    d->source = (ob_source *)(void *)((uint8_t *)d + head);
     d->env = e;
     d->end = -1;
     d->seed = 1;
@@ -8826,6 +8766,7 @@ static onebit_dataset *ob_dataset_new(const onebit_env *env, int sources) {
     return d;
 }
 
+/* Ids first, the block of the struct last: it holds the hooks that release the others. */
 ONEBIT_API void onebit_dataset_free(onebit_dataset *dataset) {
     onebit_env env;
     int i;
@@ -8880,6 +8821,8 @@ ONEBIT_API const int32_t *onebit_dataset_tokens(const onebit_dataset *dataset, s
     return one ? dataset->source->ids : NULL;
 }
 
+/* One source has its tail in place, behind the ids that are trained on; those of several were
+   copied into one row by the split. */
 ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset, size_t *count) {
     const ob_source *s = dataset ? dataset->source : NULL;
     if (dataset && dataset->count > 1) {
@@ -8891,6 +8834,8 @@ ONEBIT_API const int32_t *onebit_dataset_held_out(const onebit_dataset *dataset,
     return s ? s->ids + s->used : NULL;
 }
 
+/* The marks of the same ids that tokens or held_out gives; those of a mixture's training heads lie
+   apart, so it has none to give. */
 ONEBIT_API const uint8_t *onebit_dataset_scored(const onebit_dataset *dataset, int held_out) {
     const ob_source *s = dataset ? dataset->source : NULL;
     if (!s) return NULL;
@@ -8898,6 +8843,8 @@ ONEBIT_API const uint8_t *onebit_dataset_scored(const onebit_dataset *dataset, i
     return s->scored && held_out ? s->scored + s->used : s->scored;
 }
 
+/* Lines that the caller may show: what was left out, or taken although its name speaks against
+   it. */
 ONEBIT_API const char *onebit_dataset_note(const onebit_dataset *dataset) {
     return dataset && dataset->note.p ? dataset->note.p : "";
 }
@@ -9018,19 +8965,11 @@ static onebit_status ob_stream_count(ob_source *s, double *count) {
 
 /* ---- windows ---- */
 
-/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection of 64 bits. */
-static uint64_t ob_mix64(uint64_t x) {
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-}
-
-/* One key per (seed, epoch, use). The constant is 2^64 / golden ratio: it keeps neighbours apart.
- */
+/* One key per (seed, epoch, use). */
 static uint64_t ob_order_key(uint64_t seed, uint64_t epoch, uint64_t use) {
-    uint64_t key = ob_mix64(seed + 0x9E3779B97F4A7C15u);
-    key = ob_mix64(key ^ (epoch + 0x9E3779B97F4A7C15u));
-    return ob_mix64(key ^ (use + 0x9E3779B97F4A7C15u));
+    uint64_t key = ob_mix64(seed + OB_GOLDEN);
+    key = ob_mix64(key ^ (epoch + OB_GOLDEN));
+    return ob_mix64(key ^ (use + OB_GOLDEN));
 }
 
 /* Permutation of [0, n): where does index i go? A balanced Feistel network permutes [0, 4^h) >= n
@@ -9045,7 +8984,7 @@ static uint64_t ob_permute(uint64_t i, uint64_t n, uint64_t key) {
         left = i >> half;
         right = i & mask;
         for (round = 0; round < 6; round++) {
-            next = left ^ (ob_mix64(right + key + (uint64_t)round * 0x9E3779B97F4A7C15u) & mask);
+            next = left ^ (ob_mix64(right + key + (uint64_t)round * OB_GOLDEN) & mask);
             left = right;
             right = next;
         }
@@ -9113,7 +9052,7 @@ static ob_source *ob_draw_source(onebit_dataset *d) {
     int i = 0;
     double u;
     if (d->count == 1) return d->source;
-    u = (double)(ob_order_key(d->seed, d->draws++, 2) >> 11) * (1.0 / 9007199254740992.0);
+    u = ob_unit_double(ob_order_key(d->seed, d->draws++, 2));
     while (i + 1 < d->count && u >= d->source[i].share) i++;
     return d->source + i;
 }
@@ -9262,10 +9201,7 @@ static onebit_status ob_source_open(onebit_dataset *out, ob_source *s, const cha
 /* One weight of a list such as "3,1,1"; *text moves behind it. */
 static onebit_status ob_next_weight(const char **text, double *weight) {
     size_t n = strcspn(*text, ",");
-    ob_slice s;
-    s.p = *text;
-    s.n = n;
-    if (!ob_number_parse(s, weight) || !(*weight > 0.0 && *weight <= 1e9))
+    if (!ob_number_parse(ob_slice_on(*text, n), weight) || !(*weight > 0.0 && *weight <= 1e9))
         return ob_fail(ONEBIT_CONFIG,
                        "--data-weights: '%.*s' is no number above 0; one for each path of the "
                        "data is expected, such as 3,1,1",
@@ -9329,6 +9265,7 @@ static onebit_status ob_dataset_read(onebit_dataset **out, const char *paths,
 
 #define OB_STREAM_LEAST 1024 /* tokens of a stream's buffer, as for the setting */
 
+/* The size of the buffer is looked at before any file is opened. */
 ONEBIT_API onebit_status onebit_dataset_open(onebit_dataset **out, const char *path,
                                              const onebit_tokenizer *tokenizer,
                                              const onebit_data_options *options,
@@ -10343,6 +10280,7 @@ static void ob_share(int n, int pieces, int i, int *from, int *to) {
 typedef struct ob_job {
     const ob_exec *x;
     int n, pieces;
+    void (*row)(void *job, int r); /* of ob_run_rows */
 } ob_job;
 
 /* Runs body on the pieces of n things that cost about `cost` operations together; small work stays
@@ -10355,6 +10293,21 @@ static void ob_run(const ob_exec *x, onebit_body body, void *job, int n, double 
     head->n = n;
     head->pieces = pieces;
     ob_parallel(&x->env, body, job, pieces);
+}
+
+/* One piece of a job that goes row by row. */
+static void ob_rows_piece(void *arg, int piece) {
+    const ob_job *head = (const ob_job *)arg;
+    int from, to, r;
+    ob_share(head->n, head->pieces, piece, &from, &to);
+    for (r = from; r < to; r++) head->row(arg, r);
+}
+
+/* ob_run for jobs whose n things are rows, each done by row(job, r) on its own: most ops are. */
+static void ob_run_rows(const ob_exec *x, void (*row)(void *job, int r), void *job, int n,
+                        double cost) {
+    ((ob_job *)job)->row = row;
+    ob_run(x, ob_rows_piece, job, n, cost);
 }
 
 /* A matrix as a linear layer or an embedding sees it. scale has one entry per row (scale_step 1),
@@ -10371,6 +10324,20 @@ typedef struct ob_weight {
 } ob_weight;
 
 static const float ob_one = 1.0f;
+
+/* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
+   option and value mean for it. */
+typedef struct ob_rows_job {
+    ob_job job;
+    float *out, *out2;
+    const float *in, *in2, *in3, *gain;
+    float *mean; /* of a LayerNorm's rows */
+    const int32_t *ids;
+    const ob_weight *w;
+    uint8_t *window;
+    int d, option;
+    float value;
+} ob_rows_job;
 
 /* ---- Matrix product -------------------------------------------------------------------------- */
 /* Threads split outputs (panels of columns, and blocks of rows where panels are few), never the
@@ -10548,34 +10515,23 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, c
     ob_gemm(x, &g);
 }
 
-/* Rows times factors: row has one per row (NULL = 1), col one per column or one for all (step
-   0). */
-typedef struct ob_scale_job {
-    ob_job job;
-    float *out;
-    const float *in, *row, *col;
-    int step, d;
-    float factor;
-} ob_scale_job;
-
-/* Element by element, so out may be in. */
-static void ob_scale_piece(void *arg, int piece) {
-    ob_scale_job *s = (ob_scale_job *)arg;
-    int from, to, r;
-    ob_share(s->job.n, s->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++)
-        s->job.x->kernels->scale(s->out + (size_t)r * (size_t)s->d,
-                                 s->in + (size_t)r * (size_t)s->d, s->col, s->step,
-                                 s->row ? s->row[r] * s->factor : s->factor, s->d);
+/* in2 = a factor for each row or NULL, gain = factors of columns with step option, value = a factor
+   for all. Element by element, so out may be in. */
+static void ob_scale_row(void *arg, int r) {
+    ob_rows_job *s = (ob_rows_job *)arg;
+    size_t at = (size_t)r * (size_t)s->d;
+    s->job.x->kernels->scale(s->out + at, s->in + at, s->gain, s->option,
+                             s->in2 ? s->in2[r] * s->value : s->value, s->d);
 }
 
-/* out[r, :] = in[r, :] * (row[r] * factor * col[:]). */
+/* out[r, :] = in[r, :] * (row[r] * factor * col[:]). row NULL = 1; col has one factor per column,
+   or with step 0 one for all. */
 static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const float *row,
                           const float *col, int step, float factor, int rows, int d) {
-    ob_scale_job s;
+    ob_rows_job s;
     memset(&s, 0, sizeof s);
-    s.out = out, s.in = in, s.row = row, s.col = col, s.step = step, s.d = d, s.factor = factor;
-    ob_run(x, ob_scale_piece, &s, rows, (double)rows * d);
+    s.out = out, s.in = in, s.in2 = row, s.gain = col, s.option = step, s.d = d, s.value = factor;
+    ob_run_rows(x, ob_scale_row, &s, rows, (double)rows * d);
 }
 
 /* Straight-through gradient: quantisers count as the identity, scales as constants. dx (+)= (dy *
@@ -10608,43 +10564,25 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
    Courbariaux, Hubara et al. 2016, whose window of 1 is here in units of the token; 2 K is our
    choice. Outside of the window the float's part still passes: dx * (1 - share). */
 
-/* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
-   option and value mean for it. */
-typedef struct ob_rows_job {
-    ob_job job;
-    float *out, *out2;
-    const float *in, *in2, *gain;
-    float *mean; /* of a LayerNorm's rows */
-    const int32_t *ids;
-    const ob_weight *w;
-    uint8_t *window;
-    int d, option;
-    float value;
-} ob_rows_job;
-
 /* option = bits, out2 = scales, value = share. Without bits the copy makes both kinds of layer look
    alike. */
-static void ob_quantize_piece(void *arg, int piece) {
+static void ob_quantize_row(void *arg, int r) {
     ob_rows_job *q = (ob_rows_job *)arg;
     const ob_kernels *kernels = q->job.x->kernels;
-    int from, to, r;
-    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        size_t at = (size_t)r * (size_t)q->d;
-        float *out = q->out + at, *scale = q->out2 + r;
-        const float *in = q->in + at;
-        if (q->option == 0) {
-            memcpy(out, in, (size_t)q->d * sizeof(float));
-            *scale = 1.0f;
-            continue;
-        }
-        if (q->option == 1)
-            kernels->sign(out, scale, q->window ? q->window + at : NULL, in, q->d);
-        else kernels->int8(out, scale, in, q->d);
-        if (q->value == 1.0f) continue;
-        kernels->mix(out, in, q->value * *scale, 1.0f - q->value, q->d);
+    size_t at = (size_t)r * (size_t)q->d;
+    float *out = q->out + at, *scale = q->out2 + r;
+    const float *in = q->in + at;
+    if (q->option == 0) {
+        memcpy(out, in, (size_t)q->d * sizeof(float));
         *scale = 1.0f;
+        return;
     }
+    if (q->option == 1)
+        kernels->sign(out, scale, q->window ? q->window + at : NULL, in, q->d);
+    else kernels->int8(out, scale, in, q->d);
+    if (q->value == 1.0f) return;
+    kernels->mix(out, in, q->value * *scale, 1.0f - q->value, q->d);
+    *scale = 1.0f;
 }
 
 /* codes [rows][d], scale [rows]; bits and share are those of w. Codes stay floats: the tile
@@ -10656,16 +10594,14 @@ static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, uint8_
     memset(&q, 0, sizeof q);
     q.out = codes, q.out2 = scale, q.window = window, q.in = in, q.d = d;
     q.option = w->bits, q.value = w->share;
-    ob_run(x, ob_quantize_piece, &q, rows, (double)rows * d * 2);
+    ob_run_rows(x, ob_quantize_row, &q, rows, (double)rows * d * 2);
 }
 
 /* value = what passes outside of the window. */
-static void ob_quantize_grad_piece(void *arg, int piece) {
+static void ob_quantize_grad_row(void *arg, int r) {
     ob_rows_job *q = (ob_rows_job *)arg;
     size_t d = (size_t)q->d, i;
-    int from, to;
-    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
-    for (i = (size_t)from * d; i < (size_t)to * d; i++)
+    for (i = (size_t)r * d; i < (size_t)(r + 1) * d; i++)
         q->out[i] *= q->window[i] ? 1.0f : q->value;
 }
 
@@ -10677,26 +10613,22 @@ static void ob_cpu_quantize_backward(const ob_exec *x, float *dx, uint8_t *windo
     if (w->bits != 1) return;
     memset(&q, 0, sizeof q);
     q.out = dx, q.window = window, q.d = d, q.value = 1.0f - w->share;
-    ob_run(x, ob_quantize_grad_piece, &q, rows, (double)rows * d);
+    ob_run_rows(x, ob_quantize_grad_row, &q, rows, (double)rows * d);
 }
 
 /* ---- Embedding:  x[n] = W[ids[n]] ------------------------------------------------------------ */
 
 /* A packed row lies spread over its block of 16, so it is gathered code by code: d steps per
    token, nothing beside the layers. */
-static void ob_embed_piece(void *arg, int piece) {
+static void ob_embed_row(void *arg, int r) {
     ob_rows_job *e = (ob_rows_job *)arg;
     const ob_weight *w = e->w;
-    int from, to, r;
-    ob_share(e->job.n, e->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        float *out = e->out + (size_t)r * (size_t)e->d;
-        int id = e->ids[r];
-        if (w->format == OB_DENSE)
-            memcpy(out, (const float *)w->data + (size_t)id * (size_t)e->d, (size_t)e->d * 4);
-        else ob_unpack_row(out, (const uint8_t *)w->data, (ob_format)w->format, id, e->d);
-        e->job.x->kernels->scale(out, out, &ob_one, 0, w->scale[id * w->scale_step], e->d);
-    }
+    float *out = e->out + (size_t)r * (size_t)e->d;
+    int id = e->ids[r];
+    if (w->format == OB_DENSE)
+        memcpy(out, (const float *)w->data + (size_t)id * (size_t)e->d, (size_t)e->d * 4);
+    else ob_unpack_row(out, (const uint8_t *)w->data, (ob_format)w->format, id, e->d);
+    e->job.x->kernels->scale(out, out, &ob_one, 0, w->scale[id * w->scale_step], e->d);
 }
 
 /* out [rows][D]. ids were checked where they came in; here they index without a look. */
@@ -10705,7 +10637,7 @@ static void ob_cpu_embed_forward(const ob_exec *x, float *out, const int32_t *id
     ob_rows_job e;
     memset(&e, 0, sizeof e);
     e.out = out, e.ids = ids, e.w = w, e.d = w->cols;
-    ob_run(x, ob_embed_piece, &e, rows, (double)rows * w->cols * 4);
+    ob_run_rows(x, ob_embed_row, &e, rows, (double)rows * w->cols * 4);
 }
 
 /* dw[ids[n]] += ste * dx[n]. Pieces split columns, so equal ids never meet. */
@@ -10733,18 +10665,14 @@ static void ob_cpu_embed_backward(const ob_exec *x, float *dw, const int32_t *id
    and keeps the rows' means there. */
 
 /* out2 = rstd, value = eps. */
-static void ob_norm_piece(void *arg, int piece) {
+static void ob_norm_row(void *arg, int r) {
     ob_rows_job *n = (ob_rows_job *)arg;
-    int from, to, r;
-    ob_share(n->job.n, n->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        const ob_kernels *kernels = n->job.x->kernels;
-        size_t at = (size_t)r * (size_t)n->d;
-        float *y = n->out + at, *rstd = n->out2 + r;
-        if (n->mean)
-            kernels->layer_norm(y, rstd, n->mean + r, n->in + at, n->gain, n->d, n->value);
-        else kernels->norm(y, rstd, n->in + at, n->gain, n->d, n->value);
-    }
+    const ob_kernels *kernels = n->job.x->kernels;
+    size_t at = (size_t)r * (size_t)n->d;
+    float *y = n->out + at, *rstd = n->out2 + r;
+    if (n->mean)
+        kernels->layer_norm(y, rstd, n->mean + r, n->in + at, n->gain, n->d, n->value);
+    else kernels->norm(y, rstd, n->in + at, n->gain, n->d, n->value);
 }
 
 /* y may be in. rows is N for the residual stream, N * H or N * K when heads are normed, with d
@@ -10754,40 +10682,29 @@ static void ob_cpu_norm_forward(const ob_exec *x, float *y, float *rstd, float *
     ob_rows_job n;
     memset(&n, 0, sizeof n);
     n.out = y, n.out2 = rstd, n.mean = mean, n.in = in, n.gain = gain, n.d = d, n.value = eps;
-    ob_run(x, ob_norm_piece, &n, rows, (double)rows * d * 3);
+    ob_run_rows(x, ob_norm_row, &n, rows, (double)rows * d * 3);
 }
 
 /* in = the norm's input, in2 = dy, out2 = rstd, option = add. */
-static void ob_norm_grad_piece(void *arg, int piece) {
+static void ob_norm_grad_row(void *arg, int r) {
     ob_rows_job *n = (ob_rows_job *)arg;
-    int from, to, r;
-    ob_share(n->job.n, n->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        size_t at = (size_t)r * (size_t)n->d;
-        const ob_kernels *kernels = n->job.x->kernels;
-        const float *dy = n->in2 + at, *in = n->in + at;
-        if (n->mean)
-            kernels->layer_norm_grad(n->out + at, dy, in, n->gain, n->out2[r], n->mean[r], n->d,
-                                     n->option);
-        else kernels->norm_grad(n->out + at, dy, in, n->gain, n->out2[r], n->d, n->option);
-    }
+    size_t at = (size_t)r * (size_t)n->d;
+    const ob_kernels *kernels = n->job.x->kernels;
+    const float *dy = n->in2 + at, *in = n->in + at;
+    if (n->mean)
+        kernels->layer_norm_grad(n->out + at, dy, in, n->gain, n->out2[r], n->mean[r], n->d,
+                                 n->option);
+    else kernels->norm_grad(n->out + at, dy, in, n->gain, n->out2[r], n->d, n->option);
 }
 
-/* dg [d] sums over rows, so columns are what threads can share. */
-typedef struct ob_gain_job {
-    ob_job job;
-    float *dg;
-    const float *dy, *in, *rstd, *mean;
-    int rows, d;
-} ob_gain_job;
-
-/* Each column is added up over all rows by one thread, in the order of rows. */
+/* out = dgain, in = the norm's input, in2 = dy, out2 = rstd, option = rows. dgain [d] sums over
+   rows, so columns are what threads can share: each is added up by one, in the order of rows. */
 static void ob_gain_piece(void *arg, int piece) {
-    ob_gain_job *g = (ob_gain_job *)arg;
+    ob_rows_job *n = (ob_rows_job *)arg;
     int from, to;
-    ob_share(g->d, g->job.pieces, piece, &from, &to);
-    g->job.x->kernels->gain_grad(g->dg + from, g->dy + from, g->in + from, g->rstd, g->mean,
-                                 g->rows, g->d, to - from);
+    ob_share(n->d, n->job.pieces, piece, &from, &to);
+    n->job.x->kernels->gain_grad(n->out + from, n->in2 + from, n->in + from, n->out2, n->mean,
+                                 n->option, n->d, to - from);
 }
 
 /* dx (+)= gradient by x (dx may be dy when written); dgain += sum over rows of dy * x * rstd, x
@@ -10797,18 +10714,17 @@ static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, cons
                                  const float *in, const float *gain, float *rstd, float *mean,
                                  int rows, int d, int add) {
     ob_rows_job n;
-    ob_gain_job g;
-    memset(&g, 0, sizeof g);
     memset(&n, 0, sizeof n);
-    g.dg = dgain, g.dy = dy, g.in = in, g.rstd = rstd, g.mean = mean, g.rows = rows, g.d = d;
-    ob_run(x, ob_gain_piece, &g, d, (double)rows * d);
-    n.out = dx, n.out2 = rstd, n.mean = mean, n.in = in, n.in2 = dy, n.gain = gain, n.d = d;
-    n.option = add;
-    ob_run(x, ob_norm_grad_piece, &n, rows, (double)rows * d * 4);
+    n.out2 = rstd, n.mean = mean, n.in = in, n.in2 = dy, n.gain = gain, n.d = d;
+    n.out = dgain, n.option = rows;
+    ob_run(x, ob_gain_piece, &n, d, (double)rows * d);
+    n.out = dx, n.option = add;
+    ob_run_rows(x, ob_norm_grad_row, &n, rows, (double)rows * d * 4);
 }
 
 /* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021) ------ */
 
+/* x is turned in place; token r has heads * d floats. */
 typedef struct ob_rope_job {
     ob_job job;
     float *x;
@@ -10820,20 +10736,18 @@ typedef struct ob_rope_job {
 /* Halves of a head are paired (i with i + d/2), as in Hugging Face's LLaMA; the paper pairs
    neighbours. The two differ by a fixed order of dims, so weights must know which one they were
    trained with. */
-static void ob_rope_piece(void *arg, int piece) {
+static void ob_rope_row(void *arg, int r) {
     ob_rope_job *p = (ob_rope_job *)arg;
-    int from, to, r, h, i, half = p->d / 2;
-    ob_share(p->job.n, p->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++)
-        for (h = 0; h < p->heads; h++) {
-            const float *c = p->table + (size_t)(p->start + r % p->T) * (size_t)p->d, *s = c + half;
-            float *v = p->x + ((size_t)r * (size_t)p->heads + (size_t)h) * (size_t)p->d;
-            for (i = 0; i < half; i++) {
-                float a = v[i], b = v[i + half], sine = s[i] * p->direction;
-                v[i] = a * c[i] - b * sine;
-                v[i + half] = b * c[i] + a * sine;
-            }
+    int h, i, half = p->d / 2;
+    const float *c = p->table + (size_t)(p->start + r % p->T) * (size_t)p->d, *s = c + half;
+    for (h = 0; h < p->heads; h++) {
+        float *v = p->x + ((size_t)r * (size_t)p->heads + (size_t)h) * (size_t)p->d;
+        for (i = 0; i < half; i++) {
+            float a = v[i], b = v[i + half], sine = s[i] * p->direction;
+            v[i] = a * c[i] - b * sine;
+            v[i + half] = b * c[i] + a * sine;
         }
+    }
 }
 
 /* rows tokens of `heads` heads; token r stands at position start + r % T. */
@@ -10843,7 +10757,7 @@ static void ob_cpu_rope(const ob_exec *x, float *v, const float *table, int rows
     memset(&p, 0, sizeof p);
     p.x = v, p.table = table, p.heads = heads, p.d = d, p.T = T, p.start = start;
     p.direction = direction;
-    ob_run(x, ob_rope_piece, &p, rows, (double)rows * heads * d * 3);
+    ob_run_rows(x, ob_rope_row, &p, rows, (double)rows * heads * d * 3);
 }
 
 /* Fills the table for positions [0, T). [T][d], computed in double once: at position 10^5 a
@@ -10981,60 +10895,45 @@ static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, i
 
 /* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ----------------------- */
 
-/* dh NULL = forward, then h is written; else dgate and dup. */
-typedef struct ob_act_job {
-    ob_job job;
-    float *h, *dgate, *dup;
-    const float *dh, *gate, *up;
-    int act, d;
-} ob_act_job;
-
-/* Both directions in one, because they walk over the same rows. */
-static void ob_act_piece(void *arg, int piece) {
-    ob_act_job *a = (ob_act_job *)arg;
-    int from, to, r;
-    ob_share(a->job.n, a->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        size_t at = (size_t)r * (size_t)a->d;
-        const float *up = a->up ? a->up + at : NULL;
-        if (a->dh)
-            a->job.x->kernels->act_grad(a->dgate + at, a->dup ? a->dup + at : NULL, a->dh + at,
-                                        a->gate + at, up, a->act, a->d);
-        else a->job.x->kernels->act(a->h + at, a->gate + at, up, a->act, a->d);
-    }
+/* in = gate, in2 = up, option = act. in3 NULL = forward, then out = h; else in3 = dh, out = dgate,
+   out2 = dup. Both directions in one, because they walk over the same rows. */
+static void ob_act_row(void *arg, int r) {
+    ob_rows_job *a = (ob_rows_job *)arg;
+    size_t at = (size_t)r * (size_t)a->d;
+    const float *up = a->in2 ? a->in2 + at : NULL;
+    if (a->in3)
+        a->job.x->kernels->act_grad(a->out + at, a->out2 ? a->out2 + at : NULL, a->in3 + at,
+                                    a->in + at, up, a->option, a->d);
+    else a->job.x->kernels->act(a->out + at, a->in + at, up, a->option, a->d);
 }
 
 /* All arrays [rows][d] with d = F; act as in ob_activation. An exponential counts as about ten
    operations. */
 static void ob_cpu_act_forward(const ob_exec *x, float *h, const float *gate, const float *up,
                                int act, int rows, int d) {
-    ob_act_job a;
+    ob_rows_job a;
     memset(&a, 0, sizeof a);
-    a.h = h, a.gate = gate, a.up = up, a.act = act, a.d = d;
-    ob_run(x, ob_act_piece, &a, rows, (double)rows * d * 10);
+    a.out = h, a.in = gate, a.in2 = up, a.option = act, a.d = d;
+    ob_run_rows(x, ob_act_row, &a, rows, (double)rows * d * 10);
 }
 
 /* dgate = dh * up * act'(gate), dup = dh * act(gate). */
 static void ob_cpu_act_backward(const ob_exec *x, float *dgate, float *dup, const float *dh,
                                 const float *gate, const float *up, int act, int rows, int d) {
-    ob_act_job a;
+    ob_rows_job a;
     memset(&a, 0, sizeof a);
-    a.dgate = dgate, a.dup = dup, a.dh = dh, a.gate = gate, a.up = up, a.act = act, a.d = d;
-    ob_run(x, ob_act_piece, &a, rows, (double)rows * d * 14);
+    a.out = dgate, a.out2 = dup, a.in3 = dh, a.in = gate, a.in2 = up, a.option = act, a.d = d;
+    ob_run_rows(x, ob_act_row, &a, rows, (double)rows * d * 14);
 }
 
 /* ---- Residual:  out = x + r * y  (out may be x) ---------------------------------------------- */
 
 /* in2 = y, value = r. In a session out is in, and the copy falls away. */
-static void ob_residual_piece(void *arg, int piece) {
+static void ob_residual_row(void *arg, int r) {
     ob_rows_job *a = (ob_rows_job *)arg;
-    int from, to, r;
-    ob_share(a->job.n, a->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        size_t at = (size_t)r * (size_t)a->d;
-        if (a->out != a->in) memcpy(a->out + at, a->in + at, (size_t)a->d * 4);
-        a->job.x->kernels->axpy(a->out + at, a->in2 + at, a->value, a->d);
-    }
+    size_t at = (size_t)r * (size_t)a->d;
+    if (a->out != a->in) memcpy(a->out + at, a->in + at, (size_t)a->d * 4);
+    a->job.x->kernels->axpy(a->out + at, a->in2 + at, a->value, a->d);
 }
 
 /* r is 1, or sqrt(1/2) with residual scaling: see ob_residual_factor. */
@@ -11043,7 +10942,7 @@ static void ob_cpu_residual(const ob_exec *x, float *out, const float *in, const
     ob_rows_job a;
     memset(&a, 0, sizeof a);
     a.out = out, a.in = in, a.in2 = y, a.value = r, a.d = d;
-    ob_run(x, ob_residual_piece, &a, rows, (double)rows * d);
+    ob_run_rows(x, ob_residual_row, &a, rows, (double)rows * d);
 }
 
 /* ---- Softcap, and softmax cross-entropy ------------------------------------------------------ */
@@ -11074,30 +10973,27 @@ typedef struct ob_loss_job {
    the softcap's slope 1 - (l / c)^2. dlogits holds the softmax as work, so it is always needed.
    With label smoothing s the target is 1 - s at its id and s / V everywhere (Szegedy et al. 2016);
    row_uniform is the loss against the uniform part alone, the mean of -ln p over all ids. */
-static void ob_loss_piece(void *arg, int piece) {
+static void ob_loss_row(void *arg, int r) {
     ob_loss_job *l = (ob_loss_job *)arg;
-    int from, to, r, j, V = l->V;
-    ob_share(l->job.n, l->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        const float *logits = l->logits + (size_t)r * (size_t)V;
-        float *d = l->dlogits + (size_t)r * (size_t)V, lse;
-        int target = l->targets[r];
-        l->row_loss[r] = 0.0;
-        memset(d, 0, (size_t)V * 4);
-        if (target < 0) continue;
-        memcpy(d, logits, (size_t)V * 4);
-        l->job.x->kernels->softmax(d, &lse, V);
-        l->row_loss[r] = (double)lse - (double)logits[target];
-        d[target] -= 1.0f - l->smoothing;
-        if (l->smoothing > 0.0f) {
-            float sum;
-            l->job.x->kernels->smooth(d, &sum, logits, l->smoothing / (float)V, V);
-            l->row_uniform[r] = (double)lse - (double)sum / V;
-        }
-        l->job.x->kernels->scale(d, d, &ob_one, 0, l->factor, V);
-        for (j = 0; l->cap > 0.0f && j < V; j++)
-            d[j] *= 1.0f - (logits[j] / l->cap) * (logits[j] / l->cap);
+    int j, V = l->V;
+    const float *logits = l->logits + (size_t)r * (size_t)V;
+    float *d = l->dlogits + (size_t)r * (size_t)V, lse;
+    int target = l->targets[r];
+    l->row_loss[r] = 0.0;
+    memset(d, 0, (size_t)V * 4);
+    if (target < 0) return;
+    memcpy(d, logits, (size_t)V * 4);
+    l->job.x->kernels->softmax(d, &lse, V);
+    l->row_loss[r] = (double)lse - (double)logits[target];
+    d[target] -= 1.0f - l->smoothing;
+    if (l->smoothing > 0.0f) {
+        float sum;
+        l->job.x->kernels->smooth(d, &sum, logits, l->smoothing / (float)V, V);
+        l->row_uniform[r] = (double)lse - (double)sum / V;
     }
+    l->job.x->kernels->scale(d, d, &ob_one, 0, l->factor, V);
+    for (j = 0; l->cap > 0.0f && j < V; j++)
+        d[j] *= 1.0f - (logits[j] / l->cap) * (logits[j] / l->cap);
 }
 
 /* Targets below 0 are not scored: their loss and gradient are 0. Row losses are doubles and are
@@ -11111,7 +11007,7 @@ static void ob_cpu_loss(const ob_exec *x, float *dlogits, double *row_loss, doub
     l.dlogits = dlogits, l.row_loss = row_loss, l.row_uniform = row_uniform;
     l.logits = logits, l.targets = targets, l.V = V;
     l.factor = factor, l.cap = cap, l.smoothing = smoothing;
-    ob_run(x, ob_loss_piece, &l, rows, (double)rows * V * 8);
+    ob_run_rows(x, ob_loss_row, &l, rows, (double)rows * V * 8);
 }
 
 /* ---- Weight quantiser:  latents to dense codes and scales ------------------------------------ */
@@ -11172,36 +11068,29 @@ static float ob_group_scale(const ob_kernels *kernels, const ob_quantizer *z, co
 }
 
 /* Codes and scales [rows][groups]; groups are independent, so one walk does it all. */
-static void ob_weights_group_piece(void *arg, int piece) {
+static void ob_weights_group_row(void *arg, int r) {
     ob_weights_job *q = (ob_weights_job *)arg;
     const ob_kernels *kernels = q->job.x->kernels;
     size_t groups = ob_row_groups(q->cols, q->z->group);
-    int from, to, r, k;
-    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++)
-        for (k = 0; k < q->cols; k += q->z->group) {
-            int n = q->cols - k < q->z->group ? q->cols - k : q->z->group;
-            size_t at = (size_t)r * (size_t)q->cols + (size_t)k;
-            float *scale = q->scale + (size_t)r * groups + (size_t)(k / q->z->group);
-            *scale = ob_group_scale(kernels, q->z, q->w + at, n);
-            kernels->quantize(q->codes + at, q->w + at, n, q->z, *scale);
-        }
+    int k;
+    for (k = 0; k < q->cols; k += q->z->group) {
+        int n = q->cols - k < q->z->group ? q->cols - k : q->z->group;
+        size_t at = (size_t)r * (size_t)q->cols + (size_t)k;
+        float *scale = q->scale + (size_t)r * groups + (size_t)(k / q->z->group);
+        *scale = ob_group_scale(kernels, q->z, q->w + at, n);
+        kernels->quantize(q->codes + at, q->w + at, n, q->z, *scale);
+    }
 }
 
 /* In the first walk scale[r] holds the row's sum: room is saved, and the caller turns it into a
    scale. */
-static void ob_weights_piece(void *arg, int piece) {
+static void ob_weights_row(void *arg, int r) {
     ob_weights_job *q = (ob_weights_job *)arg;
     const ob_kernels *kernels = q->job.x->kernels;
-    int from, to, r;
-    ob_share(q->job.n, q->job.pieces, piece, &from, &to);
-    for (r = from; r < to; r++) {
-        size_t at = (size_t)r * (size_t)q->cols;
-        if (q->measure)
-            kernels->magnitude(q->w + at, q->cols, ob_clamp_bound(q->z), q->scale + r,
-                               q->largest + r);
-        else kernels->quantize(q->codes + at, q->w + at, q->cols, q->z, q->scale[r * q->step]);
-    }
+    size_t at = (size_t)r * (size_t)q->cols;
+    if (q->measure)
+        kernels->magnitude(q->w + at, q->cols, ob_clamp_bound(q->z), q->scale + r, q->largest + r);
+    else kernels->quantize(q->codes + at, q->w + at, q->cols, q->z, q->scale[r * q->step]);
 }
 
 /* The scales of an integer mode without groups: first walk, into scale [rows] (8bit) or [1]. */
@@ -11213,7 +11102,7 @@ static void ob_weights_scale(const ob_exec *x, ob_weights_job *q, int rows) {
         return;
     }
     q->measure = 1;
-    ob_run(x, ob_weights_piece, q, rows, count);
+    ob_run_rows(x, ob_weights_row, q, rows, count);
     q->measure = 0;
     for (r = 0; r < rows; r++) sum += q->scale[r];
     for (r = 0; r < rows && q->step; r++) q->scale[r] = ob_row_scale(q->z, q->largest[r]);
@@ -11229,12 +11118,12 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
     q.z = z, q.w = w, q.codes = codes, q.scale = scale, q.largest = largest, q.cols = cols;
     q.step = z->mode == ONEBIT_8BIT;
     if (z->group) {
-        ob_run(x, ob_weights_group_piece, &q, rows, (double)rows * cols * 3);
+        ob_run_rows(x, ob_weights_group_row, &q, rows, (double)rows * cols * 3);
         return;
     }
     if (ob_mode_is_integer(z->mode)) ob_weights_scale(x, &q, rows);
     else scale[0] = 1.0f;
-    ob_run(x, ob_weights_piece, &q, rows, (double)rows * cols * 2);
+    ob_run_rows(x, ob_weights_row, &q, rows, (double)rows * cols * 2);
 }
 
 /* ---- The backend: one row per op ------------------------------------------------------------- */
@@ -12038,7 +11927,6 @@ static onebit_status ob_trainer_settle(onebit_trainer *t, const onebit_config *c
     t->options = options ? *options : onebit_train_options_default();
     OB_TRY(ob_env_check(&t->env));
     OB_TRY(onebit_config_check(&t->config));
-    OB_TRY(ob_fields_check(ONEBIT_TABLE_TRAIN, &t->options));
     if (t->config.vocab_size < 1)
         return ob_fail(ONEBIT_CONFIG, "trainer: vocab_size is 0; set it from the tokenizer");
     OB_TRY(ob_trainer_check(&t->config, &t->options));
@@ -12425,24 +12313,24 @@ typedef struct ob_update_job {
     float clip, rate, root, decay;
 } ob_update_job;
 
-/* Sum of squares of each gradient, one tensor per item. Parts of 4096 are float sums, the total
-   is a double: a long float sum would lose small squares. */
-static void ob_square_piece(void *arg, int piece) {
-    ob_update_job *u = (ob_update_job *)arg;
-    int from, to, i;
-    size_t j;
-    ob_share(u->job.n, u->job.pieces, piece, &from, &to);
-    for (i = from; i < to; i++) {
-        const ob_param *p = u->t->params + i;
-        double sum = 0.0;
-        for (j = 0; j < p->size; j += 4096) {
-            int n = (int)(p->size - j < 4096 ? p->size - j : 4096);
-            float part;
-            u->job.x->kernels->dot(&part, p->grad + j, p->grad + j, n);
-            sum += part;
-        }
-        u->t->partial[i] = sum;
+/* Sum of squares. Parts of 4096 are float sums, the total is a double: a long float sum would lose
+   small squares. */
+static double ob_sum_of_squares(const ob_exec *x, const float *v, size_t n) {
+    double sum = 0.0;
+    float part;
+    size_t i;
+    for (i = 0; i < n; i += 4096) {
+        x->kernels->dot(&part, v + i, v + i, (int)(n - i < 4096 ? n - i : 4096));
+        sum += part;
     }
+    return sum;
+}
+
+/* That of one tensor's gradient. */
+static void ob_square_row(void *arg, int i) {
+    ob_update_job *u = (ob_update_job *)arg;
+    const ob_param *p = u->t->params + i;
+    u->t->partial[i] = ob_sum_of_squares(u->job.x, p->grad, p->size);
 }
 
 /* Global L2 norm of all gradients, as added up. */
@@ -12452,7 +12340,7 @@ static double ob_gradient_norm(onebit_trainer *t) {
     int i;
     memset(&u, 0, sizeof u);
     u.t = t;
-    ob_run(&t->exec, ob_square_piece, &u, t->count, 1e9);
+    ob_run_rows(&t->exec, ob_square_row, &u, t->count, 1e9);
     for (i = 0; i < t->count; i++) sum += t->partial[i];
     return sqrt(sum);
 }
@@ -12488,15 +12376,10 @@ static void ob_adamw_step(onebit_trainer *t, ob_param *p, double lr, float clip)
 static void ob_newton_schulz(onebit_trainer *t, int r, int c) {
     const ob_exec *x = &t->exec;
     float *m = t->muon[0], *next = t->muon[1], *A = t->muon[2], *B = t->muon[3];
-    size_t n = (size_t)r * (size_t)c, square = (size_t)r * (size_t)r, j;
-    double sum = 0.0;
+    size_t n = (size_t)r * (size_t)c, square = (size_t)r * (size_t)r;
+    double norm = sqrt(ob_sum_of_squares(x, m, n));
     int i;
-    for (j = 0; j < n; j += 4096) {
-        float part;
-        x->kernels->dot(&part, m + j, m + j, (int)(n - j < 4096 ? n - j : 4096));
-        sum += part;
-    }
-    x->kernels->mix(m, m, (float)(1.0 / (sqrt(sum) + 1e-7)), 0.0f, (int)n);
+    x->kernels->mix(m, m, (float)(1.0 / (norm + 1e-7)), 0.0f, (int)n);
     for (i = 0; i < t->options.muon_iterations; i++) {
         ob_product(x, A, m, c, 1, m, 1, c, r, r, c, 0);
         ob_product(x, B, A, r, 1, A, r, 1, r, r, r, 0);
@@ -12511,24 +12394,21 @@ static void ob_newton_schulz(onebit_trainer *t, int r, int c) {
    be. The factor keeps the change per output alike for all shapes. */
 static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) {
     const onebit_train_options *o = &t->options;
-    int rows = p->info.rows, cols = p->info.cols, tall = rows > cols, i, j;
+    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols, i, j, at;
+    int tall = rows > cols, small = tall ? p->info.cols : p->info.rows;
+    int large = tall ? p->info.rows : p->info.cols;
+    size_t down = tall ? 1 : cols, right = tall ? rows : 1; /* steps in u */
     float mu = (float)o->muon_momentum, *u = t->muon[0];
     float decay = (float)(1.0 - lr * ob_weight_decay(t));
-    float rate = (float)(lr * sqrt(tall ? (double)rows / cols : 1.0));
+    float rate = (float)(lr * sqrt(tall ? (double)rows / (double)cols : 1.0));
     t->exec.kernels->mix(p->first, p->grad, mu, (1.0f - mu) * clip, (int)p->size);
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            size_t at = (size_t)i * (size_t)cols + (size_t)j;
-            size_t to = tall ? (size_t)j * (size_t)rows + (size_t)i : at;
-            u[to] = (1.0f - mu) * clip * p->grad[at] + mu * p->first[at];
-        }
-    ob_newton_schulz(t, tall ? cols : rows, tall ? rows : cols);
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            size_t at = (size_t)i * (size_t)cols + (size_t)j;
-            size_t to = tall ? (size_t)j * (size_t)rows + (size_t)i : at;
-            p->value[at] = p->value[at] * decay - rate * u[to];
-        }
+    for (i = at = 0; i < rows; i++)
+        for (j = 0; j < cols; j++, at++)
+            u[i * down + j * right] = (1.0f - mu) * clip * p->grad[at] + mu * p->first[at];
+    ob_newton_schulz(t, small, large);
+    for (i = at = 0; i < rows; i++)
+        for (j = 0; j < cols; j++, at++)
+            p->value[at] = p->value[at] * decay - rate * u[i * down + j * right];
 }
 
 /* Steps every tensor and clips latents. Clipped latents cannot run off so far that no later
@@ -12597,6 +12477,7 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
    would hold. During annealing the loss here is
    therefore above that of training, as a rule. */
 
+/* Smaller batches run in the memory of the full one: the arrays are only used in part. */
 ONEBIT_API onebit_status onebit_trainer_evaluate(onebit_trainer *trainer, const int32_t *inputs,
                                                  const int32_t *targets, int B, int T,
                                                  double *loss) {
@@ -12648,10 +12529,12 @@ ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int
     return ob_trainer_score(trainer, ids, ids + 1, count - 1, max_windows, loss, scored);
 }
 
+/* Of the last forward pass, whoever asked for it: training, evaluation or a score. */
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer) {
     return trainer ? trainer->logits : NULL;
 }
 
+/* The latents themselves, not a copy, so that tests and tools may look and write. */
 ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int index,
                                                   onebit_parameter *out) {
     const ob_param *p;
@@ -12701,10 +12584,12 @@ ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index
     return ONEBIT_OK;
 }
 
+/* As completed by create; it lives as long as the trainer. */
 ONEBIT_API const onebit_config *onebit_trainer_config(const onebit_trainer *trainer) {
     return trainer ? &trainer->config : NULL;
 }
 
+/* Updates done, those before a resume included. */
 ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
     return trainer ? trainer->steps : 0;
 }
@@ -12749,7 +12634,6 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 typedef struct ob_image {
     uint8_t *p; /* NULL = only count */
     uint64_t at;
-    int packing; /* onebit_packing of ternary matrices */
 } ob_image;
 
 /* Where the tensors of an image come from. fetch gives info and value (gains) or codes and scale of
@@ -12758,6 +12642,7 @@ typedef struct ob_tensors {
     const onebit_config *config;
     const onebit_tokenizer *tokenizer; /* NULL = none */
     int count;
+    int packing; /* onebit_packing of ternary matrices */
     void *source;
     onebit_status (*fetch)(void *source, int index, ob_param *p);
 } ob_tensors;
@@ -12777,11 +12662,11 @@ static ob_format ob_stored_format(const ob_tensor *info, int packing) {
 }
 
 /* Packs one tensor's codes and scales; writes its record. */
-static void ob_image_tensor(ob_image *m, const ob_param *p, int index) {
+static void ob_image_tensor(ob_image *m, const ob_param *p, int index, int packing) {
     const ob_tensor *info = &p->info;
     int gain = info->kind == OB_ROLE_GAIN, r;
     uint64_t scales = ob_tensor_scales(info), i;
-    ob_format format = ob_stored_format(info, m->packing);
+    ob_format format = ob_stored_format(info, packing);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
     uint64_t scale_at = ob_image_place(m, scales * 4), data_at = ob_image_place(m, bytes);
     uint8_t *record, *data;
@@ -12819,7 +12704,7 @@ static onebit_status ob_image_write(ob_image *m, const ob_tensors *t) {
     for (i = 0; i < t->count; i++) {
         if (m->p) OB_TRY(t->fetch(t->source, i, &p));
         else ob_tensor_at(t->config, i, &p.info);
-        ob_image_tensor(m, &p, i);
+        ob_image_tensor(m, &p, i, t->packing);
     }
     if (!m->p) return ONEBIT_OK;
     onebit_config_write(t->config, (char *)m->p + config_at, config + 1);
@@ -12834,10 +12719,40 @@ static onebit_status ob_image_write(ob_image *m, const ob_tensors *t) {
     return ONEBIT_OK;
 }
 
+/* Bytes of the image. */
+static uint64_t ob_image_bytes(const ob_tensors *t) {
+    ob_image m = {NULL, 0};
+    (void)ob_image_write(&m, t);
+    return m.at;
+}
+
+/* Builds the image in memory and writes it to a file: the checksum stands before what it sums up,
+   and the image is small beside what it is made from. */
+static onebit_status ob_image_file(const ob_tensors *t, const char *path, const onebit_env *env) {
+    uint64_t bytes = ob_image_bytes(t);
+    onebit_status status;
+    ob_image m = {NULL, 0};
+    if (bytes <= SIZE_MAX) m.p = (uint8_t *)ob_alloc(env, (size_t)bytes);
+    if (!m.p)
+        return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for %.0f bytes", path, (double)bytes);
+    status = ob_image_write(&m, t);
+    if (status == ONEBIT_OK) status = ob_file_write(path, m.p, (size_t)bytes);
+    ob_release(env, m.p);
+    return status;
+}
+
 /* A trainer has all its codes at once. */
 static onebit_status ob_trainer_fetch(void *source, int index, ob_param *p) {
     *p = ((const onebit_trainer *)source)->params[index];
     return ONEBIT_OK;
+}
+
+/* What a trainer exports. */
+static ob_tensors ob_trainer_tensors(onebit_trainer *t, const onebit_tokenizer *tokenizer) {
+    ob_tensors all;
+    all.config = &t->config, all.tokenizer = tokenizer, all.count = t->count;
+    all.packing = ONEBIT_PACKING_2_BITS, all.source = t, all.fetch = ob_trainer_fetch;
+    return all;
 }
 
 /* The checksum is computed last, over the finished bytes; gaps are zero, so equal weights give
@@ -12846,17 +12761,27 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
                                       void *out, size_t size) {
     ob_image m;
     ob_tensors t;
+    size_t bytes;
     if (!trainer) return 0;
-    t.config = &trainer->config, t.tokenizer = tokenizer, t.count = trainer->count;
-    t.source = trainer, t.fetch = ob_trainer_fetch;
-    m.p = NULL, m.packing = ONEBIT_PACKING_2_BITS;
-    ob_image_write(&m, &t);
-    if (!out || m.at > size) return (size_t)m.at;
+    t = ob_trainer_tensors(trainer, tokenizer);
+    bytes = (size_t)ob_image_bytes(&t);
+    if (!out || bytes > size) return bytes;
     m.p = (uint8_t *)out;
-    memset(out, 0, (size_t)m.at);
+    memset(out, 0, bytes);
     ob_trainer_quantize(trainer, OB_DEPLOYED);
     ob_image_write(&m, &t);
-    return (size_t)m.at;
+    return bytes;
+}
+
+/* The codes must be those of deployment before they are fetched: hard, without a blend. */
+ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
+                                               const onebit_tokenizer *tokenizer,
+                                               const char *path) {
+    ob_tensors t;
+    if (!trainer || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_export: NULL argument");
+    ob_trainer_quantize(trainer, OB_DEPLOYED);
+    t = ob_trainer_tensors(trainer, tokenizer);
+    return ob_image_file(&t, path, &trainer->env);
 }
 
 /* The counting walk needs no weights. */
@@ -12864,14 +12789,12 @@ ONEBIT_API size_t onebit_config_model_bytes(const onebit_config *config,
                                             const onebit_tokenizer *tokenizer) {
     onebit_config c = config ? *config : onebit_config_default();
     ob_tensors t;
-    ob_image m;
     if (onebit_config_check(&c) != ONEBIT_OK) return 0;
     if (c.vocab_size < 1) return ob_fail(ONEBIT_CONFIG, "model bytes: vocab_size is 0"), (size_t)0;
     memset(&t, 0, sizeof t);
     t.config = &c, t.tokenizer = tokenizer, t.count = ob_tensor_count(&c);
-    m.p = NULL, m.packing = ONEBIT_PACKING_2_BITS;
-    ob_image_write(&m, &t);
-    return (size_t)m.at;
+    t.packing = ONEBIT_PACKING_2_BITS;
+    return (size_t)ob_image_bytes(&t);
 }
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -12936,6 +12859,13 @@ static onebit_status ob_open_head(onebit_model *m) {
     return ONEBIT_OK;
 }
 
+/* Every id of a tokenizer (NULL = none) must have a row of the embedding. */
+static onebit_status ob_vocab_check(const onebit_tokenizer *tokenizer, const onebit_config *c) {
+    int ids = onebit_tokenizer_vocab_size(tokenizer);
+    if (ids <= c->vocab_size) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "the tokenizer has %d ids, the model %d", ids, c->vocab_size);
+}
+
 /* Config and tokenizer. */
 static onebit_status ob_open_texts(onebit_model *m) {
     const uint8_t *p = m->image;
@@ -12949,10 +12879,7 @@ static onebit_status ob_open_texts(onebit_model *m) {
     if (bytes == 0) return ONEBIT_OK;
     OB_TRY(ob_section(m, at, bytes, "the tokenizer"));
     OB_TRY(ob_tokenizer_unpack(&m->tokenizer, p + at, (size_t)bytes, &m->env));
-    if (onebit_tokenizer_vocab_size(m->tokenizer) > m->config.vocab_size)
-        return ob_fail(ONEBIT_FORMAT, ".1bit: the tokenizer has %d ids, the model %d",
-                       onebit_tokenizer_vocab_size(m->tokenizer), m->config.vocab_size);
-    return ONEBIT_OK;
+    return ob_vocab_check(m->tokenizer, &m->config);
 }
 
 /* Record number index must be the tensor that the config asks for there. */
@@ -13065,6 +12992,7 @@ ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
     return status;
 }
 
+/* The env lies in the block that goes last, hence the copy. */
 ONEBIT_API void onebit_model_free(onebit_model *model) {
     onebit_env env;
     if (!model) return;
@@ -13073,10 +13001,12 @@ ONEBIT_API void onebit_model_free(onebit_model *model) {
     ob_release(&env, model);
 }
 
+/* As the file has it; it lives as long as the model. */
 ONEBIT_API const onebit_config *onebit_model_config(const onebit_model *model) {
     return model ? &model->config : NULL;
 }
 
+/* NULL when the file holds none; it belongs to the model. */
 ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *model) {
     return model ? model->tokenizer : NULL;
 }
@@ -13313,17 +13243,12 @@ static onebit_status ob_st_check(ob_st_file *f, const char *what, const uint8_t 
 
 /* One block: the tensors, then the sorted pointers. */
 static onebit_status ob_st_take(ob_st_file *f, const char *what) {
-    ob_carve c;
-    int pass;
-    c.base = NULL;
-    for (pass = 0; pass < 2; pass++) {
-        c.used = 0;
-        f->tensors = (ob_st_tensor *)ob_take(&c, (size_t)f->count * sizeof *f->tensors);
-        f->by_name = (const ob_st_tensor **)ob_take(&c, (size_t)f->count * sizeof *f->by_name);
-        if (pass == 1 || f->count == 0) break;
-        c.base = (uint8_t *)ob_alloc(&f->env, c.used);
-        if (!c.base) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its table", what);
-    }
+    size_t bytes;
+    if (f->count == 0) return ONEBIT_OK;
+    (void)ob_mul((size_t)f->count, sizeof *f->tensors + sizeof *f->by_name, &bytes);
+    f->tensors = (ob_st_tensor *)ob_alloc(&f->env, bytes);
+    if (!f->tensors) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its table", what);
+    f->by_name = (const ob_st_tensor **)(void *)(f->tensors + f->count);
     return ONEBIT_OK;
 }
 
@@ -13355,17 +13280,6 @@ static onebit_status ob_st_read(ob_st_file *out, const uint8_t *p, size_t bytes,
     return ob_st_check(out, what, p + 8 + n, bytes - 8 - n);
 }
 
-/* From memory, which must stay valid and unchanged until ob_st_close. */
-OB_INLINE onebit_status ob_st_parse(ob_st_file *out, const void *data, size_t bytes,
-                                 const onebit_env *env) {
-    onebit_status status;
-    memset(out, 0, sizeof *out);
-    out->env = ob_env_or_default(env);
-    status = ob_st_read(out, (const uint8_t *)data, bytes, "safetensors");
-    if (status != ONEBIT_OK) ob_st_close(out);
-    return status;
-}
-
 /* The tensors point into the mapping and are valid until ob_st_close. */
 static onebit_status ob_st_open(ob_st_file *out, const char *path, const onebit_env *env) {
     onebit_status status;
@@ -13389,6 +13303,18 @@ static const ob_st_tensor *ob_st_find(const ob_st_file *f, const char *name) {
     return NULL;
 }
 
+/* The array that belongs to a tensor: its name behind a prefix, so many values of 4 (F32) or 1
+   bytes (I8). NULL when there is none like that. */
+static const ob_st_tensor *ob_st_array(const ob_st_file *f, const char *prefix, const char *tensor,
+                                       size_t count, size_t element) {
+    char name[128];
+    const ob_st_tensor *t;
+    ob_print(name, sizeof name, "%s%s", prefix, tensor);
+    t = ob_st_find(f, name);
+    if (!t || t->bytes != count * element) return NULL;
+    return strcmp(t->dtype, element == 1 ? "I8" : "F32") == 0 ? t : NULL;
+}
+
 /* One string of __metadata__, decoded; length as snprintf gives it, 0 when absent. */
 static size_t ob_st_metadata(const ob_st_file *f, const char *key, char *out, size_t size) {
     ob_json j = ob_json_on(f->metadata.p, f->metadata.n, "__metadata__");
@@ -13404,15 +13330,6 @@ static size_t ob_st_metadata(const ob_st_file *f, const char *key, char *out, si
 }
 
 /* ---- writing ---- */
-
-/* By hand: ob_out_number takes a double, which is exact only up to 2^53. */
-static void ob_st_put_number(ob_out *o, uint64_t v) {
-    char text[24];
-    size_t at = sizeof text;
-    do text[--at] = (char)('0' + (int)(v % 10));
-    while ((v /= 10) != 0);
-    ob_out_add(o, text + at, sizeof text - at);
-}
 
 /* Pairs of key and value until NULL; values are escaped, so JSON texts may be stored in them. */
 static void ob_st_put_metadata(ob_out *o, const char *const *metadata) {
@@ -13437,19 +13354,12 @@ static void ob_st_put_header(ob_out *o, const ob_st_item *items, int count,
     for (i = 0; i < count; i++) {
         if (i || some) ob_out_text(o, ",");
         ob_out_json(o, items[i].name, strlen(items[i].name));
-        ob_out_text(o, ":{\"dtype\":\"");
-        ob_out_text(o, items[i].dtype);
-        ob_out_text(o, "\",\"shape\":[");
-        for (k = 0; k < items[i].rank; k++) {
-            if (k) ob_out_text(o, ",");
-            ob_st_put_number(o, (uint64_t)items[i].shape[k]);
-        }
-        ob_out_text(o, "],\"data_offsets\":[");
-        ob_st_put_number(o, at);
-        ob_out_text(o, ",");
+        ob_out_format(o, ":{\"dtype\":\"%s\",\"shape\":[", items[i].dtype);
+        for (k = 0; k < items[i].rank; k++)
+            ob_out_format(o, "%s%lld", k ? "," : "", (long long)items[i].shape[k]);
+        ob_out_format(o, "],\"data_offsets\":[%llu,", (unsigned long long)at);
         at += items[i].bytes;
-        ob_st_put_number(o, at);
-        ob_out_text(o, "]}");
+        ob_out_format(o, "%llu]}", (unsigned long long)at);
     }
     ob_out_text(o, "}");
     while ((o->n + 8) % OB_ST_ALIGN) ob_out_text(o, " ");
@@ -13598,18 +13508,19 @@ static void ob_checkpoint_notes(const onebit_trainer *t, char *out, size_t size)
     ob_out_text(&text, "]");
 }
 
-/* Adds one array of a parameter to the list. */
-static void ob_checkpoint_item(ob_st_item *item, char *name, const char *prefix, const ob_param *p,
-                               const void *data, int bytes) {
-    ob_print(name, 128, "%s%s", prefix, p->info.name);
+/* Describes an array of a tensor for writing, whose name is the tensor's behind a prefix. element:
+   4 = F32, 1 = I8. row > 0: it is a row of so many values (scales), else shaped as the tensor. */
+static void ob_item_of(ob_st_item *item, char name[128], const char *prefix, const ob_tensor *t,
+                       const void *data, size_t element, size_t row) {
+    ob_print(name, 128, "%s%s", prefix, t->name);
     memset(item, 0, sizeof *item);
     item->name = name;
-    item->dtype = bytes == 1 ? "I8" : "F32";
-    item->rank = p->info.kind == OB_ROLE_GAIN ? 1 : 2;
-    item->shape[0] = item->rank == 1 ? p->info.cols : p->info.rows;
-    item->shape[1] = p->info.cols;
+    item->dtype = element == 1 ? "I8" : "F32";
+    item->rank = row || t->kind == OB_ROLE_GAIN ? 1 : 2;
+    item->shape[0] = row ? (int64_t)row : item->rank == 1 ? t->cols : t->rows;
+    item->shape[1] = t->cols;
     item->data = data;
-    item->bytes = p->size * (size_t)bytes;
+    item->bytes = (row ? row : (size_t)t->rows * (size_t)t->cols) * element;
 }
 
 /* Lists the latents of all parameters, and with everything=1 optimizer state and codes; returns how
@@ -13618,16 +13529,16 @@ static int ob_checkpoint_items(const onebit_trainer *t, ob_st_item *items, char 
                                int everything) {
     int i, n = 0;
     for (i = 0; i < t->count; i++, n++)
-        ob_checkpoint_item(items + n, names[n], "", t->params + i, t->params[i].value, 4);
+        ob_item_of(items + n, names[n], "", &t->params[i].info, t->params[i].value, 4, 0);
     for (i = 0; everything && i < t->count; i++) {
         const ob_param *p = t->params + i;
-        ob_checkpoint_item(items + n, names[n], "optimizer.first.", p, p->first, 4), n++;
+        ob_item_of(items + n, names[n], "optimizer.first.", &p->info, p->first, 4, 0), n++;
         if (!p->second) continue;
-        ob_checkpoint_item(items + n, names[n], "optimizer.second.", p, p->second, 4), n++;
+        ob_item_of(items + n, names[n], "optimizer.second.", &p->info, p->second, 4, 0), n++;
     }
     for (i = 0; everything && i < t->count; i++) { /* bytes last: floats stay aligned in the file */
         const ob_param *p = t->params + i;
-        if (p->seen) ob_checkpoint_item(items + n, names[n], "codes.", p, p->seen, 1), n++;
+        if (p->seen) ob_item_of(items + n, names[n], "codes.", &p->info, p->seen, 1, 0), n++;
     }
     return n;
 }
@@ -13735,14 +13646,10 @@ static onebit_status ob_checkpoint_verify(const ob_st_file *f) {
 /* One stored array of a tensor; it must have the tensor's size. */
 static onebit_status ob_checkpoint_find(const ob_st_tensor **out, const ob_st_file *f,
                                         const ob_tensor *info, const char *prefix, size_t size) {
-    char name[128];
-    const ob_st_tensor *s;
-    ob_print(name, sizeof name, "%s%s", prefix, info->name);
-    *out = s = ob_st_find(f, name);
-    if (!s || s->bytes != (size_t)info->rows * (size_t)info->cols * size ||
-        strcmp(s->dtype, size == 1 ? "I8" : "F32") != 0)
-        return ob_fail(ONEBIT_FORMAT, "checkpoint: %s is missing or has another shape", name);
-    return ONEBIT_OK;
+    *out = ob_st_array(f, prefix, info->name, (size_t)info->rows * (size_t)info->cols, size);
+    if (*out) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "checkpoint: %s%s is missing or has another shape", prefix,
+                   info->name);
 }
 
 /* The latents that the config asks for are all in the file: looked at before any memory is taken,
@@ -13880,10 +13787,7 @@ ONEBIT_API onebit_status onebit_trainer_load(onebit_trainer **out, onebit_tokeni
     if (status == ONEBIT_OK) status = ob_checkpoint_verify(&f); /* last: others say more */
     if (status == ONEBIT_OK && tokenizer && texts[3][0])
         status = onebit_tokenizer_parse(tokenizer, texts[3], strlen(texts[3]), env);
-    if (status == ONEBIT_OK && tokenizer &&
-        onebit_tokenizer_vocab_size(*tokenizer) > (*out)->config.vocab_size)
-        status = ob_fail(ONEBIT_FORMAT, "the tokenizer has %d ids, the model %d",
-                         onebit_tokenizer_vocab_size(*tokenizer), (*out)->config.vocab_size);
+    if (status == ONEBIT_OK && tokenizer) status = ob_vocab_check(*tokenizer, &(*out)->config);
     if (status != ONEBIT_OK) {
         onebit_trainer_free(*out);
         *out = NULL;
@@ -13919,6 +13823,7 @@ static void ob_checkpoint_found(void *user, const char *name) {
     if (strcmp(name, again) == 0) ob_buffer_add((ob_buffer *)user, &step, sizeof step);
 }
 
+/* For qsort: the higher step first. Not a difference, which could overflow. */
 static int ob_checkpoint_newer(const void *a, const void *b) {
     int x = *(const int *)a, y = *(const int *)b;
     return (x < y) - (x > y);
@@ -14003,23 +13908,6 @@ ONEBIT_API onebit_status onebit_checkpoint_settings(onebit_config *config,
     if (config) *config = c;
     if (options) *options = o;
     return ONEBIT_OK;
-}
-
-/* The whole file is built in memory: it is small beside the trainer that holds the same weights. */
-ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
-                                               const onebit_tokenizer *tokenizer,
-                                               const char *path) {
-    size_t bytes;
-    uint8_t *image;
-    onebit_status status;
-    if (!trainer || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_export: NULL argument");
-    bytes = onebit_trainer_pack(trainer, tokenizer, NULL, 0);
-    image = (uint8_t *)ob_alloc(&trainer->env, bytes);
-    if (!image) return ob_fail(ONEBIT_MEMORY, "export: no memory for %zu bytes", bytes);
-    onebit_trainer_pack(trainer, tokenizer, image, bytes);
-    status = ob_file_write(path, image, bytes);
-    ob_release(&trainer->env, image);
-    return status;
 }
 
 /* ---- .1bit of version 1 ---------------------------------------------------------------------- */
@@ -14136,18 +14024,6 @@ static void ob_origin_close(ob_origin *s) {
     ob_st_close(&s->file);
 }
 
-/* The tensor with a prefix before its name; it must be float32 and have count values. */
-static const ob_st_tensor *ob_origin_find(const ob_origin *s, const char *prefix,
-                                          const char *tensor, size_t count) {
-    char name[128];
-    const ob_st_tensor *t;
-    ob_out o = ob_out_on(name, sizeof name);
-    ob_out_text(&o, prefix);
-    ob_out_text(&o, tensor);
-    t = ob_st_find(&s->file, name);
-    return t && t->bytes == count * 4 && strcmp(t->dtype, "F32") == 0 ? t : NULL;
-}
-
 /* Every tensor that the config asks for must be there before memory is taken for any. */
 static onebit_status ob_origin_check(const ob_origin *s) {
     ob_tensor info;
@@ -14157,10 +14033,11 @@ static onebit_status ob_origin_check(const ob_origin *s) {
         ob_tensor_at(&s->have, i, &info);
         size = (size_t)info.rows * (size_t)info.cols;
         scales = (size_t)ob_tensor_scales(&info);
-        if (!ob_origin_find(s, "", info.name, size))
+        if (!ob_st_array(&s->file, "", info.name, size, 4))
             return ob_fail(ONEBIT_FORMAT, "%s is missing or not F32 [%d, %d]", info.name, info.rows,
                            info.cols);
-        if (s->deployed && scales && !ob_origin_find(s, OB_SCALE_PREFIX, info.name, scales))
+        if (s->deployed && scales &&
+            !ob_st_array(&s->file, OB_SCALE_PREFIX, info.name, scales, 4))
             return ob_fail(ONEBIT_FORMAT, OB_SCALE_PREFIX "%s is missing or not F32 [%d]",
                            info.name, (int)scales);
     }
@@ -14217,10 +14094,10 @@ static void ob_origin_unpack(ob_origin *s, ob_param *p, const ob_tensor *t) {
    within an ulp of one. A row of zeros has the scale 0. */
 static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
     size_t j, scales = (size_t)ob_tensor_scales(t);
-    const uint8_t *data = ob_origin_find(s, "", p->info.name, p->size)->data;
+    const uint8_t *data = ob_st_array(&s->file, "", p->info.name, p->size, 4)->data;
     for (j = 0; j < p->size; j++) p->value[j] = ob_getf32(data + 4 * j);
     if (t->mode < 0 || !s->deployed) return;
-    data = scales ? ob_origin_find(s, OB_SCALE_PREFIX, p->info.name, scales)->data : NULL;
+    if (scales) data = ob_st_array(&s->file, OB_SCALE_PREFIX, p->info.name, scales, 4)->data;
     for (j = 0; j < scales; j++) p->scale[j] = ob_getf32(data + 4 * j);
     for (j = 0; j < p->size; j++) {
         float scale = ob_origin_scale(p, t, j), most = t->mode == ONEBIT_8BIT ? 127.0f : 1.0f;
@@ -14316,9 +14193,7 @@ static onebit_status ob_origin_open_latents(ob_origin *s, const char *path) {
     if (ob_st_metadata(&s->file, "config", NULL, 0)) OB_TRY(ob_origin_inside(s, path));
     else OB_TRY(ob_origin_beside(s, path));
     OB_TRY(onebit_config_check(&s->have));
-    if (s->tokenizer && onebit_tokenizer_vocab_size(s->tokenizer) > s->have.vocab_size)
-        return ob_fail(ONEBIT_FORMAT, "the tokenizer has %d ids, the model %d",
-                       onebit_tokenizer_vocab_size(s->tokenizer), s->have.vocab_size);
+    OB_TRY(ob_vocab_check(s->tokenizer, &s->have));
     return ob_origin_check(s);
 }
 
@@ -14366,6 +14241,7 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input, const onebi
     return ONEBIT_OK;
 }
 
+/* -1 keeps the mode that the file has. */
 ONEBIT_API onebit_pack_options onebit_pack_options_default(void) {
     onebit_pack_options o;
     o.packing = ONEBIT_PACKING_2_BITS;
@@ -14387,25 +14263,13 @@ static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options 
     return onebit_config_check(c);
 }
 
-/* Builds the image of a source and writes it. The checksum stands before what it sums up, so the
-   image is built whole. */
+/* Packs a source into a new file. */
 static onebit_status ob_origin_pack(ob_origin *s, const char *output, int packing) {
-    onebit_status status;
-    ob_image m;
     ob_tensors t;
-    t.config = &s->want, t.count = ob_tensor_count(&s->want);
+    t.config = &s->want, t.count = ob_tensor_count(&s->want), t.packing = packing;
     t.tokenizer = s->model ? s->model->tokenizer : s->tokenizer;
     t.source = s, t.fetch = ob_origin_fetch;
-    m.p = NULL, m.packing = packing;
-    OB_TRY(ob_image_write(&m, &t));
-    m.p = m.at > SIZE_MAX ? NULL : (uint8_t *)ob_alloc(&s->env, (size_t)m.at);
-    if (!m.p)
-        return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for %zu bytes", output, (size_t)m.at);
-    memset(m.p, 0, (size_t)m.at);
-    status = ob_image_write(&m, &t);
-    if (status == ONEBIT_OK) status = ob_file_write(output, m.p, (size_t)m.at);
-    ob_release(&s->env, m.p);
-    return status;
+    return ob_image_file(&t, output, &s->env);
 }
 
 /* Input and output may be the same file: it is replaced at the very end. */
@@ -14442,20 +14306,6 @@ static onebit_status ob_leave_object(const onebit_env *env, const char *director
     status = ob_leave_text(directory, name, text, strlen(text));
     ob_release(env, text);
     return status;
-}
-
-/* What an item of the new file is. Items follow in one list: the weights, then the scales. */
-static void ob_leave_item(ob_st_item *item, char *name, const char *prefix, const ob_tensor *info,
-                          size_t scales) {
-    ob_out o = ob_out_on(name, 128);
-    memset(item, 0, sizeof *item);
-    ob_out_text(&o, prefix);
-    ob_out_text(&o, info->name);
-    item->name = name, item->dtype = "F32";
-    item->rank = scales || info->kind == OB_ROLE_GAIN ? 1 : 2;
-    item->shape[0] = scales ? (int64_t)scales : item->rank == 1 ? info->cols : info->rows;
-    item->shape[1] = info->cols;
-    item->bytes = (scales ? scales : (size_t)info->rows * (size_t)info->cols) * sizeof(float);
 }
 
 /* Floats as a file holds them. */
@@ -14497,14 +14347,14 @@ static onebit_status ob_leave_weights(ob_origin *s, const char *path, int latent
     onebit_status status;
     ob_sink sink;
     if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
-    for (pass = 0; pass < (latent ? 1 : 2); pass++)
+    for (pass = 0; pass < (latent ? 1 : 2); pass++) /* the weights, then the scales */
         for (i = 0; i < count; i++) {
             ob_tensor t;
             size_t scales = 0;
             ob_tensor_at(&s->have, i, &t);
             if (pass) scales = (size_t)ob_tensor_scales(&t);
             if (pass && !scales) continue;
-            ob_leave_item(items + n, names[n], pass ? OB_SCALE_PREFIX : "", &t, scales), n++;
+            ob_item_of(items + n, names[n], pass ? OB_SCALE_PREFIX : "", &t, NULL, 4, scales), n++;
         }
     status = ob_st_begin(&sink, path, items, n, latent ? plain : deployed, &s->env);
     ob_release(&s->env, items);
@@ -14514,11 +14364,6 @@ static onebit_status ob_leave_weights(ob_origin *s, const char *path, int latent
     if (status == ONEBIT_OK) return ob_sink_commit(&sink);
     ob_sink_abort(&sink);
     return status;
-}
-
-/* Byte order, as safetensors files are searched. */
-static int ob_v1_by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* Walks over all tensors of a version 1 file and lists them as items; names must differ. */
@@ -14535,7 +14380,7 @@ static onebit_status ob_v1_items(ob_v1 v, ob_st_item *items, char (*names)[128],
         items[i].rank = t.rank, items[i].bytes = t.elements;
     }
     if (v.r.at != v.r.n) return ob_fail(ONEBIT_FORMAT, ".1bit version 1: bytes behind its tensors");
-    if (v.count) qsort((void *)sorted, v.count, sizeof *sorted, ob_v1_by_name);
+    if (v.count) qsort((void *)sorted, v.count, sizeof *sorted, ob_compare_names);
     for (i = 1; i < v.count; i++)
         if (strcmp(sorted[i - 1], sorted[i]) == 0)
             return ob_fail(ONEBIT_FORMAT, ".1bit version 1: two tensors are named %s", sorted[i]);

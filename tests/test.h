@@ -77,4 +77,7 @@ static const char *test_data(const char *name) {
     return NULL;
 }
 
+/* A random number of [0, n); n = 0 gives 0. The bias of n / 2^64 is nothing that a test sees. */
+static uint64_t test_below(onebit_rng *r, uint64_t n) { return n ? ob_rng_next(r) % n : 0; }
+
 #endif /* TEST_H */

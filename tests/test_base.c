@@ -81,9 +81,9 @@ static void base_test_numbers(void) {
     for (i = 0; i < 6; i++) CHECK(ob_rng_next(&rng) == first[i]);
     test_case("random numbers: uniform, bounded and normal draws have their moments");
     onebit_rng_seed(&rng, 7);
-    for (i = 0; i < 70000; i++) counts[ob_rng_below(&rng, 7)]++;
+    for (i = 0; i < 70000; i++) counts[test_below(&rng, 7)]++;
     for (i = 0; i < 7; i++) CHECK(counts[i] > 9600 && counts[i] < 10400);
-    CHECK(ob_rng_below(&rng, 0) == 0 && ob_rng_below(&rng, 1) == 0);
+    CHECK(test_below(&rng, 0) == 0 && test_below(&rng, 1) == 0);
     for (i = 0; i < 100000; i++) {
         double u = ob_rng_double(&rng), x = (double)ob_rng_normal(&rng);
         outside += u < 0 || u >= 1;

@@ -302,7 +302,7 @@ static char *dataset_long_text(size_t *n) {
     onebit_rng rng;
     onebit_rng_seed(&rng, 4);
     for (*n = 0; text && *n < 3000000;) {
-        const char *w = words[ob_rng_below(&rng, sizeof words / sizeof words[0])];
+        const char *w = words[test_below(&rng, sizeof words / sizeof words[0])];
         memcpy(text + *n, w, strlen(w));
         *n += strlen(w);
     }
@@ -468,7 +468,7 @@ static size_t dataset_words(char *text, size_t size) {
     size_t n = 0;
     onebit_rng_seed(&rng, 4);
     while (n < size) {
-        const char *w = words[ob_rng_below(&rng, 12)];
+        const char *w = words[test_below(&rng, 12)];
         memcpy(text + n, w, strlen(w));
         n += strlen(w);
     }

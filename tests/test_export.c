@@ -64,7 +64,7 @@ static void export_test_trits(void) {
     onebit_rng_seed(&rng, 1);
     ob_pack_clear(data, OB_T5X16, ROWS, COLS);
     for (r = 0; r < ROWS; r++) {
-        for (c = 0; c < COLS; c++) codes[r][c] = (float)((int)ob_rng_below(&rng, 3) - 1);
+        for (c = 0; c < COLS; c++) codes[r][c] = (float)((int)test_below(&rng, 3) - 1);
         ob_pack_row(data, OB_T5X16, r, COLS, codes[r]);
     }
     for (r = 0; r < 48; r++) /* byte 4*row + j of the 64 of 20 columns */

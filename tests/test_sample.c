@@ -251,7 +251,7 @@ static void sample_test_hostile(void) {
         o.top_p = i % 4 ? 0.9 : 1.0;
         o.min_p = i % 2 ? 0.1 : 0.0;
         o.repetition_penalty = i % 7 ? 1.0 : 1.5;
-        for (k = 0; k < n; k++) logits[k] = odd[ob_rng_below(&rng, 7)];
+        for (k = 0; k < n; k++) logits[k] = odd[test_below(&rng, 7)];
         id = onebit_sample(logits, n, history, 2, &o, &rng, work);
         for (k = 0; k < n; k++) finite |= logits[k] >= -FLT_MAX; /* a penalty can make -inf */
         ok &= id >= 0 && id < n;

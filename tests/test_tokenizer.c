@@ -304,8 +304,8 @@ static void tok_learner(void) {
     test_case("tokenizer: learning merges as a plain count of pairs would");
     onebit_rng_seed(&r, 7);
     for (round = 0; round < 40; round++) {
-        size_t n = 1 + (size_t)ob_rng_below(&r, sizeof text - 1);
-        for (i = 0; i < n; i++) text[i] = "ab c"[ob_rng_below(&r, round & 1 ? 2 : 4)];
+        size_t n = 1 + (size_t)test_below(&r, sizeof text - 1);
+        for (i = 0; i < n; i++) text[i] = "ab c"[test_below(&r, round & 1 ? 2 : 4)];
         tok_check_learner(text, n, 257 + round);
     }
     for (i = 0; i < 300; i++) text[i] = 'a';
@@ -375,11 +375,11 @@ static void tok_long_words(void) {
     size_t i;
     test_case("tokenizer: long words merge as short ones do");
     onebit_rng_seed(&r, 3);
-    for (i = 0; i < sizeof text; i++) text[i] = "aabc"[ob_rng_below(&r, 4)];
+    for (i = 0; i < sizeof text; i++) text[i] = "aabc"[test_below(&r, 4)];
     t = tok_train(ONEBIT_TOKENIZER_BPE, text, sizeof text, 400);
     for (round = 0; t && round < 200; round++) {
-        size_t n = 1 + (size_t)ob_rng_below(&r, most), count;
-        for (i = 0; i < n; i++) word[i] = round % 5 ? "aabc"[ob_rng_below(&r, 4)] : 'a';
+        size_t n = 1 + (size_t)test_below(&r, most), count;
+        for (i = 0; i < n; i++) word[i] = round % 5 ? "aabc"[test_below(&r, 4)] : 'a';
         count = tok_slow_encode(t, want, word, n);
         CHECK(tok_gives(t, word, n, want, count));
     }
@@ -396,7 +396,7 @@ static void tok_random_bytes(void) {
     test_case("tokenizer: any bytes come back, special tokens included");
     onebit_rng_seed(&r, 1);
     for (round = 0; round < 300; round++) {
-        size_t n = (size_t)ob_rng_below(&r, sizeof text);
+        size_t n = (size_t)test_below(&r, sizeof text);
         for (i = 0; i < n; i++) {
             uint64_t v = ob_rng_next(&r);
             text[i] =
@@ -503,7 +503,7 @@ static void tok_stream(void) {
         for (i = 0; i < sizeof text; i++) {
             static const char some[] =
                 "a\xC3\xA9\xE6\x97\xA5\xF0\x9F\x98\x80\xED\xA0\xF4\x90\xE0\xC0";
-            text[i] = some[ob_rng_below(&r, sizeof some - 1)];
+            text[i] = some[test_below(&r, sizeof some - 1)];
         }
         for (made = 0, i = 0; i <= sizeof text; i++) {
             int id = i < sizeof text ? (unsigned char)text[i] : -1;
@@ -894,7 +894,7 @@ static void tok_pack(void) {
     }
     text = (char *)malloc(100000);
     onebit_rng_seed(&r, 9);
-    for (i = 0; i < 100000; i++) text[i] = " etaoinshr"[ob_rng_below(&r, 10)];
+    for (i = 0; i < 100000; i++) text[i] = " etaoinshr"[test_below(&r, 10)];
     t = tok_train(ONEBIT_TOKENIZER_BPE, text, 100000, 1024);
     CHECK(onebit_tokenizer_vocab_size(t) == 1024);
     tok_check_packed(t, 4500);
@@ -1266,7 +1266,7 @@ static void tok_windows(void) {
         ob_work w;
         onebit_tokenizer *whole;
         size_t at = 0;
-        for (k = 0; k < most; k++) text[k] = round % 3 ? "aabc"[ob_rng_below(&r, 4)] : 'a';
+        for (k = 0; k < most; k++) text[k] = round % 3 ? "aabc"[test_below(&r, 4)] : 'a';
         /* the learner joins 'a' up to 2^12 of them: too long for windows */
         t = tok_train(ONEBIT_TOKENIZER_BPE, text, most, 257 + 40 * round + 12);
         n = most - (size_t)round * 700;
