@@ -17213,7 +17213,8 @@ static void ob_run_clock(ob_run_state *r, const onebit_step_report *step) {
 /* Back to the first batch. */
 static void ob_run_rewind(ob_run_state *r) {
     onebit_position p;
-    p.seed = (uint64_t)r->options.seed, p.epoch = 0, p.index = 0;
+    memset(&p, 0, sizeof p);
+    p.seed = (uint64_t)r->options.seed;
     onebit_dataset_seek(r->data, p);
 }
 
