@@ -2459,7 +2459,8 @@ static onebit_status ob_make_directory(const char *path) {
         part[i] = path[i];
     }
     if (ob_is_directory(path)) return ONEBIT_OK;
-    return ob_fail(ONEBIT_IO, "%.200s: directory cannot be made", path);
+    return ob_fail(ONEBIT_IO, "%.200s: directory cannot be made%s", path,
+                   ob_file_exists(path) ? ": it is a file" : "");
 }
 
 #define OB_MAX_NESTING 16 /* directories below the named one; also ends a loop of links */
@@ -3410,7 +3411,7 @@ static const ob_field *ob_field_find(onebit_table table, const char *name) {
    tell the true number. */
 static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
     if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
-        return ob_fail(ONEBIT_CONFIG, "layer_modes has %lu entries, but num_layers is %d",
+        return ob_fail(ONEBIT_CONFIG, "layer_bit_map: layer_modes has %lu entries, but num_layers is %d",
                        (unsigned long)count, c->num_layers);
     ob_config_fill_modes(c);
     memcpy(c->layer_modes, modes, count);
@@ -13339,8 +13340,9 @@ static onebit_status ob_st_read(ob_st_file *out, const uint8_t *p, size_t bytes,
     ob_json j;
     if (header < 2) return ob_fail(ONEBIT_FORMAT, "%.200s: too short for a safetensors file", what);
     if (header > OB_ST_HEADER_MAX || header > bytes - 8)
-        return ob_fail(ONEBIT_FORMAT, "%.200s: a header of %.0f bytes in a file of %.0f", what,
-                       (double)header, (double)bytes);
+        return ob_fail(ONEBIT_FORMAT,
+                       "%.200s: cut off or no safetensors file: a header of %.0f bytes in %.0f",
+                       what, (double)header, (double)bytes);
     if (p[8] != '{') return ob_fail(ONEBIT_FORMAT, "%.200s: the header is not JSON", what);
     j = ob_json_on((const char *)p + 8, n, what);
     out->count = ob_st_count(j);
@@ -14245,6 +14247,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     ob_exec x;
     ob_tensor have;
     float *largest;
+    uint64_t counters[256];
     memset(p, 0, sizeof *p);
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
@@ -14256,8 +14259,10 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     if (!ob_all_finite(p->value, p->size))
         return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
     z = ob_deployed_quantizer(&s->want, &p->info);
-    memset(&x, 0, sizeof x); /* quantising needs no work memory */
+    memset(&x, 0, sizeof x);
     x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
+    x.work = (uint8_t *)(void *)counters; /* a median counts here, in one piece */
+    if (z.median) x.env.threads = 1;
     x.ops->quantize_weight(&x, p->codes, p->scale, largest, p->value, &z, p->info.rows,
                            p->info.cols);
     return ONEBIT_OK;
@@ -14357,6 +14362,7 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input, const onebi
         status = ob_origin_open_latents(s, path);
         if (status != ONEBIT_OK) {
             ob_origin_close(s);
+            if (!strncmp(onebit_error_text(), path, strlen(path))) return status;
             return ob_fail(status, "%.200s: %s", path, onebit_error_text());
         }
     }
@@ -16455,7 +16461,9 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
     if (kind < 0)
         return ob_fail(ONEBIT_CONFIG, "--tokenizer-kind %.40s: expected bpe, byte or char",
                        job->tokenizer_kind);
-    if (job->tokenizer) OB_TRY(onebit_tokenizer_open(&r->tokenizer, job->tokenizer, &r->env));
+    if (job->tokenizer)
+        OB_TRY(ob_run_named(onebit_tokenizer_open(&r->tokenizer, job->tokenizer, &r->env),
+                            "--tokenizer"));
     status = ob_run_text(r, &text, &bytes);
     if (status == ONEBIT_OK && !job->config)
         status = onebit_config_preset(&r->config, "auto", bytes);
