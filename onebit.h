@@ -17127,6 +17127,7 @@ static int ob_run_prompt(const ob_run_state *r, int32_t *ids) {
         if (count > 0 && from[i] == end && ids[count - 1] != end) break;
         ids[count++] = from[i];
     }
+    if (count == 0 && end >= 0) ids[count++] = end; /* a stream: nothing is held to begin with */
     return count;
 }
 
@@ -17324,34 +17325,59 @@ static onebit_status ob_run_export(ob_run_state *r) {
     return onebit_trainer_export(r->trainer, r->tokenizer, path);
 }
 
+/* How the blocks are stored: the mode of all, or the number of each. */
+static void ob_run_tell_modes(ob_buffer *out, const onebit_config *c) {
+    int number[ONEBIT_MODE_COUNT] = {0}, i, written = 0;
+    for (i = 0; i < c->num_layers; i++) number[c->layer_modes[i]]++;
+    for (i = 0; i < ONEBIT_MODE_COUNT; i++) {
+        if (!number[i]) continue;
+        ob_buffer_text(out, written++ ? ", " : "");
+        if (number[i] < c->num_layers) ob_buffer_format(out, "%d ", number[i]);
+        ob_buffer_format(out, "%s", onebit_mode_name((onebit_mode)i));
+    }
+    ob_buffer_text(out, " blocks\n");
+}
+
+/* "12.3 M parameters". */
+static void ob_run_tell_amount(ob_buffer *out, double n, const char *of) {
+    static const char *const unit[] = {"", " k", " M", " G", " T"};
+    ob_report_scaled(out, n, unit, 4);
+    ob_buffer_format(out, " %s", of);
+}
+
 /* What will be trained, before the memory is taken. */
 static void ob_run_announce(ob_run_state *r) {
+    static const char *const size[] = {" B", " kB", " MB", " GB", " TB"};
     const onebit_config *c = &r->config, *asked = r->job->config;
-    char note[1024], data[64];
-    int named = r->val_data && !r->job->val_data_dir;
-    size_t n;
+    ob_buffer out = ob_buffer_new(&r->env);
+    const char *p;
     onebit_config checked = *c;
     if (onebit_config_check(&checked) != ONEBIT_OK) return;
-    ob_print(data, sizeof data, "%.2f M training tokens", r->tokens / 1e6);
-    ob_print(
-        note, sizeof note,
-        "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s "
-        "blocks\n"
-        "%s, %.2f M held out%s; %d steps of %.0f x %d tokens; %.0f MB of memory%s%.200s",
-        (double)onebit_config_parameters(&checked) / 1e6, c->num_layers, c->hidden_size,
-        c->num_heads, c->intermediate_size, c->vocab_size, c->max_seq_len,
-        onebit_mode_name((onebit_mode)c->layer_modes[0]), r->tokens > 0 ? data : "streamed data",
-        (double)r->val_count / 1e6, named ? " in files named for validation" : "",
-        r->options.max_steps, (double)r->options.batch_size * r->options.accumulation_steps,
-        r->options.seq_len ? r->options.seq_len : c->max_seq_len,
-        (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6,
-        r->data->talks ? "\nreplies are learnt as turns of " : "",
-        r->data->talks ? c->chat_template : "");
-    n = strlen(note);
+    ob_run_tell_amount(&out, (double)onebit_config_parameters(&checked), "parameters: ");
+    ob_buffer_format(&out, "%d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; ",
+                     c->num_layers, c->hidden_size, c->num_heads, c->intermediate_size,
+                     c->vocab_size, c->max_seq_len);
+    ob_run_tell_modes(&out, c);
+    if (r->tokens > 0) ob_run_tell_amount(&out, r->tokens, "training tokens, ");
+    else ob_buffer_text(&out, "streamed data, ");
+    ob_run_tell_amount(&out, (double)r->val_count, "held out");
+    if (r->val_data && !r->job->val_data_dir)
+        ob_buffer_text(&out, " in files named for validation");
+    ob_buffer_format(&out, "; %d steps of %.0f x %d tokens; ", r->options.max_steps,
+                     (double)r->options.batch_size * r->options.accumulation_steps,
+                     r->options.seq_len ? r->options.seq_len : c->max_seq_len);
+    ob_report_scaled(&out, (double)onebit_trainer_bytes(c, &r->options, &r->env), size, 4);
+    ob_buffer_text(&out, " of memory");
+    if (r->data->talks) ob_buffer_text(&out, "\nreplies are learnt as turns of ");
+    for (p = c->chat_template; r->data->talks && *p; p++)
+        if (*p == '\n') ob_buffer_text(&out, "\\n");
+        else ob_buffer_add(&out, p, 1);
     if (asked && asked->vocab_size && asked->vocab_size != c->vocab_size)
-        ob_print(note + n, sizeof note - n, "\nthe vocabulary is the tokenizer's %d, not %d as set",
-                 c->vocab_size, asked->vocab_size);
-    ob_tell(r, 'b', NULL, note);
+        ob_buffer_format(&out, "\nthe vocabulary is the tokenizer's %d, not %d as set",
+                         c->vocab_size, asked->vocab_size);
+    ob_buffer_add(&out, "", 1);
+    if (!out.failed) ob_tell(r, 'b', NULL, out.p);
+    ob_buffer_free(&out);
 }
 
 /* Makes the output directory and sees whether it can be written: now, and not at the first
