@@ -2140,6 +2140,7 @@ typedef void (*ob_name_fn)(void *user, const char *name);
 
 /* Each keeps the meaning of its twin below; what needs a file then ends in OB_NO_SUCH_FILE. */
 static ob_found ob_path_find(const char *path) { return (void)path, OB_FOUND_NOTHING; }
+static int ob_path_is_special(const char *path) { return (void)path, 0; }
 static int ob_make_one(const char *path) { return (void)path, 0; }
 static long ob_process(void) { return 0; }
 static double ob_path_time(const char *path) { return (void)path, -1.0; }
@@ -2158,6 +2159,8 @@ static ob_found ob_path_find(const char *path) {
     if (a == INVALID_FILE_ATTRIBUTES) return OB_FOUND_NOTHING;
     return a & FILE_ATTRIBUTE_DIRECTORY ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
 }
+
+static int ob_path_is_special(const char *path) { return (void)path, 0; }
 
 static int ob_make_one(const char *path) { return _mkdir(path) == 0; }
 static long ob_process(void) { return (long)GetCurrentProcessId(); }
@@ -2230,6 +2233,12 @@ static ob_found ob_path_find(const char *path) {
     struct stat st;
     if (stat(path, &st) != 0) return OB_FOUND_NOTHING;
     return S_ISDIR(st.st_mode) ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
+}
+
+/* 1 when a new file must not take the place of what stands under a path: a device, a pipe. */
+static int ob_path_is_special(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 /* 0777 less the user's umask, as mkdir and every tool do it. */
@@ -2388,6 +2397,8 @@ static void ob_sink_sweep(const ob_sink *s) {
 static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     memset(s, 0, sizeof *s);
     if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
+    if (ob_path_is_special(path))
+        return ob_fail(ONEBIT_IO, "%.200s: is no regular file, and would be replaced", path);
     ob_print(s->path, sizeof s->path, "%s", path);
     ob_print(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
     s->file = ob_file_create(s->temporary);
