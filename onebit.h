@@ -8522,6 +8522,7 @@ static void ob_data_end(ob_data *d) { ob_buffer_free(&d->input); }
 static onebit_status ob_data_input(ob_data *d) {
     char block[4096];
     size_t n;
+    block[0] = 0; /* without files nothing is read, and gcc warns */
     while (!d->input_read && !d->input.failed) {
         n = ob_read_input(block, sizeof block);
         ob_buffer_add(&d->input, block, n);
