@@ -2161,6 +2161,7 @@ typedef void (*ob_name_fn)(void *user, const char *name);
 
 /* Each keeps the meaning of its twin below; what needs a file then ends in OB_NO_SUCH_FILE. */
 static ob_found ob_path_find(const char *path) { return (void)path, OB_FOUND_NOTHING; }
+static int ob_path_is_special(const char *path) { return (void)path, 0; }
 static int ob_make_one(const char *path) { return (void)path, 0; }
 static long ob_process(void) { return 0; }
 static double ob_path_time(const char *path) { return (void)path, -1.0; }
@@ -2179,6 +2180,8 @@ static ob_found ob_path_find(const char *path) {
     if (a == INVALID_FILE_ATTRIBUTES) return OB_FOUND_NOTHING;
     return a & FILE_ATTRIBUTE_DIRECTORY ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
 }
+
+static int ob_path_is_special(const char *path) { return (void)path, 0; }
 
 static int ob_make_one(const char *path) { return _mkdir(path) == 0; }
 static long ob_process(void) { return (long)GetCurrentProcessId(); }
@@ -2251,6 +2254,12 @@ static ob_found ob_path_find(const char *path) {
     struct stat st;
     if (stat(path, &st) != 0) return OB_FOUND_NOTHING;
     return S_ISDIR(st.st_mode) ? OB_FOUND_DIRECTORY : OB_FOUND_FILE;
+}
+
+/* 1 when a new file must not take the place of what stands under a path: a device, a pipe. */
+static int ob_path_is_special(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 /* 0777 less the user's umask, as mkdir and every tool do it. */
@@ -2409,6 +2418,8 @@ static void ob_sink_sweep(const ob_sink *s) {
 static onebit_status ob_sink_open(ob_sink *s, const char *path) {
     memset(s, 0, sizeof *s);
     if (strlen(path) >= sizeof s->path) return ob_fail(ONEBIT_IO, "path too long: %.80s", path);
+    if (ob_path_is_special(path))
+        return ob_fail(ONEBIT_IO, "%.200s: is no regular file, and would be replaced", path);
     ob_print(s->path, sizeof s->path, "%s", path);
     ob_print(s->temporary, sizeof s->temporary, "%s.%ld.tmp", path, ob_process());
     s->file = ob_file_create(s->temporary);
@@ -2480,7 +2491,8 @@ static onebit_status ob_make_directory(const char *path) {
         part[i] = path[i];
     }
     if (ob_is_directory(path)) return ONEBIT_OK;
-    return ob_fail(ONEBIT_IO, "%.200s: directory cannot be made", path);
+    return ob_fail(ONEBIT_IO, "%.200s: directory cannot be made%s", path,
+                   ob_file_exists(path) ? ": it is a file" : "");
 }
 
 #define OB_MAX_NESTING 16 /* directories below the named one; also ends a loop of links */
@@ -3424,7 +3436,7 @@ static const ob_field *ob_field_find(onebit_table table, const char *name) {
    tell the true number. */
 static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
     if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
-        return ob_fail(ONEBIT_CONFIG, "layer_modes has %lu entries, but num_layers is %d",
+        return ob_fail(ONEBIT_CONFIG, "layer_bit_map: layer_modes has %lu entries, but num_layers is %d",
                        (unsigned long)count, c->num_layers);
     ob_config_fill_modes(c);
     memcpy(c->layer_modes, modes, count);
@@ -8460,6 +8472,7 @@ static void ob_data_end(ob_data *d) { ob_buffer_free(&d->input); }
 static onebit_status ob_data_input(ob_data *d) {
     char block[4096];
     size_t n;
+    block[0] = 0; /* without files nothing is read, and gcc warns */
     while (!d->input_read && !d->input.failed) {
         n = ob_read_input(block, sizeof block);
         ob_buffer_add(&d->input, block, n);
@@ -13266,8 +13279,9 @@ static onebit_status ob_st_read(ob_st_file *out, const uint8_t *p, size_t bytes,
     ob_json j;
     if (header < 2) return ob_fail(ONEBIT_FORMAT, "%.200s: too short for a safetensors file", what);
     if (header > OB_ST_HEADER_MAX || header > bytes - 8)
-        return ob_fail(ONEBIT_FORMAT, "%.200s: a header of %.0f bytes in a file of %.0f", what,
-                       (double)header, (double)bytes);
+        return ob_fail(ONEBIT_FORMAT,
+                       "%.200s: cut off or no safetensors file: a header of %.0f bytes in %.0f",
+                       what, (double)header, (double)bytes);
     if (p[8] != '{') return ob_fail(ONEBIT_FORMAT, "%.200s: the header is not JSON", what);
     j = ob_json_on((const char *)p + 8, n, what);
     out->count = ob_st_count(j);
@@ -14124,6 +14138,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     ob_exec x;
     ob_tensor have;
     float *largest;
+    uint64_t counters[256];
     memset(p, 0, sizeof *p);
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
@@ -14135,8 +14150,10 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     if (!ob_all_finite(p->value, p->size))
         return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
     z = ob_deployed_quantizer(&s->want, &p->info);
-    memset(&x, 0, sizeof x); /* quantising needs no work memory */
+    memset(&x, 0, sizeof x);
     x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
+    x.work = (uint8_t *)(void *)counters; /* a median counts here, in one piece */
+    if (z.median) x.env.threads = 1;
     x.ops->quantize_weight(&x, p->codes, p->scale, largest, p->value, &z, p->info.rows,
                            p->info.cols);
     return ONEBIT_OK;
@@ -14234,6 +14251,7 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input, const onebi
         status = ob_origin_open_latents(s, path);
         if (status != ONEBIT_OK) {
             ob_origin_close(s);
+            if (!strncmp(onebit_error_text(), path, strlen(path))) return status;
             return ob_fail(status, "%.200s: %s", path, onebit_error_text());
         }
     }
@@ -16307,7 +16325,9 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
     if (kind < 0)
         return ob_fail(ONEBIT_CONFIG, "--tokenizer-kind %.40s: expected bpe, byte or char",
                        job->tokenizer_kind);
-    if (job->tokenizer) OB_TRY(onebit_tokenizer_open(&r->tokenizer, job->tokenizer, &r->env));
+    if (job->tokenizer)
+        OB_TRY(ob_run_named(onebit_tokenizer_open(&r->tokenizer, job->tokenizer, &r->env),
+                            "--tokenizer"));
     status = ob_run_text(r, &text, &bytes);
     if (status == ONEBIT_OK && !job->config)
         status = onebit_config_preset(&r->config, "auto", bytes);
@@ -17148,34 +17168,59 @@ static onebit_status ob_run_export(ob_run_state *r) {
     return onebit_trainer_export(r->trainer, r->tokenizer, path);
 }
 
+/* How the blocks are stored: the mode of all, or the number of each. */
+static void ob_run_tell_modes(ob_buffer *out, const onebit_config *c) {
+    int number[ONEBIT_MODE_COUNT] = {0}, i, written = 0;
+    for (i = 0; i < c->num_layers; i++) number[c->layer_modes[i]]++;
+    for (i = 0; i < ONEBIT_MODE_COUNT; i++) {
+        if (!number[i]) continue;
+        ob_buffer_text(out, written++ ? ", " : "");
+        if (number[i] < c->num_layers) ob_buffer_format(out, "%d ", number[i]);
+        ob_buffer_format(out, "%s", onebit_mode_name((onebit_mode)i));
+    }
+    ob_buffer_text(out, " blocks\n");
+}
+
+/* "12.3 M parameters". */
+static void ob_run_tell_amount(ob_buffer *out, double n, const char *of) {
+    static const char *const unit[] = {"", " k", " M", " G", " T"};
+    ob_report_scaled(out, n, unit, 4);
+    ob_buffer_format(out, " %s", of);
+}
+
 /* What will be trained, before the memory is taken. */
 static void ob_run_announce(ob_run_state *r) {
+    static const char *const size[] = {" B", " kB", " MB", " GB", " TB"};
     const onebit_config *c = &r->config, *asked = r->job->config;
-    char note[1024], data[64];
-    int named = r->val_data && !r->job->val_data_dir;
-    size_t n;
+    ob_buffer out = ob_buffer_new(&r->env);
+    const char *p;
     onebit_config checked = *c;
     if (onebit_config_check(&checked) != ONEBIT_OK) return;
-    ob_print(data, sizeof data, "%.2f M training tokens", r->tokens / 1e6);
-    ob_print(
-        note, sizeof note,
-        "%.2f M parameters: %d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; %s "
-        "blocks\n"
-        "%s, %.2f M held out%s; %d steps of %.0f x %d tokens; %.0f MB of memory%s%.200s",
-        (double)onebit_config_parameters(&checked) / 1e6, c->num_layers, c->hidden_size,
-        c->num_heads, c->intermediate_size, c->vocab_size, c->max_seq_len,
-        onebit_mode_name((onebit_mode)c->layer_modes[0]), r->tokens > 0 ? data : "streamed data",
-        (double)r->val_count / 1e6, named ? " in files named for validation" : "",
-        r->options.max_steps, (double)r->options.batch_size * r->options.accumulation_steps,
-        r->options.seq_len ? r->options.seq_len : c->max_seq_len,
-        (double)onebit_trainer_bytes(c, &r->options, &r->env) / 1e6,
-        r->data->talks ? "\nreplies are learnt as turns of " : "",
-        r->data->talks ? c->chat_template : "");
-    n = strlen(note);
+    ob_run_tell_amount(&out, (double)onebit_config_parameters(&checked), "parameters: ");
+    ob_buffer_format(&out, "%d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; ",
+                     c->num_layers, c->hidden_size, c->num_heads, c->intermediate_size,
+                     c->vocab_size, c->max_seq_len);
+    ob_run_tell_modes(&out, c);
+    if (r->tokens > 0) ob_run_tell_amount(&out, r->tokens, "training tokens, ");
+    else ob_buffer_text(&out, "streamed data, ");
+    ob_run_tell_amount(&out, (double)r->val_count, "held out");
+    if (r->val_data && !r->job->val_data_dir)
+        ob_buffer_text(&out, " in files named for validation");
+    ob_buffer_format(&out, "; %d steps of %.0f x %d tokens; ", r->options.max_steps,
+                     (double)r->options.batch_size * r->options.accumulation_steps,
+                     r->options.seq_len ? r->options.seq_len : c->max_seq_len);
+    ob_report_scaled(&out, (double)onebit_trainer_bytes(c, &r->options, &r->env), size, 4);
+    ob_buffer_text(&out, " of memory");
+    if (r->data->talks) ob_buffer_text(&out, "\nreplies are learnt as turns of ");
+    for (p = c->chat_template; r->data->talks && *p; p++)
+        if (*p == '\n') ob_buffer_text(&out, "\\n");
+        else ob_buffer_add(&out, p, 1);
     if (asked && asked->vocab_size && asked->vocab_size != c->vocab_size)
-        ob_print(note + n, sizeof note - n, "\nthe vocabulary is the tokenizer's %d, not %d as set",
-                 c->vocab_size, asked->vocab_size);
-    ob_tell(r, 'b', NULL, note);
+        ob_buffer_format(&out, "\nthe vocabulary is the tokenizer's %d, not %d as set",
+                         c->vocab_size, asked->vocab_size);
+    ob_buffer_add(&out, "", 1);
+    if (!out.failed) ob_tell(r, 'b', NULL, out.p);
+    ob_buffer_free(&out);
 }
 
 /* Makes the output directory and sees whether it can be written: now, and not at the first

@@ -684,6 +684,8 @@ CLI cli cli_start(const cli_spec *spec, int argc, char **argv) {
         if (!strcmp(a, "-q")) a = "--quiet";
         if (!strcmp(a, "-V")) a = "--version";
         if (a[0] == '-' && a[1] == '-' && a[2]) i += cli_take(&c, a + 2, next);
+        else if (a[0] != '-' && spec->positional && cli_has(&c, spec->positional))
+            cli_usage("unexpected argument '%s': --%s is given already", a, spec->positional);
         else if (a[0] != '-' && spec->positional) cli_take(&c, spec->positional, a);
         else cli_usage("unexpected argument '%s'; flags begin with --", a);
     }

@@ -134,7 +134,8 @@ static int sample(const cli *c, onebit_session *session, const char *prompt,
     if (c->json) print_json(session, prompt, &o, &report, options->sample.seed);
     else putchar('\n');
     if (!c->json && cli_has(c, "ids")) print_ids(session);
-    if (fflush(stdout)) return 1;
+    if (fflush(stdout) || ferror(stdout))
+        return cli_fail("cannot write the output: %s", strerror(errno));
     if (!c->quiet && !c->json) print_speed(&report);
     free(o.text.p);
     return cli_interrupts ? 130 : 0;

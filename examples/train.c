@@ -340,20 +340,36 @@ static int absent(const char *dir, const char *name) {
     return !f && errno == ENOENT;
 }
 
+/* Says so when flags ask for another shape than the checkpoint's. */
+static void note_shape(const cli *c, const onebit_config *have) {
+    onebit_config asked;
+    memcpy(&asked, have, sizeof asked);
+    cli_apply(c, ONEBIT_TABLE_MODEL, &asked);
+    set_modes(c, &asked);
+    asked.vocab_size = have->vocab_size;
+    if (!c->quiet &&
+        (onebit_config_check(&asked) != ONEBIT_OK || memcmp(&asked, have, sizeof asked)))
+        fputs("note: a resumed run keeps the checkpoint's model settings; flags that ask for "
+              "others have no effect\n",
+              stderr);
+}
+
 /* A resumed run has shape, tokenizer and settings from the checkpoint; flags change single
    settings. --resume alone may stand in a command that is started again and again: where there is
    nothing to go on from yet, the run begins, and 0 is returned. */
 static int read_resume(const cli *c, onebit_train_job *job, onebit_train_options *options) {
     onebit_status status;
+    onebit_config have;
     if (cli_has(c, "dry-run")) cli_usage("--dry-run is for a new run: leave out --resume");
-    status = onebit_checkpoint_settings(NULL, options, job->resume, job->env);
+    status = onebit_checkpoint_settings(&have, options, job->resume, job->env);
     if (status == ONEBIT_IO && !*cli_get(c, "resume") &&
         absent(job->output_dir, "checkpoint.safetensors")) {
         if (!c->quiet) fprintf(stderr, "no checkpoint in %s yet: starting anew\n", job->resume);
         job->resume = NULL;
         return 0;
     }
-    if (status != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
+    if (status != ONEBIT_OK) exit(cli_fail("%s (see --resume)", onebit_error_text()));
+    note_shape(c, &have);
     cli_apply(c, ONEBIT_TABLE_TRAIN, options);
     return 1;
 }

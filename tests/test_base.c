@@ -341,6 +341,9 @@ static void base_test_files(void) {
     CHECK_FAILS(ob_map_open(&map, BASE_DIR), ONEBIT_IO, "is a directory");
     CHECK_FAILS(ob_file_write(BASE_DIR "/no/where", "", 0), ONEBIT_IO, "/no/where");
     CHECK_FAILS(ob_file_write(BASE_DIR "/b", "x", 1), ONEBIT_IO, "cannot be written");
+#if !defined(_WIN32)
+    CHECK_FAILS(ob_file_write("/dev/null", "x", 1), ONEBIT_IO, "no regular file");
+#endif
     CHECK_FAILS(ob_make_directory(BASE_DIR "/a/b"), ONEBIT_IO, "cannot be made");
     CHECK_FAILS(ob_make_directory(""), ONEBIT_IO, "no usable path");
     memset(path, 'p', sizeof path);

@@ -172,6 +172,8 @@ static const char *const export_cases[] = {
     "use_qk_norm=true",
     "layer_bit_map=ternary embedding=ternary use_dynamic_threshold=true latent_clamp_max=0.18",
     "layer_bit_map=binary embedding=binary use_swiglu=false",
+    "layer_bit_map=ternary,binary embedding=ternary weight_scale=absmedian",
+    "layer_bit_map=ternary embedding=8bit weight_scale=absmedian scale_group=32 use_f16_scale=true",
 };
 
 static onebit_pack_options export_options(int packing, int block, int embedding, int head) {
