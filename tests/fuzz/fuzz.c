@@ -464,7 +464,7 @@ static int fuzz_files(const uint8_t *data, size_t n) {
     fuzz_memory memory;
     onebit_env env = fuzz_env(&memory);
     uint8_t *image = (uint8_t *)malloc(n ? n : 1);
-    char path[64], out[64], name[100];
+    char path[64], out[80], name[120];
     int listed, taken, counts[2] = {0, 0}, i;
     FUZZ_PROMISE(image);
     if (n) memcpy(image, data, n);
