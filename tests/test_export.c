@@ -587,6 +587,75 @@ static void export_test_edges(void) {
     export_clean(&r);
 }
 
+/* The model's image: its size is known before, a flipped byte is seen, memory to align it may lack. */
+static void export_test_image(void) {
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 1, 0}; /* refuses the first request */
+    onebit_model *m = NULL;
+    model_rig r;
+    uint8_t *image;
+    size_t bytes;
+    test_case("export: an image's size is known before, a flipped byte is seen");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    bytes = onebit_trainer_pack(r.trainer, r.tokenizer, NULL, 0);
+    CHECK(onebit_config_model_bytes(&r.config, r.tokenizer) == bytes);
+    image = (uint8_t *)malloc(bytes + 64);
+    onebit_trainer_pack(r.trainer, r.tokenizer, image + 1, bytes);
+    env.user = &memory, env.alloc = model_alloc, env.release = model_release;
+    if ((uintptr_t)(image + 1) % 64)
+        CHECK_FAILS(onebit_model_open_memory(&m, image + 1, bytes, &env), ONEBIT_MEMORY, "aligning");
+    image[bytes] ^= 1;
+    CHECK_FAILS(onebit_model_open_memory(&m, image + 1, bytes, NULL), ONEBIT_FORMAT, "checksum");
+    CHECK(m == NULL && memory.live == 0);
+    free(image);
+    export_clean(&r);
+}
+
+/* Flips the last byte of a file. */
+static void export_damage(const char *name) {
+    ob_map map;
+    uint8_t *all;
+    if (!CHECK_OK(ob_map_open(&map, export_path(name)))) return;
+    all = (uint8_t *)malloc(map.bytes);
+    memcpy(all, map.data, map.bytes);
+    all[map.bytes - 1] ^= 1;
+    CHECK_OK(ob_file_write(export_path("other.safetensors"), all, map.bytes));
+    ob_map_close(&map);
+    free(all);
+    remove(export_path(name));
+    CHECK(rename(export_path("other.safetensors"), export_path(name)) == 0);
+}
+
+/* The newest whole checkpoint is taken; what is damaged is told. */
+static void export_test_pick(void) {
+    static const char *const kept[] = {"checkpoint-12.safetensors", "checkpoint-7.safetensors",
+                                       "checkpoint-007.safetensors", "checkpoint-x.safetensors",
+                                       "checkpoint-99999999999.safetensors"};
+    onebit_env env = ob_env_or_default(NULL);
+    onebit_position p = onebit_dataset_tell(NULL);
+    char path[OB_PATH_MAX], note[700];
+    model_rig r;
+    size_t i;
+    test_case("export: the newest whole checkpoint of a directory is taken");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    for (i = 0; i < 5; i++)
+        CHECK_OK(onebit_trainer_save(r.trainer, r.tokenizer, p, export_path(kept[i])));
+    CHECK_OK(ob_checkpoint_path(path, sizeof path, export_dir, &env, note, sizeof note));
+    CHECK(strstr(path, "/checkpoint.safetensors") && !note[0]);
+    export_damage("checkpoint.safetensors");
+    CHECK_OK(ob_checkpoint_path(path, sizeof path, export_dir, &env, note, sizeof note));
+    CHECK(strstr(path, kept[0]) && strstr(note, "checksum") && strstr(note, kept[0]));
+    export_damage(kept[0]);
+    CHECK_OK(ob_checkpoint_path(path, sizeof path, export_dir, &env, NULL, 0));
+    CHECK(strstr(path, kept[1]) != NULL);
+    CHECK_OK(onebit_checkpoint_settings(NULL, NULL, export_dir, NULL));
+    export_damage(kept[1]);
+    CHECK_FAILS(ob_checkpoint_path(path, sizeof path, export_dir, &env, note, sizeof note),
+                ONEBIT_FORMAT, "none of the older");
+    for (i = 0; i < 5; i++) remove(export_path(kept[i]));
+    export_clean(&r);
+}
+
 static onebit_status export_life(const onebit_env *env) {
     onebit_pack_options five = export_options(1, ONEBIT_BINARY, -1, -1);
     onebit_status s = onebit_file_pack(export_path("a.1bit"), export_dir, &five, env);
@@ -710,8 +779,11 @@ static void export_test_v1(void) {
 static void export_test_v1_sizes(void) {
     enum { CODES = 9000 };
     uint8_t *bytes = (uint8_t *)calloc(1, 200 + CODES / 4);
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 0, 0};
     export_v1 v;
     ob_st_file f;
+    int k;
     test_case("export: version 1 files of many codes and of none");
     memset(&v, 0, sizeof v);
     export_add(&v, "1BIT", 4), export_add32(&v, 1), export_add32(&v, 0), export_add32(&v, 2);
@@ -728,7 +800,15 @@ static void export_test_v1_sizes(void) {
         CHECK((int8_t)f.tensors[0].data[CODES - 1] == -1 && f.tensors[0].data[CODES - 2] == 0);
         ob_st_close(&f);
     }
-    CHECK(onebit_file_unpack(export_path("old.1bit"), export_path("old.1bit"), 0, NULL) != ONEBIT_OK);
+    CHECK(onebit_file_unpack(export_path("old.1bit"), export_path("old.1bit"), 0, NULL) !=
+          ONEBIT_OK);
+    env.user = &memory, env.alloc = model_alloc, env.release = model_release;
+    for (k = 1; k < 3; k++) { /* the list, then the header */
+        memory.calls = 0, memory.fail_at = k;
+        CHECK_FAILS(onebit_file_unpack(export_path("out"), export_path("old.1bit"), 0, &env),
+                    ONEBIT_MEMORY, "no memory");
+        CHECK(memory.live == 0);
+    }
     free(bytes);
 }
 
@@ -772,6 +852,8 @@ static void test_export(void) {
     export_test_deployed();
     export_test_beside();
     export_test_edges();
+    export_test_image();
+    export_test_pick();
     export_test_memory();
     export_test_v1();
     export_test_v1_sizes();
