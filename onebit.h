@@ -5313,7 +5313,8 @@ static onebit_status ob_encode_long(const onebit_tokenizer *t, ob_ids *o, ob_wor
     return ob_encode_windows(t, o, w, text, n + 4, &ok);
 }
 
-/* A word of at most OB_SHORT_WORD bytes. memo is where it is remembered, or NULL. */
+/* A word of at most OB_SHORT_WORD bytes. memo is where it is remembered, NULL when it is too long
+   for that. */
 static void ob_encode_short(const onebit_tokenizer *t, ob_ids *o, ob_memo *memo, const char *p,
                             size_t n) {
     int32_t s[OB_SHORT_WORD + 4];
@@ -5321,7 +5322,7 @@ static void ob_encode_short(const onebit_tokenizer *t, ob_ids *o, ob_memo *memo,
     int i, count, unknown = 0;
     count = ob_merge_short(t, s, (int)ob_symbols(t, s, n + 4, &text, &unknown));
     for (i = 0; i < count; i++) ob_ids_add(o, s[i]);
-    if (!memo || n > sizeof memo->word || !count || count > 8) return;
+    if (!memo || !count || count > 8) return;
     memo->n = (uint8_t)n;
     memo->count = (uint8_t)count;
     memcpy(memo->word, p, n);
@@ -6729,18 +6730,17 @@ static onebit_status ob_draft_named(const ob_draft *d, const char *what, const c
     return ob_fail(ONEBIT_FORMAT, "tokenizer: %s \"%.60s\" is no token", what, name);
 }
 
-/* Second pass: tokens and merges into the draft. room has longest + 1 bytes. */
+/* Second pass: tokens and merges into the draft. The first has walked the same lists, so only their
+   values can be wrong. room has longest + 1 bytes. */
 static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
     ob_slice key;
     size_t split = 0, n;
     if (h->added.p) {
         for (ob_json_array(&h->added); ob_json_item(&h->added);)
             OB_TRY(ob_hf_added(&h->added, h, d));
-        if (h->added.status != ONEBIT_OK) return h->added.status;
     }
     for (ob_json_object(&h->vocab); ob_json_key(&h->vocab, &key);)
         OB_TRY(ob_hf_token(&h->vocab, h, d, key));
-    if (h->vocab.status != ONEBIT_OK) return h->vocab.status;
     if (h->lines.p) OB_TRY(ob_hf_lines(h, d, room));
     else
         for (ob_json_array(&h->merges); ob_json_item(&h->merges);) {
@@ -14439,7 +14439,7 @@ static onebit_status ob_v1_unpack(const ob_map *map, const char *directory, cons
     if (v.count > (v.r.n - v.r.at) / 18 || v.count > INT_MAX) /* the least that a record takes */
         return ob_fail(ONEBIT_FORMAT, ".1bit version 1: %lu tensors cannot be in it",
                        (unsigned long)v.count);
-    items = (ob_st_item *)ob_alloc(env, v.count * each);
+    items = (ob_st_item *)ob_alloc(env, (v.count + (size_t)1) * each); /* there may be none */
     if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
     names = (char(*)[128])(void *)(items + v.count);
     status = ob_v1_items(v, items, names, (const char **)(void *)(names + v.count));

@@ -174,6 +174,7 @@ static const char *const export_cases[] = {
     "layer_bit_map=binary embedding=binary use_swiglu=false",
     "layer_bit_map=ternary,binary embedding=ternary weight_scale=absmedian",
     "layer_bit_map=ternary embedding=8bit weight_scale=absmedian scale_group=32 use_f16_scale=true",
+    "num_layers=3 layer_bit_map=ternary,binary,8bit hidden_size=64 scale_group=32 embedding=f16",
 };
 
 static onebit_pack_options export_options(int packing, int block, int embedding, int head) {
@@ -447,6 +448,216 @@ static void export_test_unfit(void) {
     export_clean(&r);
 }
 
+/* Writes a text beside the weights. */
+static void export_put(const char *name, const char *text) {
+    CHECK_OK(ob_file_write(export_path(name), text, strlen(text)));
+}
+
+/* The float of a tensor in a safetensors file; set replaces it. */
+static float export_float(const char *file, const char *tensor, size_t index, const float *set) {
+    ob_st_file f;
+    const ob_st_tensor *t;
+    float value = NAN;
+    uint8_t *all = NULL;
+    size_t bytes = 0;
+    if (!CHECK_OK(ob_st_open(&f, export_path(file), NULL))) return value;
+    t = ob_st_find(&f, tensor);
+    if (CHECK(t && t->bytes > 4 * index)) {
+        value = ob_getf32(t->data + 4 * index);
+        bytes = f.map.bytes;
+        all = (uint8_t *)malloc(bytes);
+        memcpy(all, f.map.data, bytes);
+        if (set) ob_putf32(all + (t->data - f.map.data) + 4 * index, *set);
+    }
+    ob_st_close(&f);
+    if (set && all) CHECK_OK(ob_file_write(export_path(file), all, bytes));
+    free(all);
+    return value;
+}
+
+/* Deployed weights that others changed: what is no code is 0, what is too large is cut. */
+static void export_test_deployed(void) {
+    static const char name[] = "model.layers.0.self_attn.q_proj.weight";
+    static const char *const metadata[] = {"onebit weights", "deployed", NULL};
+    const float nan = NAN, large = 1e9f, minus = -1.0f;
+    model_rig r;
+    float scale;
+    test_case("export: deployed weights without scales, or with numbers that are no codes");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    CHECK_OK(ob_trainer_write(r.trainer, export_path("model.safetensors"), 0, metadata));
+    CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
+                "onebit.scale.");
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL));
+    export_float("out/model.safetensors", name, 0, &nan);
+    export_float("out/model.safetensors", name, 1, &large);
+    scale = export_float("out/model.safetensors",
+                         "onebit.scale.model.layers.0.self_attn.q_proj.weight", 0, NULL);
+    CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("out"), NULL, NULL));
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, NULL));
+    CHECK(export_float("out/model.safetensors", name, 0, NULL) == 0.0f);
+    CHECK(export_float("out/model.safetensors", name, 1, NULL) == scale && scale > 0.0f);
+    export_float("out/model.safetensors", "onebit.scale.model.layers.0.self_attn.q_proj.weight", 0,
+                 &minus);
+    CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("out"), NULL, NULL));
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, NULL));
+    CHECK(export_float("out/model.safetensors", name, 1, NULL) == 0.0f);
+    export_clean(&r);
+}
+
+/* What stands beside the weights may be damaged, too large or not there at all. */
+static void export_test_beside(void) {
+    model_rig r;
+    onebit_model *m = NULL;
+    onebit_tokenizer *words = NULL;
+    onebit_env env = ob_env_or_default(NULL);
+    onebit_position p = onebit_dataset_tell(NULL);
+    test_case("export: config.json and tokenizer.json beside the weights");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    remove(export_path("tokenizer.json"));
+    CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL));
+    if (CHECK_OK(onebit_model_open(&m, export_path("a.1bit"), NULL)))
+        CHECK(onebit_model_tokenizer(m) == NULL);
+    onebit_model_free(m);
+    CHECK_OK(onebit_trainer_save(r.trainer, NULL, p, export_path("checkpoint.safetensors")));
+    CHECK_OK(onebit_file_pack(export_path("b.1bit"), export_path("checkpoint.safetensors"), NULL,
+                              NULL));
+    CHECK(export_equal("a.1bit", "b.1bit"));
+    export_put("tokenizer.json", "{}");
+    CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
+                "vocab");
+    CHECK_OK(onebit_tokenizer_train(&words, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
+    CHECK_OK(ob_leave_object(&env, export_dir, "tokenizer.json", ob_write_tokenizer, words));
+    CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
+                "257 ids");
+    onebit_tokenizer_free(words);
+    export_put("config.json", "{\"hidden_size\": 10, \"num_heads\": 3}");
+    CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_CONFIG,
+                "num_heads");
+    export_put("config.json", "{");
+    CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
+                "config.json");
+    export_clean(&r);
+}
+
+/* Options, paths and lists at their edges. */
+static void export_test_edges(void) {
+    static const char wide[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[3000000000,0],"
+                               "\"data_offsets\":[0,0]},\"stop\":{\"dtype\":\"U8\","
+                               "\"shape\":[],\"data_offsets\":[0,1]}}x";
+    int64_t shape[3] = {3000000000, 3000000000, 5};
+    onebit_tensor_info info;
+    model_rig r;
+    onebit_env env = onebit_env_default();
+    char file[400], path[OB_PATH_MAX + 50];
+    int count = 0, i;
+    test_case("export: options, paths and lists at their edges");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    for (i = 0; i < 8; i++) {
+        int value = i % 2 ? ONEBIT_MODE_COUNT : -2;
+        onebit_pack_options o =
+            export_options(i / 2 == 3 ? value : 0, i / 2 == 0 ? value : -1,
+                           i / 2 == 1 ? value : -1, i / 2 == 2 ? value : -1);
+        CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, &o, NULL), ONEBIT_USAGE,
+                    "unknown");
+    }
+    memset(path, 'x', sizeof path);
+    path[sizeof path - 1] = 0;
+    CHECK(onebit_file_pack(export_path("a.1bit"), path, NULL, NULL) != ONEBIT_OK);
+    CHECK(onebit_file_unpack(path, export_path("model.1bit"), 0, NULL) != ONEBIT_OK);
+    CHECK_FAILS(onebit_file_unpack(export_path("model.1bit"), export_dir, 0, NULL), ONEBIT_IO,
+                "model.1bit");
+    CHECK_FAILS(onebit_file_unpack(NULL, export_dir, 0, NULL), ONEBIT_USAGE, "NULL");
+    CHECK_FAILS(onebit_file_list(NULL, export_count, &count, NULL), ONEBIT_USAGE, "NULL");
+    CHECK_FAILS(onebit_file_list("test_export.none", export_count, &count, NULL), ONEBIT_IO, "none");
+    env.isa = (onebit_isa)99;
+    CHECK(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, &env) != ONEBIT_OK);
+    export_put("other.safetensors", "1B");
+    CHECK_FAILS(onebit_file_list(export_path("other.safetensors"), export_count, &count, NULL),
+                ONEBIT_FORMAT, "too short");
+    export_put("old.1bit", "1BIT\2 and nothing more");
+    CHECK(onebit_file_list(export_path("old.1bit"), export_count, &count, NULL) == ONEBIT_FORMAT);
+    memset(file, 0, 8);
+    ob_put64((uint8_t *)file, sizeof wide - 2); /* the x is data */
+    memcpy(file + 8, wide, sizeof wide - 1);
+    CHECK_OK(ob_file_write(export_path("other.safetensors"), file, sizeof wide + 7));
+    CHECK_OK(onebit_file_list(export_path("other.safetensors"), export_count, &count, NULL));
+    CHECK(count == 2);
+    ob_list_shape(&info, shape, 3);
+    CHECK(info.rows == INT_MAX && info.cols == INT_MAX);
+    ob_list_shape(&info, shape + 2, 1);
+    CHECK(info.rows == 1 && info.cols == 5);
+    export_clean(&r);
+}
+
+/* The model's image: its size is known before, a flipped byte is seen, memory to align it may lack. */
+static void export_test_image(void) {
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 1, 0}; /* refuses the first request */
+    onebit_model *m = NULL;
+    model_rig r;
+    uint8_t *image;
+    size_t bytes;
+    test_case("export: an image's size is known before, a flipped byte is seen");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    bytes = onebit_trainer_pack(r.trainer, r.tokenizer, NULL, 0);
+    CHECK(onebit_config_model_bytes(&r.config, r.tokenizer) == bytes);
+    image = (uint8_t *)malloc(bytes + 64);
+    onebit_trainer_pack(r.trainer, r.tokenizer, image + 1, bytes);
+    env.user = &memory, env.alloc = model_alloc, env.release = model_release;
+    if ((uintptr_t)(image + 1) % 64)
+        CHECK_FAILS(onebit_model_open_memory(&m, image + 1, bytes, &env), ONEBIT_MEMORY, "aligning");
+    image[bytes] ^= 1;
+    CHECK_FAILS(onebit_model_open_memory(&m, image + 1, bytes, NULL), ONEBIT_FORMAT, "checksum");
+    CHECK(m == NULL && memory.live == 0);
+    free(image);
+    export_clean(&r);
+}
+
+/* Flips the last byte of a file. */
+static void export_damage(const char *name) {
+    ob_map map;
+    uint8_t *all;
+    if (!CHECK_OK(ob_map_open(&map, export_path(name)))) return;
+    all = (uint8_t *)malloc(map.bytes);
+    memcpy(all, map.data, map.bytes);
+    all[map.bytes - 1] ^= 1;
+    CHECK_OK(ob_file_write(export_path("other.safetensors"), all, map.bytes));
+    ob_map_close(&map);
+    free(all);
+    remove(export_path(name));
+    CHECK(rename(export_path("other.safetensors"), export_path(name)) == 0);
+}
+
+/* The newest whole checkpoint is taken; what is damaged is told. */
+static void export_test_pick(void) {
+    static const char *const kept[] = {"checkpoint-12.safetensors", "checkpoint-7.safetensors",
+                                       "checkpoint-007.safetensors", "checkpoint-x.safetensors",
+                                       "checkpoint-99999999999.safetensors"};
+    onebit_env env = ob_env_or_default(NULL);
+    onebit_position p = onebit_dataset_tell(NULL);
+    char path[OB_PATH_MAX], note[700];
+    model_rig r;
+    size_t i;
+    test_case("export: the newest whole checkpoint of a directory is taken");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    for (i = 0; i < 5; i++)
+        CHECK_OK(onebit_trainer_save(r.trainer, r.tokenizer, p, export_path(kept[i])));
+    CHECK_OK(ob_checkpoint_path(path, sizeof path, export_dir, &env, note, sizeof note));
+    CHECK(strstr(path, "/checkpoint.safetensors") && !note[0]);
+    export_damage("checkpoint.safetensors");
+    CHECK_OK(ob_checkpoint_path(path, sizeof path, export_dir, &env, note, sizeof note));
+    CHECK(strstr(path, kept[0]) && strstr(note, "checksum") && strstr(note, kept[0]));
+    export_damage(kept[0]);
+    CHECK_OK(ob_checkpoint_path(path, sizeof path, export_dir, &env, NULL, 0));
+    CHECK(strstr(path, kept[1]) != NULL);
+    CHECK_OK(onebit_checkpoint_settings(NULL, NULL, export_dir, NULL));
+    export_damage(kept[1]);
+    CHECK_FAILS(ob_checkpoint_path(path, sizeof path, export_dir, &env, note, sizeof note),
+                ONEBIT_FORMAT, "none of the older");
+    for (i = 0; i < 5; i++) remove(export_path(kept[i]));
+    export_clean(&r);
+}
+
 static onebit_status export_life(const onebit_env *env) {
     onebit_pack_options five = export_options(1, ONEBIT_BINARY, -1, -1);
     onebit_status s = onebit_file_pack(export_path("a.1bit"), export_dir, &five, env);
@@ -566,6 +777,43 @@ static void export_test_v1(void) {
     CHECK(!export_try_v1(v.bytes, v.n) && strstr(onebit_error_text(), "two tensors"));
 }
 
+/* A tensor of more codes than are written at a time, no tensor at all, and no place to write. */
+static void export_test_v1_sizes(void) {
+    enum { CODES = 9000 };
+    uint8_t *bytes = (uint8_t *)calloc(1, 200 + CODES / 4);
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 0, 0};
+    export_v1 v;
+    ob_st_file f;
+    int k;
+    test_case("export: version 1 files of many codes and of none");
+    memset(&v, 0, sizeof v);
+    export_add(&v, "1BIT", 4), export_add32(&v, 1), export_add32(&v, 0), export_add32(&v, 2);
+    export_add(&v, "{}", 2);
+    CHECK(export_try_v1(v.bytes, v.n));
+    ob_put32(v.bytes + 8, 1);
+    export_add32(&v, 1), export_add(&v, "w\2", 2), export_add32(&v, 1);
+    export_add64(&v, CODES), export_add64(&v, CODES / 4);
+    memcpy(bytes, v.bytes, v.n);
+    bytes[v.n + CODES / 4 - 1] = 0xC0; /* the last code is -1 */
+    CHECK(export_try_v1(bytes, v.n + CODES / 4));
+    if (CHECK_OK(ob_st_open(&f, export_path("out/model.safetensors"), NULL))) {
+        CHECK(f.count == 1 && f.tensors[0].bytes == CODES);
+        CHECK((int8_t)f.tensors[0].data[CODES - 1] == -1 && f.tensors[0].data[CODES - 2] == 0);
+        ob_st_close(&f);
+    }
+    CHECK(onebit_file_unpack(export_path("old.1bit"), export_path("old.1bit"), 0, NULL) !=
+          ONEBIT_OK);
+    env.user = &memory, env.alloc = model_alloc, env.release = model_release;
+    for (k = 1; k < 3; k++) { /* the list, then the header */
+        memory.calls = 0, memory.fail_at = k;
+        CHECK_FAILS(onebit_file_unpack(export_path("out"), export_path("old.1bit"), 0, &env),
+                    ONEBIT_MEMORY, "no memory");
+        CHECK(memory.live == 0);
+    }
+    free(bytes);
+}
+
 static void export_test_v1_hostile(void) {
     static const uint64_t lies[] = {0,          2,          3,          4,          5,
                                     0x7FFFFFFF, 0x80000000, 1u << 20,   0xFFFFFFFF, 1ull << 32,
@@ -603,8 +851,14 @@ static void test_export(void) {
     export_test_logits();
     export_test_hostile();
     export_test_unfit();
+    export_test_deployed();
+    export_test_beside();
+    export_test_edges();
+    export_test_image();
+    export_test_pick();
     export_test_memory();
     export_test_v1();
+    export_test_v1_sizes();
     export_test_v1_hostile();
 }
 #endif

@@ -196,6 +196,12 @@ static void tok_nfc(void) {
         {"\xCC\x81" "a\xFF\xCC\x81", "\xCC\x81" "a\xFF\xCC\x81"}, /* no beginning; not UTF-8 */
         {"\xF0\x9D\x85\x9E", "\xF0\x9D\x85\x97\xF0\x9D\x85\xA5"},
         {"\xE1\xBE\x82", "\xE1\xBE\x82"}, /* four parts and back */
+        /* near Hangul, and no pairs: L + letter, L + V beyond, LV + T before, LVT + T, LV + beyond */
+        {"\xE1\x84\x80" "A", "\xE1\x84\x80" "A"},
+        {"\xE1\x84\x80\xE1\x85\xB6", "\xE1\x84\x80\xE1\x85\xB6"},
+        {"\xEA\xB0\x80\xE1\x86\xA7", "\xEA\xB0\x80\xE1\x86\xA7"},
+        {"\xEA\xB0\x81\xE1\x86\xA8", "\xEA\xB0\x81\xE1\x86\xA8"},
+        {"\xEA\xB0\x80\xE1\x87\x83", "\xEA\xB0\x80\xE1\x87\x83"},
     };
     ob_forms *u = (ob_forms *)calloc(1, sizeof *u);
     onebit_env env = onebit_env_default();
@@ -226,6 +232,12 @@ static void tok_nfc(void) {
         if (!CHECK(s.n == i && !memcmp(s.p, once, i))) break;
     }
     CHECK(n == 717094);
+    {
+        ob_slice s; /* only its first character is looked at: three times the text is no size */
+        s.p = "\xCC\x81";
+        s.n = SIZE_MAX / 2;
+        CHECK_FAILS(ob_nfc(u, &env, &composing, &composed, &s), ONEBIT_MEMORY, "memory");
+    }
     ob_release(&env, composing.p);
     ob_release(&env, composed.p);
     free(u);
@@ -662,6 +674,16 @@ static void tok_json_refusals(void) {
         {"", "", "\"a\":0,\"b\":0", "", ONEBIT_FORMAT, "id 0 twice"},
         {"", "", "\"a\":0,\"a\":1", "", ONEBIT_FORMAT, "is also"},
         {"", "", "\"a\":0,\"b\":2", "", ONEBIT_UNSUPPORTED, "id 2"},
+        {TOK_ADDED("0", "a", ""), "", "\"a\":0,\"b\":2", "", ONEBIT_UNSUPPORTED, "no token has id 1"},
+        {"", "\"dropout\":tru,", "\"a\":0", "", ONEBIT_FORMAT, "true or false"},
+        {"\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"x\"},\"content\":\"_\"},", "",
+         "\"a\":0", "", ONEBIT_UNSUPPORTED, "Replace"},
+        {"\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" \"},\"content\":\"_\"},", "",
+         "\"a\":0", "", ONEBIT_UNSUPPORTED, "Replace"},
+        {"\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"_\"},", "", "\"a\":0", "",
+         ONEBIT_UNSUPPORTED, "Prepend"},
+        {"\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\"}},"
+         "{\"SpecialToken\":{\"id\":\"<z>\"}}]},", "", "\"a\":0", "", ONEBIT_FORMAT, "the end"},
         {"", "", "\"a\":0,\"b\":-1", "", ONEBIT_UNSUPPORTED, "id -1"},
         {"", "", "\"a\":0,\"b\":99999999999", "", ONEBIT_UNSUPPORTED, "99999999999"},
         {"", "", "\"a\":0,\"b\":1.5", "", ONEBIT_FORMAT, "whole number"},
@@ -697,6 +719,19 @@ static void tok_json_refusals(void) {
 #define TOK_META(scheme)                                                                           \
     "{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\",\"prepend_scheme\":\"" scheme "\"}"
 
+#define TOK_AFTER(first, second)                                                                   \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[" first "," second "]}"
+#define TOK_SPLIT(behavior, invert)                                                                \
+    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"'s|'t|'re|'ve|'m|'ll|'d| ?\\\\p{L}+|"              \
+    " ?\\\\p{N}+| ?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+\"},\"behavior\":\"" behavior          \
+    "\",\"invert\":" invert "}"
+#define TOK_FUSE_THEN(decoders)                                                                    \
+    "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"}," decoders "]}"
+#define TOK_REPLACE                                                                                \
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\xE2\x96\x81\"},\"content\":\" \"}"
+#define TOK_REPLACE_IN                                                                             \
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xE2\x96\x81\"}"
+
 /* Stages that stand where tok_hf writes its own. */
 static void tok_json_stages(void) {
     static const struct {
@@ -721,9 +756,44 @@ static void tok_json_stages(void) {
         {"{\"type\":\"ByteLevel\"}", "{\"type\":\"WordPiece\"}", "", "WordPiece"},
         {"null", TOK_META("always"), "", "Metaspace"},
         {"null", "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}", "", "Strip"},
+        {"null", TOK_FUSE_THEN("{\"type\":\"Strip\",\"content\":\" \",\"start\":2,\"stop\":0}"), "",
+         "Strip"},
+        {"null", TOK_FUSE_THEN("{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":1}"), "",
+         "Strip"},
+        {"null", TOK_FUSE_THEN("{\"type\":\"Fuse\"}"), "", "Fuse"},
+        {"null", TOK_FUSE_THEN("{\"type\":\"ByteFallback\"}"), "", "Sequence"},
+        {"null", TOK_FUSE_THEN("{\"type\":\"ByteLevel\"}"), "", "Sequence"},
+        {"null", "null", "", "null"},
+        {"null", "{\"type\":\"Metaspace\",\"replacement\":\"_\"}", "", "Metaspace"},
+        {TOK_META("first"), TOK_FUSE_THEN(TOK_META("first") "," TOK_REPLACE), "", "Sequence"},
+        {TOK_AFTER("{\"type\":\"Digits\"}", TOK_SPLIT("Isolated", "false")), "null", "",
+         "a second split"},
+        {TOK_AFTER(TOK_SPLIT("Isolated", "false"), TOK_SPLIT("Isolated", "false")), "null", "",
+         "a second split"},
+        {TOK_AFTER(TOK_SPLIT("Isolated", "false"), "{\"type\":\"ByteLevel\"}"), "null", "",
+         "a second split"},
+        {TOK_AFTER(TOK_SPLIT("Isolated", "false"), "{\"type\":\"Digits\"}"), "null", "", "Digits"},
+        {TOK_SPLIT("Isolated", "true"), "null", "", "Isolated"},
+        {TOK_AFTER(TOK_SPLIT("Isolated", "false"),
+                   "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}"), "null", "",
+         "add_prefix_space"},
+        {TOK_AFTER("{\"type\":\"Digits\"}", "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}"),
+         "null", "", "add_prefix_space"},
+        {TOK_AFTER("{\"type\":\"Digits\"}", "{\"type\":\"ByteLevel\",\"use_regex\":false}"), "null",
+         "", "Digits"},
+        {"null,\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"\xE2\x96\x81\"},\"pre_tokenizer\":"
+         TOK_META("first"), "null", "", "a second prefix"},
+        /* the library would look for these tokens in another text than we do */
+        {"null,\"normalizer\":" TOK_REPLACE_IN ",\"added_tokens\":[{\"id\":0,\"content\":\"<a>\","
+         "\"normalized\":true,\"lstrip\":true}]", TOK_FUSE_THEN(TOK_REPLACE), "", "normalized"},
+        {"null,\"normalizer\":" TOK_REPLACE_IN ",\"added_tokens\":[{\"id\":0,\"content\":\"a b\","
+         "\"normalized\":true}]", TOK_FUSE_THEN(TOK_REPLACE), "", "normalized"},
+        {"null,\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\","
+         "\"prepend\":\"\xE2\x96\x81\"}," TOK_REPLACE_IN "]},\"added_tokens\":[{\"id\":0,"
+         "\"content\":\"<a>\",\"normalized\":true}]", TOK_FUSE_THEN(TOK_REPLACE), "", "normalized"},
     };
     onebit_tokenizer *t = NULL;
-    char json[1000];
+    char json[2000];
     size_t i;
     test_case("tokenizer: other pre-tokenizers and decoders are refused by their name");
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -767,7 +837,12 @@ static void tok_json_settings(void) {
     } rows[] = {
         {TOK_BYTES("false"), bytes, "", plain, merges, "a 12", "a 12", 3, {0, 4, 3}},
         {TOK_BYTES("true"), bytes, "", plain, merges, "a", " a", 1, {6}},
-        {TOK_DIGITS("true"), bytes, "", plain, merges, "a 12", "a 12", 4, {0, 1, 2, 3}},
+        {TOK_BYTES("true"), bytes, "", plain, merges, " a", " a", 1, {6}},
+        {TOK_AFTER(TOK_SPLIT("Removed", "true"), "{\"type\":\"ByteLevel\",\"use_regex\":false}"), bytes,
+         "\"dropout\":0.0,\"fuse_unk\":null,", plain, merges, "a 12", "a 12", 3, {0, 4, 3}},
+        {TOK_DIGITS("true"), bytes, "\"dropout\":0,", plain, merges, "a 12", "a 12", 4, {0, 1, 2, 3}},
+        {TOK_DIGITS("true"), bytes, "", plain, merges, "a  a", "a  a", 3, {0, 1, 6}},
+        {TOK_DIGITS("true"), bytes, "", plain, merges, "a  1", "a  1", 4, {0, 1, 1, 2}},
         {TOK_DIGITS("false"), bytes, "", plain, merges, "a 12", "a 12", 3, {0, 1, 5}},
         {"null", fuse, "\"unk_token\":\"?\",", few, "\"a a\"", "aaxya", "aa??a", 4, {2, 0, 0, 1}},
         {"null", fuse, "\"unk_token\":\"?\",\"fuse_unk\":true,", few, "", "axya", "a?a", 3, {1, 0, 1}},
@@ -775,6 +850,12 @@ static void tok_json_settings(void) {
         {TOK_META("never"), TOK_STRIP, "", marks, "", "a a", "a a", 3, {1, 0, 1}},
         {TOK_META("always"), TOK_STRIP, "", marks, "", "a", "a", 2, {0, 1}},
         {TOK_META("first"), TOK_STRIP, "", marks, "", "  a", " a", 3, {0, 0, 1}},
+        {TOK_META("always"), TOK_META("never"), "", marks, "", "a", " a", 2, {0, 1}},
+        {"{\"type\":\"Metaspace\",\"replacement\":\"" TOK_MARK "\",\"add_prefix_space\":false}",
+         "{\"type\":\"Metaspace\",\"replacement\":\"" TOK_MARK "\",\"add_prefix_space\":false}", "",
+         marks, "", "a a", "a a", 3, {1, 0, 1}},
+        {"null,\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},"
+         TOK_REPLACE_IN "]}", TOK_STRIP, "", marks, "", " a a", "a a", 4, {0, 1, 0, 1}},
         /* each space begins a word, so nothing merges across */
         {TOK_META("always"), TOK_STRIP, "", marks, "\"" TOK_MARK " " TOK_MARK "\"", "  a", " a", 3, {0, 0, 1}},
         {"{\"type\":\"Metaspace\",\"replacement\":\"" TOK_MARK "\",\"split\":false}", TOK_META("always"),
@@ -1217,15 +1298,356 @@ static void tok_open_forms(void) {
     }
     tok_save(m, "a b\nab", 6);
     CHECK_FAILS(onebit_tokenizer_open(&t, m, NULL), ONEBIT_FORMAT, "line 2");
+    tok_save(m, "abababab a\n", 11);
+    CHECK_FAILS(onebit_tokenizer_open(&t, m, NULL), ONEBIT_FORMAT, "lacks");
+    CHECK_OK(ob_make_directory(d)); /* vocab.json, then tokenizer.json in a directory */
+    sprintf(j, "%s/vocab.json", d);
+    tok_save(j, vocab, sizeof vocab - 1);
+    CHECK_FAILS(onebit_tokenizer_open(&t, d, NULL), ONEBIT_IO, "merges.txt");
+    remove(j);
+    sprintf(j, "%s/tokenizer.json", d);
+    tok_save(j, "{}", 2);
+    CHECK_FAILS(onebit_tokenizer_open(&t, d, NULL), ONEBIT_FORMAT, "tokenizer.json");
+    remove(j);
+    remove(d);
+    sprintf(j, "%s.ranks", d);
     tok_save(m, "a c\n", 4);
     CHECK_FAILS(onebit_tokenizer_open(&t, m, NULL), ONEBIT_FORMAT, "lacks");
     CHECK_FAILS(onebit_tokenizer_open(&t, "tests", NULL), ONEBIT_IO, "neither");
     tok_save(j, "YQ== 0\nYg== 1\n", 14);
     CHECK_FAILS(onebit_tokenizer_open(&t, j, NULL), ONEBIT_UNSUPPORTED, "tokenizer.json");
+    tok_save(v, vocab, sizeof vocab - 4);
+    CHECK_FAILS(onebit_tokenizer_open(&t, m, NULL), ONEBIT_FORMAT, "vocab.json");
     remove(v);
     CHECK_FAILS(onebit_tokenizer_open(&t, m, NULL), ONEBIT_IO, "vocab.json");
     remove(m);
     remove(j);
+}
+
+/* A ranks file of GPT-2's size: the bytes, then pairs of bytes in their order. */
+static char *tok_ranks_text(size_t *n) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *text = (char *)malloc(OB_GPT2_RANKS * 16);
+    int i;
+    for (*n = 0, i = 0; i < OB_GPT2_RANKS; i++) {
+        int a = i < 256 ? i : (i >> 8) - 1, b = i < 256 ? 0 : i & 255;
+        *n += (size_t)sprintf(text + *n, "%c%c%c= %d\n", digits[a >> 2],
+                              digits[(a & 3) << 4 | b >> 4], i < 256 ? '=' : digits[(b & 15) << 2],
+                              i);
+    }
+    return text;
+}
+
+/* What stands in such a file, line by line, and files of it that are damaged. */
+static void tok_ranks(void) {
+    static const struct {
+        const char *line;
+        int good, n, rank;
+    } lines[] = {{"YQ== 7", 1, 1, 7}, {"YWI= 12", 1, 2, 12}, {"YWJj 0", 1, 3, 0},
+                 {"YQ==", 0, 0, 0},   {"YQ== ", 0, 0, 0},    {"YQ==\t7", 0, 0, 0},
+                 {"== 7", 0, 0, 0},   {"YQ== 7x", 0, 0, 0},  {"YQ== -7", 0, 0, 0},
+                 {"YQ== 99999999", 0, 0, 0}, {"", 0, 0, 0},  {"+/8= 1", 1, 2, 1}};
+    static const struct {
+        const char *put, *words;
+        onebit_status status;
+    } bad[] = {{"!!!!", "no line", ONEBIT_FORMAT},
+               {"YQ== 50256\n#", "rank 50256", ONEBIT_FORMAT},
+               {"YQ== 99999\n", "rank 99999", ONEBIT_FORMAT},
+               {"YQ== 00000\n", "twice", ONEBIT_FORMAT}};
+    static const int32_t want[] = {256 * 98 + 'a', 'b', OB_GPT2_RANKS}; /* "aa" before "ab" */
+    onebit_tokenizer *t = NULL;
+    char out[8], path[80], *text;
+    int64_t rank;
+    size_t i, n, bytes, at;
+    test_case("tokenizer: lines and files of ranks");
+    for (i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ob_slice s;
+        s.p = lines[i].line;
+        s.n = strlen(s.p);
+        CHECK(ob_rank_line(s, out, &n, &rank) == lines[i].good);
+        CHECK(!lines[i].good || (n == (size_t)lines[i].n && rank == lines[i].rank));
+    }
+    sprintf(path, "build/test-tokenizer-%ld.ranks", ob_process());
+    text = tok_ranks_text(&bytes);
+    memcpy(text + bytes, "\n", 1); /* an empty line is passed over */
+    tok_save(path, text, bytes + 1);
+    CHECK_OK(onebit_tokenizer_open(&t, path, NULL));
+    CHECK(onebit_tokenizer_end(t) == OB_GPT2_RANKS && t->rules.split == OB_SPLIT_GPT2);
+    CHECK(tok_gives(t, "aab<|endoftext|>", 16, want, 3));
+    onebit_tokenizer_free(t);
+    at = (size_t)(strstr(text, "Yg== 98") - text);
+    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char was[16];
+        memcpy(was, text + at, 16);
+        memcpy(text + at, bad[i].put, strlen(bad[i].put));
+        tok_save(path, text, bytes);
+        t = NULL;
+        CHECK_FAILS(onebit_tokenizer_open(&t, path, NULL), bad[i].status, bad[i].words);
+        CHECK(t == NULL);
+        memcpy(text + at, was, 16);
+    }
+    tok_save(path, "", 0);
+    CHECK_FAILS(onebit_tokenizer_open(&t, path, NULL), ONEBIT_FORMAT, "an object");
+    remove(path);
+    free(text);
+}
+
+/* The beginnings of SentencePiece's files, and of others. */
+static void tok_sentencepiece(void) {
+    static const struct {
+        const char *p;
+        size_t n;
+        int is;
+    } rows[] = {{"\n\x0A\n\x01" "a\x15----", 10, 1}, {"\n\x0A\n\x01" "a\x18\x02", 7, 1},
+                {"\n\x0A\n\x01" "a\x1D\x02", 7, 0}, {"\n\x0A\n\x01" "a", 5, 0},
+                {"\n\x0A\n\xFF" "a\x15", 6, 0},      {"\n\x0A{\x01" "a\x15", 6, 0},
+                {"{\x0A\n\x01" "a\x15", 6, 0},       {"\n\x0A\n\x01", 4, 0}};
+    char path[20] = "vocab.json", long_path[30];
+    size_t i;
+    test_case("tokenizer: a SentencePiece file is told by its beginning; twins of names");
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ob_slice s;
+        s.p = rows[i].p;
+        s.n = rows[i].n;
+        CHECK(ob_is_sentencepiece(s) == rows[i].is);
+    }
+    CHECK(ob_path_twin(long_path, 30, path, "vocab.json", "merges.txt") == 1);
+    CHECK(!strcmp(long_path, "merges.txt"));
+    CHECK(ob_path_twin(long_path, 10, path, "vocab.json", "merges.txt") == 0);
+    CHECK(ob_path_twin(long_path, 30, "x", "vocab.json", "merges.txt") == 0);
+}
+
+/* Rules that a packed form may claim. */
+static void tok_rules(void) {
+    static const struct {
+        ob_rules rules;
+        int fit;
+    } rows[] = {
+        {{0, OB_SPLIT_GPT2, 0, 0, 0}, 1},
+        {{0, OB_SPLIT_GPT2, OB_PREFIX_WORD, 0, OB_RULE_NFC}, 1},
+        {{0, OB_SPLIT_GPT2, OB_PREFIX_TEXT, 0, 0}, 0},
+        {{0, OB_SPLIT_GPT2, OB_PREFIX_PART, 0, 0}, 0},
+        {{0, OB_SPLIT_GPT2, 0, OB_STRIP_ONE, 0}, 0},
+        {{0, OB_SPLIT_SPACE, 0, 0, 0}, 0},
+        {{0, OB_SPLIT_GPT2, 0, 0, OB_RULE_SPACES}, 0},
+        {{0, OB_SPLIT_GPT2, 0, 0, OB_RULE_FALLBACK}, 0},
+        {{1, OB_SPLIT_NONE, 0, 0, 0}, 1},
+        {{1, OB_SPLIT_GPT2, 0, 0, 0}, 0},
+        {{1, OB_SPLIT_SPACE, 0, 0, 0}, 0},
+        {{1, OB_SPLIT_NONE, OB_PREFIX_WORD, 0, 0}, 0},
+        {{1, OB_SPLIT_NONE, 0, OB_STRIP_ONE, 0}, 0},
+        {{1, OB_SPLIT_SPACE, OB_PREFIX_TEXT, OB_STRIP_ALL, OB_RULE_SPACES}, 1},
+        {{1, OB_SPLIT_NONE, OB_PREFIX_PART, OB_STRIP_ONE, OB_RULE_SPACES}, 1},
+        {{1, OB_SPLIT_SPACE, OB_PREFIX_PART, 0, OB_RULE_SPACES}, 0},
+        {{2, 0, 0, 0, 0}, 0},
+        {{1, OB_SPLITS, 0, 0, 0}, 0},
+        {{1, 0, OB_PREFIXES, 0, 0}, 0},
+        {{1, 0, 0, OB_STRIPS, 0}, 0},
+        {{1, 0, 0, 0, OB_RULES_END}, 0},
+    };
+    size_t i;
+    test_case("tokenizer: rules that cannot stand together are told");
+    for (i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!CHECK(ob_rules_fit(&rows[i].rules) == rows[i].fit)) printf("  row %d\n", (int)i);
+}
+
+/* A packed form of so many ids and merges (each of id 97 or of the merge before with itself). */
+static size_t tok_forge(uint8_t *p, int kind, int flags, uint32_t vocab, uint32_t merges) {
+    static const uint32_t none = 0xFFFFFFFFu;
+    uint32_t i;
+    memset(p, 0, 32);
+    memcpy(p, "OBTK", 4);
+    ob_put32(p + 4, (uint32_t)(kind | flags << 8));
+    ob_put32(p + 8, vocab), ob_put32(p + 12, none), ob_put32(p + 16, merges);
+    for (i = 0; i < merges; i++) {
+        ob_put16(p + 32 + 4 * i, (uint16_t)(i ? 255 + i : 97));
+        ob_put16(p + 34 + 4 * i, (uint16_t)(i ? 255 + i : 97));
+    }
+    return 32 + 4 * (size_t)merges;
+}
+
+/* Packed forms that lie where a damaged byte alone does not. */
+static void tok_pack_lies(void) {
+    static const struct {
+        int at, value;
+        const char *words;
+    } lies[] = {{560, 6, "does not make"},  {560, 8, "does not make"}, {560, 9, "does not make"},
+                {32 + 2 * 'a', 5, "byte id"}};
+    onebit_tokenizer *t = NULL;
+    uint8_t p[400], *q;
+    char json[2000];
+    size_t i, n;
+    test_case("tokenizer: packed forms that lie are refused");
+    CHECK_FAILS(ob_tokenizer_unpack(&t, p, tok_forge(p, OB_PACK_RULES, 1, 1, 0), NULL),
+                ONEBIT_FORMAT, "rules are missing");
+    CHECK_FAILS(ob_tokenizer_unpack(&t, p, tok_forge(p, ONEBIT_TOKENIZER_BYTE, 3, 256, 1), NULL),
+                ONEBIT_FORMAT, "more merges than ids");
+    CHECK_OK(ob_tokenizer_unpack(&t, p, tok_forge(p, ONEBIT_TOKENIZER_BYTE, 3, 264, 8), NULL));
+    CHECK(onebit_tokenizer_piece(t, 263, &n) && n == 256);
+    onebit_tokenizer_free(t);
+    t = NULL;
+    CHECK_FAILS(ob_tokenizer_unpack(&t, p, tok_forge(p, ONEBIT_TOKENIZER_BYTE, 3, 265, 9), NULL),
+                ONEBIT_FORMAT, "too long");
+    tok_hf(json, TOK_ADDED("1", "<x>", ""), "",
+           "\"abc\":0,\"c\":2,\"bc\":3,\"a\":4,\"b\":5,\"zz\":6,\"ab\":7,\"zzz\":8,\"abz\":9",
+           "\"ab c\",\"b c\",\"a bc\",\"a b\"");
+    if (!CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL))) return;
+    q = (uint8_t *)tok_packed(t, &n);
+    onebit_tokenizer_free(t);
+    for (i = 0; i < sizeof lies / sizeof *lies; i++) {
+        uint8_t was = q[lies[i].at];
+        q[lies[i].at] = (uint8_t)lies[i].value;
+        CHECK_FAILS(ob_tokenizer_unpack(&t, q, n, NULL), ONEBIT_FORMAT, lies[i].words);
+        q[lies[i].at] = was;
+    }
+    free(q);
+}
+
+/* A long text is encoded with a memory of words; its pieces, cut at spaces, without one. */
+static void tok_memory_of_words(void) {
+    enum { most = 130000 };
+    static const char plain[] = "\"a\":0,\"b\":1,\"ab\":2";
+    char *text = (char *)malloc(most), json[1000];
+    int32_t *whole = (int32_t *)malloc(most * sizeof *whole), *part;
+    onebit_tokenizer *t;
+    onebit_rng r;
+    size_t i, k, n = 0, count, made = 0, at;
+    test_case("tokenizer: a long text gives the ids of its pieces");
+    part = (int32_t *)malloc(most * sizeof *part);
+    onebit_rng_seed(&r, 6);
+    while (n < most - 60) { /* more words of three letters than places for them; some are long */
+        size_t letters = test_below(&r, 20) ? 3 : 40;
+        text[n++] = ' ';
+        for (i = 0; i < letters; i++) text[n++] = (char)('a' + (int)test_below(&r, 26));
+    }
+    t = tok_train(ONEBIT_TOKENIZER_BPE, text, 20000, 600);
+    CHECK_OK(onebit_tokenizer_encode(t, whole, most, &count, text, n, 0));
+    for (i = 0; i < n; i = at) {
+        for (at = i + 9000 < n ? i + 9000 : n; at < n && text[at] != ' '; at++) {}
+        CHECK_OK(onebit_tokenizer_encode(t, part + made, most - made, &k, text + i, at - i, 0));
+        made += k;
+    }
+    CHECK(made == count && !memcmp(whole, part, made * sizeof *part));
+    onebit_tokenizer_free(t);
+    t = NULL; /* words that vanish are not remembered */
+    tok_hf(json, "", "", plain, "\"a b\"");
+    CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL));
+    for (i = 0; i < most; i++) text[i] = "X ab"[i % 4];
+    CHECK_OK(onebit_tokenizer_encode(t, whole, most, &count, text, most, 0));
+    CHECK(count == most / 4 && whole[0] == 2 && whole[count - 1] == 2);
+    onebit_tokenizer_free(t);
+    free(text);
+    free(whole);
+    free(part);
+}
+
+/* Sizes that no test can hold are refused before anything of them is touched. */
+static void tok_too_large(void) {
+    onebit_env env = onebit_env_default();
+    onebit_tokenizer *t = tok_small(ONEBIT_TOKENIZER_BYTE), shape;
+    ob_learner l;
+    ob_words words;
+    ob_draft d;
+    ob_work w;
+    ob_ids ids = {NULL, 0, 0};
+    ob_slice piece[2];
+    uint8_t role[2] = {0, 0};
+    size_t text;
+    test_case("tokenizer: what is too large is refused");
+    CHECK_FAILS(ob_draft_take(&d, &env, 1, OB_MERGES_MAX + 1, 0), ONEBIT_UNSUPPORTED, "merges");
+    CHECK_FAILS(ob_draft_take(&d, &env, OB_VOCAB_MAX + 1, 0, 0), ONEBIT_UNSUPPORTED, "tokens");
+    CHECK_FAILS(ob_draft_take(&d, &env, 1, 0, SIZE_MAX / 2 + 1), ONEBIT_UNSUPPORTED, "tokens");
+    piece[0].p = piece[1].p = "a", piece[0].n = 0xFFFFFFFFu, piece[1].n = 1;
+    memset(&d, 0, sizeof d);
+    d.vocab = 1, d.piece = piece, d.role = role;
+    CHECK_OK(ob_draft_measure(&d, &shape, &text));
+    CHECK(text == 0xFFFFFFFFu);
+    d.vocab = 2;
+    CHECK_FAILS(ob_draft_measure(&d, &shape, &text), ONEBIT_UNSUPPORTED, "4 GiB");
+    piece[1].n = SIZE_MAX;
+    CHECK_FAILS(ob_draft_measure(&d, &shape, &text), ONEBIT_UNSUPPORTED, "4 GiB");
+    memset(&w, 0, sizeof w);
+    CHECK_FAILS(ob_work_reserve(t, &w, 0x40000000), ONEBIT_UNSUPPORTED, "1 GiB");
+    CHECK_FAILS(ob_encode_long(t, &ids, &w, "a", SIZE_MAX / 2), ONEBIT_UNSUPPORTED, "a word");
+    memset(&words, 0, sizeof words);
+    words.env = env, words.bytes = 0x40000000;
+    CHECK_FAILS(ob_learner_take(&l, &words), ONEBIT_UNSUPPORTED, "1 GiB");
+    words.bytes = 0, words.used = 0x40000000;
+    CHECK_FAILS(ob_learner_take(&l, &words), ONEBIT_UNSUPPORTED, "1 GiB");
+    memset(&l, 0, sizeof l);
+    l.env = env;
+    CHECK(ob_learner_grow(&l, NULL, 0, SIZE_MAX / 2) == NULL && l.failed);
+    onebit_tokenizer_free(t);
+}
+
+/* Learning from a text whose pairs outgrow the first tables, with every allocation refused. */
+static void tok_learner_memory(void) {
+    char text[30000];
+    onebit_status status = ONEBIT_MEMORY;
+    onebit_rng r;
+    size_t i;
+    int blocks;
+    test_case("tokenizer: a learner that gets no memory to grow says so");
+    onebit_rng_seed(&r, 12);
+    for (i = 0; i < sizeof text; i++) text[i] = (char)('0' + (int)test_below(&r, 74));
+    for (blocks = 0; blocks < 40 && status != ONEBIT_OK; blocks++) {
+        onebit_env env = onebit_env_default();
+        onebit_tokenizer *t = NULL;
+        tok_memory m;
+        m.left = blocks;
+        m.out = 0;
+        env.user = &m;
+        env.alloc = tok_alloc;
+        env.release = tok_release;
+        status = onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, text, sizeof text, 900, &env);
+        CHECK((status == ONEBIT_OK) == (t != NULL));
+        CHECK(status == ONEBIT_OK ||
+              (status == ONEBIT_MEMORY && strstr(onebit_error_text(), "memory")));
+        onebit_tokenizer_free(t);
+        CHECK(m.out == 0);
+    }
+    CHECK(status == ONEBIT_OK && blocks > 9);
+}
+
+/* White space in front of an added token, characters that are broken, and small forms. */
+static void tok_edges(void) {
+    static const struct {
+        const char *text;
+        size_t n, space;
+    } rows[] = {{"a  ", 3, 2},           {"  ", 2, 2},     {"a\xE3\x80\x80 ", 5, 4},
+                {"a\xC2\xA0\x80", 4, 0}, {"\x80\x80", 2, 0}, {"\x80\x80\x80\x80\x80", 5, 0},
+                {"", 0, 0}};
+    onebit_tokenizer *t = tok_golden_open(tok_llama3_parts), *c;
+    size_t i, n;
+    test_case("tokenizer: edges of words and texts");
+    for (i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK(ob_space_before(t, rows[i].text, rows[i].n) == rows[i].space);
+    CHECK(tok_round_trip(t, "!", 1, 0) && tok_round_trip(t, "a\r", 2, 0));
+    CHECK(tok_round_trip(t, "\r!\n!", 4, 0) && tok_round_trip(t, "a  \xF0", 4, 0));
+    onebit_tokenizer_free(t);
+    c = tok_train(ONEBIT_TOKENIZER_CHAR, "\xE2\x96\x81\xFF" "a<b<|endoftext|>a", 21, 0);
+    CHECK(onebit_tokenizer_vocab_size(c) == 5 && onebit_tokenizer_end(c) == 4);
+    CHECK(onebit_tokenizer_piece(c, 3, &n) && n == 3); /* U+2581 is a letter like others here */
+    CHECK(tok_round_trip(c, "\xE2\x96\x81" "a", 4, 0));
+    onebit_tokenizer_free(c);
+    CHECK_OK(onebit_tokenizer_train(&c, ONEBIT_TOKENIZER_BYTE, NULL, 3, 0, NULL));
+    CHECK(onebit_tokenizer_vocab_size(c) == 257 && onebit_tokenizer_start(c) == -1);
+    onebit_tokenizer_free(c);
+}
+
+/* A template that names two tokens before the text and one behind it. */
+static void tok_template(void) {
+    onebit_tokenizer *t = NULL;
+    char json[2000];
+    test_case("tokenizer: a template names the start and the end, the outermost first");
+    tok_hf(json,
+           "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{"
+           "\"id\":\"b\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"a\"}},{\"Sequence\":{\"id\":\"A\"}},"
+           "{\"SpecialToken\":{\"id\":\"c\"}}]},",
+           "", TOK_VOCAB, TOK_MERGES);
+    CHECK_OK(onebit_tokenizer_parse(&t, json, strlen(json), NULL));
+    CHECK(onebit_tokenizer_start(t) == 1 && onebit_tokenizer_end(t) == 2);
+    onebit_tokenizer_free(t);
 }
 
 /* Llama 2's first space, and bytes that make a character together. */
@@ -1356,6 +1778,15 @@ static void test_tokenizer(void) {
     tok_open_forms();
     tok_pack();
     tok_pack_hostile();
+    tok_pack_lies();
+    tok_rules();
+    tok_ranks();
+    tok_sentencepiece();
+    tok_memory_of_words();
+    tok_too_large();
+    tok_learner_memory();
+    tok_edges();
+    tok_template();
     tok_golden_hostile();
     tok_out_of_memory();
     tok_little_memory();

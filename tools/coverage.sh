@@ -9,7 +9,7 @@
 out=${1:-build}/coverage
 [ $# -gt 0 ] && shift
 shown=$*
-mkdir -p "$out" || exit 1
+mkdir -p "$out" build || exit 1 # some tests write below build
 if ! command -v gcov >/dev/null || ! gcc --coverage -x c -c /dev/null -o "$out/probe.o" 2>/dev/null; then
     echo "SKIP coverage: needs gcc and gcov"
     exit 0

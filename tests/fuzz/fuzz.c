@@ -203,35 +203,101 @@ static void fuzz_words(const onebit_tokenizer *t, const char *text, size_t n, in
     free(ids);
 }
 
-/* A tokenizer.json that is accepted encodes, decodes, and survives both of its written forms. */
+/* What was accepted encodes, decodes, and survives both of its written forms. */
+static void fuzz_use_tokenizer(const onebit_tokenizer *t, const uint8_t *data, size_t n,
+                               const onebit_env *env) {
+    onebit_tokenizer *u = NULL;
+    char *json;
+    size_t length;
+    fuzz_words(t, (const char *)data, n < 200 ? n : 200, 1, 0);
+    length = onebit_tokenizer_write(t, NULL, 0);
+    json = (char *)malloc(length + 1);
+    FUZZ_PROMISE(json && onebit_tokenizer_write(t, json, length + 1) == length);
+    if (onebit_tokenizer_parse(&u, json, length, env) == ONEBIT_OK)
+        FUZZ_PROMISE(onebit_tokenizer_vocab_size(u) == onebit_tokenizer_vocab_size(t));
+    onebit_tokenizer_free(u);
+    free(json);
+    u = NULL;
+    length = ob_tokenizer_pack(t, NULL, 0);
+    json = (char *)malloc(length + 1);
+    FUZZ_PROMISE(json && ob_tokenizer_pack(t, (uint8_t *)json, length) == length);
+    if (ob_tokenizer_unpack(&u, (const uint8_t *)json, length, env) == ONEBIT_OK)
+        FUZZ_PROMISE(onebit_tokenizer_vocab_size(u) == onebit_tokenizer_vocab_size(t));
+    onebit_tokenizer_free(u);
+    free(json);
+}
+
+/* tokenizer.json. */
 static int fuzz_tokenizer(const uint8_t *data, size_t n) {
     fuzz_memory memory;
     onebit_env env = fuzz_env(&memory);
-    onebit_tokenizer *t = NULL, *u = NULL;
-    char *json;
-    size_t length;
-    if (onebit_tokenizer_parse(&t, (const char *)data, n, &env) == ONEBIT_OK) {
-        fuzz_words(t, (const char *)data, n < 200 ? n : 200, 1, 0);
-        length = onebit_tokenizer_write(t, NULL, 0);
-        json = (char *)malloc(length + 1);
-        FUZZ_PROMISE(json && onebit_tokenizer_write(t, json, length + 1) == length);
-        if (onebit_tokenizer_parse(&u, json, length, &env) == ONEBIT_OK)
-            FUZZ_PROMISE(onebit_tokenizer_vocab_size(u) == onebit_tokenizer_vocab_size(t));
-        onebit_tokenizer_free(u);
-        free(json);
-        u = NULL;
-        length = ob_tokenizer_pack(t, NULL, 0);
-        json = (char *)malloc(length + 1);
-        FUZZ_PROMISE(json && ob_tokenizer_pack(t, (uint8_t *)json, length) == length);
-        if (ob_tokenizer_unpack(&u, (const uint8_t *)json, length, &env) == ONEBIT_OK)
-            FUZZ_PROMISE(onebit_tokenizer_vocab_size(u) == onebit_tokenizer_vocab_size(t));
-        onebit_tokenizer_free(u);
-        free(json);
-    }
-    length = t != NULL;
+    onebit_tokenizer *t = NULL;
+    int accepted = onebit_tokenizer_parse(&t, (const char *)data, n, &env) == ONEBIT_OK;
+    FUZZ_PROMISE(accepted == (t != NULL));
+    if (t) fuzz_use_tokenizer(t, data, n, &env);
     onebit_tokenizer_free(t);
     FUZZ_PROMISE(memory.used == 0);
-    return (int)length;
+    return accepted;
+}
+
+/* vocab.json, a zero byte, merges.txt. */
+static onebit_status fuzz_pair(onebit_tokenizer **t, const uint8_t *data, size_t n,
+                               const onebit_env *env) {
+    const uint8_t *end = n ? (const uint8_t *)memchr(data, 0, n) : NULL;
+    size_t head = end ? (size_t)(end - data) : n;
+    char vocab[64], merges[64];
+    onebit_status status;
+    snprintf(vocab, sizeof vocab, "%s", fuzz_file(data, head, "-vocab.json"));
+    if (end) head++;
+    snprintf(merges, sizeof merges, "%s", fuzz_file(data + head, n - head, "-merges.txt"));
+    status = onebit_tokenizer_open(t, vocab, env);
+    remove(vocab), remove(merges);
+    return status;
+}
+
+/* Lines of "base64 rank". Files of two sizes are read, too large to fuzz; here any number of lines
+   will do, without the special tokens that go with those sizes. */
+static onebit_status fuzz_ranks(onebit_tokenizer **t, const uint8_t *data, size_t n,
+                                const onebit_env *env) {
+    ob_slice all, text, line;
+    ob_draft d;
+    int lines = 0;
+    onebit_status status;
+    all.p = (const char *)data, all.n = n;
+    for (text = all; (line = ob_line(&text)).p;) lines += line.n > 0;
+    status = ob_draft_take(&d, env, (size_t)lines, n, n);
+    if (status == ONEBIT_OK) {
+        d.rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
+        status = ob_ranks_fill(&d, all, lines);
+        FUZZ_PROMISE(status != ONEBIT_OK); /* <|endoftext|> is far behind the capacity */
+        d.end = -1;
+        status = d.vocab == lines ? ob_tokenizer_build(t, &d) : ONEBIT_FORMAT;
+    }
+    ob_release(env, d.block);
+    return status;
+}
+
+/* The first byte chooses: v vocab.json and merges.txt, r ranks, else a file by what it begins
+   with. */
+static int fuzz_vocabulary(const uint8_t *data, size_t n) {
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    onebit_tokenizer *t = NULL;
+    onebit_status status;
+    const char *path;
+    if (n < 1) return 0;
+    if (*data == 'v') status = fuzz_pair(&t, data + 1, n - 1, &env);
+    else if (*data == 'r') status = fuzz_ranks(&t, data + 1, n - 1, &env);
+    else {
+        path = fuzz_file(data + 1, n - 1, ".model");
+        status = onebit_tokenizer_open(&t, path, &env);
+        remove(path);
+    }
+    FUZZ_PROMISE((status == ONEBIT_OK) == (t != NULL));
+    if (t) fuzz_use_tokenizer(t, data, n, &env);
+    onebit_tokenizer_free(t);
+    FUZZ_PROMISE(memory.used == 0);
+    return status == ONEBIT_OK;
 }
 
 /* A small tokenizer of each kind, made once. */
@@ -372,6 +438,66 @@ static int fuzz_checkpoint(const uint8_t *data, size_t n) {
     return accepted;
 }
 
+/* ---- from file to file ---- */
+
+static int fuzz_count_tensor(void *user, const onebit_tensor_info *info) {
+    FUZZ_PROMISE(info->rows >= 0 && info->cols >= 0 && strlen(info->name) < 128);
+    ++*(int *)user;
+    return 0;
+}
+
+/* A .1bit of version 2 that opens packs five trits in a byte, and that opens again. */
+static void fuzz_repack(const char *path, const onebit_env *env) {
+    onebit_pack_options five = onebit_pack_options_default();
+    onebit_model *m = NULL;
+    onebit_status status;
+    five.packing = ONEBIT_PACKING_5_IN_8;
+    if (onebit_model_open(&m, path, env) != ONEBIT_OK) return;
+    onebit_model_free(m);
+    status = onebit_file_pack(path, path, &five, env);
+    FUZZ_PROMISE(status == ONEBIT_OK || status == ONEBIT_MEMORY);
+    if (status != ONEBIT_OK) return;
+    FUZZ_PROMISE(onebit_model_open(&m, path, env) == ONEBIT_OK);
+    fuzz_run_model(m, env);
+    onebit_model_free(m);
+}
+
+/* .1bit of both versions and safetensors: what is taken out was listed before, and of a .1bit there
+   are as many tensors at least (deployed weights have their scales beside them). */
+static int fuzz_files(const uint8_t *data, size_t n) {
+    static const char *const left[] = {"model.safetensors", "config.json", "tokenizer.json"};
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    uint8_t *image = (uint8_t *)malloc(n ? n : 1);
+    char path[64], out[80], name[120];
+    int listed, taken, counts[2] = {0, 0}, i;
+    FUZZ_PROMISE(image);
+    if (n) memcpy(image, data, n);
+    if (n >= OB_HEAD_BYTES && ob_get32(image + 4) == OB_FILE_VERSION) {
+        ob_put64(image + 8, n);
+        ob_put64(image + 16, ob_hash64(image + 24, n - 24, 0));
+    }
+    snprintf(path, sizeof path, "%s", fuzz_file(image, n, ".1bit"));
+    snprintf(out, sizeof out, "%s-out", path);
+    listed = onebit_file_list(path, fuzz_count_tensor, &counts[0], &env) == ONEBIT_OK;
+    taken = onebit_file_unpack(out, path, 0, &env) == ONEBIT_OK;
+    FUZZ_PROMISE(listed || !taken);
+    snprintf(name, sizeof name, "%s/%s", out, left[0]);
+    if (taken)
+        FUZZ_PROMISE(onebit_file_list(name, fuzz_count_tensor, &counts[1], &env) == ONEBIT_OK &&
+                     (memcmp(image, "1BIT", 4) != 0 || counts[1] >= counts[0]));
+    for (i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s/%s", out, left[i]);
+        remove(name);
+    }
+    remove(out);
+    fuzz_repack(path, &env);
+    remove(path);
+    FUZZ_PROMISE(memory.used == 0);
+    free(image);
+    return taken;
+}
+
 /* ---- data ---- */
 
 /* Splits, takes batches from any position, and gives it back. */
@@ -386,7 +512,8 @@ static void fuzz_dataset(onebit_dataset *d, uint64_t wish) {
     FUZZ_PROMISE(held < count);
     onebit_dataset_seek(d, p);
     if (onebit_dataset_batch(d, inputs, targets, 2, 4) == ONEBIT_OK)
-        FUZZ_PROMISE(inputs[1] == targets[0] && inputs[5] == targets[4]);
+        FUZZ_PROMISE((targets[0] < 0 || inputs[1] == targets[0]) &&
+                     (targets[4] < 0 || inputs[5] == targets[4]));
 }
 
 static int fuzz_tokens(const uint8_t *data, size_t n) {
@@ -405,24 +532,48 @@ static int fuzz_tokens(const uint8_t *data, size_t n) {
     return accepted;
 }
 
-/* The first byte chooses lines of JSON or plain text, the second a limit. */
+/* A stream's first windows come again after going back. */
+static void fuzz_stream(onebit_dataset *d) {
+    onebit_position start = onebit_dataset_tell(d);
+    int32_t inputs[2][8], targets[2][8];
+    int round, times, ok[2] = {1, 1};
+    memset(inputs, 0, sizeof inputs);
+    memset(targets, 0, sizeof targets);
+    for (round = 0; round < 2; round++) {
+        for (times = 0; ok[round] && times < 3; times++)
+            ok[round] = onebit_dataset_batch(d, inputs[round], targets[round], 2, 4) == ONEBIT_OK;
+        onebit_dataset_seek(d, start);
+    }
+    FUZZ_PROMISE(ok[0] == ok[1]);
+    if (!ok[0]) return;
+    FUZZ_PROMISE(!memcmp(inputs[0], inputs[1], sizeof inputs[0]));
+    FUZZ_PROMISE(!memcmp(targets[0], targets[1], sizeof targets[0]));
+}
+
+/* The first byte chooses lines of JSON, a list of rows or plain text, the second a limit. Capital
+   letters write talks by a template, train on what was asked, and read as a stream too. */
 static int fuzz_text(const uint8_t *data, size_t n) {
     fuzz_memory memory;
     onebit_env env = fuzz_env(&memory);
+    onebit_data_options o = onebit_data_options_default();
+    const onebit_tokenizer *words = fuzz_trained(n % 3);
     onebit_dataset *d = NULL;
     char *text = NULL;
     const char *path;
     size_t bytes, limit;
-    int accepted;
+    int accepted, kind = n ? data[0] | 32 : 0, rich = n && kind != data[0];
     if (n < 2) return 0;
     limit = data[1] < 128 ? data[1] : 0;
-    path = fuzz_file(data + 2, n - 2, data[0] == 'j' ? ".jsonl" : ".txt");
-    accepted = onebit_text_load(&text, &bytes, path, limit, NULL, &env) == ONEBIT_OK;
+    path = fuzz_file(data + 2, n - 2, kind == 'j' ? ".jsonl" : kind == 'a' ? ".json" : ".txt");
+    if (rich) o.chat_template = "You: {prompt}\n It: {reply} .\n", o.loss_on_input = 1;
+    accepted = onebit_text_load(&text, &bytes, path, limit, &o, &env) == ONEBIT_OK;
     if (accepted) FUZZ_PROMISE(bytes > 0 && text[bytes] == 0 && (!limit || bytes <= limit));
     onebit_text_free(text, &env);
-    if (onebit_dataset_open(&d, path, fuzz_trained(n % 3), NULL, &env) == ONEBIT_OK)
-        fuzz_dataset(d, data[1]);
+    if (onebit_dataset_open(&d, path, words, &o, &env) == ONEBIT_OK) fuzz_dataset(d, data[1]);
     onebit_dataset_free(d);
+    o.stream_buffer = 64;
+    if (rich && onebit_dataset_open(&d, path, words, &o, &env) == ONEBIT_OK) fuzz_stream(d);
+    if (rich) onebit_dataset_free(d);
     remove(path);
     FUZZ_PROMISE(memory.used == 0);
     return accepted;
@@ -522,7 +673,7 @@ static const fuzz_target fuzz_targets[] = {
     {"json", fuzz_json},       {"config", fuzz_config},         {"tokenizer", fuzz_tokenizer},
     {"encode", fuzz_encode},   {"model", fuzz_model},           {"checkpoint", fuzz_checkpoint},
     {"tokens", fuzz_tokens},   {"text", fuzz_text},             {"sample", fuzz_sample},
-    {"state", fuzz_state},
+    {"state", fuzz_state},     {"vocabulary", fuzz_vocabulary}, {"files", fuzz_files},
 };
 enum { FUZZ_TARGETS = (int)(sizeof fuzz_targets / sizeof fuzz_targets[0]) };
 

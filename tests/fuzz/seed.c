@@ -109,6 +109,18 @@ static void seed_data(void) {
     seed_text("text", "plain", "t\x80One story.\n<|endoftext|>\nAnother one, longer than that.\n");
     seed_text("text", "limit", "t\x12\xEF\xBB\xBF" "caf\xC3\xA9 caf\xC3\xA9 caf\xC3\xA9 caf\xC3\xA9");
     seed_text("text", "marks", "j\x80\xEF\xBB\xBF{\"text\":\"<|endoftext|><|endoftext|>x\"}");
+    seed_text("text", "pairs",
+              "J\x80{\"input\": \"Who?\", \"output\": \"The keeper.\", \"system\": \"Short.\"}\n"
+              "{\"instruction\": \"Add\", \"input\": \"1 1\", \"response\": \"2\"}\n");
+    seed_text("text", "talks",
+              "j\x80{\"messages\": [{\"role\": \"system\", \"content\": \"Be kind.\"}, "
+              "{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": "
+              "\"Ho <|endoftext|>\"}]}\n");
+    seed_text("text", "array",
+              "A\x80[{\"conversations\": [{\"from\": \"human\", \"value\": \"Hi\"},\n"
+              "{\"from\": \"gpt\", \"value\": \"Ho\"}]}, {\"prompt\": \"a\", \"completion\": \"b\"},\n"
+              "{\"text\": \"one\"}]\n");
+    seed_text("text", "one_row", "a\x80{\"question\": \"6 7\", \"answer\": \"42\"}");
 }
 
 /* Header bytes, options and logits in the order that the target reads them. */
@@ -132,21 +144,37 @@ static void seed_sample(void) {
 
 /* ---- models ---- */
 
+/* Trainer to file: a checkpoint, or a .1bit with five trits in a byte. */
+static void seed_model_file(onebit_trainer *t, const onebit_tokenizer *words, const char *target,
+                            const char *name, int checkpoint) {
+    onebit_pack_options five = onebit_pack_options_default();
+    char path[600];
+    five.packing = ONEBIT_PACKING_5_IN_8;
+    snprintf(path, sizeof path, "%s/%s", seed_root, target);
+    seed_try(ob_make_directory(path));
+    snprintf(path, sizeof path, "%s/%s/%s", seed_root, target, name);
+    if (checkpoint) {
+        seed_try(onebit_trainer_save(t, words, onebit_dataset_tell(NULL), path));
+        return;
+    }
+    seed_try(onebit_trainer_export(t, words, path));
+    seed_try(onebit_file_pack(path, path, &five, NULL));
+}
+
 /* One tiny model: its .1bit and, with state, its checkpoint. settings: "name value" pairs. */
 static void seed_model(const char *name, const char *const *settings, int checkpoint) {
     onebit_config c = onebit_config_default();
     onebit_train_options o = onebit_train_options_default();
     onebit_tokenizer *words = NULL;
     onebit_trainer *t = NULL;
-    onebit_position p = onebit_dataset_tell(NULL);
     int32_t ids[9] = {0, 1, 2, 3, 4, 0, 1, 2, 3};
     uint8_t image[40000];
-    char path[600];
+    const char *const *first;
     seed_try(onebit_tokenizer_train(&words, ONEBIT_TOKENIZER_CHAR, "abc?", 4, 0, NULL));
     c.vocab_size = onebit_tokenizer_vocab_size(words);
     c.hidden_size = 8, c.num_layers = 1, c.num_heads = 2, c.intermediate_size = 8;
     c.max_seq_len = 8, o.batch_size = 1;
-    for (; *settings; settings += 2) {
+    for (first = settings; *settings; settings += 2) {
         int train = strcmp(settings[0], "optimizer") == 0;
         seed_try(onebit_field_set(train ? ONEBIT_TABLE_TRAIN : ONEBIT_TABLE_MODEL,
                                   train ? (void *)&o : (void *)&c, settings[0], settings[1]));
@@ -155,12 +183,14 @@ static void seed_model(const char *name, const char *const *settings, int checkp
     seed_try(onebit_trainer_accumulate(t, ids, ids + 1, NULL));
     seed_try(onebit_trainer_update(t, NULL));
     if (checkpoint) {
-        snprintf(path, sizeof path, "%s/checkpoint", seed_root);
-        seed_try(ob_make_directory(path));
-        snprintf(path, sizeof path, "%s/checkpoint/%s", seed_root, name);
-        seed_try(onebit_trainer_save(t, words, p, path));
+        seed_model_file(t, words, "checkpoint", name, 1);
     } else {
         seed_write("model", name, image, onebit_trainer_pack(t, words, image, sizeof image));
+    }
+    if (!*first) { /* as the settings are by default */
+        seed_model_file(t, words, "model", "five", 0);
+        seed_model_file(t, words, "files", "five", 0);
+        seed_model_file(t, words, "files", "checkpoint", 1);
     }
     onebit_trainer_free(t);
     onebit_tokenizer_free(words);
@@ -181,6 +211,28 @@ static void seed_models(void) {
     seed_model("floats", floats, 0);
     seed_model("muon", plain, 1);
     seed_model("adamw", adamw, 1);
+}
+
+/* A .1bit of version 1: config, a ternary matrix [2, 3], a binary vector [9]. */
+static void seed_old(void) {
+    static const uint8_t file[] =
+        "1BIT\1\0\0\0\2\0\0\0\2\0\0\0{}"
+        "\3\0\0\0wte\2\2\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\xCD\x0D"
+        "\3\0\0\0ln_\1\1\0\0\0\t\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\xA5\1";
+    seed_write("files", "version_1", file, sizeof file - 1);
+}
+
+/* Files of tokenizers that are no tokenizer.json; the first byte is the target's. */
+static void seed_vocabulary(void) {
+    static const char pair[] = "v{\"a\":0,\"b\":1,\"ab\":2,\"<|endoftext|>\":3}\0#version: 0.2\na b\n";
+    static const char model[] = ".\n\x0E\n\x05<unk>\x15\0\0\0\0\x18\x02";
+    char json[600];
+    seed_write("vocabulary", "pair", pair, sizeof pair - 1);
+    seed_text("vocabulary", "ranks", "rYQ== 0\nYg== 1\nYWI= 2\r\nYWJh 3\nIA== 4\n");
+    seed_text("vocabulary", "small_ranks", ".YQ== 0\nYg== 1\n");
+    seed_write("vocabulary", "sentencepiece", model, sizeof model - 1);
+    snprintf(json, sizeof json, ".%s", seed_hf);
+    seed_text("vocabulary", "hf", json);
 }
 
 /* Header, three ids, logits when ready, caches: see >>session. The target's model has 5 ids, one
@@ -211,5 +263,7 @@ int main(int argc, char **argv) {
     seed_sample();
     seed_models();
     seed_state();
+    seed_vocabulary();
+    seed_old();
     return 0;
 }
