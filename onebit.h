@@ -3422,7 +3422,8 @@ static const ob_field *ob_field_find(onebit_table table, const char *name) {
    tell the true number. */
 static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
     if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
-        return ob_fail(ONEBIT_CONFIG, "layer_bit_map: layer_modes has %lu entries, but num_layers is %d",
+        return ob_fail(ONEBIT_CONFIG,
+                       "layer_bit_map: layer_modes has %lu entries, but num_layers is %d",
                        (unsigned long)count, c->num_layers);
     ob_config_fill_modes(c);
     memcpy(c->layer_modes, modes, count);
@@ -15873,7 +15874,8 @@ static void ob_report_losses(ob_curve line[2], const ob_curves *c, double from, 
     size_t i = 0;
     while (i < c->n && c->step[i] < from) i++;
     line[0] =
-        ob_curve_of(twin ? "twin" : "train", NULL, c->step + i, c->loss + i, c->n - i, twin ? 1 : 2);
+        ob_curve_of(twin ? "twin" : "train", NULL, c->step + i, c->loss + i, c->n - i,
+                    twin ? 1 : 2);
     line[1] = ob_curve_of(twin ? "twinval" : "val", twin ? "twindot" : "dot", c->step + i,
                          c->val + i, c->n - i, 0);
 }
@@ -16779,7 +16781,7 @@ static ob_figures ob_run_figures(const ob_run_state *r) {
     }
     if (r->trainer) f.steps = onebit_trainer_steps(r->trainer); /* the last row may be older */
     if (r->train_loss > 0) f.train_loss = r->train_loss;
-    f.epochs = r->tokens ? f.tokens / (double)r->tokens : 0.0;
+    f.epochs = r->tokens > 0 ? f.tokens / (double)r->tokens : 0.0;
     f.parameters = (double)onebit_config_parameters(&r->config);
     f.model_bytes = (double)r->model_bytes;
     return f;
