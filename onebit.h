@@ -3436,7 +3436,8 @@ static const ob_field *ob_field_find(onebit_table table, const char *name) {
    tell the true number. */
 static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
     if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
-        return ob_fail(ONEBIT_CONFIG, "layer_bit_map: layer_modes has %lu entries, but num_layers is %d",
+        return ob_fail(ONEBIT_CONFIG,
+                       "layer_bit_map: layer_modes has %lu entries, but num_layers is %d",
                        (unsigned long)count, c->num_layers);
     ob_config_fill_modes(c);
     memcpy(c->layer_modes, modes, count);
