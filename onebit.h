@@ -17190,13 +17190,14 @@ static void ob_run_tell_amount(ob_buffer *out, double n, const char *of) {
 }
 
 /* What will be trained, before the memory is taken. */
-static void ob_run_announce(ob_run_state *r) {
+static onebit_status ob_run_announce(ob_run_state *r) {
     static const char *const size[] = {" B", " kB", " MB", " GB", " TB"};
     const onebit_config *c = &r->config, *asked = r->job->config;
     ob_buffer out = ob_buffer_new(&r->env);
+    onebit_status status = ONEBIT_OK;
     const char *p;
     onebit_config checked = *c;
-    if (onebit_config_check(&checked) != ONEBIT_OK) return;
+    OB_TRY(onebit_config_check(&checked));
     ob_run_tell_amount(&out, (double)onebit_config_parameters(&checked), "parameters: ");
     ob_buffer_format(&out, "%d layers x %d, %d heads, FFN %d, vocabulary %d, context %d; ",
                      c->num_layers, c->hidden_size, c->num_heads, c->intermediate_size,
@@ -17220,8 +17221,10 @@ static void ob_run_announce(ob_run_state *r) {
         ob_buffer_format(&out, "\nthe vocabulary is the tokenizer's %d, not %d as set",
                          c->vocab_size, asked->vocab_size);
     ob_buffer_add(&out, "", 1);
-    if (!out.failed) ob_tell(r, 'b', NULL, out.p);
+    if (out.failed) status = ob_fail(ONEBIT_MEMORY, "training: no memory to describe the run");
+    else ob_tell(r, 'b', NULL, out.p);
     ob_buffer_free(&out);
+    return status;
 }
 
 /* Makes the output directory and sees whether it can be written: now, and not at the first
@@ -17264,14 +17267,14 @@ static onebit_status ob_run_open(ob_run_state *r) {
     if (job->resume) {
         OB_TRY(ob_run_resume(r));
         ob_run_sweep(r);
-        ob_run_announce(r);
+        OB_TRY(ob_run_announce(r));
     } else {
         OB_TRY(ob_run_tokenizer(r));
         OB_TRY(ob_run_data(r));
         ob_run_steps(r);
         if (r->options.max_steps == 0)
             return ob_fail(ONEBIT_CONFIG, "set --max-steps or --max-epochs: both are 0");
-        ob_run_announce(r);
+        OB_TRY(ob_run_announce(r));
         OB_TRY(onebit_trainer_create(&r->trainer, &r->config, &r->options, &r->env));
         r->config = *onebit_trainer_config(r->trainer);
     }
