@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every option of the linear layer, the block and the schedule on the same small task: tiny Shakespeare by
 # characters, 90/10, 4 layers x 128, context 64, 1000 steps, Muon; loss over the whole validation part.
-# Each row changes one thing of the first. Prints a table: mean, spread over the seeds, distance to the base.
+# Each row changes one thing of the first. Prints a table: mean over the seeds, distance to the base, each seed.
 #
 #   make && sh tools/variants.sh path/to/tinyshakespeare.txt [SEEDS] [NAMES]
 #   JOBS=2 sh tools/variants.sh input.txt "1 2 3" "base xnor layernorm"
@@ -85,18 +85,12 @@ wait
 
 # figure FILE: its validation loss
 figure() { sed -n 's/.*"val_loss": *\([-+0-9.eE]*\).*/\1/p' "$1" 2>/dev/null | tail -n 1; }
-base=
-printf '| variant | what changes | nats/char | spread | to base |\n|---|---|---:|---:|---:|\n'
+# One line for each variant; the distance to the base is the mean over the seeds that both have.
+printf '| variant | what changes | nats/char | to base | seeds |\n|---|---|---:|---:|---|\n'
 for name in $names; do
-    losses=
-    for seed in $seeds; do losses="$losses $(figure "$out/$name-$seed.json")"; done
-    line=$(echo "$losses" | awk -v base="$base" '{
-        for (i = 1; i <= NF; i++) { s += $i; q += $i * $i }
-        if (!NF) { print "- - -"; exit }
-        m = s / NF; v = q / NF - m * m
-        printf "%.4f %.4f %s", m, sqrt(v > 0 ? v : 0), base == "" ? "-" : sprintf("%+.4f", m - base) }')
-    [ -n "$base" ] || base=${line%% *}
-    # shellcheck disable=SC2086
-    set -- $line
-    printf '| %s | %s | %s | %s | %s |\n' "$name" "$(title "$name")" "$1" "$2" "$3"
+    for seed in $seeds; do
+        echo "$(figure "$out/$name-$seed.json") $(figure "$out/base-$seed.json")"
+    done | awk -v name="$name" -v title="$(title "$name")" '
+        NF == 2 { n++; sum += $1; away += $1 - $2; all = all sprintf(" %.3f", $1) }
+        END { if (n) printf "| %s | %s | %.3f | %+.3f |%s |\n", name, title, sum / n, away / n, all }'
 done
