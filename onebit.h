@@ -22,7 +22,7 @@
      >>model  >>optim  >>files  >>session  >>sample  >>flow      the implementation, floor by floor
 
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
-   (but the thread-local error text). */
+   (but the thread-local error text); it reads the standard input only where a path is "-". */
 
 /* ===============================================================================================
    >>manual
@@ -344,8 +344,8 @@ ONEBIT_API onebit_status onebit_field_set(onebit_table table, void *object, cons
 ONEBIT_API const char *onebit_mode_name(onebit_mode mode);
 ONEBIT_API int onebit_mode_parse(const char *name);
 
-/* Reads config.json text into out, which keeps its values where the text is silent: start from
-   onebit_config_default(). Unknown fields are errors that name the field; layer_bit_map
+/* Reads config.json text into out, which keeps its values where the text is silent (but use_swiglu
+   is false when only use_relu2 is named): start from onebit_config_default(). Unknown fields are errors that name the field; layer_bit_map
    {"embedding": m, "layer_modes": [m, ...], "lm_head": m} must have one entry per layer. */
 ONEBIT_API onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes);
 
@@ -3643,10 +3643,11 @@ static onebit_status ob_field_from_json(const ob_field *f, void *object, ob_json
 
 /* Reads an object of settings; object keeps what the text is silent about. The map is applied last:
    it needs the final num_layers and wins over use_ternary. After an error the object is half read.
-   Callers therefore read into a copy. A key given twice: the last one counts. */
+   Callers therefore read into a copy. A key given twice: the last one counts. A file that speaks of
+   use_relu2 but not of use_swiglu is from before there were gates: its FFN has two matrices. */
 static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j) {
     ob_slice key, map = {NULL, 0};
-    int body = 0;
+    int body = 0, relu2 = 0, gate = 0;
     for (ob_json_object(j); ob_json_key(j, &key);) {
         char name[OB_NAME_MAX];
         const ob_field *f;
@@ -3662,8 +3663,11 @@ static onebit_status ob_fields_read(onebit_table table, void *object, ob_json *j
         if (!f) return ob_field_unknown(table, name);
         OB_TRY(ob_field_from_json(f, object, j));
         body |= table == ONEBIT_TABLE_MODEL && strcmp(name, "use_ternary") == 0;
+        relu2 |= strcmp(name, "use_relu2") == 0;
+        gate |= strcmp(name, "use_swiglu") == 0;
     }
     OB_TRY(j->status);
+    if (relu2 && !gate) ((onebit_config *)object)->use_swiglu = 0;
     if (body) ob_config_fill_modes((onebit_config *)object);
     return map.p ? ob_map_json((onebit_config *)object, map, "layer_bit_map") : ONEBIT_OK;
 }

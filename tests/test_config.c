@@ -469,6 +469,7 @@ static void config_check_published(const config_published *p) {
     CHECK_OK(onebit_config_parse(&alone, p->text, strlen(p->text)));
     CHECK_OK(onebit_config_check(&alone));
     CHECK(onebit_config_parameters(&preset) / 1000 == p->thousands);
+    CHECK(onebit_config_parameters(&alone) / 1000 == p->thousands);
 }
 
 static void config_test_published(void) {
