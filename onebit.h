@@ -19,7 +19,8 @@
      >>manual     flow, letters, memory, errors, threads, numerics, flags
      >>api        everything public, in the order of the floors
      >>base  >>system  >>json  >>config  >>tokenizer  >>dataset  >>format  >>kernels  >>ops
-     >>model  >>optim  >>files  >>session  >>sample  >>flow      the implementation, floor by floor
+     >>model  >>optim  >>files  >>session  >>sample  >>report  >>flow
+                                                                 the implementation, floor by floor
 
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
    (but the thread-local error text); it reads the standard input only where a path is "-". */
@@ -344,9 +345,10 @@ ONEBIT_API onebit_status onebit_field_set(onebit_table table, void *object, cons
 ONEBIT_API const char *onebit_mode_name(onebit_mode mode);
 ONEBIT_API int onebit_mode_parse(const char *name);
 
-/* Reads config.json text into out, which keeps its values where the text is silent (but use_swiglu
-   is false when only use_relu2 is named): start from onebit_config_default(). Unknown fields are errors that name the field; layer_bit_map
-   {"embedding": m, "layer_modes": [m, ...], "lm_head": m} must have one entry per layer. */
+/* Reads config.json text into out, which keeps its values where the text is silent (but
+   use_swiglu is false when only use_relu2 is named): start from onebit_config_default().
+   Unknown fields are errors that name the field; layer_bit_map {"embedding": m, "layer_modes":
+   [m, ...], "lm_head": m} must have one entry per layer. */
 ONEBIT_API onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes);
 
 /* Writes every field as JSON with layer_bit_map. Returns the length without terminator, as snprintf
@@ -15072,6 +15074,14 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
     return ob_draw_sorted(logits, p, ids, vocab, total, &o, rng);
 }
 
+/* =================================================================================================
+   16 >>report   what a run leaves for people: loss.svg, tables as CSV, report.html.
+   uses: base system config                                                           used by: flow
+   ============================================================================================== */
+
+/* Text in, text out: buffers of this floor know nothing of trainers or files, so a picture can be
+   changed without touching a run. The numbers come in as arrays, NaN where nothing was measured. */
+
 /* ---- loss.svg: the training curve as a self-contained picture ---- */
 
 /* Plot area inside the 800 x 440 picture. */
@@ -15970,8 +15980,8 @@ static void ob_report_write(ob_buffer *out, const ob_report *r) {
 }
 
 /* =================================================================================================
-   16 >>flow   the two things people come for: generate text, train a model.
-   uses: public calls of the floors above                                    used by: your program
+   17 >>flow   the two things people come for: generate text, train a model.
+   uses: the floors above                                                    used by: your program
    ============================================================================================== */
 
 /* ---- Generate -------------------------------------------------------------------------------- */

@@ -1071,16 +1071,25 @@ static void tok_release(void *user, void *block) {
     free(block);
 }
 
-/* Trains, packs, parses and encodes with so many blocks: the status of the first that fails. */
-static onebit_status tok_with_memory(tok_memory *m, int kind, const char *json, size_t n) {
+/* An environment that gives so many blocks and then none; m counts those that are out. */
+static onebit_env tok_limited(tok_memory *m, int blocks) {
     onebit_env env = onebit_env_default();
+    m->left = blocks;
+    m->out = 0;
+    env.user = m;
+    env.alloc = tok_alloc;
+    env.release = tok_release;
+    return env;
+}
+
+/* Trains, packs, parses and encodes with so many blocks: the status of the first that fails. */
+static onebit_status tok_with_memory(tok_memory *m, int blocks, int kind, const char *json,
+                                     size_t n) {
+    onebit_env env = tok_limited(m, blocks);
     onebit_tokenizer *t = NULL, *u = NULL, *v = NULL;
     onebit_status status;
     uint8_t packed[4000];
     size_t count;
-    env.user = m;
-    env.alloc = tok_alloc;
-    env.release = tok_release;
     status = onebit_tokenizer_train(&t, (onebit_tokenizer_kind)kind, tok_text, sizeof tok_text - 1,
                                     300, &env);
     if (status == ONEBIT_OK) status = onebit_tokenizer_parse(&u, json, n, &env);
@@ -1110,9 +1119,7 @@ static void tok_out_of_memory(void) {
         char *json = tok_json(t, &n);
         for (blocks = 0; blocks < 100 && status != ONEBIT_OK; blocks++) {
             tok_memory m;
-            m.left = blocks;
-            m.out = 0;
-            status = tok_with_memory(&m, kind, json, n);
+            status = tok_with_memory(&m, blocks, kind, json, n);
             CHECK(m.out == 0);
             CHECK(status == ONEBIT_OK || status == ONEBIT_MEMORY);
         }
@@ -1134,14 +1141,9 @@ static void tok_little_memory(void) {
         onebit_status status = ONEBIT_MEMORY;
         int blocks;
         for (blocks = 0; blocks < 100 && status != ONEBIT_OK; blocks++) {
-            onebit_env env = onebit_env_default();
-            onebit_tokenizer *t = NULL;
             tok_memory m;
-            m.left = blocks;
-            m.out = 0;
-            env.user = &m;
-            env.alloc = tok_alloc;
-            env.release = tok_release;
+            onebit_env env = tok_limited(&m, blocks);
+            onebit_tokenizer *t = NULL;
             status = onebit_tokenizer_parse(&t, json, n, &env);
             if (t) status = onebit_tokenizer_encode(t, NULL, 0, &count, text, 120000, 0);
             CHECK(status == ONEBIT_MEMORY || (status == ONEBIT_LIMIT && count > 30000));
@@ -1591,14 +1593,9 @@ static void tok_learner_memory(void) {
     onebit_rng_seed(&r, 12);
     for (i = 0; i < sizeof text; i++) text[i] = (char)('0' + (int)test_below(&r, 74));
     for (blocks = 0; blocks < 40 && status != ONEBIT_OK; blocks++) {
-        onebit_env env = onebit_env_default();
-        onebit_tokenizer *t = NULL;
         tok_memory m;
-        m.left = blocks;
-        m.out = 0;
-        env.user = &m;
-        env.alloc = tok_alloc;
-        env.release = tok_release;
+        onebit_env env = tok_limited(&m, blocks);
+        onebit_tokenizer *t = NULL;
         status = onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, text, sizeof text, 900, &env);
         CHECK((status == ONEBIT_OK) == (t != NULL));
         CHECK(status == ONEBIT_OK ||

@@ -505,6 +505,7 @@ static void fuzz_dataset(onebit_dataset *d, uint64_t wish) {
     int32_t inputs[8], targets[8];
     onebit_position p;
     size_t count, held;
+    memset(&p, (int)(wish & 255), sizeof p); /* any place of any source */
     p.seed = wish, p.epoch = ~wish, p.index = wish;
     FUZZ_PROMISE(onebit_dataset_tokens(d, &count) && count > 0);
     (void)onebit_dataset_split(d, (double)(wish % 100) / 100);
