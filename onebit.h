@@ -472,8 +472,9 @@ ONEBIT_API size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, one
              "code". The first form that a row fits counts, other members are ignored, and a row
              that fits none is an error. A talk is one document, written by the chat_template (see
              onebit_turn_parse); special tokens in it are plain text.
-   HELD OUT  in a directory, names that end in valid, val, validation, dev or eval (the word alone
-             or behind '.', '-', '_') are validation data, and test is test data: neither is
+   HELD OUT  in a directory, names whose last word is valid, val, validation, dev or eval (parted
+             from others by '.', '-' or '_'; numbers of parts may follow, as in
+             validation-00000-of-00001) are validation data, and test is test data: neither is
              trained on unless asked for. */
 typedef struct onebit_dataset onebit_dataset;
 
@@ -7713,16 +7714,28 @@ static ob_text_kind ob_path_kind(const char *path) {
     return OB_NO_TEXT;
 }
 
-/* What the last word of a name says: 'v' = validation data, 't' = test data, 0 = neither. A word
-   stands alone or behind '.', '-' or '_', in any case of letters. */
+/* Does a word behind a name only number its parts, as in "validation-00000-of-00001" or "valid-a"?
+   It has a digit, or is one letter, or "of". */
+static int ob_word_counts(const char *word, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (word[i] >= '0' && word[i] <= '9') return 1;
+    return n <= 1 || (n == 2 && memcmp(word, "of", 2) == 0);
+}
+
+/* What the last word of a name says that is not a number of a part: 'v' = validation data, 't' =
+   test data, 0 = neither. Words are parted by '.', '-' or '_' and come in any case of letters. */
 static int ob_name_held_out(const char *name, size_t n) {
     static const char *const words[] = {"test", "valid", "val", "validation", "dev", "eval"};
-    size_t k, i;
+    size_t k, i, m, from;
+    for (;; n = from - 1) {
+        for (from = n; from > 0 && !strchr(".-_", name[from - 1]);) from--;
+        if (from == 0 || !ob_word_counts(name + from, n - from)) break;
+    }
     for (k = 0; k < sizeof words / sizeof *words; k++) {
-        size_t m = strlen(words[k]);
-        if (n < m || (n > m && !strchr(".-_", name[n - m - 1]))) continue;
-        for (i = 0; i < m && (name[n - m + i] | 32) == words[k][i]; i++) {}
-        if (i == m) return k ? 'v' : 't';
+        m = strlen(words[k]);
+        for (i = 0; m == n - from && i < m && (name[from + i] | 32) == words[k][i]; i++) {}
+        if (m == n - from && i == m) return k ? 'v' : 't';
     }
     return 0;
 }

@@ -775,6 +775,16 @@ static void dataset_test_held_out(void) {
     static const char *const files[] = {"wiki.train.txt", "wiki.valid.txt", "wiki.TEST.raw",
                                         "my_dev.md",      "latest.txt",     "eval.jsonl",
                                         "sub/val/x.txt"};
+    static const char *const held[] = {"v validation-00000-of-00001.jsonl", /* Hugging Face shards */
+                                       "t test-00000-of-00002-a1b2c3d4e5f60718.jsonl",
+                                       "v stories-valid-a.txt",
+                                       "v dev.part2.txt",
+                                       "- train-00000-of-00002.jsonl",
+                                       "- test-drive.txt",
+                                       "- protest.txt",
+                                       "- a.txt",
+                                       "- -1.txt",
+                                       "- 7"};
     onebit_data_options o = onebit_data_options_default();
     onebit_tokenizer *t = dataset_byte();
     onebit_dataset *d = NULL;
@@ -782,6 +792,8 @@ static void dataset_test_held_out(void) {
     size_t n, i;
     test_case("dataset: files of a directory that are named as held out are not trained on");
     CHECK_OK(ob_make_directory(DATASET_DIR "/sub/val"));
+    for (i = 0; i < sizeof held / sizeof *held; i++)
+        CHECK(ob_path_held_out(held[i] + 2) == (held[i][0] == '-' ? 0 : held[i][0]));
     for (i = 0; i < 7; i++)
         dataset_file(files[i], i == 5 ? "{\"text\":\"6\"}" : i == 6 ? "7" : &"12345"[i]);
     CHECK(dataset_loads(DATASET_DIR, 0, "5" E "12345"));
