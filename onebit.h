@@ -467,7 +467,7 @@ ONEBIT_API size_t onebit_tokenizer_stream(const onebit_tokenizer *tokenizer, one
              each line), .json (a list of rows, or one row), .tokens (ids, see
              onebit_tokens_write). Other files are left out of a directory and an error when named.
    ROWS      {"messages": [{"role", "content"}, ...]} (or "conversations" with "from", "value");
-             "input" and "output", or another such pair (instruction with or without input, prompt,
+             "input" and "output", or another such pair (instruction, input or context, prompt,
              question; completion, response, answer), "system" before it; "text", "content" or
              "code". The first form that a row fits counts, other members are ignored, and a row
              that fits none is an error. A talk is one document, written by the chat_template (see
@@ -3401,6 +3401,23 @@ static int ob_edit_distance(const char *a, const char *b) {
    scalar field. */
 static const char *const ob_map_names[] = {"layer_bit_map", "embedding", "lm_head"};
 
+/* Settings of Hugging Face's config.json under other names, and what they are here. */
+#define OB_OTHER_NAMES 12
+static const char *const ob_other_names[OB_OTHER_NAMES][2] = {
+    {"num_hidden_layers", "num_layers"},
+    {"num_attention_heads", "num_heads"},
+    {"max_position_embeddings", "max_seq_len"},
+    {"rms_norm_eps", "layer_norm_eps"},
+    {"hidden_act", "activation (silu, relu2 or relu)"},
+    {"input_bits", "activation_bits"},
+    {"weight_bits", "layer_bit_map (ternary, binary, 8bit, f16 or f32)"},
+    {"quantization_config", "layer_bit_map, activation_bits and what goes with them"},
+    {"rope_scaling", "rope_theta; scaled positions do not exist"},
+    {"attention_bias", "absent: linear layers have no biases"},
+    {"initializer_range", "0.02, always"},
+    {"architectures", "absent: a config.json of Hugging Face has other names; leave out what says "
+                      "nothing of the shape"}};
+
 /* Fails for a name that no row has, with the nearest one when it looks like a typo. Two edits are
    allowed, one more for each six letters: further away a suggestion only confuses. A name too long
    for the table of edits gets none. */
@@ -3408,6 +3425,10 @@ static onebit_status ob_field_unknown(onebit_table table, const char *name) {
     int i, count, extra = table == ONEBIT_TABLE_MODEL ? 3 : 0, best = OB_NAME_MAX;
     const ob_field *rows = ob_fields_of(table, &count);
     const char *nearest = NULL;
+    for (i = 0; table == ONEBIT_TABLE_MODEL && i < OB_OTHER_NAMES; i++)
+        if (strcmp(ob_other_names[i][0], name) == 0)
+            return ob_fail(ONEBIT_CONFIG, "unknown setting '%.80s': here it is %s", name,
+                           ob_other_names[i][1]);
     for (i = 0; strlen(name) < OB_NAME_MAX && i < count + extra; i++) {
         const char *candidate = i < count ? rows[i].name : ob_map_names[i - count];
         int distance = ob_edit_distance(name, candidate);
@@ -3964,37 +3985,38 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
 #define OB_DERIVED_MAX 256             /* bytes of a piece that the packed form leaves out */
 #define OB_NO_RANK     0xFFFFFFFFu     /* no merge: behind every rank */
 
-/* Which characters are letters (L*) and numbers (N*), Unicode 14.0.0, by tools/unicode_ranges.py:
+/* Which characters are letters (L*) and numbers (N*), Unicode 16.0.0, by tools/unicode_ranges.py:
    lengths of the runs outside, inside, outside and so on, in base 26; upper-case letters go on, a
-   lower-case one ends the number. Text keeps 1564 edges in 3 kB of source and needs no file. A
+   lower-case one ends the number. Text keeps 1642 edges in 3 kB of source and needs no file. A
    newer Unicode would cut some words in another way, so it would change what tokenizers mean. */
-#define OB_LETTER_EDGES 1296
+#define OB_LETTER_EDGES 1354
 static const char OB_LETTER_RUNS[] =
     "CnBagBaBvbkbebfxbBfbRqemofhbbbEzfbccebbgbbdbbbubDfbFjiGkbBmcbgBpCtBbeeBtBrBjcbDvbbpchckdcbqb"
     "bBeBdDllbyBhjcebfwebjbdbxzhlfybgrBqCgCcdbsbhkpqeicccwbhbbdedbqbncbdockbigeccwbhbcbcbcBfebbtd"
     "qjbdbwbhbcbfdbsbpcxblicccwbhbcbfdbBecbdpbrbbgddbedcbbbcdcdddmwbCaibdbxbqdbBadcbccBebeibdbxbk"
     "bfdbBfcbcpcrjbdbBpcbqbfdidygfsdybjbbchCgBwbcmhCgcbbbfbybbbkbcjbcfbbveBgbClibBkBbfElBrubqgeed"
     "bdchdenmbrBmbbfbcBrbMvbechbbbecBpbecBhbechbbbecpbCfbecCpBlqqDicgdXwcrbBafCxgihsntosonbdpCaBj"
-    "bebCpDlhfcBibbfCskBfBxBecflBseBaCcxjCbDebDpBvriCcBenckBsBaBkBpdkBkcjhBrcdBpebgbcdbfHkCmKscgc"
+    "bebCpDlhfcBibbfCskBfBxBecflBseBaCcxjCbDebDpBvriCcBenckBsBaBkBpdkBkclfBrcdBpebgbcdbfHkCmKscgc"
     "BmcgcibbbbbbbBfcCbbhbbddbhdecgenfdbhEmbnbqnDxbebckbbdfgbbbbbbeblceffebCacDZfIvgedcmBmbbfbcCe"
     "hbqxjhbhbhbhbhbhbhbhDcbSbcBqffceDigdbDmbefBrbDqrBgBwqTsJToCmBGUfCpBucKjdqkcuBvqBfcCsBxjcDzcC"
-    "mfcbbbfyqbdbebxBdCaoByCkgdbbclBckxzBdhBvBcbqfbkkfbBpxdbiuxdbdBybbdccfcbbbydclhdmgcgcgjhbhbBr"
+    "pccbbbivqbdbebxBdCaoByCkgdbbclBckxzBdhBvBcbqfbkkfbBpxdbiuxdbdBybbdccfcbbbydclhdmgcgcgjhbhbBr"
     "bogElBdQNsmxeBxMNcOccEcBmhmffbbkbnbfbbbcbcbEeBhNzsCmcCcBomEmfbFfBkBagBalDldgcgcgcdBjmbBabtbc"
-    "bpcoBiEtOzBddBxBvBgnubigBmkBecBkeiBwGcsBkeBkeBoiCamlbpbhbcblbpbhbcCpLzjwkiygbBqbjCrgcbbBsbcd"
-    "bcxkxjBfCntbckwkBaCsCegcCmbpebdbBdBqBddBdBjibBcBbCckwktnsEgCvCdBznBznBkNkBqgcDaBdkbiwBqsBuvB"
-    "bxmCbCfccbnBtBgzBaBkBdbcbiBjdbmBwoevbbbBjsbzDghbbbebpbkhBvBmicccwbhbcbfdbsbmfGcCbseudBeBwucb"
-    "bHcBvBpeBkBwubChBrnbCtBbBlhHdBsEmCmBficbcibcbypbbbDqicBnqbbbBcbkBohbvblButbsCvKdjbBlrbBxBeEi"
-    "hbcbBmvbzgbcbBgobMptHhbDbBJmIwHoDXkDtpBPfFZtWlMUbVxhBfrDbrBesBwqeBfvftBAmCmEyCxfbConCmcbbBcJ"
-    "CaiBVqBqjNFrebhbcbLfBtdreiPgDKuEdfndjhkIWkDhbCtbccbcccebmbbbhbCnbecibhbBcbebfbbdhbNcczbzbBfb"
-    "zbBfbzbBfbzbBfbzbiCSyBfSnBtkhqbMjBesBsBWuhbebcbpbHpChCqhbBUiebBbbcbbcbbkbebbbbgbebbbbbbdbcbb"
-    "cbbbbbbbbbbcbbcebhbebebbbkbrfdbfbrGOaCLFcBgGDthIocINqoLBlEPjUwCFyHHz";
-#define OB_NUMBER_EDGES 268
+    "bpcoBiEtOzBddBxBvBgnubigBmkBecBkeiBwGcsBkeBkeBoiCamlbpbhbcblbpbhbcdCamLzjwkiygbBqbjCrgcbbBsb"
+    "cdbcxkxjBfCntbckwkBaCsCegcCmbpebdbBdBqBddBdBjibBcBbCckwktnsEgCvCdBznBznBkBmBcjxJqBqgcqdChBdk"
+    "biwBqsBuvBbxmCbCfccbnBtBgzBaBkBdbcbiBjdbmBwoevbbbBjsbztcClhbbbebpbkhBvBmicccwbhbcbfdbsbmfBek"
+    "bbcbbBmbbzbbbBsCbseudBeBwucbbHcBvBpeBkBwubChBrnbCtBbBlhHdBsEmCmBficbcibcbypbbbDqicBnqbbbBcbk"
+    "BohbvblButbsCvHrBhBfjbBlrbBxBeEihbcbBmvbzgbcbBgobMptpbbnbBiEubDbBJmIwHoDXkDtpBPgrgzFXrfWlKDd"
+    "BeCPuVxhBfrDbrBesBwqeBfvftQqBtIdCmEyCxfbConCmcbbBcJCaiBVqBpkNFrebhbcbLfpbBddcboeiPgDKuEdfndj"
+    "hkIWkDhbCtbccbcccebmbbbhbCnbecibhbBcbebfbbdhbNcczbzbBfbzbBfbzbBfbzbBfbzbiCSyBfggKbCkFqBtkhqb"
+    "MjBesBsSqBcIuBecbTbhbebcbpbHpChCqhbBUiebBbbcbbcbbkbebbbbgbebbbbbbdbcbbcbbbbbbbbbbcbbcebhbebe"
+    "bbbkbrfdbfbrGOaCLFcBgGDugIocINqoLBlpXyDQwUwCFyHHzfGFg";
+#define OB_NUMBER_EDGES 288
 static const char OB_NUMBER_RUNS[] =
     "BwkEqcfbcdCDlkFekHqkPwkEokegEekEokEokcgEgnElkihDzkEahhtEfkDskEokCsuKikCskBBruBHxdJfkgkwkLokE"
     "ylGjkgkHakDikFekgkBOgbdggkHqBzcfBByCiDawYgBeCBhbBDxbzjodNfeFikBeibpBgkBnpBRSakHgkMigFykBmkHq"
-    "kwkDikPqkBFMckSzBtmCfrcNdBbBkeBdbibFefHukBKgizhBnjCxfwgGeccqcBuCmjCacBedCxfEaiyiBphMsgBwkLiB"
-    "fGckBqeEihFeBeEykCikFokhuJrkNekEokOkkDykDymQetDpkBDeBdItkCskUovBPbEhBAMrkDikFekbhBEsxBLZluEe"
-    "zBQrByDNckQgkCFdjEykBElChbdbeCyBtbpBLanEDfk";
+    "kwkDikPqkBFMckSzBtmCfrcNdBbBkeBdbibFefHukBKgizhBnjCxfwgGeccqcBuCmjCacBedCxfEaiyiBphMsgBwkgkK"
+    "sBfGckBqeEihFeBeEykCikFokhuJrkNekEokOkkDykguCymQetDpkZmkDiBdItkCskQgkDyvBPbEhXAfkDMckDikFekb"
+    "hUgkKcxBJSzkCEwumuEezBQrByDNckQgkTikJnkBBojEykBElChbdbeCyBtbpBLanEDfk";
 
 /* What the pre-tokenizer tells apart. Bytes that are not UTF-8 are OTHER, like punctuation: broken
    text still encodes, and decodes to the same bytes. */
@@ -4215,7 +4237,7 @@ static size_t ob_document_length(const char *text, size_t n) {
 }
 
 /* ---- NFC: Unicode's composed form (UAX #15), which Qwen's files want of a text ----
-   Canonical decompositions, Unicode 14.0.0, by tools/unicode_ranges.py, which says how they are
+   Canonical decompositions, Unicode 16.0.0, by tools/unicode_ranges.py, which says how they are
    folded: pairs that compose again, pairs that do not, single ones; then runs with the combining
    class of marks. Unfolded only for tokenizers that ask for NFC. */
 static const char OB_COMPOSED_ROWS[] =
@@ -4230,28 +4252,29 @@ static const char OB_COMPOSED_ROWS[] =
     "iBrcCmsNgccBaBcccsBAjcCmbBsWSfEhcCmBiCdcCmBuCdcCmCoBzcCmCgBzcCmIeHycCmqEhcCmcYucccBBdcCmsUac"
     "cEsVhcCmcCncCmgYccccBKdcCmCAwCTicCmwBpcCmTCcDAlcCmBuWPaccCsCsccBAeUFbqClBwDcqClqDkqClcBgXKnC"
     "OtcCmBiCdcCmsChcCmBaChcCmCoBzcCmCgBzcCmBZuCUmwvCmCmCwwHqDlcCmBcCxcCmkCbcCmTDqBOjccLuVOoccTeU"
-    "KlqClBwDcqClqDkqClbBuXJvCOpcCmwChcCmsChcCmBeChFuBicCmNcEjcCmoBjcCmVByDlcCmoChcCmBmChcCmgChcC"
-    "mCgCbcCmgCjcCmBiChcCmcChcCmoCjcCmgRuccckcccVZecccWTxcCmCcCfcCmgCjcCmgCjcCmyUebCcWPpYloiiiomm"
-    "mqyoiiiommmgiJiClBRgCMacyCkBocysBaDmFemBdFsDqmCoJmFjcCmoMycccOzcCmcCjcCmkCjcCmcBzcCmgNccccOl"
-    "cCmgDfcCmgCdcCmgCdcCmTBuDAzcCmDaIkcCmDiJaccsVfcCmoCjcCmuhbywDxcCmkHmcCmsCmccoOpcCmoHucCmkMjc"
-    "CmkBzcCmkHucCmsNgccoZncCmkYeccsBAjcCmbgWWpEhCmCmKoxcCmWCgecebgWErDfcCmCkBzcCmCRaCUmcCmbBlCYv"
-    "DAtcCmcCjcCmwCjcCmCqBxcCmsChcCmBgCdcCmoCjcCmgCjcCmBwBzcCmGcEjcCmcBvcCmcBzcCmcBzcCmkHycCmyNxc"
-    "CmcCdcCmkZocQwcBQlDoCpcCmdoCjCzcCmgCdcCmgCdcCmgBzcCmgCfcCmgCfcCmBUwDAscccmBWjDEtcCmgCdcCmgCd"
-    "cCmgBzcCmgCfcCmgCfcCmcoVXiCLsqClqCuqClqCqqClqCqqClqCyqClqCyBgiqClJoBwbqRlBfqClqCuqClqCqqClqC"
-    "qqClqCyqClqCyqClqCuqClJoBwoClheWYpCNjcCmBcBzcCmiBqVLwDxcCmoChcCmBuCdcCmBaCfcCmgCjcCmwCjcCmgC"
-    "jcCmBmCdcCmoCjcCmsCjcCmBiChcCmsCjcCmsCfcCmBaEjcCmBuCdcCmBiCdcCmcBzcCmBqXmcccZncCmwYeccgBAjcC"
-    "mbcKbCtcCmbcIvDzcCmbeVDpBbcCmcCjcCmbwBAdDtCmCmEoCdcCmBmCdcCmiCjcCmsChcCmBgCdcCmoCjcCmgCjcCmP"
-    "eDpcCmVDmCncCmBuCdcCmbkWBxCzcCmBmCdcCmBqCdcCmFeBncCmJeCxcCmfmVIkDhcCmkCjcCmCsBxcCmBaChcCmCwB"
-    "zcCmkCjcCmbcFxDlcCmcgBhCrcCmBiCdcCmFmBncCmbrInDxcCmoChcCmCwBxcCmkCjcCmBaChcCmBqCdcCmBeChcCmC"
-    "wBzcCmcBjhBsCHkZCyceBmeCkEqcicdEcDukkggBwBweeCcBugogeegBuZUjeZWiwBncZUvcecZWmccgBaccggccogcc"
-    "goccggccCsCccmccceDuDpcccBoccoCmcccccckBdCYvCUzccooccBuBuccooccooccooccBuBuccqqooccooccFmUZv"
-    "wCHtkCIgsVGaoVFvcBiqVJkoVJtcmBeddClJbUPycccccccccccccccccccccccccccccccBiccccccccccccccccccc"
-    "ccccccccccccDuccccccccccccccccccccccccccccccgccVAjcjgVGekVIfmVDecVAfcrgVHgkVIzCyVDicUZlckgVI"
-    "mkVLhBEcbTPbBXcbgcacCoeeLwKseBnBiBibbNjNdBCpdCHkCHeqqggFabLqLkzbcaNvbBDmBDoybfabbiaDzcJsJucc"
-    "zcEfEbEiEaExbJoJwEebKaJwtdtnooiibbfhEacKaJwcczbcbElcKyLiggfbbfqbeaWtbBSyBTgEEplIGeIGeeeeeeee"
-    "eiiDeDeeegeccegICqBwPYgPYgeeeeeeeeeeeeeeeeeeeeeeggeeeeooggggggggBwEbuGsBcBceeeeeeeeeeeeeeeee"
-    "eeeeeggeeeeooggggggggBwEbgFqcccccciwbkKvKxggggggggGmGmggggggggDGWudGNLyGNMaeeBeuEfcKcKuccUpb"
-    "BPoBPazbcaNhbBCiBCmkbbadbgaJicTkTqccBInbCQsCQq";
+    "KlqClBwDcqClqDkqClbBwXJvCOpcCmwChcCmsChcCmBeChFuBicCmNcEjcCmoBjcCmVByDlcCmoChcCmBmChcCmgChcC"
+    "mCgCbcCmgCjcCmBiChcCmcChcCmoCjcCmgRuccckcccVZecccWTxcCmCcCfcCmgCjcCmgCjcCmyUeGTCmHPEkCcqbCcH"
+    "PUdHQDloiiiommmqyoiiiommmgiJiClBRgCMacyCkBocysBaDmFemBdFsDqmCoJmFjcCmoMycccOzcCmcCjcCmkCjcCm"
+    "cBzcCmgNccccOlcCmgDfcCmgCdcCmgCdcCmTBuDAzcCmDaIkcCmDiJaccsVfcCmoCjcCmuhbywDxcCmkHmcCmsCmccoO"
+    "pcCmoHucCmkMjcCmkBzcCmkHucCmsNgccoZncCmkYeccsBAjcCmbgWWpEhCmCmKoxcCmWCgecebgWErDfcCmCkBzcCmC"
+    "RaCUmcCmbBlCYvDAtcCmcCjcCmwCjcCmCqBxcCmsChcCmBgCdcCmoCjcCmgCjcCmBwBzcCmGcEjcCmcBvcCmcBzcCmcB"
+    "zcCmkHycCmyNxcCmcCdcCmkZocQwcBQlDoCpcCmdoCjCzcCmgCdcCmgCdcCmgBzcCmgCfcCmgCfcCmBUwDAscccmBWjD"
+    "EtcCmgCdcCmgCdcCmgBzcCmgCfcCmgCfcCmcoVXiCLsqClqCuqClqCqqClqCqqClqCyqClqCyBgiqClJoBwbqRlBfqCl"
+    "qCuqClqCqqClqCqqClqCyqClqCyqClqCuqClJoBwoClheWYpCNjcCmBcBzcCmiBqVLwDxcCmoChcCmBuCdcCmBaCfcCm"
+    "gCjcCmwCjcCmgCjcCmBmCdcCmoCjcCmsCjcCmBiChcCmsCjcCmsCfcCmBaEjcCmBuCdcCmBiCdcCmcBzcCmBqXmcccZn"
+    "cCmwYeccgBAjcCmbcKbCtcCmbcIvDzcCmbeVDpBbcCmcCjcCmbwBAdDtCmCmEoCdcCmBmCdcCmiCjcCmsChcCmBgCdcC"
+    "moCjcCmgCjcCmPeDpcCmVDmCncCmBuCdcCmbkWBxCzcCmBmCdcCmBqCdcCmFeBncCmJeCxcCmfmVIkDhcCmkCjcCmCsB"
+    "xcCmBaChcCmCwBzcCmkCjcCmbcFxDlcCmcgBhCrcCmBiCdcCmFmBncCmbrInDxcCmoChcCmCwBxcCmkCjcCmBaChcCmB"
+    "qCdcCmBeChcCmCwBzcCmcBjhBsCHkZCyceBmeCkEqcicdEcDukkggBwBweeCcBugogeegBuZUjeZWiwBncZUvcecZWmc"
+    "cgBaccggccogccgoccggccCsCccmccceDuDpcccBoccoCmcccccckBdCYvCUzccooccBuBuccooccooccooccBuBuccq"
+    "qooccooccFmUZvwCHtkCIgsVGaoVFvcBiqVJkoVJtcmBeddClJbUPycccccccccccccccccccccccccccccccBiccccc"
+    "ccccccccccccccccccccccccccDuccccccccccccccccccccccccccccccgccVAjcjgVGekVIfmVDecVAfcrgVHgkVIz"
+    "CyVDicUZlckgVImkVLhBEcbTPbBXcbgcacCoeeLwKseBnBiBibbNjNdBCpdCHkCHeqqggFabLqLkzbcaNvbBDmBDoybf"
+    "abbiaDzcJsJucczcEfEbEiEaExbJoJwEebKaJwtdtnooiibbfhEacKaJwcczbcbElcKyLiggfbbfqbeaWtbBSyBTgEEp"
+    "lIGeIGeeeeeeeeeiiDeDeeegeccegICqBwPYgPYgeeeeeeeeeeeeeeeeeeeeeeggeeeeooggggggggBwEbuGsBcBceee"
+    "eeeeeeeeeeeeeeeeeeeggeeeeooggggggggBwEbgFqcccccciwbkKvKxggggggggGmGmggggggggDGWudGNLyGNMaeeB"
+    "euEfcKcKuccUpbBPoBPazbcaDtbJmJmdbFbEthcsoEgEghdFbExBcBcEgDwIxbSuTakbbadbgaJicTkTqccBInbCQsCQ"
+    "qBBGgbCCMcCCMcbeeacwepccbcdhggjblfEQodJHsJHychcm";
 static const char OB_EXCLUDED_ROWS[] =
     "BDpbCMiCHsCdbBDZsBEEkYmbGBTaBCAxdceByBeCpbbcabbCekdwCbjcccccccccccceecccccccceeeecceecceeccc"
     "cccccddeBxcucsccCtkeHDWabcbHDVzeHDWaBIgiHBEfHBLnccccckckcccsciEydJqIucceBaEygGmKcgmCsCpccckg"
@@ -4301,14 +4324,14 @@ static const char OB_SINGLE_ROWS[] =
     "OQGzcVycMgcccHbcBDicCecORQwcOQObcCFNvcCFRgcOROacQWYzcCGFqcBRFtcBRNecOTIycQkcRABvcqcCGQmcOUWy"
     "cRBItcRBTocOVEjcacCicOVYgcOVJzcCGVtcCHBgcJscCccEqcCHFrcRFXscOXWtcXgcOocCISzcCkcCIYucPAJmcRJH"
     "jcRJLqcUkcKccPARzcCJQvcCJVqckcocucocCwcPCXu";
-#define OB_DECOMPOSITIONS 2061
-#define OB_MARK_EDGES 570
+#define OB_DECOMPOSITIONS 2081
+#define OB_MARK_EDGES 589
 static const char OB_MARK_RUNS[] =
     "BDoavIwbIyeImbIybIifImcHueImcHulImfbeImiIwbJgbIwdImdIwcImbadIweImbIwbIycImbIwbIzcJabIzcJabIz"
     "nIwKpafIwKfabImeIwbImdIwbIobImgIwgImcIwbImcIwbIobIubIwbkblbmbnbobpbqbrbsctbubvbwbabxbabybzba"
     "bIwbImbabsCuaiIwbBebBfbBgBwabBbbBcbBdbBebBfbBgbBhbBicIwcImfIwbImcIwbImqabBjDxahIwcaeIwbImbIw"
     "cacIwbabImcIwbImBjabBkBeabIwbImcIwbImcIwdImbIwcImbIwbImdIwbImbIwbImbIwbImbIwbImcIwGeahIwbImb"
-    "IwjabImyaeIwbajIwbadIwbafIwBradImCiabIwdImeIwBqafIwfImoIwbabImcIwbImcIwbImdIwdImbBbbBcbBddIw"
+    "IwjabImyaeIwbajIwbadIwbafIwBradImChacIwdImeIwBqafIwfImoIwbabImcIwbImcIwbImdIwdImbBbbBcbBddIw"
     "bImcIwcImfIwCiabhqabjdabIwbImcIwDzabhqabjBwabIwCjabhqabjEgabhqabjEgabhqabjExabjEgabhqabjhabD"
     "gbDnDxabhqabjEfacjqabjEuabjEfacDzbjnaeEdEeacEobjnaeEsCyacImBbabImbabImbabIiCdabEzbFababFcfae"
     "FacabFabacIwbjbacIwCkabImEiabhbacjDeabImBBradIwBKmacjBeabjGbabjkabIwHvabIuFnabIobIwbImIlabIw"
@@ -4317,10 +4340,11 @@ static const char OB_MARK_RUNS[] =
     "IzbImbIwbImBBsacIwcbeIwdbcIweabIwdacbbIwbImbIwcbeImbIwEOcadIwFlabjDsaBgIwViabIkbIubIybIocIqE"
     "baciBSQeabIweakIwBgacIwDcacIwKqabjBlabjFvabjBbasIwCfadImBlabjDrabhmabjJfabIwbacIwbImcacIwfac"
     "IwbabIwCaabjJmabjBDZsabBaBDpahIwhImcIwBLlabImIsabImFtafIwCMsabImbabIwBoabIwbbbImeabjGjabIwbI"
-    "mWbaeIwOxacIwFxacImdIwbImbIweImBxabIwbImbIwbImHkabjBpabjoabjCfabjbhCradIwBwacjCkabhCyabjjabh"
-    "EcabjbhGwabhbjDcachqabjyahIwdafIwHxabjdabhxabIwDvabjbhJrabjbhEwabjEoabjbhElabjKjabjbhJyacjea"
-    "bhGaabjDfabjsabjDdabjQfabjJyabhbacjDdabjBDHoafbChahIwBUnacgBDAyabbHWoacIidbdabIsfIiiaiImcafI"
-    "wcImBeaeIwFsadIwFFfahIwbarIwcahIwbacIwbafIwKbahIwOlabIwCjaeIwCFwahImEfagIwbh";
+    "mWbaeIwCnafIwMfacIwDcadImCsacImdIwbImbIweImBxabIwbImbIwbImHkabjBpabjoabjCfabjbhCradIwBwacjCk"
+    "abhCyabjjabhEcabjbhGwabhbjDcachqabjyahIwdafIwDladjEjabjdabhxabIwDvabjbhJrabjbhEwabjEoabjbhEl"
+    "abjKjabjbhJyacjeabhGaabjDfabjsabjDdabjQfabjJyabhbacjDdabjQjacjYZcabjDSaafbChahIwBUnacgBDAyab"
+    "bHWoacIidbdabIsfIiiaiImcafIwcImBeaeIwFsadIwFFfahIwbarIwcahIwbacIwbafIwDwabIwGeahIwOlabIwCjae"
+    "IwToacIybImbIwJuabIwbImBCiahImEfagIwbh";
 #define OB_FORM_SLOTS 4096 /* of the hash tables: twice the rows */
 
 /* The tables, unfolded. */
@@ -4767,7 +4791,8 @@ static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t
     /* bytes that stand in for unknown characters are no texts: the character A has its own token */
     slot = role & OB_TOKEN_BYTE && d->rules.chars ? NULL : ob_draft_slot(d, p, n);
     if (slot && *slot)
-        return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d is also %d", (int)id, (int)*slot - 1);
+        return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: tokens %d and %d have the same text, %.*s",
+                       (int)*slot - 1, (int)id, (int)(n < 60 ? n : 60), p);
     d->piece[id].p = p;
     d->piece[id].n = n;
     d->role[id] = (uint8_t)role;
@@ -6607,6 +6632,23 @@ static int ob_spelled_byte(ob_slice s) {
     return ob_hex_digit(s.p[3]) * 16 + ob_hex_digit(s.p[4]);
 }
 
+/* A token of "vocab", spelled s, that is an added one too. Both must mean one text: the library
+   knows the id under two, where we have one. So a letter that stands for a byte is refused, and a
+   "<0x41>", which would no longer be found as a byte. */
+static onebit_status ob_hf_twice(const ob_json *j, const ob_hf *h, ob_draft *d, ob_slice s,
+                                 int id) {
+    ob_slice added = d->piece[id];
+    char *p = d->pool + (s.p - d->pool);
+    size_t n = s.n;
+    if (!ob_slice_same(s, added))
+        return ob_fail(ONEBIT_FORMAT, "%.120s: added token %d has another text in \"vocab\"", j->what,
+                       id);
+    if ((h->rules.flags & OB_RULE_FALLBACK && ob_spelled_byte(s) >= 0) ||
+        (!d->rules.chars && ob_draft_text(d, p, &n) && !ob_slice_same(ob_slice_on(p, n), added)))
+        return ob_hf_refuse(j, "an added token that is also a byte:", added);
+    return ONEBIT_OK;
+}
+
 /* One entry of "vocab": a token that is also an added one must say the same. Added tokens come
    first for that reason, and their text stands as it is. */
 static onebit_status ob_hf_token(ob_json *j, const ob_hf *h, ob_draft *d, ob_slice key) {
@@ -6616,12 +6658,10 @@ static onebit_status ob_hf_token(ob_json *j, const ob_hf *h, ob_draft *d, ob_sli
     int byte;
     if (j->status != ONEBIT_OK) return j->status;
     /* files may list added tokens in both places, as plain text in both */
-    if (id >= 0 && (uint64_t)id < d->capacity && d->role[id] & OB_TOKEN_ADDED) {
-        if (!ob_slice_same(s, d->piece[id]))
-            return ob_fail(ONEBIT_FORMAT, "%.120s: added token %d has another text in \"vocab\"",
-                           j->what, (int)id);
-        return ONEBIT_OK;
-    }
+    if (id >= 0 && (uint64_t)id < d->capacity && d->role[id] & OB_TOKEN_ADDED)
+        return ob_hf_twice(j, h, d, s, (int)id);
+    if (h->lines.p && s.n > 4 && memcmp(s.p + s.n - 4, "</w>", 4) == 0)
+        return ob_hf_refuse(j, "the end of words in tokens:", key);
     /* vocab.json has no list of added tokens; this is the one that its kind has */
     if (h->lines.p && ob_slice_is(s, OB_END_TEXT))
         return ob_draft_put(d, id, s.p, s.n, OB_TOKEN_ADDED | OB_TOKEN_SPECIAL);
@@ -6802,6 +6842,53 @@ onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, s
 
 /* ---- other files: vocab.json with merges.txt, and tiktoken's ranks ---- */
 
+/* Where the other of two files stands that differ in the end of their names; 0 when path does not
+   end so. */
+static int ob_path_twin(char *out, size_t size, const char *path, const char *end,
+                        const char *other) {
+    size_t n = strlen(path), tail = strlen(end);
+    if (n < tail || strcmp(path + n - tail, end) || n - tail + strlen(other) >= size) return 0;
+    memcpy(out, path, n - tail);
+    memcpy(out + n - tail, other, strlen(other) + 1);
+    return 1;
+}
+
+/* "tokenizer_class" of a tokenizer_config.json, as written; empty when it says none. */
+static ob_slice ob_tokenizer_class(const ob_map *map) {
+    ob_json j = ob_json_on((const char *)map->data, map->bytes, "tokenizer_config.json");
+    ob_slice key, found = {"", 0};
+    for (ob_json_object(&j); ob_json_key(&j, &key);) {
+        if (ob_slice_is(key, "tokenizer_class") && ob_json_peek(&j) == '"')
+            found = ob_json_raw_string(&j);
+        else ob_json_skip(&j);
+    }
+    return found;
+}
+
+/* vocab.json and merges.txt do not say how text is cut into words. They are read as GPT-2's unless
+   the files beside them say that they belong to another family, or that there are more tokens. */
+static onebit_status ob_tokenizer_is_gpt2(const char *vocab_path) {
+    char path[OB_PATH_MAX];
+    ob_map map;
+    ob_slice name;
+    onebit_status status = ONEBIT_OK;
+    if (ob_path_twin(path, sizeof path, vocab_path, "vocab.json", "added_tokens.json") &&
+        ob_file_exists(path))
+        return ob_fail(ONEBIT_UNSUPPORTED, "%.200s is not supported: give the tokenizer.json of the "
+                                           "same model", path);
+    if (!ob_path_twin(path, sizeof path, vocab_path, "vocab.json", "tokenizer_config.json") ||
+        !ob_file_exists(path))
+        return ONEBIT_OK;
+    OB_TRY(ob_map_open(&map, path));
+    name = ob_tokenizer_class(&map);
+    if (name.n && !ob_slice_is(name, "GPT2Tokenizer") && !ob_slice_is(name, "GPT2TokenizerFast"))
+        status = ob_fail(ONEBIT_UNSUPPORTED, "%.200s: the tokenizer_class %.*s is not GPT-2's: give the "
+                                             "tokenizer.json of the same model",
+                         path, (int)(name.n < 60 ? name.n : 60), name.p);
+    ob_map_close(&map);
+    return status;
+}
+
 /* vocab.json and merges.txt as GPT-2 has them: the same reading with the settings given. */
 static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab_path,
                                        const char *merges_path, const onebit_env *env) {
@@ -6810,6 +6897,7 @@ static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab
     ob_json j;
     ob_slice text, line;
     onebit_status status;
+    OB_TRY(ob_tokenizer_is_gpt2(vocab_path));
     OB_TRY(ob_map_open(&vocab, vocab_path));
     status = ob_map_open(&merges, merges_path);
     memset(&h, 0, sizeof h);
@@ -6986,18 +7074,9 @@ static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
                          path);
     else status = ob_tokenizer_parse(out, all.p, all.n, path, env);
     ob_map_close(&map);
+    if (status != ONEBIT_OK && !strstr(onebit_error_text(), path))
+        ob_fail(status, "%.200s: %s", path, onebit_error_text());
     return status;
-}
-
-/* Where the other of two files stands that differ in the end of their names; 0 when path does not
-   end so. */
-static int ob_path_twin(char *out, size_t size, const char *path, const char *end,
-                        const char *other) {
-    size_t n = strlen(path), tail = strlen(end);
-    if (n < tail || strcmp(path + n - tail, end) || n - tail + strlen(other) >= size) return 0;
-    memcpy(out, path, n - tail);
-    memcpy(out + n - tail, other, strlen(other) + 1);
-    return 1;
 }
 
 /* Messages name the path. Files are closed on return: pieces are copies. */
@@ -7839,11 +7918,11 @@ static onebit_status ob_files_directory(ob_files *f, const char *path, onebit_pa
         f->valid += held == 'v';
         f->test += held == 't';
         if (ob_part_takes(part, held)) ob_files_add(f, names[i], kind);
-        else if (part == ONEBIT_PART_TRAIN && held == 't')
+        else if (part == ONEBIT_PART_TRAIN)
             ob_buffer_format(&f->note,
-                             "%.300s is left out: its name says test; --include-held-out trains on "
-                             "it\n",
-                             names[i]);
+                             "%.300s is %s; --include-held-out trains on it\n", names[i],
+                             held == 'v' ? "held out: its name says validation"
+                                         : "left out: its name says test");
     }
     ob_release(env, names);
     return ONEBIT_OK;
@@ -7920,11 +7999,16 @@ static onebit_status ob_files_collect(ob_files *f, const char *paths, onebit_par
 
 /* A source without a single document. */
 static onebit_status ob_no_text(const ob_files *f, int source) {
-    int held = f->valid + f->test;
+    const char *path = f->paths.p + f->name[source];
+    size_t i;
+    for (i = 0; i < f->count && ob_files_at(f, i)->source != source; i++) {}
+    if (i < f->count)
+        return ob_fail(ONEBIT_FORMAT, "%.200s holds no text: %.200s is empty", path,
+                       f->paths.p + ob_files_at(f, i)->path);
     return ob_fail(ONEBIT_FORMAT,
-                   "%.200s holds no text (.txt, .raw, .md, .text, .jsonl, .json)%s",
-                   f->paths.p + f->name[source],
-                   held ? " but held-out files, which --include-held-out would take" : "");
+                   "%.200s holds no text (.txt, .raw, .md, .text, .jsonl, .json)%s", path,
+                   f->valid + f->test ? " but held-out files, which --include-held-out would take"
+                                      : "");
 }
 
 /* ---- from files to documents ----
@@ -8118,23 +8202,25 @@ static onebit_status ob_feed_text(ob_feed *f, ob_chunk *out) {
 /* ---- rows ----
    A row is a JSON object. Three forms, the first that fits:
      "messages" or "conversations"   a list of {"role", "content"} or {"from", "value"}
-     a question and its reply        the first there of instruction (and input), input, prompt,
-                                     question, with the first of output, completion, response,
-                                     answer; "system" stands before it
+     a question and its reply        the first there of instruction, input, prompt, question,
+                                     with the first of output, completion, response, answer;
+                                     input and context follow an instruction, context goes before
+                                     another question; "system" stands before it all
      "text", "content" or "code"     plain text
    Other members are ignored, and null is as if absent. */
 
 enum {
     OB_ROW_TALK, /* two names */
     OB_ROW_ASK = 2, /* four names; an input beside an instruction belongs to it */
-    OB_ROW_REPLY = 6, /* four names */
-    OB_ROW_SYSTEM = 10,
-    OB_ROW_TEXT = 11, /* three names */
-    OB_ROW_KEYS = 14
+    OB_ROW_CONTEXT = 6,
+    OB_ROW_REPLY = 7, /* four names */
+    OB_ROW_SYSTEM = 11,
+    OB_ROW_TEXT = 12, /* three names */
+    OB_ROW_KEYS = 15
 };
 /* The names in the order of the enum; within a group the first that a row has is taken. */
 static const char *const ob_row_keys[OB_ROW_KEYS] = {
-    "messages", "conversations", "instruction", "input",  "prompt", "question", "output",
+    "messages", "conversations", "instruction", "input",  "prompt", "question", "context", "output",
     "completion", "response", "answer", "system", "text", "content", "code"};
 
 /* Where the value of the first of these names stands in the row; NULL = none of them is there. */
@@ -8280,14 +8366,17 @@ static onebit_status ob_row_talk(ob_feed *f, ob_json list) {
 
 /* A question and its reply; at: the members of the row. */
 static onebit_status ob_row_pair(ob_feed *f, ob_json *at) {
-    ob_json *ask = ob_row_first(at, OB_ROW_ASK, OB_ROW_REPLY);
-    ob_json *more = at + OB_ROW_ASK + 1;
+    ob_json *ask = ob_row_first(at, OB_ROW_ASK, OB_ROW_CONTEXT);
+    ob_json *more = at + OB_ROW_ASK + 1, *context = at + OB_ROW_CONTEXT;
+    int instruction = ask == at + OB_ROW_ASK;
     ob_talk t;
     memset(&t, 0, sizeof t);
     t.f = f;
     if (at[OB_ROW_SYSTEM].p) OB_TRY(ob_talk_system(&t, at + OB_ROW_SYSTEM));
+    if (context->p && !instruction) OB_TRY(ob_talk_prompt(&t, context));
     OB_TRY(ob_talk_prompt(&t, ask));
-    if (ask == at + OB_ROW_ASK && more->p) OB_TRY(ob_talk_prompt(&t, more));
+    if (more->p && instruction) OB_TRY(ob_talk_prompt(&t, more));
+    if (context->p && instruction) OB_TRY(ob_talk_prompt(&t, context));
     OB_TRY(ob_talk_reply(&t, ob_row_first(at, OB_ROW_REPLY, OB_ROW_SYSTEM)));
     ob_talk_end(&t);
     return ONEBIT_OK;
@@ -8319,6 +8408,7 @@ static onebit_status ob_feed_row(ob_feed *f, ob_json *j) {
     ob_json_object(j);
     while (ob_json_key(j, &key)) {
         for (i = 0; i < OB_ROW_KEYS && !ob_slice_is(key, ob_row_keys[i]); i++) {}
+        if (i == OB_ROW_CONTEXT && ob_json_peek(j) != '"') i = OB_ROW_KEYS; /* not of our kind */
         if (i < OB_ROW_KEYS && !at[i].p && ob_json_peek(j) != 'n') at[i] = *j;
         ob_json_skip(j);
     }
@@ -8424,6 +8514,11 @@ static onebit_status ob_feed_open(ob_feed *f, const char *path, ob_text_kind kin
         f->data = (const char *)f->map.data;
         f->size = f->map.bytes;
     }
+    if (kind != OB_TOKEN_FILE && f->size >= 2 &&
+        (memcmp(f->data, "\xFF\xFE", 2) == 0 || memcmp(f->data, "\xFE\xFF", 2) == 0))
+        return ob_fail(ONEBIT_FORMAT, "%.200s is UTF-16, UTF-8 is expected here: convert it, for "
+                                      "instance with iconv -f UTF-16 -t UTF-8",
+                       path);
     if (kind != OB_TOKEN_FILE && f->offset == 0 && f->size >= 3 &&
         memcmp(f->data, "\xEF\xBB\xBF", 3) == 0)
         f->offset = kind == OB_JSON_ROWS ? 0 : 3; /* byte order mark: not text; JSON skips it */
@@ -8994,6 +9089,33 @@ static onebit_status ob_stream_count(ob_source *s, double *count) {
     s->at = start;
     s->ready = 0;
     return status;
+}
+
+/* A number below 2^53, not 0, that changes when the data does: ids, their number, shares and buffers.
+   Of a long text the two ends and every 4096th part are looked at; of a stream, the names. */
+static double ob_dataset_print(const onebit_dataset *d) {
+    enum { PART = 1024 };
+    uint64_t hash = (uint64_t)d->count;
+    size_t i, at, n;
+    int s;
+    for (s = 0; s < d->count; s++) {
+        const ob_source *from = d->source + s;
+        size_t step = from->count / 4096 > PART ? from->count / 4096 : PART;
+        uint64_t all[2];
+        all[0] = from->streamed ? from->list.capacity : from->count;
+        memcpy(&all[1], &from->share, sizeof all[1]);
+        hash = ob_hash64((const uint8_t *)all, sizeof all, hash);
+        for (i = 0; from->streamed && i < from->files.count; i++) {
+            const char *path = from->files.paths.p + ob_files_at(&from->files, i)->path;
+            const char *slash = strrchr(path, '/');
+            hash = ob_hash64((const uint8_t *)(slash ? slash : path), strlen(slash ? slash : path), hash);
+        }
+        for (at = 0; !from->streamed && at < from->count; at += step) {
+            n = from->count - at < PART ? from->count - at : PART;
+            hash = ob_hash64((const uint8_t *)(from->ids + at), n * sizeof(int32_t), hash);
+        }
+    }
+    return (double)((hash >> 11) | 1);
 }
 
 /* ---- windows ---- */
@@ -11775,6 +11897,7 @@ typedef struct ob_run_notes {
     double warned;                              /* 1 = the loss warning was given */
     double objective;                           /* as train_loss, with label_smoothing */
     double ended;                               /* 1 = this is its end, before max_steps */
+    double data;                                /* what ob_dataset_print gave; 0 = not known */
 } ob_run_notes;
 #define OB_NOTES (sizeof(ob_run_notes) / sizeof(double))
 
@@ -16256,8 +16379,9 @@ typedef struct ob_run_state {
     onebit_dataset *data, *val_data;
     onebit_trainer *trainer;
     const int32_t *val; /* held-out ids; they belong to data or val_data */
-    int32_t *val_targets; /* the ids behind them, -1 where not scored; NULL = all are scored */
     size_t val_count;
+    int32_t *val_inputs, *val_targets; /* their windows; -1 where not scored. See ob_run_val_windows */
+    size_t val_window_tokens;          /* in all windows */
     double val_scored, val_bytes; /* tokens that are scored, bytes of text that they stand for */
     double tokens; /* of one pass over the training data; 0 = not known */
     ob_data input; /* how data is read */
@@ -16428,29 +16552,58 @@ static onebit_status ob_run_validation(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* Counts what validation scores, and marks the rest in val_targets. The bytes make bits per byte
-   comparable between tokenizers; an end token stands for no text, and the first token is never
-   scored. */
+/* Where the validation window behind the one at `at` begins: at the last document in its second
+   half, else where it ends. */
+static size_t ob_val_next(const ob_run_state *r, size_t at, size_t T) {
+    int end = onebit_tokenizer_end(r->tokenizer);
+    size_t i;
+    for (i = at + T; i + 1 < r->val_count && i > at + T / 2; i--)
+        if (r->val[i] == end) return i;
+    return at + T;
+}
+
+/* Lays the held-out text out as windows of T: each of its tokens is a target once, and as in
+   training a window begins with a document where it can, so that what a document says stands before
+   what it asks. What a window shares with the next one is not scored in it. */
+static onebit_status ob_run_val_windows(ob_run_state *r, const uint8_t *scored) {
+    size_t T = (size_t)(r->options.seq_len ? r->options.seq_len : r->config.max_seq_len), at, next;
+    size_t last = r->val_count - 1, windows = 0, i, bytes;
+    int32_t *in, *out;
+    for (at = 0; at < last; at = ob_val_next(r, at, T)) windows++;
+    if (!ob_mul(windows, T * 2 * sizeof(int32_t), &bytes) ||
+        (r->val_inputs = (int32_t *)ob_alloc(&r->env, bytes)) == NULL)
+        return ob_fail(ONEBIT_MEMORY, "training: no memory to validate");
+    r->val_window_tokens = windows * T;
+    in = r->val_inputs, out = r->val_targets = in + windows * T;
+    for (at = 0; at < last; at = next, in += T, out += T) {
+        next = ob_val_next(r, at, T);
+        for (i = 0; i < T; i++) {
+            size_t k = at + i;
+            int counts = k < next && k < last && (!scored || scored[k + 1]);
+            in[i] = k < last ? r->val[k] : 0;
+            out[i] = counts ? r->val[k + 1] : -1;
+        }
+    }
+    return ONEBIT_OK;
+}
+
+/* Counts what validation scores, and lays it out. The bytes make bits per byte comparable between
+   tokenizers; an end token stands for no text, and the first token is never scored. */
 static onebit_status ob_run_val_targets(ob_run_state *r) {
     const uint8_t *scored =
         onebit_dataset_scored(r->val_data ? r->val_data : r->data, r->val_data == NULL);
     size_t i, n;
-    if (scored && r->val_count > 1) {
-        r->val_targets = (int32_t *)ob_alloc(&r->env, r->val_count * sizeof(int32_t));
-        if (!r->val_targets) return ob_fail(ONEBIT_MEMORY, "training: no memory to validate");
-    }
     for (i = 1; i < r->val_count; i++) {
-        int counts = !scored || scored[i];
-        if (r->val_targets) r->val_targets[i - 1] = counts ? r->val[i] : -1;
+        if (scored && !scored[i]) continue;
         onebit_tokenizer_piece(r->tokenizer, r->val[i], &n);
-        if (counts) r->val_scored++;
-        if (counts && r->val[i] != onebit_tokenizer_end(r->tokenizer)) r->val_bytes += (double)n;
+        r->val_scored++;
+        if (r->val[i] != onebit_tokenizer_end(r->tokenizer)) r->val_bytes += (double)n;
     }
     if (r->val_count > 1 && !(r->val_scored > 0)) {
         ob_tell(r, 'w', NULL, "the validation data has no reply in it: there is no validation");
         r->val_count = 0;
     }
-    return ONEBIT_OK;
+    return r->val_count > 1 ? ob_run_val_windows(r, scored) : ONEBIT_OK;
 }
 
 /* Hands the notes of the data on, a line each. */
@@ -16530,6 +16683,7 @@ static void ob_run_remember(ob_run_state *r) {
     ob_run_notes *n = &r->trainer->notes;
     n->train_loss = r->train_loss, n->val_loss = r->val_loss, n->bits_per_byte = r->bits_per_byte;
     n->objective = r->objective, n->warned = r->warned, n->ended = r->ended != 0;
+    n->data = ob_dataset_print(r->data);
 }
 
 /* An end before max_steps holds as long as its reason, overfit_one_batch, is still asked for. */
@@ -16559,6 +16713,9 @@ static onebit_status ob_run_resume(ob_run_state *r) {
         return ob_fail(ONEBIT_USAGE, "--resume: a stream of the standard input cannot be read "
                                      "again from where it was; stream files, or leave out "
                                      "--streaming");
+    if (r->trainer->notes.data > 0 && r->trainer->notes.data != ob_dataset_print(r->data))
+        ob_tell(r, 'w', NULL, "the data, or how it is read, is not what this run began with: it goes "
+                              "on with the new data, and may meet some text again");
     ob_run_steps(r);
     r->trainer->options.max_steps = r->options.max_steps;
     onebit_dataset_seek(r->data, p);
@@ -16811,8 +16968,8 @@ static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report
 static onebit_status ob_run_val_loss(ob_run_state *r, int all, double *loss) {
     double most = (double)r->options.eval_batches * r->options.batch_size;
     int windows = all ? 0 : most < INT_MAX ? (int)most : INT_MAX;
-    const int32_t *targets = r->val_targets ? r->val_targets : r->val + 1;
-    return ob_trainer_score(r->trainer, r->val, targets, r->val_count - 1, windows, loss, NULL);
+    return ob_trainer_score(r->trainer, r->val_inputs, r->val_targets, r->val_window_tokens, windows,
+                            loss, NULL);
 }
 
 /* Validation loss and bits per byte. Bits per byte = nats per token / ln 2 * tokens / bytes, with
@@ -17319,11 +17476,11 @@ static void ob_run_rest(ob_run_state *r) {
     onebit_dataset_free(r->data);
     onebit_dataset_free(r->val_data);
     onebit_tokenizer_free(r->tokenizer);
-    ob_release(&r->env, r->val_targets);
+    ob_release(&r->env, r->val_inputs);
     ob_release(&r->env, r->inputs);
     ob_release(&r->env, r->targets);
     r->trainer = NULL, r->data = r->val_data = NULL, r->tokenizer = NULL;
-    r->inputs = r->targets = r->val_targets = NULL;
+    r->inputs = r->targets = r->val_inputs = r->val_targets = NULL;
 }
 
 /* Gives everything back. */

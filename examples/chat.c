@@ -40,7 +40,8 @@ static const cli_spec spec = {
     "model model-dir prompt system temperature top-k top-p repetition-penalty max-tokens seed ",
     "model",
     rows,
-    CLI_SAMPLE};
+    CLI_SAMPLE,
+    NULL};
 
 static const char commands[] = "/reset      forget the conversation\n"
                                "/save FILE  keep it in a file\n"
@@ -334,8 +335,8 @@ static int read_line(chat *t, cli_text *line) {
 
 static int converse(chat *t) {
     cli_text line = {NULL, 0, 0};
-    int code = 0;
-    while (!code && read_line(t, &line)) {
+    int code = 0, stop = 0, failed;
+    while (!stop && read_line(t, &line)) {
         const char *text = line.p;
         while (line.n && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t'))
             line.p[--line.n] = 0;
@@ -344,13 +345,14 @@ static int converse(chat *t) {
             if (command(t, text)) break;
             continue;
         }
-        code = ask(t, text[0] == '/' ? text + 1 : text);
-        if (code && t->terminal) code = 0; /* told; the talk goes on */
-        if (cli_interrupts && !t->terminal) code = 130;
+        failed = ask(t, text[0] == '/' ? text + 1 : text) != 0; /* told; the talk goes on */
+        if (failed && !t->terminal) code = 1;
+        if (ferror(stdout)) break;
+        if (cli_interrupts && !t->terminal) stop = 130;
     }
-    if (t->terminal && !code) fputc('\n', stderr);
+    if (t->terminal) fputc('\n', stderr);
     free(line.p);
-    return code;
+    return stop ? stop : code;
 }
 
 /* What ends an answer: the text behind {reply}, or the next turn of the person. */

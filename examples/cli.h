@@ -51,6 +51,7 @@ typedef struct cli_spec {
     const char *positional; /* the flag that a bare argument stands for, or NULL */
     const cli_row *rows;
     int tables; /* settings taken: a sum of CLI_MODEL, CLI_TRAIN, CLI_SAMPLE */
+    const cli_row *former; /* flags of predecessors, each with what to use instead; or NULL */
 } cli_spec;
 enum {
     CLI_MODEL = 1 << ONEBIT_TABLE_MODEL,
@@ -441,13 +442,17 @@ CLI void cli_print_name(FILE *f, const char *name) {
     for (; *name; name++) fputc(*name == '_' ? '-' : *name, f);
 }
 
-/* Unknown flag: proposes the nearest name, when one is near, and ends the program. */
+/* Unknown flag: says what a predecessor's flag has become, or proposes the nearest name, when one is
+   near, and ends the program. */
 CLI void cli_unknown(const cli_spec *spec, const char *text, size_t n) {
+    const cli_row *row;
     cli_flag flag, nearest;
     char typed[48];
     int i, best = 99;
     snprintf(typed, sizeof typed, "%.*s", (int)(n < 40 ? n : 40), text);
     memset(&nearest, 0, sizeof nearest);
+    for (row = spec->former; row && row->name; row++)
+        if (cli_same(row->name, text, n)) cli_usage("--%s is no longer a flag: %s", row->name, row->help);
     for (i = 0; cli_flag_at(spec, i, &flag); i++) {
         int d = flag.help ? cli_distance(flag.name, typed) : 99;
         if (flag.help && n >= 3 && !strncmp(flag.name, typed, n)) d = 1; /* an abbreviation */

@@ -50,7 +50,8 @@ static const cli_spec spec = {
     "model data pairs questions ids dump-logits window limit verbose json ",
     "model",
     rows,
-    0};
+    0,
+    NULL};
 
 /* ids: a document with its start in front, capacity ids. */
 typedef struct eval {

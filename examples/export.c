@@ -7,6 +7,9 @@
 #define ONEBIT_IMPLEMENTATION
 #include "../onebit.h"
 #include "cli.h"
+#ifndef _WIN32
+#include <sys/stat.h>
+#endif
 
 static const cli_row rows[] = {
     {"From", NULL, NULL},
@@ -15,13 +18,15 @@ static const cli_row rows[] = {
     {"checkpoint", "FILE", "a checkpoint.safetensors"},
     {"model", "FILE", "a .1bit file, to be stored in another way"},
     {"To", NULL, NULL},
-    {"output", "PATH", "the file (default model.1bit), or with --format safetensors a directory"},
+    {"output", "PATH",
+     "the file (default model.1bit; none when only a C header is asked for), or with --format "
+     "safetensors a directory"},
     {"format", "NAME", "1bit or safetensors (default 1bit)"},
     {"weights", "NAME",
      "with --format safetensors: deployed (what the model computes with, the default) or latent "
      "(what training moves)"},
     {"emit-c-header", "[FILE.h]",
-     "the .1bit also as a C header of 64-bit words (default: --output with .h)"},
+     "the model as a C header of 64-bit words (default: --output with .h)"},
     {"emit-incbin", "[FILE.S]",
      "the same as assembly that includes the .1bit, with its .h: for models of more than some "
      "megabytes"},
@@ -54,7 +59,8 @@ static const cli_spec spec = {
     "emit-c-header list json ",
     "model",
     rows,
-    0};
+    0,
+    NULL};
 
 /* Where a number stands among the words of a choice; a wrong word ends the program. */
 static int choice(const cli *c, const char *flag, const char *words) {
@@ -317,13 +323,14 @@ static void write_text(const char *path, cli_text *t, const char *flag) {
     free(t->p);
 }
 
-static void write_header(const char *path, const char *model) {
+/* model is the .1bit file, name the model that it was made from. */
+static void write_header(const char *path, const char *model, const char *name) {
     cli_text t = {NULL, 0, 0}, image = {NULL, 0, 0};
     size_t i, k;
     if (!cli_read_file(model, &image)) exit(cli_fail("cannot read %s", model));
     if (image.n > (size_t)1 << 28)
         exit(cli_fail("%s is too large for a C header; take --emit-incbin", model));
-    add_head(&t, path, model, image.n, "as words");
+    add_head(&t, path, name, image.n, "as words");
     cli_add_text(&t, "#if defined(__GNUC__)\n__attribute__((aligned(64)))\n"
                      "#elif defined(_MSC_VER)\n__declspec(align(64))\n#endif\n");
     add_format(&t, "static const uint64_t onebit_model_words[%lu] = {",
@@ -389,7 +396,8 @@ typedef struct job {
     onebit_env env;
     const char *input, *flag, *output, *val;
     onebit_pack_options options;
-    int changes; /* blocks, embedding and head whose mode is not the trained one */
+    int changes;   /* blocks, embedding and head whose mode is not the trained one */
+    int temporary; /* output is only written for a header, and removed again */
     double before, after;
 } job;
 
@@ -451,15 +459,45 @@ static void print_result(const job *j, const sizes *s) {
     fprintf(stderr, "wrote %s\n", j->output);
 }
 
+/* Whether two paths name one file, by whatever way. */
+static int same_file(const char *a, const char *b) {
+#ifndef _WIN32
+    struct stat x, y;
+    if (stat(a, &x) == 0 && stat(b, &y) == 0) return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+#endif
+    return strcmp(a, b) == 0;
+}
+
+/* Nothing that is written may fall on the model or on something else that is written. */
+static void check_paths(const job *j, const char *header, const char *incbin, const char *twin) {
+    const char *flag[3], *path[3];
+    int i;
+    flag[0] = "emit-c-header", path[0] = header;
+    flag[1] = "emit-incbin", path[1] = incbin;
+    flag[2] = "emit-incbin", path[2] = twin;
+    for (i = 0; i < 3; i++) {
+        if (!path[i]) continue;
+        if (same_file(path[i], j->input))
+            cli_usage("--%s would replace the model itself, %s", flag[i], j->input);
+        if (same_file(path[i], j->output))
+            cli_usage("--%s and --output would both write %s", flag[i], j->output);
+    }
+    if (header && ((twin && same_file(header, twin)) || (incbin && same_file(header, incbin))))
+        cli_usage("--emit-c-header and --emit-incbin would both write %s; name one of them", header);
+}
+
 static int pack(job *j) {
     char *header = emitted(j->c, "emit-c-header", j->output, ".h");
     char *incbin = emitted(j->c, "emit-incbin", j->output, ".S");
-    char *twin = incbin ? with_ending(incbin, ".h") : NULL;
+    char *twin = incbin ? with_ending(incbin, ".h") : NULL, *only = NULL;
     onebit_model *model = NULL;
     onebit_pack_options *o = &j->options;
     sizes s;
-    if (header && twin && !strcmp(header, twin))
-        cli_usage("--emit-c-header and --emit-incbin would both write %s; name one of them", twin);
+    if (header && !incbin && !cli_has(j->c, "output")) {
+        j->temporary = 1;
+        j->output = only = with_ending(header, ".1bit.tmp");
+    }
+    check_paths(j, header, incbin, twin);
     if (j->val || o->block_mode >= 0 || o->embedding_mode >= 0 || o->head_mode >= 0) {
         model = open_trained(j);
         warn_modes(j, onebit_model_config(model));
@@ -468,18 +506,23 @@ static int pack(job *j) {
     }
     if (cli_interrupts) return 130;
     if (onebit_file_pack(j->output, j->input, o, &j->env) != ONEBIT_OK)
-        return cli_fail("%s (see --%s)", onebit_error_text(), j->flag);
+        return cli_fail("%s (see --%s, --output)", onebit_error_text(), j->flag);
     if (onebit_model_open(&model, j->output, &j->env) != ONEBIT_OK)
         return cli_fail("%s", onebit_error_text());
     if (j->val) j->after = bits_per_byte(model, j->val, &j->env);
     s = measure(j->output, model);
     onebit_model_free(model);
-    if (header) write_header(header, j->output);
+    if (header) write_header(header, j->output, j->temporary ? j->input : j->output);
+    if (j->temporary) {
+        remove(j->output);
+        j->output = header;
+    }
     if (incbin) write_incbin(incbin, j->output, s.file);
     print_result(j, &s);
     free(header);
     free(incbin);
     free(twin);
+    free(only);
     return 0;
 }
 

@@ -34,7 +34,8 @@ static const cli_spec spec = {
     "model prompt prompt-file max-tokens temperature top-p stop num-samples seed json ",
     "model",
     rows,
-    CLI_SAMPLE};
+    CLI_SAMPLE,
+    NULL};
 
 typedef struct output {
     const cli *c;

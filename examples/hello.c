@@ -10,7 +10,7 @@ static int print(void *file, const char *text, size_t bytes) {
 }
 
 int main(int argc, char **argv) {
-    const char *prompt = argc > 2 ? argv[2] : "Hello";
+    const char *prompt = argc > 2 ? argv[2] : "Tom went to the ";
     onebit_model *model = NULL;
     onebit_session *session = NULL;
     onebit_status status = onebit_model_open(&model, argc > 1 ? argv[1] : "demo.1bit", NULL);

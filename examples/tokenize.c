@@ -42,7 +42,8 @@ static const cli_spec spec = {
     "tokenizer model data-dir output text decode jsonl train vocab-size tokenizer-kind ",
     NULL,
     rows,
-    0};
+    0,
+    NULL};
 
 static const char *need(const cli *c, const char *name, const char *what) {
     const char *value = cli_get(c, name);

@@ -26,6 +26,7 @@ static const cli_row rows[] = {
     {"resume", "[PATH]",
      "go on from a checkpoint, or from the newest whole one of a directory (default: the output "
      "directory, which may also hold none yet)"},
+    {"overwrite", NULL, "begin anew in an output directory that holds another run"},
     {"Model", NULL, NULL},
     {"preset", "NAME",
      "a shape by name; 'list' shows all, 'auto' suits the amount of text (default auto)"},
@@ -44,6 +45,15 @@ static const cli_row rows[] = {
     CLI_ISA,
     CLI_END};
 
+/* Flags of this framework's predecessors that have become something else. */
+static const cli_row former[] = {
+    {"dataset-id", NULL, "download the files first, then name their directory with --data-dir"},
+    {"local-root", NULL, "download the files first, then name their directory with --data-dir"},
+    {"disk-budget-gb", NULL, "training reads files and deletes none: --data-dir takes any subset"},
+    {"steps-per-shard", NULL,
+     "windows are drawn from all of --data-dir: --max-steps or --max-epochs say how many"},
+    CLI_END};
+
 static const cli_spec spec = {
     "onebit-train",
     "trains a 1-bit language model on your own text",
@@ -57,28 +67,8 @@ static const cli_spec spec = {
     "dry-run ",
     "data-dir",
     rows,
-    CLI_MODEL | CLI_TRAIN};
-
-/* Flags of this framework's predecessors that have become something else. */
-static const cli_row former[] = {
-    {"dataset-id", NULL, "download the files first, then name their directory with --data-dir"},
-    {"local-root", NULL, "download the files first, then name their directory with --data-dir"},
-    {"disk-budget-gb", NULL, "training reads files and deletes none: --data-dir takes any subset"},
-    {"steps-per-shard", NULL,
-     "windows are drawn from all of --data-dir: --max-steps or --max-epochs say how many"},
-    CLI_END};
-
-/* Ends the program when one of them is given, and says what to use. */
-static void explain_former(int argc, char **argv) {
-    const cli_row *row;
-    int i;
-    cli_program = spec.program;
-    for (i = 1; i < argc; i++)
-        for (row = former; row->name; row++)
-            if (!strncmp(argv[i], "--", 2) &&
-                cli_same(row->name, argv[i] + 2, strcspn(argv[i] + 2, "=")))
-                cli_usage("--%s is no longer a flag: %s", row->name, row->help);
-}
+    CLI_MODEL | CLI_TRAIN,
+    former};
 
 /* ---- what is shown while it runs ---- */
 
@@ -352,6 +342,9 @@ static void note_shape(const cli *c, const onebit_config *have) {
         fputs("note: a resumed run keeps the checkpoint's model settings; flags that ask for "
               "others have no effect\n",
               stderr);
+    if (!c->quiet && (cli_has(c, "tokenizer") || cli_has(c, "tokenizer-kind") ||
+                      cli_count_given(c, ONEBIT_TABLE_TRAIN, "seed")))
+        fputs("note: a resumed run keeps the checkpoint's tokenizer and seed\n", stderr);
 }
 
 /* A resumed run has shape, tokenizer and settings from the checkpoint; flags change single
@@ -712,9 +705,10 @@ static void print_twin(const onebit_train_result *r) {
 }
 
 static void print_summary(const onebit_train_result *r, const char *dir, const char *program,
-                          int report) {
+                          int report, int done) {
     char a[32], b[32], c[32];
-    fprintf(stderr, "\ntrained %d steps in %s\n", r->steps, cli_time(a, r->seconds));
+    if (done) fprintf(stderr, "\nnothing left to do: %d steps are done, see --max-steps\n", r->steps);
+    else fprintf(stderr, "\ntrained %d steps in %s\n", r->steps, cli_time(a, r->seconds));
     fprintf(stderr, "model:  %s/model.1bit, %s, %s parameters\n", dir,
             cli_size(b, (double)r->model_bytes), cli_count(c, (double)r->parameters));
     if (r->train_loss > 0) fprintf(stderr, "loss:   %.4f nats/token in training\n", r->train_loss);
@@ -765,6 +759,22 @@ static void catch_signals(const cli *c) {
     signal(SIGTERM, cli_on_interrupt);
 }
 
+/* Refuses to begin where another run has left its checkpoint: a forgotten --resume must not cost
+   days. */
+static void check_output(const cli *c, const onebit_train_job *job) {
+    cli_text path = {NULL, 0, 0};
+    FILE *f;
+    cli_add_text(&path, job->output_dir);
+    cli_add_text(&path, "/checkpoint.safetensors");
+    f = fopen(path.p, "rb");
+    if (f) fclose(f);
+    if (f && !cli_has(c, "overwrite"))
+        exit(cli_fail("%s holds another run: --resume goes on with it, --overwrite replaces it, "
+                      "--output-dir takes another place",
+                      job->output_dir));
+    free(path.p);
+}
+
 /* What stops without training, and its exit code; -1 = nothing of that. */
 static int only_asked(const cli *c, const onebit_train_job *job) {
     if (cli_has(c, "write-config")) return write_config(job->config, cli_get(c, "write-config"));
@@ -782,7 +792,6 @@ int main(int argc, char **argv) {
     onebit_status status;
     int code;
     view v;
-    explain_former(argc, argv);
     c = cli_start(&spec, argc, argv);
     env = cli_env(&c);
     if (cli_has(&c, "preset") && !strcmp(cli_get(&c, "preset"), "list"))
@@ -804,9 +813,11 @@ int main(int argc, char **argv) {
         job.config = &config;
         code = only_asked(&c, &job);
         if (code >= 0) return cli_finish(code);
+        if (!job.resume) check_output(&c, &job);
     }
     status = onebit_train(&job, &result);
     view_clear(&v);
+    if (options.overfit_one_batch && v.last_step > 0) result.train_loss = v.last_loss;
     if (status == ONEBIT_CANCELLED) {
         fprintf(stderr, "\nstopped at step %d%s; the checkpoint is in %s\n", v.last_step,
                 v.twin ? " of the twin" : "", job.output_dir);
@@ -816,7 +827,8 @@ int main(int argc, char **argv) {
         return cli_interrupted();
     }
     if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status));
-    if (!c.quiet) print_summary(&result, job.output_dir, argv[0], options.report);
+    if (!c.quiet)
+        print_summary(&result, job.output_dir, argv[0], options.report, job.resume && !v.last_step);
     code = options.overfit_one_batch ? overfit_code(&v, result.steps) : 0;
     if (c.json) print_json(&result, job.output_dir, code ? "failed" : "done");
     return cli_finish(code);

@@ -236,6 +236,15 @@ seconds "$tmp/killed" >"$tmp/two"
 ok "the seconds go on" sort -c -n "$tmp/two"
 ok "nothing half-written is left" [ -z "$(ls "$tmp/killed" | grep tmp)" ]
 
+head -c 3000 "$tmp/text.txt" >"$tmp/other.txt"
+gives "a new run where another one is" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/killed" --max-steps 2
+ok "it names the ways out" err_has '.--resume goes on with it, --overwrite replaces it'
+ok "the other run is untouched" cmp -s "$tmp/whole/model.1bit" "$tmp/killed/model.1bit"
+gives "going on with other data" 0 train --data-dir "$tmp/other.txt" $small --output-dir "$tmp/killed" $long --resume
+ok "it says that the data is another" err_has 'warning: the data, or how it is read'
+ok "and that nothing was left to do" err_has 'nothing left to do'
+gives "--overwrite" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/killed" --max-steps 2 --overwrite
+
 gives "train --resume where nothing is yet" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/anew" --max-steps 2 --resume
 ok "it says that it begins" err_has 'starting anew'
 gives "train --resume PATH where nothing is" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/x" --resume "$tmp/nowhere"
@@ -265,7 +274,7 @@ ok "and nothing else" [ -z "$(ls "$tmp/full" | grep tmp)" ]
 
 gives "train --overfit-one-batch" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/overfit" --hidden-size 64 --intermediate-size 128 --batch-size 1 --max-steps 400 --overfit-one-batch
 ok "it says after how many steps" err_has 'health check passed: .* after [0-9]* steps'
-gives "train --overfit-one-batch in too few steps" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/overfit" --max-steps 3 --overfit-one-batch --json
+gives "train --overfit-one-batch in too few steps" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/overfit" --overwrite --max-steps 3 --overfit-one-batch --json
 ok "it says what the loss is" err_has 'health check failed: after 3 steps .* loss is [0-9]'
 ok "and in JSON" out_has '"status": "failed"'
 
@@ -398,7 +407,7 @@ while IFS='|' read -r flag value what both; do
     else fail "--$flag $value changes nothing in: $what"; fi
 done <"$tmp/table"
 # What is tested above, or shows in no file.
-elsewhere=" output-dir resume streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
+elsewhere=" output-dir resume overwrite streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
 for flag in $("$bin/onebit-train" --help-all | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
     case $elsewhere in *" $flag "*) continue ;; esac
     ok "--$flag has a row in the table" grep -q "^$flag|" "$tmp/table"
@@ -564,6 +573,12 @@ ok "as bytes" [ "$(tail -c 4 "$tmp/old/model.safetensors" | od -An -td1 | tr -s 
 gives "generate says why it cannot speak" 1 generate --model "$tmp/old.1bit" --prompt x
 ok "in a sentence" err_has 'version 1 .* cannot speak'
 
+cp "$tmp/e.1bit" "$tmp/e2.1bit"
+gives "a header in place of the model" 2 export --model "$tmp/e2.1bit" --output "$tmp/m.1bit" --emit-c-header "$tmp/e2.1bit"
+ok "the model is untouched" cmp -s "$tmp/e.1bit" "$tmp/e2.1bit"
+gives "a header in place of the output" 2 export --model "$tmp/e.1bit" --output "$tmp/m2.h" --emit-c-header "$tmp/m2.h"
+gives "a header alone" 0 export --model "$tmp/e.1bit" --emit-c-header "$tmp/only.h" -q
+ok "it is written, and no model beside it" [ -s "$tmp/only.h" -a ! -e "$tmp/only.1bit.tmp" ]
 gives "the same header twice" 2 export --model "$tmp/e.1bit" --output "$tmp/m.1bit" --emit-c-header --emit-incbin
 gives "export --emit-c-header --emit-incbin" 0 export --model "$tmp/e.1bit" --output "$tmp/m.1bit" --emit-c-header --emit-incbin "$tmp/bin.S" -q
 printf '#include MODEL_HEADER\n#include <stdio.h>\nint main(void) {\nreturn fwrite(onebit_model_words, 1, ONEBIT_MODEL_BYTES, stdout) != ONEBIT_MODEL_BYTES;\n}\n' >"$tmp/dump.c"
@@ -600,14 +615,14 @@ cp "$tmp/text.txt" "$tmp/texts/b.test.txt"
 gives "a directory with held-out files" 0 train --data-dir "$tmp/texts" $few --output-dir "$tmp/d1"
 ok "validation files are used and told" err_has 'files named for validation'
 ok "test files are left out and told" err_has 'b.test.txt is left out'
-gives "--include-held-out" 0 train --data-dir "$tmp/texts" --include-held-out $few --output-dir "$tmp/d1"
+gives "--include-held-out" 0 train --data-dir "$tmp/texts" --include-held-out $few --overwrite --output-dir "$tmp/d1"
 ok "--include-held-out leaves nothing out" [ "$(grep -c 'left out' "$tmp/err")" -eq 0 ]
 gives "tokenize leaves them out too" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/texts" --output "$tmp/few.tokens"
 ok "it says so" err_has 'b.test.txt is left out'
 gives "tokenize --include-held-out" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/texts" --include-held-out --output "$tmp/all.tokens"
 ok "all is three times as much" [ "$(wc -c <"$tmp/all.tokens")" -gt $((2 * $(wc -c <"$tmp/few.tokens"))) ]
-gives "weights" 0 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3,1 $few --output-dir "$tmp/d1"
-gives "weights that do not fit" 1 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3 $few --output-dir "$tmp/d1"
+gives "weights" 0 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3,1 $few --overwrite --output-dir "$tmp/d1"
+gives "weights that do not fit" 1 train --data-dir "$tmp/text.txt,$tmp/texts/a.txt" --data-weights 3 $few --overwrite --output-dir "$tmp/d1"
 ok "the flag is named" err_has '--data-weights'
 gives "rows with replies" 0 train --data-dir "$tmp/talk.jsonl" $few --output-dir "$tmp/d2"
 ok "the template is told" err_has '{prompt}'
@@ -619,20 +634,20 @@ gives "tokenize rows" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/ta
 ok "it tells that the marks are lost" err_has 'learns both'
 gives "tokenize --chat-template" 0 tokenize --tokenizer "$tmp/tok.json" --data-dir "$tmp/talk.jsonl" --chat-template "$template" --output "$tmp/talk2.tokens"
 ok "the template makes it longer" [ "$(wc -c <"$tmp/talk2.tokens")" -gt "$(wc -c <"$tmp/talk.tokens")" ]
-gives "a template without a reply" 1 train --data-dir "$tmp/talk.jsonl" --chat-template hello $few --output-dir "$tmp/d2"
+gives "a template without a reply" 1 train --data-dir "$tmp/talk.jsonl" --chat-template hello $few --overwrite --output-dir "$tmp/d2"
 ok "the flag is named" err_has '--chat-template'
 printf '{"text": "a"}\n{"txt": "b"}\n' >"$tmp/bad.jsonl"
-gives "a row that fits no form" 1 train --data-dir "$tmp/bad.jsonl" $few --output-dir "$tmp/d2"
+gives "a row that fits no form" 1 train --data-dir "$tmp/bad.jsonl" $few --overwrite --output-dir "$tmp/d2"
 ok "file, line and flag are named" err_has 'bad.jsonl:2:1: a row needs .*--data-dir'
 ln -s /dev/null "$tmp/null.txt"
-gives "a file that is none" 1 train --data-dir "$tmp/null.txt" $few --output-dir "$tmp/d2"
+gives "a file that is none" 1 train --data-dir "$tmp/null.txt" $few --overwrite --output-dir "$tmp/d2"
 ok "file and flag are named" err_has 'null.txt.*--data-dir'
 gives "an empty directory" 1 train --data-dir "$tmp/d2" $few --output-dir "$tmp/d3"
 ok "it holds no text" err_has 'holds no text'
-train_input() { "$bin/onebit-train" --data-dir - $few --output-dir "$tmp/d4" "$@" >"$tmp/out" 2>"$tmp/err"; }
+train_input() { "$bin/onebit-train" --data-dir - $few --overwrite --output-dir "$tmp/d4" "$@" >"$tmp/out" 2>"$tmp/err"; }
 ok "text from the standard input" train_input <"$tmp/text.txt"
 "$bin/onebit-train" --data-dir "$tmp/text.txt" $few --output-dir "$tmp/d5" --preset tiny -q
-"$bin/onebit-train" --data-dir - $few --output-dir "$tmp/d4" --preset tiny -q <"$tmp/text.txt"
+"$bin/onebit-train" --data-dir - $few --overwrite --output-dir "$tmp/d4" --preset tiny -q <"$tmp/text.txt"
 ok "it gives the same model as the file" cmp -s "$tmp/d4/model.1bit" "$tmp/d5/model.1bit"
 ok "a stream of the standard input needs a tokenizer" [ "$(train_input --streaming <"$tmp/text.txt"; echo $?)" -eq 1 ]
 "$bin/onebit-tokenize" --train --tokenizer-kind byte --data-dir "$tmp/text.txt" --output "$tmp/byte.json" -q

@@ -282,6 +282,10 @@ static void dataset_test_directory(void) {
     CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/none.txt", 0, NULL, NULL), ONEBIT_IO,
                 "none.txt");
     CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/none", 0, NULL, NULL), ONEBIT_IO, "none");
+    dataset_file("utf16.txt", "\xFF\xFE" "ab");
+    CHECK_FAILS(onebit_text_load(&text, &n, DATASET_DIR "/utf16.txt", 0, NULL, NULL), ONEBIT_FORMAT,
+                "iconv");
+    dataset_remove("utf16.txt");
     CHECK_FAILS(onebit_text_load(&text, NULL, DATASET_DIR, 0, NULL, NULL), ONEBIT_USAGE, "NULL");
     dataset_remove("e.bin");
     dataset_remove("a.txt");
@@ -582,6 +586,8 @@ static void dataset_test_rows(void) {
         "{\"input\":\"ab\",\"output\":\"cd\",\"score\":1}", "{\"output\":\"cd\",\"input\":\"ab\"}",
         "{\"prompt\":\"ab\",\"completion\":\"cd\"}", "{\"prompt\":\"ab\",\"response\":\"cd\"}",
         "{\"question\":\"ab\",\"answer\":\"cd\"}",
+        "{\"question\":\"ab\",\"context\":[\"x\"],\"answer\":\"cd\"}",
+        "{\"context\":\"ab\",\"answer\":\"cd\"}",
         "{\"instruction\":\"ab\",\"input\":\"\",\"output\":\"cd\",\"text\":\"no\"}",
         "{\"instruction\":\"ab\",\"input\":null,\"output\":\"cd\"}",
         "{\"conversations\":[{\"from\":\"human\",\"value\":\"ab\"},{\"from\":\"gpt\","
@@ -598,6 +604,10 @@ static void dataset_test_rows(void) {
     CHECK(dataset_reads("r.jsonl",
                         "{\"instruction\":\"a\",\"input\":\"b\",\"output\":\"\",\"system\":\"s\"}",
                         "", 0, "s\na\nb\n$", "......x"));
+    CHECK(dataset_reads("r.jsonl", "{\"instruction\":\"a\",\"context\":\"b\",\"response\":\"c\"}",
+                        NULL, 0, "a\nb\nc$", "....xx"));
+    CHECK(dataset_reads("r.jsonl", "{\"question\":\"a\",\"context\":\"b\",\"answer\":\"c\"}", NULL,
+                        0, "b\na\nc$", "....xx"));
     test_case("dataset: a list of rows in a .json is read as lines are");
     snprintf(list, sizeof list, "\xEF\xBB\xBF\n[ %s ,\n%s]\n", pairs[0], pairs[2]);
     CHECK(dataset_reads("r.json", list, NULL, 0, "ab\ncd$ab\ncd$", "...xxx...xxx"));

@@ -370,7 +370,8 @@ static void flow_test_data(void) {
     job.data_dir = dir, job.tokenizer_kind = "byte", o.max_steps = 12;
     CHECK_OK(onebit_train(&job, &all));
     CHECK(strstr(w.notes, "a.test.txt is left out") && strstr(w.notes, " k training"));
-    CHECK(strstr(w.notes, "files named for validation") && w.count['w'] == 1);
+    CHECK(strstr(w.notes, "files named for validation") && w.count['w'] == 2);
+    CHECK(strstr(w.notes, "a.valid.txt is held out"));
     memset(&w, 0, sizeof w);
     job.include_held_out = 1;
     CHECK_OK(onebit_train(&job, NULL));

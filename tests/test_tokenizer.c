@@ -666,13 +666,15 @@ static void tok_json_refusals(void) {
         {TOK_ADDED("1", "x\xCC\x81", ",\"normalized\":true") "\"normalizer\":{\"type\":\"NFC\"},", "",
          "\"a\":0", "", ONEBIT_UNSUPPORTED, "normalized"},
         {TOK_ADDED("0", "x", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "another text"},
-        {TOK_ADDED("1", "a", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "is also"},
+        {TOK_ADDED("0", "\xC3\xA9", ""), "", "\"\xC3\xA9\":0", "", ONEBIT_UNSUPPORTED,
+         "also a byte"}, /* the letter for byte 233 */
+        {TOK_ADDED("1", "a", ""), "", "\"a\":0", "", ONEBIT_UNSUPPORTED, "the same text"},
         {TOK_ADDED("1", "", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "empty"},
         {TOK_ADDED("\"1\"", "x", ""), "", "\"a\":0", "", ONEBIT_FORMAT, "number"},
         {"\"added_tokens\":[{\"id\":1}],", "", "\"a\":0", "", ONEBIT_FORMAT, "content"},
         {"\"added_tokens\":7,", "", "\"a\":0", "", ONEBIT_FORMAT, "array"},
         {"", "", "\"a\":0,\"b\":0", "", ONEBIT_FORMAT, "id 0 twice"},
-        {"", "", "\"a\":0,\"a\":1", "", ONEBIT_FORMAT, "is also"},
+        {"", "", "\"a\":0,\"a\":1", "", ONEBIT_UNSUPPORTED, "the same text"},
         {"", "", "\"a\":0,\"b\":2", "", ONEBIT_UNSUPPORTED, "id 2"},
         {TOK_ADDED("0", "a", ""), "", "\"a\":0,\"b\":2", "", ONEBIT_UNSUPPORTED, "no token has id 1"},
         {"", "\"dropout\":tru,", "\"a\":0", "", ONEBIT_FORMAT, "true or false"},
@@ -1283,7 +1285,7 @@ static void tok_open_forms(void) {
     static const char vocab[] = "{\"a\":0,\"b\":1,\"ab\":2,\"<|endoftext|>\":3}";
     static const int32_t want[] = {2, 3, 0};
     onebit_tokenizer *t = NULL;
-    char d[60], v[80], m[80], j[80];
+    char d[60], v[80], m[80], j[100];
     int form;
     test_case("tokenizer: a directory, vocab.json and merges.txt open");
     sprintf(d, "build/test-tokenizer-%ld", ob_process());
@@ -1298,6 +1300,21 @@ static void tok_open_forms(void) {
         onebit_tokenizer_free(t);
         t = NULL;
     }
+    sprintf(j, "%s-tokenizer_config.json", d);
+    tok_save(j, "{\"a\":[1],\"tokenizer_class\":\"Qwen2Tokenizer\"}", 43);
+    CHECK_FAILS(onebit_tokenizer_open(&t, m, NULL), ONEBIT_UNSUPPORTED, "Qwen2Tokenizer");
+    tok_save(j, "{\"tokenizer_class\":\"GPT2Tokenizer\"}", 35);
+    CHECK_OK(onebit_tokenizer_open(&t, m, NULL));
+    onebit_tokenizer_free(t);
+    remove(j);
+    sprintf(j, "%s-added_tokens.json", d);
+    tok_save(j, "{}", 2);
+    CHECK_FAILS(onebit_tokenizer_open(&t, v, NULL), ONEBIT_UNSUPPORTED, "added_tokens.json");
+    remove(j);
+    sprintf(j, "%s.ranks", d);
+    tok_save(v, "{\"a\":0,\"b</w>\":1}", 17);
+    CHECK_FAILS(onebit_tokenizer_open(&t, v, NULL), ONEBIT_UNSUPPORTED, "b</w>");
+    tok_save(v, vocab, sizeof vocab - 1);
     tok_save(m, "a b\nab", 6);
     CHECK_FAILS(onebit_tokenizer_open(&t, m, NULL), ONEBIT_FORMAT, "line 2");
     tok_save(m, "abababab a\n", 11);

@@ -33,7 +33,7 @@ for variant in $variants; do
     sum=0 n=0
     for seed in $seeds; do
         # shellcheck disable=SC2086 # lists of flags
-        json=$("$build/onebit-train" --data-dir "$text" --output-dir "$out" $shape $flags --seed "$seed" \
+        json=$("$build/onebit-train" --data-dir "$text" --output-dir "$out" --overwrite $shape $flags --seed "$seed" \
             $EXTRA --quiet --json 2>/dev/null) || { echo "run failed: $variant" >&2; exit 1; }
         loss=$(printf '%s\n' "$json" | figure val_loss)
         printf '%-10s %5s %10s %9s\n' "$variant" "$seed" "$loss" "$(printf '%s\n' "$json" | figure seconds)"

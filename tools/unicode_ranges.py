@@ -14,7 +14,11 @@ on, the lower-case letter ends the number. Signed numbers are folded: 0, -1, 1, 
                      points that stand for one other (the second part is 0). Hangul is computed, so
                      it is in none."""
 import sys
-import unicodedata
+
+try:
+    import unicodedata2 as unicodedata  # pip install unicodedata2==16.0.0
+except ImportError:
+    import unicodedata  # of this Python; the first line says which Unicode it has
 
 WIDTH = 92
 

@@ -66,7 +66,7 @@ one() { # NAME SEED
     to=$out/$1-$2
     [ -s "$to.json" ] && return
     # shellcheck disable=SC2046,SC2086 # lists of flags
-    if OMP_NUM_THREADS=1 "$build/onebit-train" --data-dir "$text" --output-dir "$to" $shape $(flags "$1") \
+    if OMP_NUM_THREADS=1 "$build/onebit-train" --data-dir "$text" --output-dir "$to" --overwrite $shape $(flags "$1") \
         --seed "$2" --quiet --json >"$to.part" 2>"$to.log"; then mv "$to.part" "$to.json"
     else echo "failed: $1 seed $2: $(tail -n 1 "$to.log")" >&2; fi
     cp "$to/metrics.csv" "$to.csv" 2>/dev/null
