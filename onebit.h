@@ -6641,8 +6641,8 @@ static onebit_status ob_hf_twice(const ob_json *j, const ob_hf *h, ob_draft *d, 
     char *p = d->pool + (s.p - d->pool);
     size_t n = s.n;
     if (!ob_slice_same(s, added))
-        return ob_fail(ONEBIT_FORMAT, "%.120s: added token %d has another text in \"vocab\"", j->what,
-                       id);
+        return ob_fail(ONEBIT_FORMAT, "%.120s: added token %d has another text in \"vocab\"",
+                       j->what, id);
     if ((h->rules.flags & OB_RULE_FALLBACK && ob_spelled_byte(s) >= 0) ||
         (!d->rules.chars && ob_draft_text(d, p, &n) && !ob_slice_same(ob_slice_on(p, n), added)))
         return ob_hf_refuse(j, "an added token that is also a byte:", added);
@@ -6874,16 +6874,17 @@ static onebit_status ob_tokenizer_is_gpt2(const char *vocab_path) {
     onebit_status status = ONEBIT_OK;
     if (ob_path_twin(path, sizeof path, vocab_path, "vocab.json", "added_tokens.json") &&
         ob_file_exists(path))
-        return ob_fail(ONEBIT_UNSUPPORTED, "%.200s is not supported: give the tokenizer.json of the "
-                                           "same model", path);
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%.200s is not supported: give the tokenizer.json of the same model", path);
     if (!ob_path_twin(path, sizeof path, vocab_path, "vocab.json", "tokenizer_config.json") ||
         !ob_file_exists(path))
         return ONEBIT_OK;
     OB_TRY(ob_map_open(&map, path));
     name = ob_tokenizer_class(&map);
     if (name.n && !ob_slice_is(name, "GPT2Tokenizer") && !ob_slice_is(name, "GPT2TokenizerFast"))
-        status = ob_fail(ONEBIT_UNSUPPORTED, "%.200s: the tokenizer_class %.*s is not GPT-2's: give the "
-                                             "tokenizer.json of the same model",
+        status = ob_fail(ONEBIT_UNSUPPORTED,
+                         "%.200s: the tokenizer_class %.*s is not GPT-2's: give the tokenizer.json "
+                         "of the same model",
                          path, (int)(name.n < 60 ? name.n : 60), name.p);
     ob_map_close(&map);
     return status;
@@ -9091,8 +9092,8 @@ static onebit_status ob_stream_count(ob_source *s, double *count) {
     return status;
 }
 
-/* A number below 2^53, not 0, that changes when the data does: ids, their number, shares and buffers.
-   Of a long text the two ends and every 4096th part are looked at; of a stream, the names. */
+/* A number below 2^53, not 0, that changes when the data does: ids, their number, shares, buffers.
+   Of a long text at most 4096 parts are looked at; of a stream, the names. */
 static double ob_dataset_print(const onebit_dataset *d) {
     enum { PART = 1024 };
     uint64_t hash = (uint64_t)d->count;
@@ -9108,7 +9109,8 @@ static double ob_dataset_print(const onebit_dataset *d) {
         for (i = 0; from->streamed && i < from->files.count; i++) {
             const char *path = from->files.paths.p + ob_files_at(&from->files, i)->path;
             const char *slash = strrchr(path, '/');
-            hash = ob_hash64((const uint8_t *)(slash ? slash : path), strlen(slash ? slash : path), hash);
+            path = slash ? slash : path;
+            hash = ob_hash64((const uint8_t *)path, strlen(path), hash);
         }
         for (at = 0; !from->streamed && at < from->count; at += step) {
             n = from->count - at < PART ? from->count - at : PART;
@@ -16380,7 +16382,7 @@ typedef struct ob_run_state {
     onebit_trainer *trainer;
     const int32_t *val; /* held-out ids; they belong to data or val_data */
     size_t val_count;
-    int32_t *val_inputs, *val_targets; /* their windows; -1 where not scored. See ob_run_val_windows */
+    int32_t *val_inputs, *val_targets; /* by ob_run_val_windows; targets are -1 where not scored */
     size_t val_window_tokens;          /* in all windows */
     double val_scored, val_bytes; /* tokens that are scored, bytes of text that they stand for */
     double tokens; /* of one pass over the training data; 0 = not known */
@@ -16714,8 +16716,9 @@ static onebit_status ob_run_resume(ob_run_state *r) {
                                      "again from where it was; stream files, or leave out "
                                      "--streaming");
     if (r->trainer->notes.data > 0 && r->trainer->notes.data != ob_dataset_print(r->data))
-        ob_tell(r, 'w', NULL, "the data, or how it is read, is not what this run began with: it goes "
-                              "on with the new data, and may meet some text again");
+        ob_tell(r, 'w', NULL,
+                "the data, or how it is read, is not what this run began with: it goes on with the "
+                "new data, and may meet some text again");
     ob_run_steps(r);
     r->trainer->options.max_steps = r->options.max_steps;
     onebit_dataset_seek(r->data, p);
@@ -16968,8 +16971,8 @@ static onebit_status ob_run_checkpoint(ob_run_state *r, const onebit_step_report
 static onebit_status ob_run_val_loss(ob_run_state *r, int all, double *loss) {
     double most = (double)r->options.eval_batches * r->options.batch_size;
     int windows = all ? 0 : most < INT_MAX ? (int)most : INT_MAX;
-    return ob_trainer_score(r->trainer, r->val_inputs, r->val_targets, r->val_window_tokens, windows,
-                            loss, NULL);
+    return ob_trainer_score(r->trainer, r->val_inputs, r->val_targets, r->val_window_tokens,
+                            windows, loss, NULL);
 }
 
 /* Validation loss and bits per byte. Bits per byte = nats per token / ln 2 * tokens / bytes, with

@@ -442,7 +442,7 @@ CLI void cli_print_name(FILE *f, const char *name) {
     for (; *name; name++) fputc(*name == '_' ? '-' : *name, f);
 }
 
-/* Unknown flag: says what a predecessor's flag has become, or proposes the nearest name, when one is
+/* Unknown flag: says what a predecessor's flag has become, or proposes the nearest name when one is
    near, and ends the program. */
 CLI void cli_unknown(const cli_spec *spec, const char *text, size_t n) {
     const cli_row *row;
@@ -452,7 +452,8 @@ CLI void cli_unknown(const cli_spec *spec, const char *text, size_t n) {
     snprintf(typed, sizeof typed, "%.*s", (int)(n < 40 ? n : 40), text);
     memset(&nearest, 0, sizeof nearest);
     for (row = spec->former; row && row->name; row++)
-        if (cli_same(row->name, text, n)) cli_usage("--%s is no longer a flag: %s", row->name, row->help);
+        if (cli_same(row->name, text, n))
+            cli_usage("--%s is no longer a flag: %s", row->name, row->help);
     for (i = 0; cli_flag_at(spec, i, &flag); i++) {
         int d = flag.help ? cli_distance(flag.name, typed) : 99;
         if (flag.help && n >= 3 && !strncmp(flag.name, typed, n)) d = 1; /* an abbreviation */

@@ -483,7 +483,8 @@ static void check_paths(const job *j, const char *header, const char *incbin, co
             cli_usage("--%s and --output would both write %s", flag[i], j->output);
     }
     if (header && ((twin && same_file(header, twin)) || (incbin && same_file(header, incbin))))
-        cli_usage("--emit-c-header and --emit-incbin would both write %s; name one of them", header);
+        cli_usage("--emit-c-header and --emit-incbin would both write %s; name one of them",
+                  header);
 }
 
 static int pack(job *j) {

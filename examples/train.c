@@ -707,7 +707,8 @@ static void print_twin(const onebit_train_result *r) {
 static void print_summary(const onebit_train_result *r, const char *dir, const char *program,
                           int report, int done) {
     char a[32], b[32], c[32];
-    if (done) fprintf(stderr, "\nnothing left to do: %d steps are done, see --max-steps\n", r->steps);
+    if (done)
+        fprintf(stderr, "\nnothing left to do: %d steps are done, see --max-steps\n", r->steps);
     else fprintf(stderr, "\ntrained %d steps in %s\n", r->steps, cli_time(a, r->seconds));
     fprintf(stderr, "model:  %s/model.1bit, %s, %s parameters\n", dir,
             cli_size(b, (double)r->model_bytes), cli_count(c, (double)r->parameters));
