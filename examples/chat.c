@@ -28,6 +28,14 @@ static const cli_row rows[] = {
     CLI_ISA,
     CLI_END};
 
+/* Flags of this framework's predecessors that have become something else. */
+static const cli_row former[] = {
+    {"tokenizer", NULL, "it is in the model file"},
+    {"greedy", NULL, "say --temperature 0"},
+    {"system-prompt", NULL, "say --system TEXT"},
+    {"debug", NULL, "see onebit-generate --ids"},
+    CLI_END};
+
 static const cli_spec spec = {
     "onebit-chat",
     "talk to a 1-bit language model",
@@ -41,7 +49,7 @@ static const cli_spec spec = {
     "model",
     rows,
     CLI_SAMPLE,
-    NULL};
+    former};
 
 static const char commands[] = "/reset      forget the conversation\n"
                                "/save FILE  keep it in a file\n"

@@ -45,6 +45,13 @@ static const cli_row rows[] = {
     CLI_ISA,
     CLI_END};
 
+/* Flags of this framework's predecessors that have become something else. */
+static const cli_row former[] = {
+    {"checkpoint-dir", NULL, "name the directory with --model-dir"},
+    {"output-dir", NULL, "name a directory with --format safetensors --output DIR"},
+    {"tokenizer", NULL, "it travels in the model; --model-dir takes it from the directory"},
+    CLI_END};
+
 static const cli_spec spec = {
     "onebit-export",
     "stores a trained model: packed, as safetensors, as C source",
@@ -60,7 +67,7 @@ static const cli_spec spec = {
     "model",
     rows,
     0,
-    NULL};
+    former};
 
 /* Where a number stands among the words of a choice; a wrong word ends the program. */
 static int choice(const cli *c, const char *flag, const char *words) {

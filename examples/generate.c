@@ -23,6 +23,14 @@ static const cli_row rows[] = {
     CLI_ISA,
     CLI_END};
 
+/* Flags of this framework's predecessors that have become something else. */
+static const cli_row former[] = {
+    {"chat", NULL, "talk with onebit-chat"},
+    {"tokenizer", NULL, "it is in the model file"},
+    {"eval-perplexity", NULL, "measure with onebit-eval"},
+    {"use-cached-quantized", NULL, "models are packed when they are exported"},
+    CLI_END};
+
 static const cli_spec spec = {
     "onebit-generate",
     "a 1-bit language model continues a text",
@@ -35,7 +43,7 @@ static const cli_spec spec = {
     "model",
     rows,
     CLI_SAMPLE,
-    NULL};
+    former};
 
 typedef struct output {
     const cli *c;

@@ -30,6 +30,11 @@ static const cli_row rows[] = {
     {"special", NULL, "read <|endoftext|> in a text as the special token, and show it in --decode"},
     CLI_END};
 
+/* Flags of this framework's predecessors that have become something else. */
+static const cli_row former[] = {
+    {"seq-len", NULL, "files hold no windows: onebit-train cuts them, see its --seq-len"},
+    CLI_END};
+
 static const cli_spec spec = {
     "onebit-tokenize",
     "text to token ids and back; trains tokenizers",
@@ -43,7 +48,7 @@ static const cli_spec spec = {
     NULL,
     rows,
     0,
-    NULL};
+    former};
 
 static const char *need(const cli *c, const char *name, const char *what) {
     const char *value = cli_get(c, name);

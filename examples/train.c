@@ -267,11 +267,16 @@ static void set_modes(const cli *c, onebit_config *config) {
         if (value && onebit_field_set(ONEBIT_TABLE_MODEL, config, name[i], value) != ONEBIT_OK)
             cli_usage("%s", onebit_error_text());
     }
+    if (cli_has(c, "lm-head") && config->tie_word_embeddings && !c->quiet)
+        fputs("note: --lm-head does nothing here: the head is the embedding (see "
+              "--tie-word-embeddings)\n",
+              stderr);
 }
 
 /* --config, which has two names. */
 static const char *config_file(const cli *c) {
     const char *file = cli_get(c, "config");
+    if (file && cli_has(c, "model-config")) cli_usage("give --config or --model-config, not both");
     return file ? file : cli_get(c, "model-config");
 }
 
