@@ -115,8 +115,12 @@ ONEBIT_API void onebit_version_text(char *out, size_t size);
 typedef enum onebit_isa {
     ONEBIT_ISA_AUTO,
     ONEBIT_ISA_SCALAR,
-    ONEBIT_ISA_AVX2,
-    ONEBIT_ISA_AVX512
+    ONEBIT_ISA_AVX2,       /* with FMA and F16C */
+    ONEBIT_ISA_AVX512,     /* F, BW, DQ, VL */
+    ONEBIT_ISA_AVX512VNNI, /* and VNNI, VBMI */
+    ONEBIT_ISA_AVX512BF16, /* and BF16 */
+    ONEBIT_ISA_NEON,       /* with dot products where the compiler targets them */
+    ONEBIT_ISA_COUNT
 } onebit_isa;
 
 /* One piece of parallel work: body(arg, i) for one i. */
@@ -140,8 +144,8 @@ typedef struct onebit_env {
  */
 ONEBIT_API onebit_env onebit_env_default(void);
 
-/* Name of an instruction set ("scalar", "avx2", "avx512"); AUTO gives the one this processor would
-   use. */
+/* Name of an instruction set ("scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"); AUTO
+   gives the one this processor would use. */
 ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
 
 /* -------------------------------------------------------------------------------------------------
@@ -1734,14 +1738,19 @@ static size_t ob_utf8_encode(uint32_t code, char out[4]) {
 #include <immintrin.h>
 #define OB_TARGET(features) __attribute__((target(features)))
 #define OB_TARGET_AVX2      OB_TARGET("avx2,fma,f16c")
+#define OB_512              "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"
 #ifdef __clang__ /* has no prefer-vector-width in the attribute: says it in its own way */
-#define OB_TARGET_AVX512                                                                           \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"),                     \
-                   min_vector_width(512)))
+#define OB_TARGET_512(more) __attribute__((target(OB_512 more), min_vector_width(512)))
 #else
-#define OB_TARGET_AVX512                                                                           \
-    OB_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,prefer-vector-width=512")
+#define OB_TARGET_512(more) OB_TARGET(OB_512 more ",prefer-vector-width=512")
 #endif
+#define OB_TARGET_AVX512 OB_TARGET_512("")
+#define OB_TARGET_VNNI   OB_TARGET_512(",avx512vnni,avx512vbmi")
+#define OB_TARGET_BF16   OB_TARGET_512(",avx512vnni,avx512vbmi,avx512bf16")
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(ONEBIT_NO_SIMD)
+#define OB_NEON 1
+#include <arm_neon.h>
 #endif
 
 /* A loop body that is compiled into each instruction set's variant, and a loop whose count is a
@@ -1789,7 +1798,8 @@ static size_t ob_utf8_encode(uint32_t code, char out[4]) {
 #define OB_WORTH_SHARING 200000.0
 #endif
 
-#define OB_MAX_THREADS 64 /* more would be a slip of the keyboard */
+#define OB_DOT_SPEED   8.0 /* integer products per operation counted there */
+#define OB_MAX_THREADS 64  /* more would be a slip of the keyboard */
 
 /* The default hooks: malloc and free. They need no alignment beyond malloc's; see ob_alloc. */
 static void *ob_default_alloc(void *user, size_t bytes) {
@@ -1871,18 +1881,24 @@ static unsigned ob_cpu_saved(void) {
 #endif
 
 /* The best kernel set of this processor, from CPUID: leaf 1 ECX has FMA 12, OSXSAVE 27, F16C 29;
-   leaf 7 EBX has AVX2 5, AVX512F 16, DQ 17, BW 30, VL 31. The compilers' builtins are not used:
-   clang 14 does not know F16C, and not every runtime library has their tables. Sets step up as a
-   whole: AVX2 with FMA and F16C, then AVX-512 with BW, DQ and VL. */
+   leaf 7 EBX has AVX2 5, AVX512F 16, DQ 17, BW 30, VL 31, ECX VBMI 1, VNNI 11, its subleaf 1 EAX
+   BF16 5. The compilers' builtins are not used: clang 14 does not know F16C, and not every runtime
+   library has their tables. Sets step up as a whole, each with all of those before it. */
 static onebit_isa ob_cpu_isa(void) {
-#ifdef OB_X86
+#if defined(OB_X86)
     const unsigned first = 1u << 12 | 1u << 27 | 1u << 29, wide = 3u << 16 | 3u << 30;
+    const unsigned products = 1u << 1 | 1u << 11;
     unsigned a, b, c, d, saved;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & first) != first) return ONEBIT_ISA_SCALAR;
     saved = ob_cpu_saved();
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b >> 5 & 1) || (saved & 6) != 6)
         return ONEBIT_ISA_SCALAR;
-    return (b & wide) == wide && (saved & 0xE6) == 0xE6 ? ONEBIT_ISA_AVX512 : ONEBIT_ISA_AVX2;
+    if ((b & wide) != wide || (saved & 0xE6) != 0xE6) return ONEBIT_ISA_AVX2;
+    if ((c & products) != products) return ONEBIT_ISA_AVX512;
+    return a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1 ? ONEBIT_ISA_AVX512BF16
+                                                                           : ONEBIT_ISA_AVX512VNNI;
+#elif defined(OB_NEON)
+    return ONEBIT_ISA_NEON;
 #else
     return ONEBIT_ISA_SCALAR;
 #endif
@@ -1891,22 +1907,28 @@ static onebit_isa ob_cpu_isa(void) {
 /* Names for messages, options and --version. AUTO is answered with what it stands for on this
    processor. */
 const char *onebit_isa_name(onebit_isa isa) {
+    static const char *const names[ONEBIT_ISA_COUNT] = {
+        "auto", "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"};
     if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
-    return isa == ONEBIT_ISA_AVX512   ? "avx512"
-           : isa == ONEBIT_ISA_AVX2   ? "avx2"
-           : isa == ONEBIT_ISA_SCALAR ? "scalar"
-                                      : "unknown";
+    return (int)isa > 0 && isa < ONEBIT_ISA_COUNT ? names[isa] : "unknown";
 }
 
-/* For every create and open: the number of threads in range, the instruction set here. Sets are
-   ordered, each has all of those before it. Asking for a set that is missing is an error and no
-   silent fallback, because tests and timings name a set to be sure of it. */
+/* Whether this processor and build have a set: sets of x86 step up, NEON is another family. */
+static int ob_isa_here(onebit_isa isa) {
+    onebit_isa best = ob_cpu_isa();
+    if (isa <= ONEBIT_ISA_SCALAR || isa == best) return 1;
+    return isa != ONEBIT_ISA_NEON && best != ONEBIT_ISA_NEON && isa < best;
+}
+
+/* For every create and open: the number of threads in range, the instruction set here. Asking for a
+   set that is missing is an error and no silent fallback, because tests and timings name a set to
+   be sure of it. */
 static onebit_status ob_env_check(const onebit_env *env) {
     if (env->threads < 1 || env->threads > OB_MAX_THREADS)
         return ob_fail(ONEBIT_USAGE, "threads is %d, expected 1..%d", env->threads, OB_MAX_THREADS);
-    if ((int)env->isa < (int)ONEBIT_ISA_AUTO || (int)env->isa > (int)ONEBIT_ISA_AVX512)
+    if ((int)env->isa < (int)ONEBIT_ISA_AUTO || (int)env->isa >= (int)ONEBIT_ISA_COUNT)
         return ob_fail(ONEBIT_USAGE, "isa %d does not exist", (int)env->isa);
-    if (env->isa > ob_cpu_isa())
+    if (!ob_isa_here(env->isa))
         return ob_fail(ONEBIT_UNSUPPORTED, "this processor or build has no %s kernels, only %s",
                        onebit_isa_name(env->isa), onebit_isa_name(ONEBIT_ISA_AUTO));
     return ONEBIT_OK;
@@ -9757,13 +9779,6 @@ static void ob_pack_code(uint8_t *block, ob_format format, int row, int col, flo
     }
 }
 
-/* Packs one row of codes into its block; the block must have been cleared by ob_pack_clear. */
-static void ob_pack_row(uint8_t *data, ob_format format, int row, int cols, const float *codes) {
-    uint8_t *block = data + (uint64_t)(row / 16) * ob_block_bytes(format, cols);
-    int i;
-    for (i = 0; i < cols; i++) ob_pack_code(block, format, row % 16, i, codes[i]);
-}
-
 /* Fills a matrix with the code 0. */
 static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
     int zero = format == OB_T2X16 ? 0x55 : format == OB_T5X16 ? 121 : 0; /* 121 = 11111 in base 3 */
@@ -9789,30 +9804,33 @@ OB_BODY int ob_trit(uint32_t byte, int i) {
     return (int)(byte * inverse[i] >> 16) - 3 * (int)(byte * inverse[i + 1] >> 16) - 1;
 }
 
-/* Codes of one column of a group as floats: one shift and mask per row, two multiplications for a
-   trit. */
-OB_BODY void ob_group_column(float *out, const uint32_t words[16], int format, int inside) {
+/* Codes of one column of a group: one shift and mask per row, two multiplications for a trit. */
+OB_BODY void ob_group_codes(int32_t *out, const uint32_t words[16], int format, int inside) {
     int r, j = inside & 3, p = inside >> 2;
     if (format == OB_T2X16)
-        for (r = 0; r < 16; r++) out[r] = (float)((int)((words[r] >> (8 * j + 2 * p)) & 3u) - 1);
+        for (r = 0; r < 16; r++) out[r] = (int32_t)((words[r] >> (8 * j + 2 * p)) & 3u) - 1;
     else if (format == OB_B1X16)
-        for (r = 0; r < 16; r++) out[r] = (float)((int)((words[r] >> (8 * j + p)) & 1u) * 2 - 1);
+        for (r = 0; r < 16; r++) out[r] = (int32_t)((words[r] >> (8 * j + p)) & 1u) * 2 - 1;
     else if (format == OB_T5X16)
-        for (r = 0; r < 16; r++) out[r] = (float)ob_trit((words[r] >> (8 * j)) & 255u, p);
+        for (r = 0; r < 16; r++) out[r] = ob_trit((words[r] >> (8 * j)) & 255u, p);
     else
-        for (r = 0; r < 16; r++) out[r] = (float)((int32_t)(words[r] << (24 - 8 * j)) >> 24);
+        for (r = 0; r < 16; r++) out[r] = (int32_t)(words[r] << (24 - 8 * j)) >> 24;
 }
 
 /* n coded columns of one block: group by group. first is the column of the first group to begin
    with: blocks of a product begin at multiples of 1024, which is inside a group of 20. */
 OB_BODY void ob_unpack_groups(float *out, int stride, const uint8_t *block, int format, int first,
                               int n) {
-    int group = ob_format_columns[format], i, inside;
+    int group = ob_format_columns[format], i, inside, r;
     uint32_t words[16];
+    int32_t codes[16];
     for (i = -first; i < n; i += group, block += 64) {
         ob_group_words(words, block);
-        for (inside = i < 0 ? first : 0; inside < group && i + inside < n; inside++)
-            ob_group_column(out + (size_t)(i + inside) * (size_t)stride, words, format, inside);
+        for (inside = i < 0 ? first : 0; inside < group && i + inside < n; inside++) {
+            float *column = out + (size_t)(i + inside) * (size_t)stride;
+            ob_group_codes(codes, words, format, inside);
+            for (r = 0; r < 16; r++) column[r] = (float)codes[r];
+        }
     }
 }
 
@@ -10029,17 +10047,388 @@ OB_VARIANTS(ob_panel,
             (float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n),
             (panel, nr, b, rs, cs, k, n))
 
+/* The same from bytes, in rows. */
+OB_BODY void ob_panel8_body(float *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n) {
+    int i, j;
+    for (i = 0; i < k; i++, panel += nr, b += rs) {
+        for (j = 0; j < n; j++) panel[j] = (float)b[j];
+        for (; j < nr; j++) panel[j] = 0.0f;
+    }
+}
+OB_VARIANTS(ob_panel8, (float *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n),
+            (panel, nr, b, rs, k, n))
+
+/* The same from a q8x16 matrix whose rows are k: rows [from, from + k), columns [col, col + n) with
+   col a multiple of 4. */
+OB_BODY void ob_panel_q8_body(float *panel, int nr, const uint8_t *data, size_t block_bytes,
+                              int from, int k, int col, int n) {
+    int i, j, g;
+    for (i = 0; i < k; i++, panel += nr) {
+        const int8_t *row = (const int8_t *)data + (size_t)((from + i) / 16) * block_bytes +
+                            (size_t)(col / 4) * 64 + (size_t)((from + i) % 16) * 4;
+        for (g = 0; g < n / 4; g++)
+            for (j = 0; j < 4; j++) panel[4 * g + j] = (float)row[64 * g + j];
+        for (j = n & ~3; j < n; j++) panel[j] = (float)row[64 * (j / 4) + j % 4];
+        for (; j < nr; j++) panel[j] = 0.0f;
+    }
+}
+OB_VARIANTS(ob_panel_q8,
+            (float *panel, int nr, const uint8_t *data, size_t block_bytes, int from, int k,
+             int col, int n),
+            (panel, nr, data, block_bytes, from, k, col, n))
+
+/* Codes of columns [col, col + n) of one row into its place in a q8x16 matrix; col and n are
+   multiples of 4, but for the row's end, which is filled up with 0. */
+OB_BODY void ob_pack8_body(uint8_t *data, size_t block_bytes, int row, int col, const float *codes,
+                           int n) {
+    int8_t *to = (int8_t *)data + (size_t)(row / 16) * block_bytes + (size_t)(col / 4) * 64 +
+                 (size_t)(row % 16) * 4;
+    int i, j;
+    for (i = 0; i < n / 4; i++, to += 64)
+        for (j = 0; j < 4; j++) to[j] = (int8_t)(int32_t)codes[4 * i + j];
+    for (j = 0; n % 4 && j < 4; j++)
+        to[j] = (int8_t)(j < n % 4 ? (int32_t)codes[(n & ~3) + j] : 0);
+}
+OB_VARIANTS(ob_pack8,
+            (uint8_t *data, size_t block_bytes, int row, int col, const float *codes, int n),
+            (data, block_bytes, row, col, codes, n))
+
 /* The same from a packed block of 16 rows. */
 OB_VARIANTS(ob_unpack, (float *out, int stride, const uint8_t *block, int format, int from, int n),
             (out, stride, block, format, from, n))
+
+/* ---- Integer products ------------------------------------------------------------------------ */
+/* Codes of weights times codes of inputs. Both are small integers and their sums stay below 2^31
+   (see OB_SEGMENT), so they are exact: every instruction set, tile and number of threads gives the
+   same number, in training, prefill and decode. A packed block is read as it lies, one sequential
+   stream of 64-byte groups; its codes are unpacked in registers and used for a tile of tokens, so
+   nothing is written but the sums. In a register the four bytes of a 32-bit lane are four columns
+   of one row: one instruction multiplies them by the same four bytes of an input, which stand in
+   all lanes, and adds the products to the row's sum. No prefetch and no second stream: measured,
+   both cost more than they save. */
+
+#define OB_DOT_ROWS   32 /* rows that a call gives: two blocks; sums are out[t * 32 + row] */
+#define OB_DOT_TOKENS 32 /* tokens of a call at most */
+
+/* What a kernel of dot products is asked for. Inputs are padded with zeros to whole groups. */
+typedef struct ob_dots {
+    const uint8_t *block; /* the first group of the first block of 16 rows */
+    size_t block_bytes;   /* from one block to the next */
+    int blocks;           /* 1 or 2 */
+    int format;           /* ob_format of codes: q8, t2, b1 or t5 */
+    int groups;           /* groups of columns to add up */
+    const int8_t *x;      /* codes of the inputs, [m][ldx] */
+    ptrdiff_t ldx;
+    const int32_t *sum; /* of each input's codes over the groups; step ld_sum */
+    ptrdiff_t ld_sum;
+    int m; /* tokens */
+} ob_dots;
+
+/* out[t][row] = sum over columns of code * x. The specification of the others. */
+static void ob_dots_scalar(int32_t *out, const ob_dots *d) {
+    int columns = ob_format_columns[d->format], b, t, g, inside, r;
+    for (b = 0; b < d->blocks; b++)
+        for (t = 0; t < d->m; t++) {
+            const uint8_t *group = d->block + (size_t)b * d->block_bytes;
+            const int8_t *x = d->x + t * d->ldx;
+            int32_t sum[16], code[16];
+            uint32_t words[16];
+            memset(sum, 0, sizeof sum);
+            for (g = 0; g < d->groups; g++, group += 64, x += columns) {
+                ob_group_words(words, group);
+                for (inside = 0; inside < columns; inside++) {
+                    ob_group_codes(code, words, d->format, inside);
+                    for (r = 0; r < 16; r++) sum[r] += code[r] * x[inside];
+                }
+            }
+            memcpy(out + t * OB_DOT_ROWS + 16 * b, sum, sizeof sum);
+        }
+}
+
+#if OB_X86 || OB_NEON
+/* Vector kernels take codes as they are stored, counted from 0: code = factor * stored - bias, and
+   the bias comes off once per sum. Plane p of a group holds the codes of columns 4 p to 4 p + 3. */
+#define OB_PLANES(format)                                                                          \
+    ((format) == OB_T2X16 ? 4 : (format) == OB_B1X16 ? 8 : (format) == OB_T5X16 ? 5 : 1)
+
+/* Four bytes of an input as one lane. */
+OB_BODY int32_t ob_lane(const int8_t *x) {
+    int32_t lane;
+    memcpy(&lane, x, 4);
+    return lane;
+}
+
+/* Cuts the tokens of a call into tiles of BIG, SMALL and 1. TILE(format, m, first token). */
+#define OB_DOTS_TOKENS(TILE, format, BIG, SMALL)                                                   \
+    for (t = 0; t + BIG <= d->m; t += BIG) TILE(format, BIG, out, d, t);                           \
+    for (; t + SMALL <= d->m; t += SMALL) TILE(format, SMALL, out, d, t);                          \
+    for (; t < d->m; t++) TILE(format, 1, out, d, t)
+
+/* The kernel of an instruction set: its tile for each format. */
+#define OB_DOTS_KERNEL(NAME, TARGET, TILE, BIG, SMALL)                                             \
+    TARGET static void NAME(int32_t *out, const ob_dots *d) {                                      \
+        int t;                                                                                     \
+        if (d->format == OB_T2X16) {                                                               \
+            OB_DOTS_TOKENS(TILE, OB_T2X16, BIG, SMALL);                                            \
+        } else if (d->format == OB_T5X16) {                                                        \
+            OB_DOTS_TOKENS(TILE, OB_T5X16, BIG, SMALL);                                            \
+        } else if (d->format == OB_B1X16) {                                                        \
+            OB_DOTS_TOKENS(TILE, OB_B1X16, BIG, SMALL);                                            \
+        } else {                                                                                   \
+            OB_DOTS_TOKENS(TILE, OB_Q8X16, BIG, SMALL);                                            \
+        }                                                                                          \
+    }
+#endif
+
+#if OB_X86
+/* Two planes or three of a t5 byte by table: low has trits 0, 1, 2 and high trits 3, 4, two bits
+   each. Bytes beyond 242 are five zeros, stored as 1. */
+#define OB_T5_LOW(b)  ((b) > 242 ? 21 : (b) % 3 | (b) / 3 % 3 << 2 | (b) / 9 % 3 << 4)
+#define OB_T5_HIGH(b) ((b) > 242 ? 5 : (b) / 27 % 3 | (b) / 81 << 2)
+#define OB_ROW_8(f, b)                                                                             \
+    f(b), f((b) + 1), f((b) + 2), f((b) + 3), f((b) + 4), f((b) + 5), f((b) + 6), f((b) + 7)
+#define OB_ROW_64(f, b)                                                                            \
+    OB_ROW_8(f, b), OB_ROW_8(f, (b) + 8), OB_ROW_8(f, (b) + 16), OB_ROW_8(f, (b) + 24),            \
+        OB_ROW_8(f, (b) + 32), OB_ROW_8(f, (b) + 40), OB_ROW_8(f, (b) + 48), OB_ROW_8(f, (b) + 56)
+static const uint8_t ob_t5_table[2][256] = {
+    {OB_ROW_64(OB_T5_LOW, 0), OB_ROW_64(OB_T5_LOW, 64), OB_ROW_64(OB_T5_LOW, 128),
+     OB_ROW_64(OB_T5_LOW, 192)},
+    {OB_ROW_64(OB_T5_HIGH, 0), OB_ROW_64(OB_T5_HIGH, 64), OB_ROW_64(OB_T5_HIGH, 128),
+     OB_ROW_64(OB_T5_HIGH, 192)}};
+
+/* One of the two tables for 64 bytes: two look-ups of 128 entries, chosen by the top bit. */
+OB_TARGET_VNNI OB_BODY __m512i ob_t5_look(__m512i w, const uint8_t *table) {
+    __m512i below = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), w,
+                                             _mm512_loadu_si512(table + 64));
+    __m512i above = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), w,
+                                             _mm512_loadu_si512(table + 192));
+    return _mm512_mask_mov_epi8(below, _mm512_movepi8_mask(w), above);
+}
+
+/* m tokens from token t on by b blocks: 16 sums for each, or four times as many for few tokens, so
+   that no sum waits for the last product (latency 4 to 5, two a cycle). */
+OB_TARGET_VNNI OB_BODY void ob_dots_vnni_block(const int format, const int m, const int blocks,
+                                               int32_t *out, const ob_dots *d, int t, int from) {
+    const int planes = OB_PLANES(format), ways = m > 4 ? 1 : m > 1 ? 2 : 4;
+    const __m512i ones = _mm512_set1_epi8(format == OB_B1X16 ? 1 : 3);
+    const uint8_t *block = d->block + (size_t)from * d->block_bytes;
+    const int8_t *x = d->x + t * d->ldx;
+    __m512i s[8][2][4], w[2], high[2], c[2];
+    int g, p, i, b, k;
+    OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (b = 0; b < blocks; b++)
+        OB_UNROLL for (k = 0; k < ways; k++) s[i][b][k] = _mm512_setzero_si512();
+    for (g = 0; g < d->groups; g++, block += 64, x += 4 * planes) {
+        OB_UNROLL for (b = 0; b < blocks; b++) {
+            w[b] = _mm512_loadu_si512(block + (size_t)b * d->block_bytes);
+            if (format == OB_Q8X16) w[b] = _mm512_xor_si512(w[b], _mm512_set1_epi8(-128));
+            if (format == OB_T5X16) high[b] = ob_t5_look(w[b], ob_t5_table[1]);
+            if (format == OB_T5X16) w[b] = ob_t5_look(w[b], ob_t5_table[0]);
+        }
+        OB_UNROLL for (p = 0; p < planes; p++) {
+            OB_UNROLL for (b = 0; b < blocks; b++) {
+                const int bits = format == OB_B1X16 ? p : 2 * p;
+                c[b] = format == OB_T5X16 && p > 2 ? _mm512_srli_epi32(high[b], 2 * (p - 3) & 31)
+                                                   : _mm512_srli_epi32(w[b], bits & 31);
+                if (format != OB_Q8X16) c[b] = _mm512_and_si512(c[b], ones);
+            }
+            OB_UNROLL for (i = 0; i < m; i++) {
+                __m512i lane = _mm512_set1_epi32(ob_lane(x + i * d->ldx + 4 * p));
+                OB_UNROLL for (b = 0; b < blocks; b++)
+                    s[i][b][p % ways] = _mm512_dpbusd_epi32(s[i][b][p % ways], c[b], lane);
+            }
+        }
+    }
+    OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (b = 0; b < blocks; b++) {
+        int32_t sum = d->sum[(t + i) * d->ld_sum];
+        __m512i all = s[i][b][0];
+        OB_UNROLL for (k = 1; k < ways; k++) all = _mm512_add_epi32(all, s[i][b][k]);
+        if (format == OB_B1X16) all = _mm512_add_epi32(all, all);
+        sum = format == OB_Q8X16 ? (int32_t)((uint32_t)sum * 128u) : sum;
+        _mm512_storeu_si512(out + (t + i) * OB_DOT_ROWS + 16 * (from + b),
+                            _mm512_sub_epi32(all, _mm512_set1_epi32(sum)));
+    }
+}
+
+/* Two blocks at a time for many tokens: each broadcast serves both. One token reads one stream. */
+OB_TARGET_VNNI OB_BODY void ob_dots_vnni_tile(const int format, const int m, int32_t *out,
+                                              const ob_dots *d, int t) {
+    if (m > 1 && d->blocks == 2) {
+        ob_dots_vnni_block(format, m, 2, out, d, t, 0);
+    } else {
+        ob_dots_vnni_block(format, m, 1, out, d, t, 0);
+        if (d->blocks == 2) ob_dots_vnni_block(format, m, 1, out, d, t, 1);
+    }
+}
+OB_DOTS_KERNEL(ob_dots_vnni, OB_TARGET_VNNI, ob_dots_vnni_tile, 8, 4)
+
+/* A third of unsigned bytes below 243, rounded down: the upper half of a product by 65536 / 3. */
+OB_TARGET_AVX2 OB_BODY __m256i ob_third_avx2(__m256i b) {
+    __m256i even = _mm256_mulhi_epu16(_mm256_and_si256(b, _mm256_set1_epi16(255)),
+                                      _mm256_set1_epi16(21846));
+    __m256i odd = _mm256_mulhi_epu16(_mm256_srli_epi16(b, 8), _mm256_set1_epi16(21846));
+    return _mm256_or_si256(even, _mm256_slli_epi16(odd, 8));
+}
+
+/* Plane p of eight rows, as it is stored. rest is what is left of a t5 byte: each trit is taken off
+   in turn. */
+OB_TARGET_AVX2 OB_BODY __m256i ob_plane_avx2(const int format, const int p, __m256i w,
+                                             __m256i *rest) {
+    __m256i third;
+    if (format == OB_Q8X16) return w;
+    if (format == OB_B1X16)
+        return _mm256_and_si256(_mm256_srli_epi32(w, p), _mm256_set1_epi8(1));
+    if (format == OB_T2X16)
+        return _mm256_and_si256(_mm256_srli_epi32(w, 2 * p), _mm256_set1_epi8(3));
+    if (p == 0) {
+        __m256i beyond = _mm256_cmpeq_epi8(_mm256_max_epu8(w, _mm256_set1_epi8((char)243)), w);
+        *rest = _mm256_blendv_epi8(w, _mm256_set1_epi8(121), beyond);
+    }
+    third = ob_third_avx2(*rest);
+    w = _mm256_sub_epi8(*rest, _mm256_add_epi8(third, _mm256_add_epi8(third, third)));
+    *rest = third;
+    return w;
+}
+
+/* Eight rows at a time: bytes are multiplied to 16-bit sums of two (of all planes together: at most
+   8 * 3 * 127 * 2 < 2^15), those are added to 32 bits. q8 has signs on both sides, which the
+   instruction does not know: |w| times x with the sign of w; 2 * 128 * 127 fits. */
+OB_TARGET_AVX2 OB_BODY void ob_dots_avx2_tile(const int format, const int m, int32_t *out,
+                                              const ob_dots *d, int t) {
+    const int planes = OB_PLANES(format);
+    int part, g, p, i;
+    for (part = 0; part < 2 * d->blocks; part++) {
+        const uint8_t *block = d->block + (size_t)(part / 2) * d->block_bytes + 32 * (part % 2);
+        const int8_t *x = d->x + t * d->ldx;
+        __m256i s[4], pair[4];
+        OB_UNROLL for (i = 0; i < m; i++) s[i] = _mm256_setzero_si256();
+        for (g = 0; g < d->groups; g++, block += 64, x += 4 * planes) {
+            __m256i w = _mm256_loadu_si256((const __m256i *)(const void *)block), rest = w;
+            OB_UNROLL for (p = 0; p < planes; p++) {
+                __m256i c = ob_plane_avx2(format, p, w, &rest), size = _mm256_abs_epi8(c);
+                OB_UNROLL for (i = 0; i < m; i++) {
+                    __m256i lane = _mm256_set1_epi32(ob_lane(x + i * d->ldx + 4 * p));
+                    __m256i product = format == OB_Q8X16
+                                          ? _mm256_maddubs_epi16(size, _mm256_sign_epi8(lane, c))
+                                          : _mm256_maddubs_epi16(c, lane);
+                    pair[i] = p ? _mm256_add_epi16(pair[i], product) : product;
+                }
+            }
+            OB_UNROLL for (i = 0; i < m; i++)
+                s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(pair[i], _mm256_set1_epi16(1)));
+        }
+        OB_UNROLL for (i = 0; i < m; i++) {
+            int32_t sum = format == OB_Q8X16 ? 0 : d->sum[(t + i) * d->ld_sum];
+            if (format == OB_B1X16) s[i] = _mm256_add_epi32(s[i], s[i]);
+            _mm256_storeu_si256((__m256i *)(void *)(out + (t + i) * OB_DOT_ROWS + 8 * part),
+                                _mm256_sub_epi32(s[i], _mm256_set1_epi32(sum)));
+        }
+    }
+}
+OB_DOTS_KERNEL(ob_dots_avx2, OB_TARGET_AVX2, ob_dots_avx2_tile, 4, 2)
+#endif
+
+#if OB_NEON
+/* s += products of 16 bytes, the four of a lane added up. Without dot products: to 16-bit sums of
+   two (2 * 128 * 127 fits), then to 32 bits. */
+OB_BODY int32x4_t ob_dot_neon(int32x4_t s, int8x16_t c, int8x16_t x) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(s, c, x);
+#else
+    int16x8_t low = vmull_s8(vget_low_s8(c), vget_low_s8(x));
+    int16x8_t high = vmull_s8(vget_high_s8(c), vget_high_s8(x));
+    return vpadalq_s16(s, vpaddq_s16(low, high));
+#endif
+}
+
+/* A third of unsigned bytes, rounded down: 171 / 512 is exact below 256. */
+OB_BODY uint8x16_t ob_third_neon(uint8x16_t b) {
+    uint16x8_t low = vmull_u8(vget_low_u8(b), vdup_n_u8(171));
+    uint16x8_t high = vmull_u8(vget_high_u8(b), vdup_n_u8(171));
+    return vshrq_n_u8(vcombine_u8(vshrn_n_u16(low, 8), vshrn_n_u16(high, 8)), 1);
+}
+
+/* Plane p of four rows; rest as in the AVX2 kernel. */
+OB_BODY int8x16_t ob_plane_neon(const int format, const int p, uint8x16_t w, uint8x16_t *rest) {
+    uint8x16_t third;
+    if (format == OB_B1X16)
+        w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)-p)), vdupq_n_u8(1));
+    if (format == OB_T2X16)
+        w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)(-2 * p))), vdupq_n_u8(3));
+    if (format == OB_T5X16) {
+        if (p == 0) *rest = vbslq_u8(vcgtq_u8(w, vdupq_n_u8(242)), vdupq_n_u8(121), w);
+        third = ob_third_neon(*rest);
+        w = vmlsq_u8(*rest, third, vdupq_n_u8(3));
+        *rest = third;
+    }
+    return vreinterpretq_s8_u8(w);
+}
+
+OB_BODY void ob_dots_neon_tile(const int format, const int m, int32_t *out, const ob_dots *d,
+                               int t) {
+    const int planes = OB_PLANES(format);
+    int b, g, p, i, q;
+    for (b = 0; b < d->blocks; b++) {
+        const uint8_t *block = d->block + (size_t)b * d->block_bytes;
+        const int8_t *x = d->x + t * d->ldx;
+        int32x4_t s[4][4];
+        uint8x16_t w[4], rest[4];
+        OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (q = 0; q < 4; q++) s[i][q] = vdupq_n_s32(0);
+        for (g = 0; g < d->groups; g++, block += 64, x += 4 * planes) {
+            OB_UNROLL for (q = 0; q < 4; q++) rest[q] = w[q] = vld1q_u8(block + 16 * q);
+            OB_UNROLL for (p = 0; p < planes; p++) OB_UNROLL for (q = 0; q < 4; q++) {
+                int8x16_t c = ob_plane_neon(format, p, w[q], rest + q);
+                OB_UNROLL for (i = 0; i < m; i++) {
+                    int32x4_t lane = vdupq_n_s32(ob_lane(x + i * d->ldx + 4 * p));
+                    s[i][q] = ob_dot_neon(s[i][q], c, vreinterpretq_s8_s32(lane));
+                }
+            }
+        }
+        OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (q = 0; q < 4; q++) {
+            int32_t sum = format == OB_Q8X16 ? 0 : d->sum[(t + i) * d->ld_sum];
+            if (format == OB_B1X16) s[i][q] = vaddq_s32(s[i][q], s[i][q]);
+            vst1q_s32(out + (t + i) * OB_DOT_ROWS + 16 * b + 4 * q,
+                      vsubq_s32(s[i][q], vdupq_n_s32(sum)));
+        }
+    }
+}
+OB_DOTS_KERNEL(ob_dots_neon, , ob_dots_neon_tile, 4, 2)
+#endif
+
+/* y[t][i] = sums[t][i] * (s[t] * w[i * step]): finished sums become outputs, n rows of m tokens. */
+OB_BODY void ob_settle_body(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int step,
+                            const float *s, int m, int n) {
+    int t, i;
+    for (t = 0; t < m; t++, y += ldy, sums += OB_DOT_ROWS) {
+        float f = s[t] * w[0];
+        if (step == 0)
+            for (i = 0; i < n; i++) y[i] = (float)sums[i] * f;
+        else
+            for (i = 0; i < n; i++) y[i] = (float)sums[i] * (s[t] * w[i]);
+    }
+}
+OB_VARIANTS(ob_settle,
+            (float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int step, const float *s,
+             int m, int n),
+            (y, ldy, sums, w, step, s, m, n))
+
+/* y[t][i] = (add ? y[t][i] : 0) + sums[t][i] * w[i]: sums of a segment of the inputs. */
+OB_BODY void ob_collect_body(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int add,
+                             int m, int n) {
+    int t, i;
+    for (t = 0; t < m; t++, y += ldy, sums += OB_DOT_ROWS)
+        for (i = 0; i < n; i++) y[i] = (add ? y[i] : 0.0f) + (float)sums[i] * w[i];
+}
+OB_VARIANTS(ob_collect,
+            (float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int add, int m, int n),
+            (y, ldy, sums, w, add, m, n))
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 /* What works on one row of a tensor: reductions by 16 lanes, the rest element by element. The
    same three lines follow each body: its scalar, AVX2 and AVX-512 variants. */
 
-/* Int8 codes of a token: scale = max(max|x|, 1e-5) / 127, code = round(x / scale). BitNet b1.58. */
-OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
-    float peak[16], most = 1e-5f, inverse;
+/* max(max|x|, 1e-5): what int8 codes of a token reach to. */
+OB_BODY float ob_peak16(const float *x, int n) {
+    float peak[16], most = 1e-5f;
     int i, j;
     for (j = 0; j < 16; j++) peak[j] = 0.0f;
     for (i = 0; i + 16 <= n; i += 16)
@@ -10047,11 +10436,56 @@ OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
             peak[j] = ob_absf(x[i + j]) > peak[j] ? ob_absf(x[i + j]) : peak[j];
     for (j = 0; i + j < n; j++) peak[j] = ob_absf(x[i + j]) > peak[j] ? ob_absf(x[i + j]) : peak[j];
     for (j = 0; j < 16; j++) most = peak[j] > most ? peak[j] : most;
-    inverse = 127.0f / most;
+    return most;
+}
+
+/* Int8 codes of a token as floats: scale = max(max|x|, 1e-5) / 127, code = round(x / scale). BitNet
+   b1.58. */
+OB_BODY void ob_int8_body(float *codes, float *scale, const float *x, int n) {
+    float most = ob_peak16(x, n), inverse = 127.0f / most;
+    int i;
     *scale = most / 127.0f;
     for (i = 0; i < n; i++) codes[i] = ob_clampf(ob_round(x[i] * inverse), -127.0f, 127.0f);
 }
 OB_VARIANTS(ob_int8, (float *codes, float *scale, const float *x, int n), (codes, scale, x, n))
+
+/* Sums of n codes by segments of so many. */
+OB_BODY void ob_code_sums(int32_t *sum, const int8_t *codes, int n, int segment) {
+    int from, i;
+    for (from = 0; from < n; from += segment, sum++) {
+        int to = n - from < segment ? n : from + segment;
+        int32_t s = 0;
+        for (i = from; i < to; i++) s += codes[i];
+        *sum = s;
+    }
+}
+
+/* The same codes as bytes, with their sums. What is no number cannot be a code, so it goes into the
+   scale: x * 0 is 0 or not a number. */
+OB_BODY void ob_code8_body(int8_t *codes, float *scale, int32_t *sum, const float *x, int n,
+                           int segment) {
+    float most = ob_peak16(x, n), inverse = 127.0f / most, bad[16];
+    int i, j;
+    for (j = 0; j < 16; j++) bad[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) {
+            float v = ob_round(x[i + j] * inverse);
+            bad[j] += x[i + j] * 0.0f;
+            v = v > -127.0f ? v : -127.0f; /* NaN too */
+            codes[i + j] = (int8_t)(int32_t)(v < 127.0f ? v : 127.0f);
+        }
+    for (; i < n; i++) {
+        float v = ob_round(x[i] * inverse);
+        bad[0] += x[i] * 0.0f;
+        v = v > -127.0f ? v : -127.0f;
+        codes[i] = (int8_t)(int32_t)(v < 127.0f ? v : 127.0f);
+    }
+    *scale = most / 127.0f + ob_fold16(bad);
+    ob_code_sums(sum, codes, n, segment);
+}
+OB_VARIANTS(ob_code8,
+            (int8_t *codes, float *scale, int32_t *sum, const float *x, int n, int segment),
+            (codes, scale, sum, x, n, segment))
 
 /* Signs of a token: scale K = mean|x|, code +1 for x >= 0, else -1 (XNOR-Net, Rastegari et al.
    2016). window, when not NULL, receives 1 where |x| <= 2 K: there the gradient passes. */
@@ -10066,6 +10500,23 @@ OB_BODY void ob_sign_body(float *codes, float *scale, uint8_t *window, const flo
 }
 OB_VARIANTS(ob_sign, (float *codes, float *scale, uint8_t *window, const float *x, int n),
             (codes, scale, window, x, n))
+
+/* The same codes as bytes, with their sums. K is no number when an x is none. */
+OB_BODY void ob_sign8_body(int8_t *codes, float *scale, int32_t *sum, uint8_t *window,
+                           const float *x, int n, int segment) {
+    float total, largest, edge;
+    int i;
+    ob_magnitude_body(x, n, 3e38f, &total, &largest);
+    *scale = total / (float)n;
+    edge = 2.0f * *scale;
+    for (i = 0; i < n; i++) codes[i] = (int8_t)(x[i] < 0.0f ? -1 : 1);
+    for (i = 0; window && i < n; i++) window[i] = ob_absf(x[i]) <= edge;
+    ob_code_sums(sum, codes, n, segment);
+}
+OB_VARIANTS(ob_sign8,
+            (int8_t *codes, float *scale, int32_t *sum, uint8_t *window, const float *x, int n,
+             int segment),
+            (codes, scale, sum, window, x, n, segment))
 
 /* RMSNorm: y = x / sqrt(mean x^2 + eps) * g; rstd is kept for the backward pass. */
 OB_BODY void ob_norm_body(float *y, float *rstd, const float *x, const float *g, int n, float eps) {
@@ -10166,11 +10617,11 @@ OB_VARIANTS(ob_scale, (float *y, const float *x, const float *w, int step, float
             (y, x, w, step, s, n))
 
 /* y[i] = (add ? y[i] : 0) + x[i] * w[i]: sums of a group of inputs, each times its row's scale. */
-OB_BODY void ob_collect_body(float *y, const float *x, const float *w, int add, int n) {
+OB_BODY void ob_blend_body(float *y, const float *x, const float *w, int add, int n) {
     int i;
     for (i = 0; i < n; i++) y[i] = (add ? y[i] : 0.0f) + x[i] * w[i];
 }
-OB_VARIANTS(ob_collect, (float *y, const float *x, const float *w, int add, int n),
+OB_VARIANTS(ob_blend, (float *y, const float *x, const float *w, int add, int n),
             (y, x, w, add, n))
 
 /* Gradient of a norm's gain over rows: dg[j] += sum_r dy[r][j] * (x[r][j] - mean[r]) * rstd[r],
@@ -10342,7 +10793,19 @@ typedef struct ob_kernels {
     void (*tile)(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs, const float *panel,
                  float *c, ptrdiff_t ldc, int add, int fused);
     void (*panel)(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n);
+    void (*panel8)(float *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n);
+    void (*panel_q8)(float *panel, int nr, const uint8_t *data, size_t block_bytes, int from, int k,
+                     int col, int n);
+    void (*pack8)(uint8_t *data, size_t block_bytes, int row, int col, const float *codes, int n);
     void (*unpack)(float *out, int stride, const uint8_t *block, int format, int from, int n);
+    void (*dots)(int32_t *out, const ob_dots *d);
+    void (*settle)(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int step,
+                   const float *s, int m, int n);
+    void (*collect)(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int add, int m,
+                    int n);
+    void (*code8)(int8_t *codes, float *scale, int32_t *sum, const float *x, int n, int segment);
+    void (*sign8)(int8_t *codes, float *scale, int32_t *sum, uint8_t *window, const float *x, int n,
+                  int segment);
     void (*int8)(float *codes, float *scale, const float *x, int n);
     void (*sign)(float *codes, float *scale, uint8_t *window, const float *x, int n);
     void (*norm)(float *y, float *rstd, const float *x, const float *g, int n, float eps);
@@ -10356,7 +10819,7 @@ typedef struct ob_kernels {
     void (*axpy)(float *y, const float *x, float s, int n);
     void (*mix)(float *y, const float *x, float a, float b, int n);
     void (*scale)(float *y, const float *x, const float *w, int step, float s, int n);
-    void (*collect)(float *y, const float *x, const float *w, int add, int n);
+    void (*blend)(float *y, const float *x, const float *w, int add, int n);
     void (*gain_grad)(float *dg, const float *dy, const float *x, const float *rstd,
                       const float *mean, int rows, int ld, int n);
     void (*act)(float *h, const float *g, const float *up, int act, int n);
@@ -10376,26 +10839,34 @@ typedef struct ob_kernels {
 } ob_kernels;
 
 /* In the order of the fields above; the types of the entries differ, so the compiler
-   notices a wrong order. */
-#define OB_KERNEL_ROW(isa, nr)                                                                     \
+   notices a wrong order. dots: the kernel of integer products, which has sets of its own. */
+#define OB_KERNEL_ROW(isa, dots, nr)                                                               \
     {                                                                                              \
-        nr, ob_tile_##isa, ob_panel_##isa, ob_unpack_##isa, ob_int8_##isa, ob_sign_##isa,          \
-            ob_norm_##isa, ob_layer_norm_##isa, ob_norm_grad_##isa, ob_layer_norm_grad_##isa,      \
-            ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_collect_##isa,           \
-            ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
+        nr, ob_tile_##isa, ob_panel_##isa, ob_panel8_##isa, ob_panel_q8_##isa, ob_pack8_##isa,     \
+            ob_unpack_##isa, dots, ob_settle_##isa, ob_collect_##isa, ob_code8_##isa,              \
+            ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa, ob_norm_##isa, ob_layer_norm_##isa,      \
+            ob_norm_grad_##isa, ob_layer_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa,             \
+            ob_mix_##isa, ob_scale_##isa, ob_blend_##isa, ob_gain_grad_##isa,                      \
+            ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
             ob_smooth_##isa, ob_attend_##isa, ob_attend_grad_##isa, ob_adamw_##isa,                \
             ob_quantize_##isa, ob_magnitude_##isa                                                  \
     }
 
 /* Kernels of an instruction set that ob_env_check has accepted. */
 static const ob_kernels *ob_kernels_for(onebit_isa isa) {
-    static const ob_kernels scalar = OB_KERNEL_ROW(scalar, 16);
+    static const ob_kernels scalar = OB_KERNEL_ROW(scalar, ob_dots_scalar, 16);
 #if OB_X86
-    static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, 16);
-    static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, 32);
+    static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, ob_dots_avx2, 16);
+    static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, ob_dots_avx2, 32);
+    static const ob_kernels vnni = OB_KERNEL_ROW(avx512, ob_dots_vnni, 32);
     if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
+    if (isa >= ONEBIT_ISA_AVX512VNNI) return &vnni;
     if (isa == ONEBIT_ISA_AVX512) return &avx512;
     if (isa == ONEBIT_ISA_AVX2) return &avx2;
+#endif
+#if OB_NEON
+    static const ob_kernels neon = OB_KERNEL_ROW(scalar, ob_dots_neon, 16);
+    if (isa == ONEBIT_ISA_AUTO || isa == ONEBIT_ISA_NEON) return &neon;
 #endif
     (void)isa;
     return &scalar;
@@ -10406,10 +10877,13 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
    uses: base system format kernels                           used by: model optim session
    ============================================================================================== */
 
-/* Sums over the inputs of a linear layer run in blocks of this many columns: sum of block sums,
-   each block one chain. Small enough that 8-bit products stay exact in float (1024 * 127 * 127 <
-   2^24), so floats and integers give the same result. */
+/* Sums of floats over the inputs of a linear layer run in blocks of this many columns: sum of block
+   sums, each block one chain. */
 #define OB_BLOCK 1024
+
+/* Sums of integers run in segments of this many columns: 131040 * 127 * 127 < 2^31, and whole groups
+   of every format. Each becomes a float once, and the floats of a row are added in order. */
+#define OB_SEGMENT 131040
 
 /* What an op runs on: hooks, kernels, and work memory for each piece of parallel work. */
 typedef struct ob_exec {
@@ -10467,6 +10941,19 @@ static void ob_run_rows(const ob_exec *x, void (*row)(void *job, int r), void *j
     ob_run(x, ob_rows_piece, job, n, cost);
 }
 
+/* The quantised input of linear layers, n rows of d. For an exact weight: bytes, each row padded
+   with zeros to ob_code_stride(d), and sums of the codes by segments; else floats [n][d]. scale has
+   one entry per row. window is what the gradient of signs needs, or NULL. */
+typedef struct ob_input {
+    void *codes;
+    float *scale;
+    int32_t *sum; /* [n][ob_segments of the weight] */
+    uint8_t *window;
+} ob_input;
+
+/* Bytes of a row of codes: up to the end of its last group, of 4, 16, 20 or 32 columns. */
+static size_t ob_code_stride(int d) { return ((size_t)d + 19 + 31) / 32 * 32; }
+
 /* A matrix as a linear layer or an embedding sees it. scale has one entry per row (scale_step 1),
    one for all (scale_step 0), or one per row and group of inputs (group > 0); value = code * scale.
    exact: codes and inputs are small integers. */
@@ -10481,6 +10968,23 @@ typedef struct ob_weight {
 } ob_weight;
 
 static const float ob_one = 1.0f;
+
+/* Inputs of a row that are added up as integers at a time, and how many such segments there are. */
+static int ob_segment_of(const ob_weight *w) { return w->group ? w->group : OB_SEGMENT; }
+static size_t ob_segments(const ob_weight *w) {
+    return ob_row_groups(w->cols, ob_segment_of(w));
+}
+
+/* The input of w from row `from` on; without a window. */
+static ob_input ob_input_rows(const ob_input *in, const ob_weight *w, int from) {
+    size_t row = w->exact ? ob_code_stride(w->cols) : (size_t)w->cols * sizeof(float);
+    ob_input out;
+    out.codes = (uint8_t *)in->codes + (size_t)from * row;
+    out.scale = in->scale + from;
+    out.sum = in->sum + (size_t)from * ob_segments(w);
+    out.window = NULL;
+    return out;
+}
 
 /* Shared by the jobs that walk over rows of d floats; each op says which fields it uses and what
    option and value mean for it. */
@@ -10515,6 +11019,8 @@ typedef struct ob_gemm_job {
     const float *b;
     ptrdiff_t b_rs, b_cs;
     const ob_weight *packed;
+    const int8_t *b8;          /* bytes in rows of b_rs instead of b */
+    const ob_weight *packed_q; /* a q8x16 weight whose rows are k, instead of b */
     const float *a_scale, *w_scale, *group_scale;
     int step, M, N, K, add, fused, row_block, cut_k, cut_n;
 } ob_gemm_job;
@@ -10535,8 +11041,16 @@ static void ob_gemm_panel(const ob_gemm_job *g, float *panel, int n0, int count,
     const ob_kernels *kernels = g->job.x->kernels;
     int nr = kernels->nr, half;
     if (!g->packed) {
-        const float *b = g->b + k0 * g->b_rs + n0 * g->b_cs;
-        kernels->panel(panel, nr, b, g->b_rs, g->b_cs, k, count);
+        if (g->b8) {
+            kernels->panel8(panel, nr, g->b8 + k0 * g->b_rs + n0, g->b_rs, k, count);
+        } else if (g->packed_q) {
+            kernels->panel_q8(panel, nr, (const uint8_t *)g->packed_q->data,
+                              (size_t)ob_block_bytes(OB_Q8X16, g->packed_q->cols), k0, k, n0,
+                              count);
+        } else {
+            const float *b = g->b + k0 * g->b_rs + n0 * g->b_cs;
+            kernels->panel(panel, nr, b, g->b_rs, g->b_cs, k, count);
+        }
         if (g->cut_n) ob_gemm_scale_panel(g, panel, n0, k0, k);
         return;
     }
@@ -10587,8 +11101,8 @@ static void ob_gemm_group(const ob_gemm_job *g, const float *panel, int m0, int 
         kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel, sums,
                       kernels->nr, 0, g->fused);
         for (i = 0; i < rows; i++)
-            kernels->collect(g->c + (m + i) * g->ldc + n0, sums + i * kernels->nr, scale, k0 > 0,
-                             count);
+            kernels->blend(g->c + (m + i) * g->ldc + n0, sums + i * kernels->nr, scale, k0 > 0,
+                           count);
     }
 }
 
@@ -10656,20 +11170,134 @@ static void ob_product(const ob_exec *x, float *c, const float *a, ptrdiff_t a_r
 /* With groups of inputs that have a scale each:
    y[n] = scale_x[n] * sum over g in order of (scale_w[row][g] * (Wq . xq[n] over group g)). */
 
-/* y [n][rows] from xq [n][cols] and xs [n], one scale per token. Sums are exact for int8 codes and
-   signs, so multiply-add is allowed there; the scales are applied to finished sums (of a group),
-   never inside them. */
-static void ob_cpu_linear_forward(const ob_exec *x, float *y, const float *xq, const float *xs,
-                                  const ob_weight *w, int n) {
+/* Matrices that read one input: q, k, v of a block, or gate and up. */
+#define OB_LINEAR_MOST 3
+
+/* One job for all of them, so that threads meet once. An item is two blocks of 16 rows of one
+   matrix, for a part of the tokens. */
+typedef struct ob_linear_job {
+    ob_job job;
+    const ob_weight *w[OB_LINEAR_MOST];
+    float *y[OB_LINEAR_MOST];
+    int first[OB_LINEAR_MOST + 1]; /* number of each matrix's first pair of blocks; their number */
+    int count, n, parts;
+    const ob_input *in;
+} ob_linear_job;
+
+/* Sums of one segment [k0, k0 + k) of tokens [t0, t0 + m) and the pair of blocks that starts at row
+   `row`. A segment of t5 that does not begin with a group of 20 is copied between zeros. */
+static void ob_linear_sums(const ob_linear_job *l, const ob_weight *w, int32_t *sums, int row,
+                           int t0, int m, int k0, int k) {
+    enum { ROOM = 320 }; /* of a segment's groups: 256 inputs and up to 19 on each side */
+    const ob_kernels *kernels = l->job.x->kernels;
+    ob_format format = (ob_format)w->format;
+    int columns = ob_format_columns[format], skip = k0 % columns, t;
+    size_t stride = ob_code_stride(w->cols), segments = ob_segments(w);
+    int8_t room[OB_DOT_TOKENS * ROOM];
+    ob_dots d;
+    d.block_bytes = (size_t)ob_block_bytes(format, w->cols);
+    d.block = (const uint8_t *)w->data + (size_t)(row / 16) * d.block_bytes +
+              (size_t)(k0 / columns) * 64;
+    d.blocks = w->rows - row > 16 ? 2 : 1;
+    d.format = format, d.m = m;
+    d.groups = (skip + k + columns - 1) / columns;
+    d.x = (const int8_t *)l->in->codes + (size_t)t0 * stride + (size_t)k0;
+    d.ldx = (ptrdiff_t)stride;
+    d.sum = l->in->sum + (size_t)t0 * segments + (size_t)(k0 / ob_segment_of(w));
+    d.ld_sum = (ptrdiff_t)segments;
+    if (skip || (w->group && k % columns)) {
+        memset(room, 0, sizeof room);
+        for (t = 0; t < m; t++) memcpy(room + t * ROOM + skip, d.x + t * d.ldx, (size_t)k);
+        d.x = room, d.ldx = ROOM;
+    }
+    kernels->dots(sums, &d);
+}
+
+/* Outputs of one item's tokens, at most OB_DOT_TOKENS. */
+static void ob_linear_tile(const ob_linear_job *l, int i, int row, int t0, int m) {
+    const ob_kernels *kernels = l->job.x->kernels;
+    const ob_weight *w = l->w[i];
+    int32_t sums[OB_DOT_TOKENS * OB_DOT_ROWS];
+    float scale[OB_DOT_ROWS], *y = l->y[i] + (size_t)t0 * (size_t)w->rows + row;
+    int k0, r, t, n = w->rows - row < OB_DOT_ROWS ? w->rows - row : OB_DOT_ROWS;
+    int segment = ob_segment_of(w);
+    size_t segments = ob_segments(w);
+    if (segments == 1 && !w->group) {
+        ob_linear_sums(l, w, sums, row, t0, m, 0, w->cols);
+        kernels->settle(y, w->rows, sums, w->scale + row * w->scale_step, w->scale_step,
+                        l->in->scale + t0, m, n);
+        return;
+    }
+    for (r = 0; r < OB_DOT_ROWS; r++) scale[r] = 1.0f;
+    for (k0 = 0; k0 < w->cols; k0 += segment) {
+        int k = w->cols - k0 < segment ? w->cols - k0 : segment;
+        for (r = 0; w->group && r < n; r++)
+            scale[r] = w->scale[(size_t)(row + r) * segments + (size_t)(k0 / segment)];
+        ob_linear_sums(l, w, sums, row, t0, m, k0, k);
+        kernels->collect(y, w->rows, sums, scale, k0 > 0, m, n);
+    }
+    for (t = 0; t < m; t++)
+        kernels->scale(y + (size_t)t * (size_t)w->rows, y + (size_t)t * (size_t)w->rows,
+                       w->group ? &ob_one : w->scale + row * w->scale_step,
+                       w->group ? 0 : w->scale_step, l->in->scale[t0 + t], n);
+}
+
+/* Items go matrix by matrix, so that each piece reads its weights in one stream. */
+static void ob_linear_piece(void *arg, int piece) {
+    const ob_linear_job *l = (const ob_linear_job *)arg;
+    int from, to, item, t, t1, i = 0;
+    ob_share(l->job.n, l->job.pieces, piece, &from, &to);
+    for (item = from; item < to; item++) {
+        int pair = item / l->parts;
+        ob_share(l->n, l->parts, item % l->parts, &t, &t1);
+        while (pair >= l->first[i + 1]) i++;
+        for (; t < t1; t += OB_DOT_TOKENS)
+            ob_linear_tile(l, i, (pair - l->first[i]) * OB_DOT_ROWS, t,
+                           t1 - t < OB_DOT_TOKENS ? t1 - t : OB_DOT_TOKENS);
+    }
+}
+
+/* The exact layers: integers all the way, a float when a sum is finished. */
+static void ob_linear_exact(const ob_exec *x, float *const *y, const ob_input *in,
+                            const ob_weight *const *w, int count, int n) {
+    ob_linear_job l;
+    double cost = 0;
+    int i;
+    memset(&l, 0, sizeof l);
+    l.in = in, l.n = n, l.count = count, l.parts = 1;
+    for (i = 0; i < count; i++) {
+        l.w[i] = w[i], l.y[i] = y[i];
+        l.first[i + 1] = l.first[i] + (w[i]->rows + OB_DOT_ROWS - 1) / OB_DOT_ROWS;
+        cost += (double)w[i]->rows * w[i]->cols * n / OB_DOT_SPEED;
+    }
+    if (l.first[count] < 4 * x->env.threads && n >= 2 * OB_DOT_TOKENS) l.parts = x->env.threads;
+    ob_run(x, ob_linear_piece, &l, l.first[count] * l.parts, cost);
+}
+
+/* The others: floats, whose sums keep their order, or weights and inputs that are blended. The
+   scales are applied to finished sums (of a group), never inside them. */
+static void ob_linear_float(const ob_exec *x, float *y, const ob_input *in, const ob_weight *w,
+                            int n) {
     ob_gemm_job g;
     memset(&g, 0, sizeof g);
-    g.c = y, g.ldc = w->rows, g.a = xq, g.a_rs = w->cols, g.a_cs = 1;
-    g.M = n, g.N = w->rows, g.K = w->cols, g.fused = w->exact;
-    g.a_scale = xs, g.w_scale = w->scale, g.step = w->scale_step;
+    g.c = y, g.ldc = w->rows, g.a = (const float *)in->codes, g.a_rs = w->cols, g.a_cs = 1;
+    g.M = n, g.N = w->rows, g.K = w->cols;
+    g.a_scale = in->scale, g.w_scale = w->scale, g.step = w->scale_step;
     if (w->group) g.cut_k = w->group, g.group_scale = w->scale, g.w_scale = &ob_one;
     if (w->format == OB_DENSE) g.b = (const float *)w->data, g.b_rs = 1, g.b_cs = w->cols;
     else g.packed = w;
     ob_gemm(x, &g);
+}
+
+/* y[i] [n][rows] for each of count matrices that read one input; all of them are of one kind. */
+static void ob_cpu_linear_forward(const ob_exec *x, float *const *y, const ob_input *in,
+                                  const ob_weight *const *w, int count, int n) {
+    int i;
+    if (w[0]->exact) {
+        ob_linear_exact(x, y, in, w, count, n);
+        return;
+    }
+    for (i = 0; i < count; i++) ob_linear_float(x, y[i], in, w[i], n);
 }
 
 /* in2 = a factor for each row or NULL, gain = factors of columns with step option, value = a factor
@@ -10693,23 +11321,26 @@ static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const f
 
 /* Straight-through gradient: quantisers count as the identity, scales as constants. dx (+)= (dy *
    scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may be NULL; dw may
-   be NULL. (Bengio, Leonard, Courville 2013.) Only dense codes come here: packed weights are
-   never trained. Scales of groups differ along dx, so they are multiplied into Wq, not into dy.
-   Cost: two products of the forward pass's size. */
+   be NULL. (Bengio, Leonard, Courville 2013.) Only what is trained comes here: bytes (q8x16) of
+   exact layers and dense floats of others. Scales of groups differ along dx, so they are multiplied
+   into Wq, not into dy. Cost: two products of the forward pass's size. */
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
-                                   const float *xq, const float *xs, const ob_weight *w, float *tmp,
-                                   float ste, int n, int add) {
-    const float *q = (const float *)w->data;
+                                   const ob_input *in, const ob_weight *w, float *tmp, float ste,
+                                   int n, int add) {
     if (dx) {
-        ob_gemm_job g = ob_product_job(dx, w->group ? dy : tmp, w->rows, 1, q, w->cols, 1, n,
-                                       w->cols, w->rows, add);
+        ob_gemm_job g = ob_product_job(dx, w->group ? dy : tmp, w->rows, 1, (const float *)w->data,
+                                       w->cols, 1, n, w->cols, w->rows, add);
+        if (w->format == OB_Q8X16) g.packed_q = w;
         g.cut_n = w->group, g.group_scale = w->scale;
         if (!w->group) ob_scale_rows(x, tmp, dy, NULL, w->scale, w->scale_step, 1.0f, n, w->rows);
         ob_gemm(x, &g);
     }
     if (dw) {
-        ob_scale_rows(x, tmp, dy, xs, &ob_one, 0, ste, n, w->rows);
-        ob_product(x, dw, tmp, 1, w->rows, xq, w->cols, 1, w->rows, w->cols, n, 1);
+        ob_gemm_job g = ob_product_job(dw, tmp, 1, w->rows, (const float *)in->codes, w->cols, 1,
+                                       w->rows, w->cols, n, 1);
+        if (w->exact) g.b8 = (const int8_t *)in->codes, g.b_rs = (ptrdiff_t)ob_code_stride(w->cols);
+        ob_scale_rows(x, tmp, dy, in->scale, &ob_one, 0, ste, n, w->rows);
+        ob_gemm(x, &g);
     }
 }
 
@@ -10720,6 +11351,29 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
    2 K, else 0, so that numbers far from a change of sign are not driven further. It is the clip of
    Courbariaux, Hubara et al. 2016, whose window of 1 is here in units of the token; 2 K is our
    choice. Outside of the window the float's part still passes: dx * (1 - share). */
+
+/* in = the floats, to = what is written, w = the weight that says how. */
+typedef struct ob_code_job {
+    ob_job job;
+    const ob_input *to;
+    const float *in;
+    const ob_weight *w;
+} ob_code_job;
+
+/* Bytes of a row, the sums of its segments, and zeros behind them. */
+static void ob_code8_row(void *arg, int r) {
+    const ob_code_job *q = (const ob_code_job *)arg;
+    const ob_kernels *kernels = q->job.x->kernels;
+    int d = q->w->cols, segment = ob_segment_of(q->w);
+    size_t stride = ob_code_stride(d), at = (size_t)r * (size_t)d;
+    int8_t *codes = (int8_t *)q->to->codes + (size_t)r * stride;
+    int32_t *sum = q->to->sum + (size_t)r * ob_segments(q->w);
+    if (q->w->bits == 1)
+        kernels->sign8(codes, q->to->scale + r, sum, q->to->window ? q->to->window + at : NULL,
+                       q->in + at, d, segment);
+    else kernels->code8(codes, q->to->scale + r, sum, q->in + at, d, segment);
+    memset(codes + d, 0, stride - (size_t)d);
+}
 
 /* option = bits, out2 = scales, value = share. Without bits the copy makes both kinds of layer look
    alike. */
@@ -10742,16 +11396,23 @@ static void ob_quantize_row(void *arg, int r) {
     *scale = 1.0f;
 }
 
-/* codes [rows][d], scale [rows]; bits and share are those of w. Codes stay floats: the tile
-   multiplies floats, and integers up to 127 are exact in them. window [rows][d], or NULL: what
-   quantize_backward needs for signs; other bits leave it alone. */
-static void ob_cpu_quantize(const ob_exec *x, float *codes, float *scale, uint8_t *window,
-                            const float *in, const ob_weight *w, int rows, int d) {
+/* The input in [rows][cols of w] as w wants it: bits, share, exact and segments are those of w.
+   window [rows][cols], or NULL: what quantize_backward needs for signs; other bits leave it
+   alone. */
+static void ob_cpu_quantize(const ob_exec *x, const ob_input *to, const float *in,
+                            const ob_weight *w, int rows) {
     ob_rows_job q;
+    ob_code_job c;
+    if (w->exact) {
+        memset(&c, 0, sizeof c);
+        c.to = to, c.in = in, c.w = w;
+        ob_run_rows(x, ob_code8_row, &c, rows, (double)rows * w->cols * 2);
+        return;
+    }
     memset(&q, 0, sizeof q);
-    q.out = codes, q.out2 = scale, q.window = window, q.in = in, q.d = d;
-    q.option = w->bits, q.value = w->share;
-    ob_run_rows(x, ob_quantize_row, &q, rows, (double)rows * d * 2);
+    q.out = (float *)to->codes, q.out2 = to->scale, q.window = to->window, q.in = in;
+    q.d = w->cols, q.option = w->bits, q.value = w->share;
+    ob_run_rows(x, ob_quantize_row, &q, rows, (double)rows * w->cols * 2);
 }
 
 /* value = what passes outside of the window. */
@@ -11179,10 +11840,30 @@ typedef struct ob_weights_job {
     ob_job job;
     const ob_quantizer *z;
     const float *w;
-    float *codes, *scale, *largest;
-    int cols, measure, step, shift;
+    void *codes;
+    float *scale, *largest;
+    int cols, measure, step, shift, format;
     uint32_t prefix;
 } ob_weights_job;
+
+/* Codes of columns [col, col + n) of row r, in the job's format; col is a multiple of 4. */
+static void ob_weights_put(const ob_weights_job *q, int r, int col, int n, float scale) {
+    enum { PART = 512 };
+    const ob_kernels *kernels = q->job.x->kernels;
+    size_t at = (size_t)r * (size_t)q->cols;
+    float room[PART];
+    int k, part;
+    if (q->format == OB_DENSE) {
+        kernels->quantize((float *)q->codes + at + col, q->w + at + col, n, q->z, scale);
+        return;
+    }
+    for (k = 0; k < n; k += part) {
+        part = n - k < PART ? n - k : PART;
+        kernels->quantize(room, q->w + at + col + k, part, q->z, scale);
+        kernels->pack8((uint8_t *)q->codes, (size_t)ob_block_bytes(OB_Q8X16, q->cols), r, col + k,
+                       room, part);
+    }
+}
 
 /* The 256 counters of a piece. */
 static uint64_t *ob_weights_counters(const ob_exec *x, int piece) {
@@ -11235,7 +11916,7 @@ static void ob_weights_group_row(void *arg, int r) {
         size_t at = (size_t)r * (size_t)q->cols + (size_t)k;
         float *scale = q->scale + (size_t)r * groups + (size_t)(k / q->z->group);
         *scale = ob_group_scale(kernels, q->z, q->w + at, n);
-        kernels->quantize(q->codes + at, q->w + at, n, q->z, *scale);
+        ob_weights_put(q, r, k, n, *scale);
     }
 }
 
@@ -11247,7 +11928,7 @@ static void ob_weights_row(void *arg, int r) {
     size_t at = (size_t)r * (size_t)q->cols;
     if (q->measure)
         kernels->magnitude(q->w + at, q->cols, ob_clamp_bound(q->z), q->scale + r, q->largest + r);
-    else kernels->quantize(q->codes + at, q->w + at, q->cols, q->z, q->scale[r * q->step]);
+    else ob_weights_put(q, r, 0, q->cols, q->scale[r * q->step]);
 }
 
 /* The scales of an integer mode without groups: first walk, into scale [rows] (8bit) or [1]. */
@@ -11266,13 +11947,16 @@ static void ob_weights_scale(const ob_exec *x, ob_weights_job *q, int rows) {
     if (!q->step) q->scale[0] = ob_tensor_scale(q->z, (float)(sum / count));
 }
 
-/* codes [rows, cols] and scale [rows] (8bit), [rows][groups] or [1]; scale holds at least `rows`
-   floats, largest `rows`. f32 and f16 get the scale 1. */
-static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale, float *largest,
-                                   const float *w, const ob_quantizer *z, int rows, int cols) {
+/* codes [rows, cols], floats (OB_DENSE) or bytes (OB_Q8X16), and scale [rows] (8bit),
+   [rows][groups] or [1]; scale holds at least `rows` floats, largest `rows`. f32 and f16 get the
+   scale 1. */
+static void ob_cpu_quantize_weight(const ob_exec *x, void *codes, int format, float *scale,
+                                   float *largest, const float *w, const ob_quantizer *z, int rows,
+                                   int cols) {
     ob_weights_job q;
     memset(&q, 0, sizeof q);
     q.z = z, q.w = w, q.codes = codes, q.scale = scale, q.largest = largest, q.cols = cols;
+    q.format = format;
     q.step = z->mode == ONEBIT_8BIT;
     if (z->group) {
         ob_run_rows(x, ob_weights_group_row, &q, rows, (double)rows * cols * 3);
@@ -11294,15 +11978,14 @@ static void ob_cpu_quantize_weight(const ob_exec *x, float *codes, float *scale,
       (const ob_exec *, float *, float *, float *, const float *, const float *, int, int, float)) \
     X(norm_backward, (const ob_exec *, float *, float *, const float *, const float *,             \
                       const float *, float *, float *, int, int, int))                             \
-    X(quantize, (const ob_exec *, float *, float *, uint8_t *, const float *, const ob_weight *,   \
-                 int, int))                                                                        \
+    X(quantize, (const ob_exec *, const ob_input *, const float *, const ob_weight *, int))        \
     X(quantize_backward, (const ob_exec *, float *, uint8_t *, const ob_weight *, int, int))       \
-    X(quantize_weight,                                                                             \
-      (const ob_exec *, float *, float *, float *, const float *, const ob_quantizer *, int, int)) \
-    X(linear_forward,                                                                              \
-      (const ob_exec *, float *, const float *, const float *, const ob_weight *, int))            \
-    X(linear_backward, (const ob_exec *, float *, float *, const float *, const float *,           \
-                        const float *, const ob_weight *, float *, float, int, int))               \
+    X(quantize_weight, (const ob_exec *, void *, int, float *, float *, const float *,             \
+                        const ob_quantizer *, int, int))                                           \
+    X(linear_forward, (const ob_exec *, float *const *, const ob_input *,                          \
+                       const ob_weight *const *, int, int))                                        \
+    X(linear_backward, (const ob_exec *, float *, float *, const float *, const ob_input *,        \
+                        const ob_weight *, float *, float, int, int))                              \
     X(rope, (const ob_exec *, float *, const float *, int, int, int, int, int, float))             \
     X(cache_store, (const ob_exec *, float *, float *, const float *, const float *, int, int,     \
                     int, int, int, int))                                                           \
@@ -11510,15 +12193,14 @@ typedef struct ob_acts {
     float *x, *x2;                /* [N][D] residual stream before attention, before FFN */
     float *rstd1, *rstd2;         /* [N] */
     float *mean1, *mean2;         /* [N], NULL unless block norms are LayerNorm */
-    float *a, *a_s, *b, *b_s;     /* inputs of q,k,v and of gate,up: codes [N][D], scales [N] */
+    ob_input a, b;                /* inputs of q,k,v and of gate,up [N][D] */
     float *q_raw, *k_raw;         /* before QK-norm */
     float *rstd_q, *rstd_k;       /* [N][H], [N][K] */
     float *q, *k, *v;             /* [N][H][d], [N][K][d] */
     float *kT, *p;                /* keys as columns; attention probabilities [B][H][T][T] */
-    float *o, *rstd_o, *oq, *o_s; /* attention output [N][H*d], input of o_proj */
-    float *gate, *up;             /* [N][F] */
-    float *rstd_h, *hq, *h_s;     /* input of down_proj [N][F] */
-    uint8_t *a_w, *b_w, *o_w, *h_w; /* windows of signs, as a, b, oq, hq; NULL = not needed */
+    float *o, *rstd_o;            /* attention output [N][H*d] */
+    ob_input oq, hq;              /* inputs of o_proj [N][H*d] and down_proj [N][F] */
+    float *gate, *up, *rstd_h;    /* [N][F], [N][F], [N] */
 } ob_acts;
 
 /* A size that overflows becomes SIZE_MAX, which the carve turns into a total no allocator gives:
@@ -11529,13 +12211,26 @@ static float *ob_floats(ob_carve *c, size_t a, size_t b) {
     return (float *)ob_take(c, bytes);
 }
 
-/* Windows are only kept where a backward pass will ask for them. */
-static void ob_windows_take(ob_acts *s, ob_carve *c, size_t N, size_t D, size_t q, size_t F,
-                            int keep) {
-    s->a_w = s->b_w = s->o_w = s->h_w = NULL;
-    if (!keep) return;
-    s->a_w = (uint8_t *)ob_take(c, N * D), s->b_w = (uint8_t *)ob_take(c, N * D);
-    s->o_w = (uint8_t *)ob_take(c, N * q), s->h_w = (uint8_t *)ob_take(c, N * F);
+/* What inputs are kept for: OB_RUN computes and forgets; OB_BYTES and OB_FLOATS train, where codes
+   are always bytes, or may be floats. */
+typedef enum ob_keep { OB_RUN, OB_BYTES, OB_FLOATS } ob_keep;
+
+/* Room for the input of n rows of d. Windows of signs are only kept where a backward pass will ask
+   for them. */
+static ob_input ob_input_take(ob_carve *c, const onebit_config *config, size_t n, int d,
+                              ob_keep keep) {
+    ob_input in;
+    size_t stride = ob_code_stride(d), bytes = 0;
+    size_t segments = ob_row_groups(d, config->scale_group ? config->scale_group : OB_SEGMENT);
+    if (keep != OB_BYTES && stride < (size_t)d * sizeof(float)) stride = (size_t)d * sizeof(float);
+    if (!ob_mul(n, stride, &bytes)) bytes = SIZE_MAX;
+    in.codes = ob_take(c, bytes);
+    in.scale = ob_floats(c, n, 1);
+    in.sum = (int32_t *)(void *)ob_floats(c, n, segments);
+    in.window = NULL;
+    if (keep != OB_RUN && config->activation_bits == 1)
+        in.window = (uint8_t *)ob_take(c, n * (size_t)d);
+    return in;
 }
 
 /* Means of N rows for a norm of the residual stream; NULL, which the norm op takes for RMSNorm,
@@ -11544,11 +12239,12 @@ static float *ob_means_take(ob_carve *c, const onebit_config *config, size_t N) 
     return config->use_subln ? NULL : ob_floats(c, N, 1);
 }
 
-/* Takes the memory of one block for N tokens. keep: for training, B sequences of T. The
+/* Takes the memory of one block for N tokens; in training, B sequences of T. The
    probabilities [N][H][T] are the largest array when T is long: 4 * H * T bytes per token and
    layer. */
 static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N, size_t T,
-                         int keep) {
+                         ob_keep how) {
+    int keep = how != OB_RUN;
     ob_dims m = ob_dims_of(config);
     size_t D = (size_t)m.D, F = (size_t)m.F, q = (size_t)m.H * (size_t)m.d;
     size_t k = (size_t)m.K * (size_t)m.d;
@@ -11556,8 +12252,8 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
     s->x2 = keep ? ob_floats(c, N, D) : s->x;
     s->rstd1 = ob_floats(c, N, 1), s->rstd2 = ob_floats(c, N, 1);
     s->mean1 = ob_means_take(c, config, N), s->mean2 = ob_means_take(c, config, N);
-    s->a = ob_floats(c, N, D), s->a_s = ob_floats(c, N, 1);
-    s->b = keep ? ob_floats(c, N, D) : s->a, s->b_s = ob_floats(c, N, 1);
+    s->a = ob_input_take(c, config, N, m.D, how);
+    s->b = keep ? ob_input_take(c, config, N, m.D, how) : s->a;
     s->q = ob_floats(c, N, q), s->k = ob_floats(c, N, k), s->v = ob_floats(c, N, k);
     s->q_raw = keep && config->use_qk_norm ? ob_floats(c, N, q) : s->q;
     s->k_raw = keep && config->use_qk_norm ? ob_floats(c, N, k) : s->k;
@@ -11565,10 +12261,9 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
     s->kT = keep ? ob_floats(c, N, k) : NULL;
     s->p = keep ? ob_floats(c, N * (size_t)m.H, T) : NULL;
     s->o = ob_floats(c, N, q), s->rstd_o = ob_floats(c, N, 1);
-    s->oq = ob_floats(c, N, q), s->o_s = ob_floats(c, N, 1);
+    s->oq = ob_input_take(c, config, N, m.H * m.d, how);
     s->gate = m.gated ? ob_floats(c, N, F) : NULL, s->up = ob_floats(c, N, F);
-    s->rstd_h = ob_floats(c, N, 1), s->hq = ob_floats(c, N, F), s->h_s = ob_floats(c, N, 1);
-    ob_windows_take(s, c, N, D, q, F, keep && config->activation_bits == 1);
+    s->rstd_h = ob_floats(c, N, 1), s->hq = ob_input_take(c, config, N, m.F, how);
 }
 
 /* Everything one pass needs: the model, the batch, and work memory shared by all layers. */
@@ -11580,7 +12275,7 @@ typedef struct ob_pass {
     float *t, *y;                /* [N][widest] */
     float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
     float *final_mean;           /* [N] or NULL, like mean1 */
-    float *fq, *f_s;             /* input of the head: codes [N][D], scales [N] */
+    ob_input head;               /* input of the head [N][D] */
 } ob_pass;
 
 /* t and y carry rows of D, F or H * d in turn. */
@@ -11596,7 +12291,7 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
     p->t = ob_floats(c, N, ob_widest(config)), p->y = ob_floats(c, N, ob_widest(config));
     p->final_x = ob_floats(c, N, D), p->final_rstd = ob_floats(c, N, 1);
     p->final_mean = ob_means_take(c, config, N);
-    p->fq = ob_floats(c, N, D), p->f_s = ob_floats(c, N, 1);
+    p->head = ob_input_take(c, config, N, config->hidden_size, OB_RUN);
 }
 
 /* ---- Forward --------------------------------------------------------------------------------- */
@@ -11620,13 +12315,15 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float 
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
-    const ob_weight *wq = ob_block(p->w, layer, OB_Q);
+    const ob_weight *w[3];
+    float *y[3];
+    w[0] = ob_block(p->w, layer, OB_Q), y[0] = s->q_raw;
+    w[1] = ob_block(p->w, layer, OB_K), y[1] = s->k_raw;
+    w[2] = ob_block(p->w, layer, OB_V), y[2] = s->v;
     x->ops->norm_forward(x, p->t, s->rstd1, s->mean1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
                          c->hidden_size, ob_eps(c));
-    x->ops->quantize(x, s->a, s->a_s, s->a_w, p->t, wq, N, c->hidden_size);
-    x->ops->linear_forward(x, s->q_raw, s->a, s->a_s, wq, N);
-    x->ops->linear_forward(x, s->k_raw, s->a, s->a_s, ob_block(p->w, layer, OB_K), N);
-    x->ops->linear_forward(x, s->v, s->a, s->a_s, ob_block(p->w, layer, OB_V), N);
+    x->ops->quantize(x, &s->a, p->t, w[0], N);
+    x->ops->linear_forward(x, y, &s->a, w, 3, N);
     if (c->use_qk_norm) {
         x->ops->norm_forward(x, s->q, s->rstd_q, NULL, s->q_raw, ob_gain(p->w, layer, OB_Q_NORM),
                              N * H, d, ob_eps(c));
@@ -11666,8 +12363,8 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, float *kT, 
                              ob_eps(c));
         in = p->t;
     }
-    x->ops->quantize(x, s->oq, s->o_s, s->o_w, in, wo, N, q);
-    x->ops->linear_forward(x, p->y, s->oq, s->o_s, wo, N);
+    x->ops->quantize(x, &s->oq, in, wo, N);
+    x->ops->linear_forward(x, &p->y, &s->oq, &wo, 1, N);
     x->ops->residual(x, s->x2, s->x, p->y, ob_residual_factor(c), N, c->hidden_size);
 }
 
@@ -11684,22 +12381,23 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size;
-    const ob_weight *up = ob_block(p->w, layer, OB_UP), *down = ob_block(p->w, layer, OB_DOWN);
+    const ob_weight *down = ob_block(p->w, layer, OB_DOWN), *w[2];
     const float *in = p->t;
+    float *y[2];
+    w[0] = ob_block(p->w, layer, OB_UP), y[0] = s->up;
+    w[1] = ob_block(p->w, layer, OB_GATE), y[1] = s->gate;
     x->ops->norm_forward(x, p->t, s->rstd2, s->mean2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D,
                          ob_eps(c));
-    x->ops->quantize(x, s->b, s->b_s, s->b_w, p->t, up, N, D);
-    if (s->gate)
-        x->ops->linear_forward(x, s->gate, s->b, s->b_s, ob_block(p->w, layer, OB_GATE), N);
-    x->ops->linear_forward(x, s->up, s->b, s->b_s, up, N);
+    x->ops->quantize(x, &s->b, p->t, w[0], N);
+    x->ops->linear_forward(x, y, &s->b, w, s->gate ? 2 : 1, N);
     ob_forward_act(p, s);
     if (c->use_sub_norm) {
         x->ops->norm_forward(x, p->y, s->rstd_h, NULL, p->t, ob_gain(p->w, layer, OB_DOWN_NORM), N,
                              F, ob_eps(c));
         in = p->y;
     }
-    x->ops->quantize(x, s->hq, s->h_s, s->h_w, in, down, N, F);
-    x->ops->linear_forward(x, p->y, s->hq, s->h_s, down, N);
+    x->ops->quantize(x, &s->hq, in, down, N);
+    x->ops->linear_forward(x, &p->y, &s->hq, &down, 1, N);
     x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
 }
 
@@ -11710,12 +12408,13 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     const ob_weight *head = ob_head(p->w);
-    size_t D = (size_t)c->hidden_size, at = (size_t)from * D;
+    ob_input in = ob_input_rows(&p->head, head, from);
+    size_t at = (size_t)from * (size_t)c->hidden_size;
     x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_mean ? p->final_mean + from : NULL,
                          p->final_x + at, ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size,
                          ob_eps(c));
-    x->ops->quantize(x, p->fq + at, p->f_s + from, NULL, p->t, head, n, c->hidden_size);
-    x->ops->linear_forward(x, logits, p->fq + at, p->f_s + from, head, n);
+    x->ops->quantize(x, &in, p->t, head, n);
+    x->ops->linear_forward(x, &logits, &in, &head, 1, n);
     if (c->logit_softcap > 0)
         x->ops->softcap(x, logits, (float)c->logit_softcap, (size_t)n * (size_t)c->vocab_size);
 }
@@ -11762,9 +12461,9 @@ static void ob_grads_take(ob_grads *g, ob_carve *c, const onebit_config *config,
 
 /* dx (+)= and dw += of one linear layer of a block. */
 static void ob_backward_linear(const ob_pass *p, const ob_grads *g, float *dx, const float *dy,
-                               const float *xq, const float *xs, int layer, int id, int add) {
+                               const ob_input *in, int layer, int id, int add) {
     int slot = ob_slot(p->w->config, layer, id);
-    p->x->ops->linear_backward(p->x, dx, g->slots[slot], dy, xq, xs, p->w->slots + slot, g->tmp,
+    p->x->ops->linear_backward(p->x, dx, g->slots[slot], dy, in, p->w->slots + slot, g->tmp,
                                g->ste[slot], p->B * p->T, add);
 }
 
@@ -11798,17 +12497,17 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size, gated = s->gate != NULL;
     ob_backward_enter(p, g, g->d1);
-    ob_backward_linear(p, g, g->d2, g->d1, s->hq, s->h_s, layer, OB_DOWN, 0); /* dh */
-    ob_backward_quantize(p, g->d2, s->h_w, layer, OB_DOWN);
+    ob_backward_linear(p, g, g->d2, g->d1, &s->hq, layer, OB_DOWN, 0); /* dh */
+    ob_backward_quantize(p, g->d2, s->hq.window, layer, OB_DOWN);
     if (c->use_sub_norm) {
         ob_forward_act(p, s); /* h again, into p->t */
         ob_backward_norm(p, g, g->d2, g->d2, p->t, s->rstd_h, NULL, layer, OB_DOWN_NORM, N, F, 0);
     }
     x->ops->act_backward(x, g->d1, gated ? g->d3 : NULL, g->d2, gated ? s->gate : s->up,
                          gated ? s->up : NULL, ob_activation(c), N, F);
-    ob_backward_linear(p, g, g->d2, g->d1, s->b, s->b_s, layer, gated ? OB_GATE : OB_UP, 0);
-    if (gated) ob_backward_linear(p, g, g->d2, g->d3, s->b, s->b_s, layer, OB_UP, 1);
-    ob_backward_quantize(p, g->d2, s->b_w, layer, OB_UP);
+    ob_backward_linear(p, g, g->d2, g->d1, &s->b, layer, gated ? OB_GATE : OB_UP, 0);
+    if (gated) ob_backward_linear(p, g, g->d2, g->d3, &s->b, layer, OB_UP, 1);
+    ob_backward_quantize(p, g->d2, s->b.window, layer, OB_UP);
     ob_backward_norm(p, g, g->dx, g->d2, s->x2, s->rstd2, s->mean2, layer, OB_NORM2, N, D, 1);
 }
 
@@ -11836,15 +12535,15 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, D = c->hidden_size, q = c->num_heads * c->head_dim;
     ob_backward_enter(p, g, g->d1);
-    ob_backward_linear(p, g, g->d2, g->d1, s->oq, s->o_s, layer, OB_O, 0);
-    ob_backward_quantize(p, g->d2, s->o_w, layer, OB_O);
+    ob_backward_linear(p, g, g->d2, g->d1, &s->oq, layer, OB_O, 0);
+    ob_backward_quantize(p, g->d2, s->oq.window, layer, OB_O);
     if (c->use_sub_norm)
         ob_backward_norm(p, g, g->d2, g->d2, s->o, s->rstd_o, NULL, layer, OB_O_NORM, N, q, 0);
     ob_backward_heads(p, s, g, layer);
-    ob_backward_linear(p, g, g->d1, g->dq, s->a, s->a_s, layer, OB_Q, 0);
-    ob_backward_linear(p, g, g->d1, g->dk, s->a, s->a_s, layer, OB_K, 1);
-    ob_backward_linear(p, g, g->d1, g->dv, s->a, s->a_s, layer, OB_V, 1);
-    ob_backward_quantize(p, g->d1, s->a_w, layer, OB_Q);
+    ob_backward_linear(p, g, g->d1, g->dq, &s->a, layer, OB_Q, 0);
+    ob_backward_linear(p, g, g->d1, g->dk, &s->a, layer, OB_K, 1);
+    ob_backward_linear(p, g, g->d1, g->dv, &s->a, layer, OB_V, 1);
+    ob_backward_quantize(p, g->d1, s->a.window, layer, OB_Q);
     ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, s->mean1, layer, OB_NORM1, N, D, 1);
 }
 
@@ -11860,12 +12559,13 @@ static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *l
     for (at = 0; at < N; at += g->head_rows) {
         int n = N - at < g->head_rows ? N - at : g->head_rows;
         size_t row = (size_t)at * (size_t)D;
+        ob_input in = ob_input_rows(&p->head, head, at);
         x->ops->loss(x, g->dlogits, row_loss + at, g->row_uniform ? g->row_uniform + at : NULL,
                      logits + (size_t)at * (size_t)c->vocab_size, targets + at, factor,
                      (float)c->logit_softcap, g->smoothing, n, c->vocab_size);
         if (backward)
-            x->ops->linear_backward(x, g->d1 + row, g->slots[slot], g->dlogits, p->fq + row,
-                                    p->f_s + at, head, g->head_tmp, g->ste[slot], n, 0);
+            x->ops->linear_backward(x, g->d1 + row, g->slots[slot], g->dlogits, &in, head,
+                                    g->head_tmp, g->ste[slot], n, 0);
     }
     if (backward)
         ob_backward_norm(p, g, g->dx, g->d1, p->final_x, p->final_rstd, p->final_mean, 0,
@@ -11884,7 +12584,9 @@ typedef struct ob_param {
     size_t size; /* rows * cols */
     float *value, *grad;
     float *first, *second; /* AdamW moments; Muon keeps its momentum in first */
-    float *codes, *scale;  /* what the forward pass uses; gains use value itself */
+    void *codes;           /* what the forward pass uses; gains use value itself */
+    int format;            /* of the codes now: OB_DENSE floats or OB_Q8X16 bytes */
+    float *scale;
     int8_t *seen;          /* codes at the last code report */
 } ob_param;
 
@@ -11902,6 +12604,17 @@ typedef struct ob_run_notes {
     double data;                                /* what ob_dataset_print gave; 0 = not known */
 } ob_run_notes;
 #define OB_NOTES (sizeof(ob_run_notes) / sizeof(double))
+
+/* The code of a row and column. */
+static float ob_param_code(const ob_param *p, int r, int c) {
+    const float *dense = (const float *)p->codes;
+    size_t at;
+    int shift;
+    if (p->format == OB_DENSE) return dense[(size_t)r * (size_t)p->info.cols + (size_t)c];
+    ob_code_place(OB_Q8X16, r % 16, c, &at, &shift);
+    at += (size_t)(r / 16) * (size_t)ob_block_bytes(OB_Q8X16, p->info.cols);
+    return (float)((const int8_t *)p->codes)[at];
+}
 
 struct onebit_trainer {
     onebit_env env;
@@ -11931,8 +12644,8 @@ struct onebit_trainer {
 /* ---- Memory ---------------------------------------------------------------------------------- */
 /* One block holds the trainer and all its arrays. The layout runs twice, to count and to place,
    by the same code, so onebit_trainer_bytes is exact and nothing is allocated while training.
-   Per weight of a block matrix: value, gradient, two moments (Muon: one) and codes, 4 bytes
-   each, and 1 byte of seen codes; the rest are activations. */
+   Per weight of a block matrix: value, gradient, two moments (Muon: one), 4 bytes each, 1 byte of
+   code (4 where codes may be floats) and 1 of seen codes; the rest are activations. */
 
 /* Muon is for matrices between hidden layers; embedding, head and gains stay with AdamW (Jordan
    2024). */
@@ -11940,11 +12653,25 @@ static int ob_uses_muon(const onebit_train_options *o, const ob_tensor *t) {
     return o->optimizer == 1 && t->kind == OB_ROLE_LINEAR;
 }
 
-/* scale has room for one per row at least, whatever the mode: the quantiser uses it as work. */
-static void ob_codes_take(ob_param *p, ob_carve *c, int group) {
+/* scale has room for one per row at least, whatever the mode: the quantiser uses it as work. bytes:
+   the codes never are floats. */
+static void ob_codes_take(ob_param *p, ob_carve *c, int group, int bytes) {
     size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
     size_t groups = group ? ob_row_groups(p->info.cols, group) : 1;
-    p->codes = ob_floats(c, rows, cols), p->scale = ob_floats(c, rows, groups);
+    uint64_t packed = ob_format_bytes(OB_Q8X16, p->info.rows, p->info.cols);
+    p->format = OB_DENSE;
+    if (bytes || packed > (uint64_t)rows * cols * sizeof(float)) p->codes = ob_take(c, (size_t)packed);
+    else p->codes = ob_floats(c, rows, cols);
+    p->scale = ob_floats(c, rows, groups);
+}
+
+/* Whether a matrix is trained by integers alone: its blend, if it has one, never ends elsewhere. */
+static int ob_stays_exact(const onebit_config *c, const onebit_train_options *o,
+                          const ob_tensor *t) {
+    if (!ob_input_bits(c, t, t->mode)) return 0;
+    if (t->kind != OB_ROLE_LINEAR) return 1;
+    return c->anneal_fraction == 0 && c->arenas_initial == 0 && o->float_fraction == 0 &&
+           o->quant_warmup_steps == 0 && o->quant_anneal_steps == 0;
 }
 
 /* Adds what was taken since *at to a part of the memory, and moves *at on. */
@@ -11954,8 +12681,8 @@ static void ob_memory_add(size_t *part, const ob_carve *c, size_t *at) {
 }
 
 /* All arrays of one tensor while it is trained. */
-static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *o,
-                          onebit_memory *m) {
+static void ob_param_take(ob_param *p, ob_carve *c, const onebit_config *config,
+                          const onebit_train_options *o, onebit_memory *m) {
     size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols, at = c->used;
     p->size = rows * cols;
     p->grad = ob_floats(c, rows, cols);
@@ -11965,7 +12692,7 @@ static void ob_param_take(ob_param *p, ob_carve *c, const onebit_train_options *
     ob_memory_add(&m->optimizer, c, &at);
     p->value = ob_floats(c, rows, cols);
     if (p->info.kind != OB_ROLE_GAIN) {
-        ob_codes_take(p, c, p->info.group);
+        ob_codes_take(p, c, p->info.group, ob_stays_exact(config, o, &p->info));
         p->seen = (int8_t *)ob_take(c, p->size);
     }
     ob_memory_add(&m->weights, c, &at);
@@ -11999,7 +12726,7 @@ static void ob_params_take(onebit_trainer *t, ob_carve *c) {
     for (i = 0; i < t->count; i++) {
         memset(&p, 0, sizeof p);
         ob_tensor_at(&t->config, i, &p.info);
-        ob_param_take(&p, c, &t->options, &t->memory);
+        ob_param_take(&p, c, &t->config, &t->options, &t->memory);
         if (c->base) t->params[i] = p;
     }
 }
@@ -12015,12 +12742,18 @@ static int ob_segment(const onebit_trainer *t) {
 static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
     int i, n = ob_segment(t);
     size_t at = c->used;
+    ob_keep keep = OB_BYTES;
+    ob_tensor info;
+    for (i = 0; i < ob_slots(&t->config); i++)
+        if (ob_tensor_in(&t->config, i, &info) && info.kind == OB_ROLE_LINEAR &&
+            !ob_stays_exact(&t->config, &t->options, &info))
+            keep = OB_FLOATS;
     t->acts = (ob_acts *)ob_take(c, (size_t)t->config.num_layers * sizeof(ob_acts));
     for (i = 0; i < t->config.num_layers; i++) {
         ob_acts acts;
         float *x;
         if (i < n) {
-            ob_acts_take(&acts, c, &t->config, N, (size_t)t->T, 1);
+            ob_acts_take(&acts, c, &t->config, N, (size_t)t->T, keep);
             if (c->base) t->acts[i] = acts;
             continue;
         }
@@ -12147,7 +12880,7 @@ static void ob_trainer_connect(onebit_trainer *t) {
         ob_weight *w = t->view.slots + p->info.slot;
         w->rows = p->info.rows, w->cols = p->info.cols;
         w->format = OB_DENSE;
-        w->data = p->info.kind == OB_ROLE_GAIN ? p->value : p->codes;
+        w->data = p->info.kind == OB_ROLE_GAIN ? (const void *)p->value : p->codes;
         w->scale = p->scale;
         t->grads.slots[p->info.slot] = p->grad;
     }
@@ -12282,6 +13015,7 @@ static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
     w->bits = ob_input_bits(&t->config, &p->info, z.mode);
     w->share = z.keep;
     w->exact = w->bits && z.soft == 0.0f && z.keep == 1.0f;
+    w->format = w->exact ? OB_Q8X16 : OB_DENSE;
     w->scale_step = z.mode == ONEBIT_8BIT;
     w->group = z.group;
     t->ste[p->info.slot] = 1.0f;
@@ -12301,8 +13035,9 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
         ob_quantizer z;
         if (p->info.kind == OB_ROLE_GAIN) continue;
         z = ob_quantizer_for(t, p, stage);
-        t->exec.ops->quantize_weight(&t->exec, p->codes, p->scale, t->largest, p->value, &z,
-                                     p->info.rows, p->info.cols);
+        p->format = t->view.slots[p->info.slot].format;
+        t->exec.ops->quantize_weight(&t->exec, p->codes, p->format, p->scale, t->largest, p->value,
+                                     &z, p->info.rows, p->info.cols);
     }
     t->stage = stage;
 }
@@ -12310,13 +13045,14 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
 /* Takes the codes of the first weights as those of the last report, so that flips count from here.
  */
 static void ob_trainer_remember(onebit_trainer *t) {
-    size_t j;
-    int i;
+    int8_t *seen;
+    int i, r, c;
     ob_trainer_quantize(t, OB_DEPLOYED);
     for (i = 0; i < t->count; i++) {
         ob_param *p = t->params + i;
         if (p->info.mode < ONEBIT_TERNARY) continue;
-        for (j = 0; j < p->size; j++) p->seen[j] = (int8_t)p->codes[j];
+        for (r = 0, seen = p->seen; r < p->info.rows; r++)
+            for (c = 0; c < p->info.cols; c++) *seen++ = (int8_t)ob_param_code(p, r, c);
     }
 }
 
@@ -12723,17 +13459,19 @@ ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index
                                               onebit_code_report *out) {
     ob_param *p;
     double count[3] = {0, 0, 0}, flips = 0;
-    size_t j;
+    int8_t *seen;
+    int r, c;
     if (!trainer || !out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_codes: NULL argument");
     p = ob_coded_param(trainer, index);
     if (!p) return ob_fail(ONEBIT_USAGE, "there is no quantized tensor %d", index);
     ob_trainer_quantize(trainer, OB_DEPLOYED);
-    for (j = 0; j < p->size; j++) {
-        int8_t code = (int8_t)p->codes[j];
-        count[code + 1]++;
-        flips += code != p->seen[j];
-        p->seen[j] = code;
-    }
+    for (r = 0, seen = p->seen; r < p->info.rows; r++)
+        for (c = 0; c < p->info.cols; c++, seen++) {
+            int8_t code = (int8_t)ob_param_code(p, r, c);
+            count[code + 1]++;
+            flips += code != *seen;
+            *seen = code;
+        }
     ob_print(out->name, sizeof out->name, "%s", p->info.name);
     out->minus = count[0] / (double)p->size;
     out->zero = count[1] / (double)p->size;
@@ -12822,7 +13560,7 @@ static ob_format ob_stored_format(const ob_tensor *info, int packing) {
 /* Packs one tensor's codes and scales; writes its record. */
 static void ob_image_tensor(ob_image *m, const ob_param *p, int index, int packing) {
     const ob_tensor *info = &p->info;
-    int gain = info->kind == OB_ROLE_GAIN, r;
+    int gain = info->kind == OB_ROLE_GAIN, r, k;
     uint64_t scales = ob_tensor_scales(info), i;
     ob_format format = ob_stored_format(info, packing);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
@@ -12845,8 +13583,11 @@ static void ob_image_tensor(ob_image *m, const ob_param *p, int index, int packi
         return;
     }
     ob_pack_clear(data, format, info->rows, info->cols);
-    for (r = 0; r < info->rows; r++)
-        ob_pack_row(data, format, r, info->cols, p->codes + (size_t)r * (size_t)info->cols);
+    for (r = 0; r < info->rows; r++) {
+        uint8_t *block = data + (uint64_t)(r / 16) * ob_block_bytes(format, info->cols);
+        for (k = 0; k < info->cols; k++)
+            ob_pack_code(block, format, r % 16, k, ob_param_code(p, r, k));
+    }
 }
 
 /* The whole image; with m->p NULL it only counts m->at, which needs no weights and cannot fail. */
@@ -14213,7 +14954,7 @@ static onebit_status ob_origin_take(ob_origin *s, ob_param *p, float **largest) 
     for (pass = 0; pass < 2; pass++) {
         c.used = 0;
         p->size = rows * cols, p->value = ob_floats(&c, rows, cols);
-        ob_codes_take(p, &c, s->have.scale_group);
+        ob_codes_take(p, &c, s->have.scale_group, 0);
         *largest = ob_floats(&c, rows, 1);
         if (pass == 1) break;
         s->block = ob_alloc(&s->env, c.used);
@@ -14237,6 +14978,7 @@ static float ob_origin_scale(const ob_param *p, const ob_tensor *t, size_t j) {
 static void ob_origin_unpack(ob_origin *s, ob_param *p, const ob_tensor *t) {
     const ob_weight *w = s->model->view.slots + p->info.slot;
     size_t j, cols = (size_t)p->info.cols;
+    float *codes = (float *)p->codes;
     int r;
     if (t->mode < 0) {
         memcpy(p->value, w->data, p->size * sizeof(float));
@@ -14244,15 +14986,16 @@ static void ob_origin_unpack(ob_origin *s, ob_param *p, const ob_tensor *t) {
     }
     memcpy(p->scale, w->scale, (size_t)ob_tensor_scales(t) * sizeof(float));
     for (r = 0; r < p->info.rows; r++)
-        ob_unpack_row(p->codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format,
+        ob_unpack_row(codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format,
                       r, p->info.cols);
-    for (j = 0; j < p->size; j++) p->value[j] = p->codes[j] * ob_origin_scale(p, t, j);
+    for (j = 0; j < p->size; j++) p->value[j] = codes[j] * ob_origin_scale(p, t, j);
 }
 
 /* Values of a tensor of a safetensors file, and of deployed weights the codes: value / scale is
    within an ulp of one. A row of zeros has the scale 0. */
 static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
     size_t j, scales = (size_t)ob_tensor_scales(t);
+    float *codes = (float *)p->codes;
     const uint8_t *data = ob_st_array(&s->file, "", p->info.name, p->size, 4)->data;
     for (j = 0; j < p->size; j++) p->value[j] = ob_getf32(data + 4 * j);
     if (t->mode < 0 || !s->deployed) return;
@@ -14260,10 +15003,10 @@ static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
     for (j = 0; j < scales; j++) p->scale[j] = ob_getf32(data + 4 * j);
     for (j = 0; j < p->size; j++) {
         float scale = ob_origin_scale(p, t, j), most = t->mode == ONEBIT_8BIT ? 127.0f : 1.0f;
-        p->codes[j] = p->value[j];
+        codes[j] = p->value[j];
         if (!scales) continue;
-        p->codes[j] = scale > 0.0f ? ob_clampf(ob_round(p->value[j] / scale), -most, most) : 0.0f;
-        if (!(p->codes[j] >= -most)) p->codes[j] = 0.0f; /* no number: a file may hold NaN */
+        codes[j] = scale > 0.0f ? ob_clampf(ob_round(p->value[j] / scale), -most, most) : 0.0f;
+        if (!(codes[j] >= -most)) codes[j] = 0.0f; /* no number: a file may hold NaN */
     }
 }
 
@@ -14299,7 +15042,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
     x.work = (uint8_t *)(void *)counters; /* a median counts here, in one piece */
     if (z.median) x.env.threads = 1;
-    x.ops->quantize_weight(&x, p->codes, p->scale, largest, p->value, &z, p->info.rows,
+    x.ops->quantize_weight(&x, p->codes, OB_DENSE, p->scale, largest, p->value, &z, p->info.rows,
                            p->info.cols);
     return ONEBIT_OK;
 }
@@ -14493,7 +15236,7 @@ static onebit_status ob_leave_data(ob_origin *s, ob_sink *sink, int latent, int 
             continue;
         }
         for (j = 0; !latent && p.info.mode >= 0 && j < p.size; j++)
-            p.value[j] = p.codes[j] * ob_origin_scale(&p, &p.info, j);
+            p.value[j] = ((float *)p.codes)[j] * ob_origin_scale(&p, &p.info, j);
         ob_leave_put(sink, p.value, p.size);
     }
     return ONEBIT_OK;

@@ -27,6 +27,9 @@ static const char *const test_needs_data[] = {
 static const char *const test_needs_machine[] = {
     "model: avx2 equals scalar",
     "model: avx512 equals scalar",
+    "model: avx512vnni equals scalar",
+    "model: avx512bf16 equals scalar",
+    "model: neon equals scalar",
     NULL,
 };
 

@@ -64,8 +64,11 @@ static void export_test_trits(void) {
     onebit_rng_seed(&rng, 1);
     ob_pack_clear(data, OB_T5X16, ROWS, COLS);
     for (r = 0; r < ROWS; r++) {
-        for (c = 0; c < COLS; c++) codes[r][c] = (float)((int)test_below(&rng, 3) - 1);
-        ob_pack_row(data, OB_T5X16, r, COLS, codes[r]);
+        for (c = 0; c < COLS; c++) {
+            codes[r][c] = (float)((int)test_below(&rng, 3) - 1);
+            ob_pack_code(data + (size_t)(r / 16) * (size_t)ob_block_bytes(OB_T5X16, COLS), OB_T5X16,
+                         r % 16, c, codes[r][c]);
+        }
     }
     for (r = 0; r < 48; r++) /* byte 4*row + j of the 64 of 20 columns */
         for (c = 0; c < 60; c += 20)

@@ -1348,133 +1348,229 @@ static void model_test_anneal(void) {
     model_check_anneal("layer_bit_map=binary,ternary activation_bits=1 scale_group=32", 0.04);
 }
 
-/* ---- scales of groups ---- */
+/* ---- exact layers ---- */
 
-/* One layer of n tokens whose weight has a scale per row and group. */
+/* One layer of n tokens: codes in a format and as bytes, with one scale, one per row, or one per row
+   and group. */
 typedef struct model_layer {
     ob_exec exec;
     ob_carve carve;
-    ob_weight dense, packed;
-    float *codes, *scale, *x, *xs, *y, *wanted;
-    uint8_t *data;
-    int n, groups;
+    ob_weight bytes, packed;
+    ob_input in;
+    int *codes;
+    float *scale, *y, *wanted;
+    uint8_t *data, *data8;
+    int n, segments;
 } model_layer;
 
-static float *model_floats(int n) {
-    float *p = (float *)calloc((size_t)n, sizeof *p);
+static void *model_zeros(size_t n, size_t size) {
+    void *p = calloc(n ? n : 1, size);
     if (!p) abort();
     return p;
 }
 
-/* Codes of the format, int8 inputs, scales of no special value. */
+static float *model_floats(int n) { return (float *)model_zeros((size_t)n, sizeof(float)); }
+
+static int model_code(uint32_t *draw, ob_format format) {
+    if (format == OB_B1X16) return (int)(ref_draw(draw) % 2) * 2 - 1;
+    if (format == OB_Q8X16) return (int)(ref_draw(draw) % 255) - 127;
+    return (int)(ref_draw(draw) % 3) - 1;
+}
+
+static uint8_t *model_pack_codes(const model_layer *l, ob_format format, int rows, int cols) {
+    uint8_t *data = (uint8_t *)model_zeros((size_t)ob_format_bytes(format, rows, cols), 1);
+    int r, c;
+    ob_pack_clear(data, format, rows, cols);
+    for (r = 0; r < rows; r++)
+        for (c = 0; c < cols; c++)
+            ob_pack_code(data + (size_t)(r / 16) * (size_t)ob_block_bytes(format, cols), format,
+                         r % 16, c, (float)l->codes[r * cols + c]);
+    return data;
+}
+
+/* extreme: all codes are the largest there are. */
 static void model_layer_open(model_layer *l, const onebit_env *env, ob_format format, int rows,
-                             int cols, int group, int n) {
+                             int cols, int group, int n, int extreme) {
     uint32_t draw = ref_generator("layer", (uint32_t)(rows + group));
-    int i, levels = format == OB_B1X16 ? 2 : 3;
+    size_t stride = ob_code_stride(cols);
+    int i, t, c, scales;
     memset(l, 0, sizeof *l);
     ob_exec_init(&l->exec, env, &l->carve, 8, 8); /* counts */
     l->carve.base = (uint8_t *)ob_alloc(env, l->carve.used);
     l->carve.used = 0;
     ob_exec_init(&l->exec, env, &l->carve, 8, 8);
-    l->n = n, l->groups = (cols + group - 1) / group;
-    l->codes = model_floats(rows * cols), l->scale = model_floats(rows * l->groups);
-    l->x = model_floats(n * cols), l->xs = model_floats(n);
+    l->n = n;
+    l->packed.rows = rows, l->packed.cols = cols, l->packed.bits = 8, l->packed.share = 1;
+    l->packed.exact = 1, l->packed.group = group, l->packed.scale_step = format == OB_Q8X16;
+    l->segments = (int)ob_segments(&l->packed);
+    scales = group ? rows * l->segments : rows;
+    l->codes = (int *)model_zeros((size_t)(rows * cols), sizeof(int));
+    l->scale = model_floats(scales);
     l->y = model_floats(n * rows), l->wanted = model_floats(n * rows);
-    for (i = 0; i < rows * cols; i++)
-        l->codes[i] = (float)(levels == 2 ? (int)(ref_draw(&draw) % 2) * 2 - 1
-                                          : (int)(ref_draw(&draw) % 3) - 1);
-    for (i = 0; i < rows * l->groups; i++) l->scale[i] = 0.01f + (float)ref_draw(&draw) / 3e6f;
-    for (i = 0; i < n * cols; i++) l->x[i] = (float)((int)(ref_draw(&draw) % 255) - 127);
-    for (i = 0; i < n; i++) l->xs[i] = 0.001f + (float)ref_draw(&draw) / 7e6f;
-    l->data = (uint8_t *)malloc((size_t)ob_format_bytes(format, rows, cols));
-    ob_pack_clear(l->data, format, rows, cols);
-    for (i = 0; i < rows; i++) ob_pack_row(l->data, format, i, cols, l->codes + i * cols);
-    l->dense.rows = rows, l->dense.cols = cols, l->dense.bits = 8, l->dense.share = 1;
-    l->dense.exact = 1, l->dense.group = group, l->dense.scale = l->scale;
-    l->packed = l->dense;
-    l->dense.format = OB_DENSE, l->dense.data = l->codes;
-    l->packed.format = format, l->packed.data = l->data;
+    for (i = 0; i < rows * cols; i++) {
+        l->codes[i] = model_code(&draw, format);
+        if (extreme) l->codes[i] = format == OB_Q8X16 ? 127 : 1;
+    }
+    for (i = 0; i < scales; i++) l->scale[i] = 0.01f + (float)ref_draw(&draw) / 3e6f;
+    l->in.codes = model_zeros((size_t)n, stride);
+    l->in.scale = model_floats(n);
+    l->in.sum = (int32_t *)model_zeros((size_t)(n * l->segments), sizeof(int32_t));
+    for (t = 0; t < n; t++) {
+        int8_t *x = (int8_t *)l->in.codes + (size_t)t * stride;
+        for (c = 0; c < cols; c++) {
+            x[c] = (int8_t)(extreme ? (t % 2 ? 127 : -127) : (int)(ref_draw(&draw) % 255) - 127);
+            l->in.sum[t * l->segments + c / ob_segment_of(&l->packed)] += x[c];
+        }
+        l->in.scale[t] = 0.001f + (float)ref_draw(&draw) / 7e6f;
+    }
+    l->packed.scale = l->scale;
+    l->bytes = l->packed;
+    l->packed.format = format, l->packed.data = l->data = model_pack_codes(l, format, rows, cols);
+    l->bytes.format = OB_Q8X16;
+    l->bytes.data = l->data8 = model_pack_codes(l, OB_Q8X16, rows, cols);
 }
 
 static void model_layer_close(model_layer *l) {
     ob_release(&l->exec.env, l->carve.base);
     free(l->codes);
     free(l->scale);
-    free(l->x);
-    free(l->xs);
+    free(l->in.codes);
+    free(l->in.scale);
+    free(l->in.sum);
     free(l->y);
     free(l->wanted);
     free(l->data);
+    free(l->data8);
 }
 
-/* The definition: exact sums of groups; each product and each sum rounded to float, in order. */
+static int model_input(const model_layer *l, int t, int c) {
+    return ((const int8_t *)l->in.codes)[(size_t)t * ob_code_stride(l->packed.cols) + (size_t)c];
+}
+
+/* The definition: exact sums of segments; each product and each sum rounded to float, in order. */
 static void model_layer_define(model_layer *l) {
-    int rows = l->dense.rows, cols = l->dense.cols, group = l->dense.group, t, r, g, k;
+    int rows = l->packed.rows, cols = l->packed.cols, segment = ob_segment_of(&l->packed);
+    int t, r, g, k;
     for (t = 0; t < l->n; t++)
         for (r = 0; r < rows; r++) {
-            volatile float y = 0, part;
-            for (g = 0; g < l->groups; g++) {
-                long sum = 0;
-                for (k = g * group; k < cols && k < (g + 1) * group; k++)
-                    sum += (long)l->codes[r * cols + k] * (long)l->x[t * cols + k];
-                part = l->scale[r * l->groups + g] * (float)sum;
+            volatile float y = 0, part, scale;
+            for (g = 0; g < l->segments; g++) {
+                long long sum = 0;
+                for (k = g * segment; k < cols && k - g * segment < segment; k++)
+                    sum += (long long)l->codes[r * cols + k] * model_input(l, t, k);
+                part = (l->packed.group ? l->scale[r * l->segments + g] : 1.0f) * (float)sum;
                 y = y + part;
             }
-            l->wanted[t * rows + r] = y * l->xs[t];
+            scale = l->in.scale[t];
+            if (!l->packed.group) scale = scale * l->scale[r * l->packed.scale_step];
+            l->wanted[t * rows + r] = y * scale;
         }
 }
 
-/* dx of dy = y in double; floats may differ by their rounding. */
+/* dx and dw of dy = y in double; floats may differ by their rounding. */
 static void model_layer_gradient(model_layer *l) {
-    int rows = l->dense.rows, cols = l->dense.cols, t, r, k;
-    float *dx = model_floats(l->n * cols);
-    double top = 0, far = 0;
-    l->exec.ops->linear_backward(&l->exec, dx, NULL, l->y, l->x, l->xs, &l->dense, NULL, 1, l->n,
-                                 0);
+    int rows = l->packed.rows, cols = l->packed.cols, t, r, k;
+    float *dx = model_floats(l->n * cols), *dw = model_floats(rows * cols);
+    float *tmp = model_floats(l->n * rows);
+    double top = 0, far = 0, top_w = 0, far_w = 0;
+    l->exec.ops->linear_backward(&l->exec, dx, dw, l->y, &l->in, &l->bytes, tmp, 1, l->n, 0);
     for (t = 0; t < l->n; t++)
         for (k = 0; k < cols; k++) {
             double sum = 0;
             for (r = 0; r < rows; r++)
                 sum += (double)l->y[t * rows + r] * l->codes[r * cols + k] *
-                       l->scale[r * l->groups + k / l->dense.group];
+                       (l->packed.group ? l->scale[r * l->segments + k / l->packed.group]
+                                        : l->scale[r * l->packed.scale_step]);
             top = fmax(top, fabs(sum));
             far = fmax(far, fabs(sum - dx[t * cols + k]));
         }
+    for (r = 0; r < rows; r++)
+        for (k = 0; k < cols; k++) {
+            double sum = 0;
+            for (t = 0; t < l->n; t++)
+                sum += (double)l->y[t * rows + r] * l->in.scale[t] * model_input(l, t, k);
+            top_w = fmax(top_w, fabs(sum));
+            far_w = fmax(far_w, fabs(sum - dw[r * cols + k]));
+        }
     if (!CHECK(top > 0 && far < 1e-5 * top)) printf("dx is off by %.3g of %.3g\n", far, top);
+    if (!CHECK(top_w > 0 && far_w < 1e-5 * top_w))
+        printf("dw is off by %.3g of %.3g\n", far_w, top_w);
     free(dx);
+    free(dw);
+    free(tmp);
 }
 
-static void model_check_group(const onebit_env *env, ob_format format, int rows, int cols,
-                              int group, int n) {
+static void model_check_layer(const onebit_env *env, ob_format format, int rows, int cols,
+                              int group, int n, int extreme) {
     model_layer l;
+    const ob_weight *w[2];
+    float *y[2];
     size_t bytes = (size_t)(n * rows) * sizeof(float);
-    model_layer_open(&l, env, format, rows, cols, group, n);
+    model_layer_open(&l, env, format, rows, cols, group, n, extreme);
     model_layer_define(&l);
-    l.exec.ops->linear_forward(&l.exec, l.y, l.x, l.xs, &l.packed, n);
-    if (!CHECK(!memcmp(l.y, l.wanted, bytes)))
-        printf("packed %d x %d by %d, %d tokens\n", rows, cols, group, n);
-    memset(l.y, 0, bytes);
-    l.exec.ops->linear_forward(&l.exec, l.y, l.x, l.xs, &l.dense, n);
-    if (!CHECK(!memcmp(l.y, l.wanted, bytes)))
-        printf("dense %d x %d by %d, %d tokens\n", rows, cols, group, n);
-    model_layer_gradient(&l);
+    w[0] = &l.packed, w[1] = &l.bytes, y[0] = l.y, y[1] = model_floats(n * rows);
+    l.exec.ops->linear_forward(&l.exec, y, &l.in, w, 2, n);
+    if (!CHECK(!memcmp(y[0], l.wanted, bytes)))
+        printf("%s %d x %d by %d, %d tokens\n", ob_format_names[format], rows, cols, group, n);
+    if (!CHECK(!memcmp(y[1], l.wanted, bytes)))
+        printf("bytes %d x %d by %d, %d tokens\n", rows, cols, group, n);
+    free(y[1]);
+    if (!extreme && cols < 2000) model_layer_gradient(&l);
     model_layer_close(&l);
 }
 
-static void model_test_groups(void) {
-    static const int groups[] = {32, 64, 128, 256};
+/* Every instruction set here, 1 and 3 threads. */
+static void model_each_isa(void (*check)(const onebit_env *env)) {
     onebit_env env = onebit_env_default();
-    int isa, i;
-    test_case("model: a layer with scales of groups is its definition, bit for bit");
-    for (isa = ONEBIT_ISA_SCALAR; isa <= ONEBIT_ISA_AVX512; isa++) {
-        env.isa = (onebit_isa)isa;
-        if (ob_env_check(&env) != ONEBIT_OK) continue;
-        for (i = 0; i < 4; i++) {
-            model_check_group(&env, OB_T2X16, 37, 1100, groups[i], 13);
-            model_check_group(&env, OB_B1X16, 64, 300, groups[i], 1);
-            model_check_group(&env, OB_T2X16, 5, 31, groups[i], 30);
-        }
+    int isa;
+    for (isa = ONEBIT_ISA_SCALAR; isa < ONEBIT_ISA_COUNT; isa++)
+        for (env.isa = (onebit_isa)isa, env.threads = 1; env.threads < 4; env.threads += 2)
+            if (ob_env_check(&env) == ONEBIT_OK) check(&env);
+}
+
+static void model_check_groups(const onebit_env *env) {
+    static const int groups[] = {32, 64, 128, 256};
+    int i;
+    for (i = 0; i < 4; i++) {
+        model_check_layer(env, OB_T2X16, 37, 1100, groups[i], 13, 0);
+        model_check_layer(env, OB_B1X16, 64, 300, groups[i], 1, 0);
+        model_check_layer(env, OB_T2X16, 5, 31, groups[i], 30, 0);
+        model_check_layer(env, OB_T5X16, 37, 700, groups[i], 34, 0);
     }
+}
+
+/* Every number of columns and tokens up to a few whole groups and tiles, powers of two and their
+   neighbours. */
+static void model_check_shapes(const onebit_env *env) {
+    static const ob_format formats[] = {OB_Q8X16, OB_T2X16, OB_B1X16, OB_T5X16};
+    int f, n;
+    for (f = 0; f < 4; f++) {
+        for (n = 1; n <= 130; n++) model_check_layer(env, formats[f], 17, n, 0, 1 + n % 3, 0);
+        for (n = 1; n <= 70; n += n < 36 ? 1 : 11)
+            model_check_layer(env, formats[f], 48, 40, 0, n, 0);
+        for (n = 256; n <= 4096; n *= 4) {
+            model_check_layer(env, formats[f], 16, n - 1, 0, 2, 0);
+            model_check_layer(env, formats[f], 33, n, 0, 9, 0);
+            model_check_layer(env, formats[f], 1, n + 1, 0, 1, 0);
+        }
+        model_check_layer(env, formats[f], 3, 3000, 0, 3, 1);
+    }
+}
+
+/* Sums of the largest codes over the longest segment, and over more than one. */
+static void model_check_long(const onebit_env *env) {
+    model_check_layer(env, OB_Q8X16, 2, OB_SEGMENT, 0, 2, 1);
+    model_check_layer(env, OB_Q8X16, 1, OB_SEGMENT + 5, 0, 1, 0);
+    model_check_layer(env, OB_T5X16, 1, OB_SEGMENT * 2 + 7, 0, 1, 0);
+}
+
+static void model_test_layers(void) {
+    test_case("model: a layer with scales of groups is its definition, bit for bit");
+    model_each_isa(model_check_groups);
+    test_case("model: an exact layer is its definition for all shapes and instruction sets");
+    model_each_isa(model_check_shapes);
+    test_case("model: sums of 8-bit codes do not overflow");
+    model_each_isa(model_check_long);
 }
 
 /* The image says how many scales there are; another number is refused, also a huge one. */
@@ -1937,7 +2033,7 @@ static void model_test_parts(void) {
     CHECK(m.total == onebit_trainer_bytes(&config, &options, NULL));
     CHECK(m.gradients >= n && m.gradients < n + n / 50);
     CHECK(m.optimizer >= 2 * n && m.optimizer < 2 * n + n / 50);
-    CHECK(m.weights > 2 * n && m.weights < 3 * n && m.work > 0);
+    CHECK(m.weights > n && m.weights < 2 * n && m.work > 0);
     options.optimizer = 1;
     CHECK_OK(onebit_trainer_memory(&config, &options, NULL, &muon));
     CHECK(muon.weights == m.weights && muon.optimizer > n && muon.optimizer < m.optimizer);
@@ -1964,6 +2060,9 @@ static void test_model(void) {
     model_test_session_threads();
     model_test_isa(ONEBIT_ISA_AVX2, "model: avx2 equals scalar");
     model_test_isa(ONEBIT_ISA_AVX512, "model: avx512 equals scalar");
+    model_test_isa(ONEBIT_ISA_AVX512VNNI, "model: avx512vnni equals scalar");
+    model_test_isa(ONEBIT_ISA_AVX512BF16, "model: avx512bf16 equals scalar");
+    model_test_isa(ONEBIT_ISA_NEON, "model: neon equals scalar");
     model_test_session();
     model_test_score();
     model_test_resume();
@@ -1971,7 +2070,7 @@ static void test_model(void) {
     model_test_blend();
     model_test_blend_values();
     model_test_anneal();
-    model_test_groups();
+    model_test_layers();
     model_test_scale_counts();
     model_test_median();
     model_test_refusals();
