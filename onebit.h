@@ -241,6 +241,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, quant_warmup_steps, 0, 0, 1 << 30, "first steps in float; needs quant_anneal_steps")    \
     X(INT, quant_anneal_steps, 0, 0, 1 << 30,                                                      \
       "steps after them that blend float into quantized; 0 = anneal_fraction rules")               \
+    X(INT, backward_bits, 16, 16, 32,                                                              \
+      "products of gradients: 16 = bfloat16, summed in float32, where the processor can; 32")      \
     X(INT, gradient_checkpointing_segments, 0, 0, ONEBIT_MAX_LAYERS,                               \
       "blocks per segment; keeps the activations of one segment, computes others again; 0 = off")  \
     X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                               \
@@ -10097,6 +10099,162 @@ OB_VARIANTS(ob_pack8,
 OB_VARIANTS(ob_unpack, (float *out, int stride, const uint8_t *block, int format, int from, int n),
             (out, stride, block, format, from, n))
 
+/* ---- Products of bfloat16 -------------------------------------------------------------------- */
+/* For gradients: operands are rounded to 8 bits of fraction (2^-9 of each), products are exact and
+   sums are float32. Codes of weights and inputs are exact in them, so of a ternary layer only dy is
+   rounded. Operands lie in pairs along k, the even one in the low half of a word: one instruction
+   multiplies and adds two. */
+
+/* The upper half of a float, rounded half to even; NaN stays NaN. */
+OB_BODY uint32_t ob_bf16(float x) {
+    uint32_t bits, rounded;
+    memcpy(&bits, &x, 4);
+    rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+    return x == x ? rounded : bits >> 16 | 0x40u;
+}
+
+/* A row of n as n / 2 pairs: y = x[i] * (s * w[i * step]); an odd end is filled up with 0. */
+OB_BODY void ob_pack16_body(uint32_t *y, const float *x, const float *w, int step, float s, int n) {
+    int i;
+    if (step == 0) {
+        float f = s * w[0];
+        for (i = 0; i < n / 2; i++) y[i] = ob_bf16(x[2 * i] * f) | ob_bf16(x[2 * i + 1] * f) << 16;
+        if (n % 2) y[i] = ob_bf16(x[n - 1] * f);
+    } else {
+        for (i = 0; i < n / 2; i++)
+            y[i] = ob_bf16(x[2 * i] * (s * w[2 * i])) |
+                   ob_bf16(x[2 * i + 1] * (s * w[2 * i + 1])) << 16;
+        if (n % 2) y[i] = ob_bf16(x[n - 1] * (s * w[n - 1]));
+    }
+}
+OB_VARIANTS(ob_pack16, (uint32_t *y, const float *x, const float *w, int step, float s, int n),
+            (y, x, w, step, s, n))
+
+/* Two rows as n pairs: y[i] = (x0[i] * s0, x1[i] * s1). */
+OB_BODY void ob_pair16_body(uint32_t *y, const float *x0, const float *x1, float s0, float s1,
+                            int n) {
+    int i;
+    for (i = 0; i < n; i++) y[i] = ob_bf16(x0[i] * s0) | ob_bf16(x1[i] * s1) << 16;
+}
+OB_VARIANTS(ob_pair16,
+            (uint32_t *y, const float *x0, const float *x1, float s0, float s1, int n),
+            (y, x0, x1, s0, s1, n))
+
+/* Panels of pairs, [(k + 1) / 2][nr], from the same sources as panels of floats. zero: nr of them,
+   for the second row of the last pair when k is odd. */
+OB_BODY void ob_panel16_body(uint32_t *panel, int nr, const float *b, ptrdiff_t rs, int k, int n) {
+    int i, j;
+    for (i = 0; i < k; i += 2, panel += nr, b += 2 * rs) {
+        if (i + 1 < k)
+            for (j = 0; j < n; j++) panel[j] = ob_bf16(b[j]) | ob_bf16(b[rs + j]) << 16;
+        else
+            for (j = 0; j < n; j++) panel[j] = ob_bf16(b[j]);
+        for (j = n; j < nr; j++) panel[j] = 0;
+    }
+}
+OB_VARIANTS(ob_panel16, (uint32_t *panel, int nr, const float *b, ptrdiff_t rs, int k, int n),
+            (panel, nr, b, rs, k, n))
+
+/* A byte as bfloat16: exact. */
+OB_BODY uint32_t ob_byte16(int8_t code) {
+    float x = (float)code;
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    return bits >> 16;
+}
+
+/* From bytes, in rows. */
+OB_BODY void ob_panel8_16_body(uint32_t *panel, int nr, const int8_t *b, ptrdiff_t rs, int k,
+                               int n) {
+    int i, j;
+    for (i = 0; i < k; i += 2, panel += nr, b += 2 * rs) {
+        if (i + 1 < k)
+            for (j = 0; j < n; j++) panel[j] = ob_byte16(b[j]) | ob_byte16(b[rs + j]) << 16;
+        else
+            for (j = 0; j < n; j++) panel[j] = ob_byte16(b[j]);
+        for (j = n; j < nr; j++) panel[j] = 0;
+    }
+}
+OB_VARIANTS(ob_panel8_16, (uint32_t *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n),
+            (panel, nr, b, rs, k, n))
+
+/* From a q8x16 matrix whose rows are k; from is even, and rows up to 16 exist in the last block. */
+OB_BODY void ob_panel_q8_16_body(uint32_t *panel, int nr, const uint8_t *data, size_t block_bytes,
+                                 int from, int k, int col, int n) {
+    int i, j, g;
+    for (i = 0; i < k; i += 2, panel += nr) {
+        const int8_t *row = (const int8_t *)data + (size_t)((from + i) / 16) * block_bytes +
+                            (size_t)(col / 4) * 64 + (size_t)((from + i) % 16) * 4;
+        for (g = 0; g < n / 4; g++)
+            for (j = 0; j < 4; j++)
+                panel[4 * g + j] =
+                    ob_byte16(row[64 * g + j]) | ob_byte16(row[64 * g + 4 + j]) << 16;
+        for (j = n & ~3; j < n; j++)
+            panel[j] = ob_byte16(row[64 * (j / 4) + j % 4]) |
+                       ob_byte16(row[64 * (j / 4) + 4 + j % 4]) << 16;
+        for (; j < nr; j++) panel[j] = 0;
+    }
+}
+OB_VARIANTS(ob_panel_q8_16,
+            (uint32_t *panel, int nr, const uint8_t *data, size_t block_bytes, int from, int k,
+             int col, int n),
+            (panel, nr, data, block_bytes, from, k, col, n))
+
+/* c[m][nr] = (add ? c : 0) + a[m][k] * panel[k][nr], k in pairs; a has strides rs and cs, in pairs.
+   Each output is one chain over the pairs. */
+static void ob_tile16_scalar(int m, int k, const uint32_t *a, ptrdiff_t rs, ptrdiff_t cs,
+                             const uint32_t *panel, float *c, ptrdiff_t ldc, int add) {
+    int i, j, l;
+    for (i = 0; i < m; i++) {
+        float s[16];
+        for (j = 0; j < 16; j++) s[j] = 0.0f;
+        for (l = 0; l < k; l++) {
+            uint32_t x = a[i * rs + l * cs];
+            for (j = 0; j < 16; j++) {
+                uint32_t b = panel[16 * (size_t)l + (size_t)j];
+                s[j] += ob_bits_float(x << 16) * ob_bits_float(b << 16);
+                s[j] += ob_bits_float(x & 0xffff0000u) * ob_bits_float(b & 0xffff0000u);
+            }
+        }
+        for (j = 0; j < 16; j++) c[i * ldc + j] = add ? c[i * ldc + j] + s[j] : s[j];
+    }
+}
+
+#if OB_X86
+OB_TARGET_BF16 OB_BODY void ob_tile16_rows(const int m, int k, const uint32_t *a, ptrdiff_t rs,
+                                           ptrdiff_t cs, const uint32_t *panel, float *c,
+                                           ptrdiff_t ldc, int add) {
+    __m512 s[12][2];
+    int i, l;
+    OB_UNROLL for (i = 0; i < m; i++) s[i][0] = s[i][1] = _mm512_setzero_ps();
+    for (l = 0; l < k; l++, panel += 32, a += cs) {
+        __m512bh b0 = (__m512bh)_mm512_loadu_si512(panel);
+        __m512bh b1 = (__m512bh)_mm512_loadu_si512(panel + 16);
+        OB_UNROLL for (i = 0; i < m; i++) {
+            __m512bh x = (__m512bh)_mm512_set1_epi32((int)a[i * rs]);
+            s[i][0] = _mm512_dpbf16_ps(s[i][0], x, b0);
+            s[i][1] = _mm512_dpbf16_ps(s[i][1], x, b1);
+        }
+    }
+    OB_UNROLL for (i = 0; i < m; i++) {
+        float *out = c + i * ldc;
+        _mm512_storeu_ps(out, add ? _mm512_add_ps(_mm512_loadu_ps(out), s[i][0]) : s[i][0]);
+        out += 16;
+        _mm512_storeu_ps(out, add ? _mm512_add_ps(_mm512_loadu_ps(out), s[i][1]) : s[i][1]);
+    }
+}
+
+OB_TARGET_BF16 static void ob_tile16_bf16(int m, int k, const uint32_t *a, ptrdiff_t rs,
+                                          ptrdiff_t cs, const uint32_t *panel, float *c,
+                                          ptrdiff_t ldc, int add) {
+    for (; m >= 12; m -= 12, a += 12 * rs, c += 12 * ldc)
+        ob_tile16_rows(12, k, a, rs, cs, panel, c, ldc, add);
+    for (; m >= 4; m -= 4, a += 4 * rs, c += 4 * ldc)
+        ob_tile16_rows(4, k, a, rs, cs, panel, c, ldc, add);
+    for (; m >= 1; m--, a += rs, c += ldc) ob_tile16_rows(1, k, a, rs, cs, panel, c, ldc, add);
+}
+#endif
+
 /* ---- Integer products ------------------------------------------------------------------------ */
 /* Codes of weights times codes of inputs. Both are small integers and their sums stay below 2^31
    (see OB_SEGMENT), so they are exact: every instruction set, tile and number of threads gives the
@@ -10468,16 +10626,11 @@ OB_BODY void ob_code8_body(int8_t *codes, float *scale, int32_t *sum, const floa
     int i, j;
     for (j = 0; j < 16; j++) bad[j] = 0.0f;
     for (i = 0; i + 16 <= n; i += 16)
-        for (j = 0; j < 16; j++) {
-            float v = ob_round(x[i + j] * inverse);
-            bad[j] += x[i + j] * 0.0f;
-            v = v > -127.0f ? v : -127.0f; /* NaN too */
-            codes[i + j] = (int8_t)(int32_t)(v < 127.0f ? v : 127.0f);
-        }
-    for (; i < n; i++) {
+        for (j = 0; j < 16; j++) bad[j] += x[i + j] * 0.0f;
+    for (; i < n; i++) bad[0] += x[i] * 0.0f;
+    for (i = 0; i < n; i++) {
         float v = ob_round(x[i] * inverse);
-        bad[0] += x[i] * 0.0f;
-        v = v > -127.0f ? v : -127.0f;
+        v = v > -127.0f ? v : -127.0f; /* NaN too */
         codes[i] = (int8_t)(int32_t)(v < 127.0f ? v : 127.0f);
     }
     *scale = most / 127.0f + ob_fold16(bad);
@@ -10653,23 +10806,43 @@ OB_BODY void ob_act_body(float *h, const float *g, const float *up, int act, int
 }
 OB_VARIANTS(ob_act, (float *h, const float *g, const float *up, int act, int n), (h, g, up, act, n))
 
-/* Its gradient: dg = dh * up * act'(g), dup = dh * act(g). dg may be dh. */
+/* act(x), and its slope. */
+OB_BODY float ob_act_slope(float x, int act, float *slope) {
+    float r = x > 0.0f ? x : 0.0f, sigmoid;
+    if (act == 0) {
+        sigmoid = 1.0f / (1.0f + ob_exp(-x));
+        *slope = sigmoid * (1.0f + x * (1.0f - sigmoid));
+        return x * sigmoid;
+    }
+    *slope = act == 1 ? 2.0f * r : x > 0.0f ? 1.0f : 0.0f;
+    return act == 1 ? r * r : r;
+}
+
+/* The gradient for one activation: act is a constant where it is called, so that the loops
+   vectorise. */
+OB_BODY void ob_act_grad_for(float *dg, float *dup, const float *dh, const float *g,
+                             const float *up, const int act, int n) {
+    float a, slope, d;
+    int i;
+    if (up)
+        for (i = 0; i < n; i++) {
+            a = ob_act_slope(g[i], act, &slope), d = dh[i];
+            dup[i] = d * a;
+            dg[i] = d * up[i] * slope;
+        }
+    else
+        for (i = 0; i < n; i++) {
+            ob_act_slope(g[i], act, &slope);
+            dg[i] = dh[i] * slope;
+        }
+}
+
+/* Its gradient: dg = dh * up * act'(g), dup = dh * act(g). */
 OB_BODY void ob_act_grad_body(float *dg, float *dup, const float *dh, const float *g,
                               const float *up, int act, int n) {
-    int i;
-    for (i = 0; i < n; i++) {
-        float x = g[i], r = x > 0.0f ? x : 0.0f, a, slope, d = dh[i];
-        if (act == 0) {
-            float sigmoid = 1.0f / (1.0f + ob_exp(-x));
-            a = x * sigmoid;
-            slope = sigmoid * (1.0f + x * (1.0f - sigmoid));
-        } else {
-            a = act == 1 ? r * r : r;
-            slope = act == 1 ? 2.0f * r : x > 0.0f ? 1.0f : 0.0f;
-        }
-        if (up) dup[i] = d * a;
-        dg[i] = (up ? d * up[i] : d) * slope;
-    }
+    if (act == 0) ob_act_grad_for(dg, dup, dh, g, up, 0, n);
+    else if (act == 1) ob_act_grad_for(dg, dup, dh, g, up, 1, n);
+    else ob_act_grad_for(dg, dup, dh, g, up, 2, n);
 }
 OB_VARIANTS(ob_act_grad,
             (float *dg, float *dup, const float *dh, const float *g, const float *up, int act,
@@ -10733,6 +10906,14 @@ OB_VARIANTS(ob_attend,
              const float *v, ptrdiff_t ldv, int n, int d, float scale),
             (out, p, query, q, kT, ld, v, ldv, n, d, scale))
 
+/* y[j][i] += w[j] * x[i]: n rows of d. y must not overlap the others. */
+OB_BODY void ob_outer_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
+                           const float *OB_RESTRICT x, int n, int d) {
+    int i, j;
+    for (j = 0; j < n; j++, y += d)
+        for (i = 0; i < d; i++) y[i] += w[j] * x[i];
+}
+
 /* Gradient of one query's attention, given p: with dp = dout . v and D = sum p dp,
    ds = p (dp - D) scale; dq = sum ds k; dk += ds q; dv += p dout. vT is [d][ld], k and dk, dv are
    [n][ldk], [n][d] and [n][d]. dp is work for n floats. */
@@ -10747,11 +10928,8 @@ OB_BODY void ob_attend_grad_body(float *dq, float *dk, float *dv, float *dp, con
     for (j = 0; j < n; j++) dp[j] = p[j] * (dp[j] - total) * scale;
     for (i = 0; i < d; i++) dq[i] = 0.0f;
     ob_rows_body(dq, dp, k, ldk, n, d);
-    for (j = 0; j < n; j++)
-        for (i = 0; i < d; i++) {
-            dk[(size_t)j * (size_t)d + (size_t)i] += dp[j] * q[i];
-            dv[(size_t)j * (size_t)d + (size_t)i] += p[j] * dout[i];
-        }
+    ob_outer_body(dk, dp, q, n, d);
+    ob_outer_body(dv, p, dout, n, d);
 }
 OB_VARIANTS(ob_attend_grad,
             (float *dq, float *dk, float *dv, float *dp, const float *dout, const float *p,
@@ -10799,6 +10977,15 @@ typedef struct ob_kernels {
     void (*pack8)(uint8_t *data, size_t block_bytes, int row, int col, const float *codes, int n);
     void (*unpack)(float *out, int stride, const uint8_t *block, int format, int from, int n);
     void (*dots)(int32_t *out, const ob_dots *d);
+    /* NULL = there is nothing to win: gradients are then products of floats */
+    void (*tile16)(int m, int k, const uint32_t *a, ptrdiff_t rs, ptrdiff_t cs,
+                   const uint32_t *panel, float *c, ptrdiff_t ldc, int add);
+    void (*panel16)(uint32_t *panel, int nr, const float *b, ptrdiff_t rs, int k, int n);
+    void (*panel8_16)(uint32_t *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n);
+    void (*panel_q8_16)(uint32_t *panel, int nr, const uint8_t *data, size_t block_bytes, int from,
+                        int k, int col, int n);
+    void (*pack16)(uint32_t *y, const float *x, const float *w, int step, float s, int n);
+    void (*pair16)(uint32_t *y, const float *x0, const float *x1, float s0, float s1, int n);
     void (*settle)(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int step,
                    const float *s, int m, int n);
     void (*collect)(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int add, int m,
@@ -10839,11 +11026,12 @@ typedef struct ob_kernels {
 } ob_kernels;
 
 /* In the order of the fields above; the types of the entries differ, so the compiler
-   notices a wrong order. dots: the kernel of integer products, which has sets of its own. */
-#define OB_KERNEL_ROW(isa, dots, nr)                                                               \
+   notices a wrong order. dots and tile16: the kernels of products, which have sets of their own. */
+#define OB_KERNEL_ROW(isa, dots, tile16, nr)                                                       \
     {                                                                                              \
         nr, ob_tile_##isa, ob_panel_##isa, ob_panel8_##isa, ob_panel_q8_##isa, ob_pack8_##isa,     \
-            ob_unpack_##isa, dots, ob_settle_##isa, ob_collect_##isa, ob_code8_##isa,              \
+            ob_unpack_##isa, dots, tile16, ob_panel16_##isa, ob_panel8_16_##isa,                   \
+            ob_panel_q8_16_##isa, ob_pack16_##isa, ob_pair16_##isa, ob_settle_##isa, ob_collect_##isa, ob_code8_##isa,              \
             ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa, ob_norm_##isa, ob_layer_norm_##isa,      \
             ob_norm_grad_##isa, ob_layer_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa,             \
             ob_mix_##isa, ob_scale_##isa, ob_blend_##isa, ob_gain_grad_##isa,                      \
@@ -10854,18 +11042,20 @@ typedef struct ob_kernels {
 
 /* Kernels of an instruction set that ob_env_check has accepted. */
 static const ob_kernels *ob_kernels_for(onebit_isa isa) {
-    static const ob_kernels scalar = OB_KERNEL_ROW(scalar, ob_dots_scalar, 16);
+    static const ob_kernels scalar = OB_KERNEL_ROW(scalar, ob_dots_scalar, ob_tile16_scalar, 16);
 #if OB_X86
-    static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, ob_dots_avx2, 16);
-    static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, ob_dots_avx2, 32);
-    static const ob_kernels vnni = OB_KERNEL_ROW(avx512, ob_dots_vnni, 32);
+    static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16);
+    static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, ob_dots_avx2, NULL, 32);
+    static const ob_kernels vnni = OB_KERNEL_ROW(avx512, ob_dots_vnni, NULL, 32);
+    static const ob_kernels bf16 = OB_KERNEL_ROW(avx512, ob_dots_vnni, ob_tile16_bf16, 32);
     if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
-    if (isa >= ONEBIT_ISA_AVX512VNNI) return &vnni;
+    if (isa == ONEBIT_ISA_AVX512BF16) return &bf16;
+    if (isa == ONEBIT_ISA_AVX512VNNI) return &vnni;
     if (isa == ONEBIT_ISA_AVX512) return &avx512;
     if (isa == ONEBIT_ISA_AVX2) return &avx2;
 #endif
 #if OB_NEON
-    static const ob_kernels neon = OB_KERNEL_ROW(scalar, ob_dots_neon, 16);
+    static const ob_kernels neon = OB_KERNEL_ROW(scalar, ob_dots_neon, NULL, 16);
     if (isa == ONEBIT_ISA_AUTO || isa == ONEBIT_ISA_NEON) return &neon;
 #endif
     (void)isa;
@@ -10890,6 +11080,7 @@ typedef struct ob_exec {
     onebit_env env;
     const struct onebit_backend *ops; /* the table at the end of this floor */
     const ob_kernels *kernels;
+    int half; /* gradients are products of bfloat16 */
     uint8_t *work;
     size_t work_bytes; /* of one piece */
 } ob_exec;
@@ -11021,6 +11212,7 @@ typedef struct ob_gemm_job {
     const ob_weight *packed;
     const int8_t *b8;          /* bytes in rows of b_rs instead of b */
     const ob_weight *packed_q; /* a q8x16 weight whose rows are k, instead of b */
+    const uint32_t *a16;       /* instead of a: pairs of bfloat16, strides a_rs, a_cs in pairs */
     const float *a_scale, *w_scale, *group_scale;
     int step, M, N, K, add, fused, row_block, cut_k, cut_n;
 } ob_gemm_job;
@@ -11036,10 +11228,29 @@ static void ob_gemm_scale_panel(const ob_gemm_job *g, float *panel, int n0, int 
         kernels->scale(panel, panel, &ob_one, 0, scale[(size_t)i * groups], kernels->nr);
 }
 
+/* The same in pairs of bfloat16. */
+static void ob_gemm_panel16(const ob_gemm_job *g, uint32_t *panel, int n0, int count, int k0,
+                            int k) {
+    const ob_kernels *kernels = g->job.x->kernels;
+    int nr = kernels->nr;
+    if (g->b8) {
+        kernels->panel8_16(panel, nr, g->b8 + k0 * g->b_rs + n0, g->b_rs, k, count);
+    } else if (g->packed_q) {
+        kernels->panel_q8_16(panel, nr, (const uint8_t *)g->packed_q->data,
+                             (size_t)ob_block_bytes(OB_Q8X16, g->packed_q->cols), k0, k, n0, count);
+    } else {
+        kernels->panel16(panel, nr, g->b + k0 * g->b_rs + n0, g->b_rs, k, count);
+    }
+}
+
 /* Fills the panel of columns [n0, n0 + count) and inputs [k0, k0 + k). */
 static void ob_gemm_panel(const ob_gemm_job *g, float *panel, int n0, int count, int k0, int k) {
     const ob_kernels *kernels = g->job.x->kernels;
     int nr = kernels->nr, half;
+    if (g->a16) {
+        ob_gemm_panel16(g, (uint32_t *)(void *)panel, n0, count, k0, k);
+        return;
+    }
     if (!g->packed) {
         if (g->b8) {
             kernels->panel8(panel, nr, g->b8 + k0 * g->b_rs + n0, g->b_rs, k, count);
@@ -11063,16 +11274,25 @@ static void ob_gemm_panel(const ob_gemm_job *g, float *panel, int n0, int count,
     }
 }
 
+/* c[rows][nr] of rows from m on and one panel. */
+static void ob_gemm_tile(const ob_gemm_job *g, const float *panel, int m, int rows, int k0, int k,
+                         float *c, ptrdiff_t ldc, int add) {
+    const ob_kernels *kernels = g->job.x->kernels;
+    if (g->a16)
+        kernels->tile16(rows, (k + 1) / 2, g->a16 + m * g->a_rs + k0 / 2 * g->a_cs, g->a_rs,
+                        g->a_cs, (const uint32_t *)(const void *)panel, c, ldc, add);
+    else
+        kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel, c, ldc,
+                      add, g->fused);
+}
+
 /* One panel of one block of rows, tile by tile; a narrow last panel goes through a buffer. */
 static void ob_gemm_tiles(const ob_gemm_job *g, const float *panel, int m0, int m1, int n0,
                           int count, int k0, int k) {
-    const ob_kernels *kernels = g->job.x->kernels;
-    int nr = kernels->nr, add = g->add || k0 > 0, m, i, rows;
+    int nr = g->job.x->kernels->nr, add = g->add || k0 > 0, m, i, rows;
     float edge[12 * 32];
-    const float *a = g->a + k0 * g->a_cs;
     if (count == nr) {
-        kernels->tile(m1 - m0, k, a + m0 * g->a_rs, g->a_rs, g->a_cs, panel,
-                      g->c + m0 * g->ldc + n0, g->ldc, add, g->fused);
+        ob_gemm_tile(g, panel, m0, m1 - m0, k0, k, g->c + m0 * g->ldc + n0, g->ldc, add);
         return;
     }
     for (m = m0; m < m1; m += rows) {
@@ -11080,7 +11300,7 @@ static void ob_gemm_tiles(const ob_gemm_job *g, const float *panel, int m0, int 
         rows = m1 - m < 12 ? m1 - m : 12;
         for (i = 0; add && i < rows; i++)
             memcpy(edge + i * nr, g->c + (m + i) * g->ldc + n0, bytes);
-        kernels->tile(rows, k, a + m * g->a_rs, g->a_rs, g->a_cs, panel, edge, nr, add, g->fused);
+        ob_gemm_tile(g, panel, m, rows, k0, k, edge, nr, add);
         for (i = 0; i < rows; i++) memcpy(g->c + (m + i) * g->ldc + n0, edge + i * nr, bytes);
     }
 }
@@ -11199,7 +11419,7 @@ static void ob_linear_sums(const ob_linear_job *l, const ob_weight *w, int32_t *
     d.block = (const uint8_t *)w->data + (size_t)(row / 16) * d.block_bytes +
               (size_t)(k0 / columns) * 64;
     d.blocks = w->rows - row > 16 ? 2 : 1;
-    d.format = format, d.m = m;
+    d.format = (int)format, d.m = m;
     d.groups = (skip + k + columns - 1) / columns;
     d.x = (const int8_t *)l->in->codes + (size_t)t0 * stride + (size_t)k0;
     d.ldx = (ptrdiff_t)stride;
@@ -11319,27 +11539,86 @@ static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const f
     ob_run_rows(x, ob_scale_row, &s, rows, (double)rows * d);
 }
 
+/* What bfloat16 products read: dy [n][d] times factors. Pairs of columns, each times w[column *
+   step]; or, turned, pairs of rows, each times s[row] * factor. */
+typedef struct ob_pairs_job {
+    ob_job job;
+    uint32_t *out;
+    const float *in, *s, *w;
+    int step, d, n, turned;
+    float factor;
+} ob_pairs_job;
+
+static void ob_pairs_row(void *arg, int r) {
+    const ob_pairs_job *p = (const ob_pairs_job *)arg;
+    const ob_kernels *kernels = p->job.x->kernels;
+    const float *in = p->in + (size_t)r * (size_t)p->d;
+    if (!p->turned) {
+        kernels->pack16(p->out + (size_t)r * (((size_t)p->d + 1) / 2), in, p->w, p->step, 1.0f,
+                        p->d);
+        return;
+    }
+    in += (size_t)r * (size_t)p->d; /* pair r has rows 2 r and 2 r + 1 */
+    if (2 * r + 1 < p->n)
+        kernels->pair16(p->out + (size_t)r * (size_t)p->d, in, in + p->d, p->s[2 * r] * p->factor,
+                        p->s[2 * r + 1] * p->factor, p->d);
+    else
+        kernels->pair16(p->out + (size_t)r * (size_t)p->d, in, in, p->s[2 * r] * p->factor, 0.0f,
+                        p->d);
+}
+
+/* dy [n][d] times w's factors of columns, in pairs of columns: the left operand of dx. */
+static void ob_pairs_of_columns(const ob_exec *x, uint32_t *out, const float *dy, const float *w,
+                                int step, int n, int d) {
+    ob_pairs_job p;
+    memset(&p, 0, sizeof p);
+    p.out = out, p.in = dy, p.w = w, p.step = step, p.d = d, p.n = n;
+    ob_run_rows(x, ob_pairs_row, &p, n, (double)n * d);
+}
+
+/* dy [n][d] times the rows' factors s[r] * factor, in pairs of rows: the left operand of dw. */
+static void ob_pairs_of_rows(const ob_exec *x, uint32_t *out, const float *dy, const float *s,
+                             float factor, int n, int d) {
+    ob_pairs_job p;
+    memset(&p, 0, sizeof p);
+    p.out = out, p.in = dy, p.s = s, p.factor = factor, p.d = d, p.n = n, p.turned = 1;
+    ob_run_rows(x, ob_pairs_row, &p, (n + 1) / 2, (double)n * d);
+}
+
 /* Straight-through gradient: quantisers count as the identity, scales as constants. dx (+)= (dy *
    scale_w) Wq;  dw += ste * (dy * scale_x)^T xq.  tmp holds n * rows floats. dx may be NULL; dw may
    be NULL. (Bengio, Leonard, Courville 2013.) Only what is trained comes here: bytes (q8x16) of
    exact layers and dense floats of others. Scales of groups differ along dx, so they are multiplied
-   into Wq, not into dy. Cost: two products of the forward pass's size. */
+   into Wq, not into dy. Cost: two products of the forward pass's size. With x->half they are
+   products of bfloat16, but for groups, whose scaled codes would be rounded. */
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                    const ob_input *in, const ob_weight *w, float *tmp, float ste,
                                    int n, int add) {
+    int half = x->half && x->kernels->tile16;
+    uint32_t *pairs = (uint32_t *)(void *)tmp; /* no more bytes than floats */
     if (dx) {
         ob_gemm_job g = ob_product_job(dx, w->group ? dy : tmp, w->rows, 1, (const float *)w->data,
                                        w->cols, 1, n, w->cols, w->rows, add);
         if (w->format == OB_Q8X16) g.packed_q = w;
         g.cut_n = w->group, g.group_scale = w->scale;
-        if (!w->group) ob_scale_rows(x, tmp, dy, NULL, w->scale, w->scale_step, 1.0f, n, w->rows);
+        if (half && !w->group) {
+            g.a16 = pairs, g.a_rs = (w->rows + 1) / 2;
+            ob_pairs_of_columns(x, pairs, dy, w->scale, w->scale_step, n, w->rows);
+        } else if (!w->group) {
+            ob_scale_rows(x, tmp, dy, NULL, w->scale, w->scale_step, 1.0f, n, w->rows);
+        }
         ob_gemm(x, &g);
     }
     if (dw) {
         ob_gemm_job g = ob_product_job(dw, tmp, 1, w->rows, (const float *)in->codes, w->cols, 1,
                                        w->rows, w->cols, n, 1);
         if (w->exact) g.b8 = (const int8_t *)in->codes, g.b_rs = (ptrdiff_t)ob_code_stride(w->cols);
-        ob_scale_rows(x, tmp, dy, in->scale, &ob_one, 0, ste, n, w->rows);
+        if (half) {
+            g.a16 = pairs;
+            ob_pairs_of_rows(x, pairs, dy, in->scale, ste, n, w->rows);
+        } else {
+            ob_scale_rows(x, tmp, dy, in->scale, &ob_one, 0, ste, n, w->rows);
+        }
         ob_gemm(x, &g);
     }
 }
@@ -12016,6 +12295,7 @@ static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int
     x->env = *env;
     x->ops = &ob_cpu_backend;
     x->kernels = ob_kernels_for(env->isa);
+    x->half = 0;
     x->work_bytes = ob_exec_work_bytes(T, d);
     x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
 }
@@ -12785,6 +13065,7 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     t->largest = ob_floats(c, rows, 1);
     ob_muon_take(t, c);
     ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim);
+    t->exec.half = t->options.backward_bits == 16;
     m->total = c->used;
     m->work = m->total - m->weights - m->gradients - m->optimizer - m->activations;
 }

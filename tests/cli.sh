@@ -407,7 +407,7 @@ while IFS='|' read -r flag value what both; do
     else fail "--$flag $value changes nothing in: $what"; fi
 done <"$tmp/table"
 # What is tested above, or shows in no file.
-elsewhere=" output-dir resume overwrite streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
+elsewhere=" output-dir resume overwrite backward-bits streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
 for flag in $("$bin/onebit-train" --help-all | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
     case $elsewhere in *" $flag "*) continue ;; esac
     ok "--$flag has a row in the table" grep -q "^$flag|" "$tmp/table"

@@ -50,6 +50,7 @@ static void test_golden(void) {
         onebit_trainer *trainer = NULL;
         snprintf(names[i], sizeof names[i], "golden: equals PyTorch with %s", g->settings);
         test_case(names[i]);
+        options.backward_bits = 32;
         options.batch_size = GOLDEN_B;
         options.seq_len = GOLDEN_T;
         if (CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, g->settings)) &&

@@ -93,6 +93,7 @@ static int model_open(model_rig *r, const char *settings, const char *training, 
     memset(r, 0, sizeof *r);
     r->config = onebit_config_default();
     r->options = onebit_train_options_default();
+    r->options.backward_bits = 32;
     r->options.batch_size = r->B = B;
     r->options.seq_len = r->T = T;
     if (!CHECK(B * T <= MODEL_COUNT(r->inputs))) return 0;
@@ -247,6 +248,61 @@ static void model_check_reference(model_rig *r) {
     model_check_codes(r, &ref);
     model_check_gradient(r, &ref);
     ref_close(&ref);
+}
+
+/* ---- gradients of bfloat16 ---- */
+
+/* Relative distance of the gradients of two trainers, the largest of all tensors. */
+static double model_gradients_apart(onebit_trainer *one, onebit_trainer *two) {
+    onebit_parameter a, b;
+    double worst = 0;
+    int i;
+    size_t k;
+    for (i = 0; onebit_trainer_parameter(one, i, &a) == ONEBIT_OK; i++) {
+        double apart = 0, all = 0;
+        CHECK_OK(onebit_trainer_parameter(two, i, &b));
+        for (k = 0; k < (size_t)a.rows * (size_t)a.cols; k++) {
+            double d = (double)a.grad[k] - (double)b.grad[k];
+            apart += d * d, all += (double)b.grad[k] * (double)b.grad[k];
+        }
+        worst = fmax(worst, sqrt(apart / (all + 1e-30)));
+    }
+    return worst;
+}
+
+static onebit_trainer *model_gradient_of(model_rig *r, const char *settings, const char *training,
+                                         onebit_isa isa) {
+    onebit_env env = onebit_env_default();
+    env.isa = isa;
+    if (!model_open(r, settings, training, 3, 11, &env)) return NULL;
+    CHECK_OK(onebit_trainer_accumulate(r->trainer, r->inputs, r->targets, NULL));
+    return r->trainer;
+}
+
+/* Rounding of dy alone is 2^-9 per number; through a few layers the whole gradient stays within
+   one percent. The instruction and its twin differ by the order of float sums. */
+static void model_test_half(void) {
+    static const char *const settings[] = {
+        "", "layer_bit_map=binary,8bit embedding=8bit hidden_size=34 num_heads=1",
+        "scale_group=32 embedding=f32", "layer_bit_map=f32 intermediate_size=37"};
+    model_rig full, half, twin;
+    size_t i;
+    double apart;
+    test_case("model: gradients of bfloat16 are within a percent, and the instruction is its twin");
+    for (i = 0; i < sizeof settings / sizeof *settings; i++) {
+        if (!model_gradient_of(&full, settings[i], "", ONEBIT_ISA_AUTO) ||
+            !model_gradient_of(&half, settings[i], "backward_bits=16", ONEBIT_ISA_AUTO) ||
+            !model_gradient_of(&twin, settings[i], "backward_bits=16", ONEBIT_ISA_SCALAR))
+            return;
+        apart = model_gradients_apart(twin.trainer, full.trainer);
+        if (!CHECK(apart > 1e-5 && apart < 0.01)) printf("%s: %.3g apart\n", settings[i], apart);
+        apart = model_gradients_apart(half.trainer, twin.trainer);
+        if (!CHECK(ob_cpu_isa() != ONEBIT_ISA_AVX512BF16 || apart < 1e-4))
+            printf("%s: %.3g from its twin\n", settings[i], apart);
+        model_close(&full);
+        model_close(&half);
+        model_close(&twin);
+    }
 }
 
 /* ---- train forward == exported forward, prefill == decode ---- */
@@ -1806,6 +1862,7 @@ static const model_setting model_trainings[] = {
     {'+', "float_fraction", "0.5", "", ""},
     {'+', "quant_warmup_steps", "3", "", "quant_anneal_steps=4"},
     {'+', "quant_anneal_steps", "4", "", ""},
+    {'-', "backward_bits", "32", "", ""}, /* see model_test_half */
     {'-', "gradient_checkpointing_segments", "1", "", ""}, /* see model_test_segments */
     {'+', "seed", "2", "", ""},
     {'-', "val_fraction", "0.1", "", ""},
@@ -2071,6 +2128,7 @@ static void test_model(void) {
     model_test_blend_values();
     model_test_anneal();
     model_test_layers();
+    model_test_half();
     model_test_scale_counts();
     model_test_median();
     model_test_refusals();
