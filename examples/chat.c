@@ -24,6 +24,7 @@ static const cli_row rows[] = {
      "half is forgotten"},
     {"load", "FILE", "go on with a conversation saved by /save"},
     {"Running", NULL, NULL},
+    CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};

@@ -41,7 +41,12 @@ typedef struct cli_row {
 #define CLI_THREADS                                                                                \
     { "threads", "N", "processor threads (default: all, when built with -fopenmp)" }
 #define CLI_ISA                                                                                    \
-    { "isa", "NAME", "kernels: auto, scalar, avx2 or avx512 (default auto)" }
+    {                                                                                              \
+        "isa", "NAME",                                                                             \
+            "kernels: auto, scalar, avx2, avx512, avx512vnni, avx512bf16 or neon (default auto)"   \
+    }
+#define CLI_IN_PLACE                                                                               \
+    { "in-place", NULL, "use a large file where it lies instead of reading it into memory" }
 
 /* What a program is: all that --help, --version and the parser need. */
 typedef struct cli_spec {
@@ -574,12 +579,12 @@ CLI onebit_env cli_env(const cli *c) {
     int i;
     env.threads = cli_int(c, "threads", env.threads, 1, 64);
     if (!isa || !strcmp(isa, "auto")) return env;
-    for (i = ONEBIT_ISA_SCALAR; i <= ONEBIT_ISA_AVX512; i++)
+    for (i = ONEBIT_ISA_SCALAR; i < ONEBIT_ISA_COUNT; i++)
         if (!strcmp(isa, onebit_isa_name((onebit_isa)i))) {
             env.isa = (onebit_isa)i;
             return env;
         }
-    cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512", isa);
+    cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512, avx512vnni, avx512bf16, neon", isa);
     return env;
 }
 
@@ -713,10 +718,13 @@ CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
     const char *file = cli_get(c, "model"), *dir = cli_get(c, "model-dir");
     cli_text path = {NULL, 0, 0};
     onebit_model *model = NULL;
+    onebit_status status;
     if (!file && !dir) cli_usage("which model? Give --model FILE.1bit");
     cli_add_text(&path, file ? file : dir);
     if (!file) cli_add_text(&path, "/model.1bit");
-    if (onebit_model_open(&model, path.p, env) != ONEBIT_OK)
+    status = cli_has(c, "in-place") ? onebit_model_open_in_place(&model, path.p, env)
+                                    : onebit_model_open(&model, path.p, env);
+    if (status != ONEBIT_OK)
         exit(cli_fail("%s (see %s)", onebit_error_text(), file ? "--model" : "--model-dir"));
     free(path.p);
     return model;

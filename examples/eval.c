@@ -34,6 +34,7 @@ static const cli_row rows[] = {
      "with --questions: write each prompt as a turn of the model's chat_template"},
     {"verbose", NULL, "every document, group or question too"},
     {"Running", NULL, NULL},
+    CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};

@@ -19,6 +19,7 @@ static const cli_row rows[] = {
     {"ids", NULL, "print the token ids too"},
     {"context", "N", "tokens that the model sees (default: its max_seq_len)"},
     {"Running", NULL, NULL},
+    CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
