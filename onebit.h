@@ -817,10 +817,11 @@ typedef struct onebit_session onebit_session;
 
 /* context: tokens the cache holds, 0 = the model's max_seq_len. slide: when full, 1 = drop the
    oldest half (kept: keep_first tokens) and evaluate the rest again, 0 = ONEBIT_LIMIT. chunk:
-   prompt tokens per pass. */
+   prompt tokens per pass. together: sessions that this one may lead in onebit_sessions_step. */
 typedef struct onebit_session_options {
-    int context, slide, keep_first, chunk;
+    int context, slide, keep_first, chunk, together;
 } onebit_session_options;
+#define ONEBIT_MAX_TOGETHER 64
 ONEBIT_API onebit_session_options onebit_session_options_default(void);
 
 /* Bytes that onebit_session_create would take; 0 when the options are invalid. */
@@ -842,6 +843,13 @@ ONEBIT_API onebit_status onebit_session_feed(onebit_session *session, const int3
 /* Evaluates at most max_layers decoder layers (0 = all) of what is queued: ONEBIT_AGAIN while work
    remains, ONEBIT_OK when the logits of the last token are ready. */
 ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_layers);
+
+/* Evaluates what waits in several sessions of one model together, to the end: each weight is read
+   once for all of them, so eight conversations take little longer than one. The first session
+   leads: its threads and work memory serve all, its options.together is at least count, and no
+   context is longer than its own. Each session ends with the same bits as by itself. Allocates
+   nothing. ONEBIT_USAGE when they do not fit. */
+ONEBIT_API onebit_status onebit_sessions_step(onebit_session *const *sessions, int count);
 
 /* feed + step to the end. logits, when not NULL, receives [count, V]: one row per token. */
 ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int32_t *ids,
@@ -12573,7 +12581,7 @@ typedef struct ob_pass {
     const ob_exec *x;
     const ob_view *w;
     const float *rope;           /* [T][d] */
-    int B, T, start, cap;        /* T new positions after start; cache room per sequence */
+    int B, T;                    /* B * T rows */
     float *t, *y;                /* [N][widest] */
     float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
     float *final_mean;           /* [N] or NULL, like mean1 */
@@ -12598,9 +12606,16 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
 
 /* ---- Forward --------------------------------------------------------------------------------- */
 /* Training and sessions share this walk. What differs is data: training has B sequences from
-   position 0, dense codes and a set of activations per layer, a session one sequence, packed
-   weights, one set, and a cache that goes on from start. So what was trained is what runs, and a
-   test of one is a test of both. */
+   position 0, bytes or dense codes and a set of activations per layer, a session one sequence,
+   packed weights, one set, and a cache that goes on from start. So what was trained is what runs,
+   and a test of one is a test of both. */
+
+/* Rows of the pass that belong to one cache: B sequences of T positions behind `start` old ones.
+   Training has one span; several sessions that run together have one each. */
+typedef struct ob_span {
+    int row, B, T, start, cap; /* cap = room per sequence */
+    float *kT, *v;             /* of one layer, as in ob_attention */
+} ob_span;
 
 /* sqrt(1/2) after each branch keeps the variance of a sum of two equal parts. */
 static float ob_residual_factor(const onebit_config *c) {
@@ -12613,12 +12628,14 @@ static float ob_eps(const onebit_config *c) { return (float)c->layer_norm_eps; }
 /* Queries, keys, values of the new positions, normed and turned; keys and values into the cache.
    q, k and v read the same codes a: the input is quantised once, with the bits of Q, because a
    layer has one mode. */
-static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float *v, int layer) {
+static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *spans, int count,
+                           int layer) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
     const ob_weight *w[3];
     float *y[3];
+    int i;
     w[0] = ob_block(p->w, layer, OB_Q), y[0] = s->q_raw;
     w[1] = ob_block(p->w, layer, OB_K), y[1] = s->k_raw;
     w[2] = ob_block(p->w, layer, OB_V), y[2] = s->v;
@@ -12632,34 +12649,42 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, float *kT, float 
         x->ops->norm_forward(x, s->k, s->rstd_k, NULL, s->k_raw, ob_gain(p->w, layer, OB_K_NORM),
                              N * K, d, ob_eps(c));
     }
-    x->ops->rope(x, s->q, p->rope, N, p->T, p->start, H, d, 1.0f);
-    x->ops->rope(x, s->k, p->rope, N, p->T, p->start, K, d, 1.0f);
-    x->ops->cache_store(x, kT, v, s->k, s->v, p->B, p->T, p->start, K, d, p->cap);
+    for (i = 0; i < count; i++) {
+        const ob_span *a = spans + i;
+        float *q = s->q + (size_t)a->row * (size_t)(H * d), *k = s->k + (size_t)a->row * (size_t)(K * d);
+        x->ops->rope(x, q, p->rope, a->B * a->T, a->T, a->start, H, d, 1.0f);
+        x->ops->rope(x, k, p->rope, a->B * a->T, a->T, a->start, K, d, 1.0f);
+        x->ops->cache_store(x, a->kT, a->v, k, s->v + (size_t)a->row * (size_t)(K * d), a->B, a->T,
+                            a->start, K, d, a->cap);
+    }
 }
 
-/* The attention job of a block, forward part. */
-static ob_attention ob_attention_of(const ob_pass *p, const ob_acts *s, const float *kT,
-                                    const float *v) {
+/* The attention job of a span, forward part. */
+static ob_attention ob_attention_of(const ob_pass *p, const ob_acts *s, const ob_span *span) {
     const onebit_config *c = p->w->config;
+    size_t at = (size_t)span->row * (size_t)(c->num_heads * c->head_dim);
     ob_attention a;
     memset(&a, 0, sizeof a);
-    a.q = s->q, a.o = s->o, a.kT = kT, a.v = v, a.k = s->k, a.p = s->p;
-    a.B = p->B, a.T = p->T, a.start = p->start, a.cap = p->cap;
+    a.q = s->q + at, a.o = s->o + at, a.kT = span->kT, a.v = span->v, a.k = s->k, a.p = s->p;
+    a.B = span->B, a.T = span->T, a.start = span->start, a.cap = span->cap;
     a.H = c->num_heads, a.K = c->num_key_value_heads, a.d = c->head_dim;
     return a;
 }
 
 /* x2 = x + r * o_proj(subnorm(attention(...))). */
-static void ob_forward_attention(const ob_pass *p, const ob_acts *s, float *kT, float *v,
-                                 int layer) {
+static void ob_forward_attention(const ob_pass *p, const ob_acts *s, const ob_span *spans,
+                                 int count, int layer) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, q = c->num_heads * c->head_dim;
     const ob_weight *wo = ob_block(p->w, layer, OB_O);
     const float *in = s->o;
-    ob_attention a = ob_attention_of(p, s, kT, v);
-    ob_forward_qkv(p, s, kT, v, layer);
-    x->ops->attention_forward(x, &a);
+    int i;
+    ob_forward_qkv(p, s, spans, count, layer);
+    for (i = 0; i < count; i++) {
+        ob_attention a = ob_attention_of(p, s, spans + i);
+        x->ops->attention_forward(x, &a);
+    }
     if (c->use_sub_norm) {
         x->ops->norm_forward(x, p->t, s->rstd_o, NULL, s->o, ob_gain(p->w, layer, OB_O_NORM), N, q,
                              ob_eps(c));
@@ -12813,12 +12838,20 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
     ob_backward_norm(p, g, g->dx, g->d2, s->x2, s->rstd2, s->mean2, layer, OB_NORM2, N, D, 1);
 }
 
+/* All sequences of a training pass. */
+static ob_span ob_span_of(const ob_pass *p, const ob_acts *s) {
+    ob_span a;
+    a.row = 0, a.B = p->B, a.T = p->T, a.start = 0, a.cap = p->T, a.kT = s->kT, a.v = s->v;
+    return a;
+}
+
 /* Gradients of q, k, v from that of the attention output in g->d2. */
 static void ob_backward_heads(const ob_pass *p, const ob_acts *s, const ob_grads *g, int layer) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
-    ob_attention a = ob_attention_of(p, s, s->kT, s->v);
+    ob_span span = ob_span_of(p, s);
+    ob_attention a = ob_attention_of(p, s, &span);
     a.d_o = g->d2, a.dq = g->dq, a.dk = g->heads_k, a.dv = g->heads_v, a.vT = g->vT;
     x->ops->attention_backward(x, &a);
     x->ops->cache_gather(x, g->dk, g->heads_k, p->B, p->T, K, d);
@@ -13406,7 +13439,8 @@ static void ob_trainer_blocks(onebit_trainer *t, int from, int to) {
     int l, L = t->config.num_layers;
     for (l = from; l < to; l++) {
         ob_acts *s = t->acts + l;
-        ob_forward_attention(&t->pass, s, s->kT, s->v, l);
+        ob_span span = ob_span_of(&t->pass, s);
+        ob_forward_attention(&t->pass, s, &span, 1, l);
         ob_forward_ffn(&t->pass, s, l + 1 < L ? t->acts[l + 1].x : t->pass.final_x, l);
     }
 }
@@ -13414,7 +13448,7 @@ static void ob_trainer_blocks(onebit_trainer *t, int from, int to) {
 /* Forward pass of [B, T] ids; leaves logits and, for a backward pass, everything it needs. */
 static void ob_trainer_forward(onebit_trainer *t, const int32_t *inputs, int B, int T) {
     const ob_exec *x = &t->exec;
-    t->pass.B = B, t->pass.T = T, t->pass.start = 0, t->pass.cap = T;
+    t->pass.B = B, t->pass.T = T;
     x->ops->embed_forward(x, t->acts[0].x, inputs, ob_block(&t->view, 0, OB_EMBED), B * T);
     ob_trainer_blocks(t, 0, t->config.num_layers);
     ob_forward_head(&t->pass, t->logits, 0, B * T);
@@ -15804,6 +15838,7 @@ struct onebit_session {
     ob_pass pass;
     float **kT, **v; /* [L] caches: [K][d][context], [context][K][d] */
     float *logits;   /* [V] after the last token */
+    float *together; /* [options.together][V] of sessions that run together */
     float *drawn;    /* [V] logits that a sampler may change, and its work of V * 8 bytes */
     void *work;
     int32_t *tokens; /* [context] */
@@ -15818,7 +15853,7 @@ struct onebit_session {
    and keeps activations small. */
 ONEBIT_API onebit_session_options onebit_session_options_default(void) {
     onebit_session_options o;
-    o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64;
+    o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64, o.together = 1;
     return o;
 }
 
@@ -15838,6 +15873,9 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
                        s->options.context);
     if (s->options.chunk < 1) s->options.chunk = 64;
     if (s->options.chunk > s->options.context) s->options.chunk = s->options.context;
+    if (s->options.together < 1 || s->options.together > ONEBIT_MAX_TOGETHER)
+        return ob_fail(ONEBIT_CONFIG, "session: together is %d, expected 1 to %d",
+                       s->options.together, ONEBIT_MAX_TOGETHER);
     if (s->options.keep_first < 0 || s->options.keep_first >= s->options.context)
         return ob_fail(ONEBIT_CONFIG, "session: keep_first %d is not within the context of %d",
                        s->options.keep_first, s->options.context);
@@ -15860,6 +15898,9 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
     s->pass.rope = ob_floats(c, cap, (size_t)config->head_dim);
     s->logits = ob_floats(c, (size_t)config->vocab_size, 1);
     s->drawn = ob_floats(c, (size_t)config->vocab_size, 1);
+    s->together = NULL;
+    if (s->options.together > 1)
+        s->together = ob_floats(c, (size_t)config->vocab_size, (size_t)s->options.together);
     s->work = ob_take(c, (size_t)config->vocab_size * 8);
     s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
     ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim);
@@ -15903,7 +15944,7 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     config = &model->config;
     s->pass.x = &s->exec;
     s->pass.w = &model->view;
-    s->pass.B = 1, s->pass.cap = s->options.context;
+    s->pass.B = 1;
     s->pass.final_x = s->acts.x; /* blocks write their output in place */
     ob_rope_table((float *)(uintptr_t)s->pass.rope, s->options.context, config->head_dim,
                   config->rope_theta, config->use_rope);
@@ -15962,7 +16003,6 @@ static void ob_session_begin(onebit_session *s) {
     s->layer = 0;
     s->ready = 0;
     s->pass.T = s->chunk;
-    s->pass.start = s->length;
     s->exec.ops->embed_forward(&s->exec, s->acts.x, s->tokens + s->length,
                                ob_block(&s->model->view, 0, OB_EMBED), s->chunk);
 }
@@ -15983,13 +16023,23 @@ static void ob_session_finish(onebit_session *s, float *rows) {
     s->ready = last;
 }
 
+/* Rows of a pass that are this session's next n tokens. */
+static ob_span ob_session_span(const onebit_session *s, int row, int n, int layer) {
+    ob_span a;
+    a.row = row, a.B = 1, a.T = n, a.start = s->length, a.cap = s->options.context;
+    a.kT = s->kT[layer], a.v = s->v[layer];
+    return a;
+}
+
 /* One layer, and what comes before the first or after the last. Returns the tokens that were
    finished. */
 static int ob_session_layer(onebit_session *s, float *rows) {
     int done = 0, l;
+    ob_span span;
     if (s->chunk == 0) ob_session_begin(s);
     l = s->layer++;
-    ob_forward_attention(&s->pass, &s->acts, s->kT[l], s->v[l], l);
+    span = ob_session_span(s, 0, s->chunk, l);
+    ob_forward_attention(&s->pass, &s->acts, &span, 1, l);
     ob_forward_ffn(&s->pass, &s->acts, s->acts.x, l);
     if (s->layer == s->model->config.num_layers) {
         done = s->chunk;
@@ -16007,6 +16057,100 @@ ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_la
         if (max_layers > 0 && n++ == max_layers) return ONEBIT_AGAIN;
         ob_session_layer(session, NULL);
     }
+    return ONEBIT_OK;
+}
+
+/* ---- Several sessions at once ---- */
+
+/* Tokens that session i runs in this round: an equal share of the lead's chunk. */
+static int ob_together_share(onebit_session *const *sessions, int count, int i) {
+    int waiting = 0, left, j, share;
+    for (j = 0; j < count; j++) waiting += sessions[j]->length < sessions[j]->fed;
+    share = sessions[0]->options.chunk / (waiting ? waiting : 1);
+    left = sessions[i]->fed - sessions[i]->length;
+    return left < share ? left : share;
+}
+
+/* Logits of the sessions whose queue ends in this round. Their last rows move together, each to a
+   place at or before its own. */
+static void ob_together_finish(onebit_session *const *sessions, int count, const ob_span *spans) {
+    onebit_session *lead = sessions[0];
+    size_t V = (size_t)lead->model->config.vocab_size;
+    size_t D = (size_t)lead->model->config.hidden_size;
+    int i, n = 0, last;
+    for (i = 0; i < count; i++) {
+        last = spans[i].T > 0 && sessions[i]->length + spans[i].T == sessions[i]->fed;
+        if (!last) continue;
+        memmove(lead->acts.x + (size_t)n++ * D,
+                lead->acts.x + (size_t)(spans[i].row + spans[i].T - 1) * D, D * sizeof(float));
+    }
+    if (n) ob_forward_head(&lead->pass, count > 1 ? lead->together : lead->logits, 0, n);
+    for (i = n = 0; i < count; i++) {
+        onebit_session *s = sessions[i];
+        if (spans[i].T == 0) continue;
+        s->length += spans[i].T;
+        s->ready = s->length == s->fed;
+        if (s->ready && count > 1)
+            memcpy(s->logits, lead->together + (size_t)n++ * V, V * sizeof(float));
+    }
+}
+
+/* One round: every session that waits moves on. Returns the rows that were run; 0 = none waits. */
+static int ob_together_round(onebit_session *const *sessions, int count) {
+    onebit_session *lead = sessions[0];
+    const onebit_config *c = &lead->model->config;
+    ob_span spans[ONEBIT_MAX_TOGETHER], now[ONEBIT_MAX_TOGETHER];
+    int i, l, n, rows = 0;
+    for (i = 0; i < count; i++) {
+        spans[i] = ob_session_span(sessions[i], rows, ob_together_share(sessions, count, i), 0);
+        lead->exec.ops->embed_forward(
+            &lead->exec, lead->acts.x + (size_t)rows * (size_t)c->hidden_size,
+            sessions[i]->tokens + sessions[i]->length, ob_block(&lead->model->view, 0, OB_EMBED),
+            spans[i].T);
+        if (spans[i].T > 0) sessions[i]->ready = 0;
+        rows += spans[i].T;
+    }
+    lead->pass.T = rows;
+    for (l = 0; rows > 0 && l < c->num_layers; l++) {
+        for (i = n = 0; i < count; i++)
+            if (spans[i].T > 0)
+                now[n++] = ob_session_span(sessions[i], spans[i].row, spans[i].T, l);
+        ob_forward_attention(&lead->pass, &lead->acts, now, n, l);
+        ob_forward_ffn(&lead->pass, &lead->acts, lead->acts.x, l);
+    }
+    if (rows > 0) ob_together_finish(sessions, count, spans);
+    return rows;
+}
+
+/* Why these sessions cannot run together; ONEBIT_OK = they can. */
+static onebit_status ob_together_check(onebit_session *const *sessions, int count) {
+    int i, j;
+    if (!sessions || count < 1 || !sessions[0])
+        return ob_fail(ONEBIT_USAGE, "onebit_sessions_step: it needs at least one session");
+    if ((count > 1 && count > sessions[0]->options.together) || count > sessions[0]->options.chunk)
+        return ob_fail(ONEBIT_USAGE,
+                       "%d sessions together: the first was made for %d (options.together) and "
+                       "chunks of %d",
+                       count, sessions[0]->options.together, sessions[0]->options.chunk);
+    for (i = 1; i < count; i++) {
+        if (!sessions[i] || sessions[i]->model != sessions[0]->model ||
+            sessions[i]->options.context > sessions[0]->options.context)
+            return ob_fail(ONEBIT_USAGE, "onebit_sessions_step: session %d is NULL, of another "
+                                         "model, or has a longer context than the first", i);
+        for (j = 0; j < i; j++)
+            if (sessions[i] == sessions[j])
+                return ob_fail(ONEBIT_USAGE, "onebit_sessions_step: session %d stands there twice",
+                               i);
+    }
+    return ONEBIT_OK;
+}
+
+/* A chunk that is half-way through its layers is begun anew: its place is nothing but a number. */
+ONEBIT_API onebit_status onebit_sessions_step(onebit_session *const *sessions, int count) {
+    int i;
+    OB_TRY(ob_together_check(sessions, count));
+    for (i = 0; i < count; i++) sessions[i]->chunk = 0;
+    while (ob_together_round(sessions, count)) {}
     return ONEBIT_OK;
 }
 

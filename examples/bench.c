@@ -526,6 +526,39 @@ static void bench_decode(const bench *b, const onebit_model *model) {
     onebit_session_free(s);
 }
 
+/* Several conversations at once: tokens of all of them per second. */
+static void bench_together(const bench *b, const onebit_model *model) {
+    int count = cli_int(b->c, "sequences", 8, 1, ONEBIT_MAX_TOGETHER), i, k, j;
+    int tokens = cli_int(b->c, "tokens", 48, 1, 100000) / 2 + 1;
+    onebit_session *s[ONEBIT_MAX_TOGETHER];
+    onebit_session_options o = onebit_session_options_default();
+    char name[64];
+    runs speed;
+    speed.n = 0;
+    o.context = 16 + tokens + 1, o.together = count;
+    for (i = 0; i < count; i++)
+        if (onebit_session_create(&s[i], model, &o, &b->env) != ONEBIT_OK)
+            exit(cli_fail("%s", onebit_error_text()));
+    for (i = 0; i <= b->repeats; i++) {
+        double start;
+        for (j = 0; j < count; j++) {
+            onebit_session_rewind(s[j], 0);
+            feed(s[j], 16, j);
+        }
+        if (onebit_sessions_step(s, count) != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
+        start = ob_seconds();
+        for (k = 0; k < tokens; k++) {
+            for (j = 0; j < count; j++) feed(s[j], 1, k + j);
+            if (onebit_sessions_step(s, count) != ONEBIT_OK)
+                exit(cli_fail("%s", onebit_error_text()));
+        }
+        if (i) runs_add(&speed, (double)count * tokens / (ob_seconds() - start));
+    }
+    snprintf(name, sizeof name, "decode %d sequences together", count);
+    show(b, name, "tokens/s", &speed, 0, "");
+    for (i = 0; i < count; i++) onebit_session_free(s[i]);
+}
+
 static void bench_prefill(const bench *b, const onebit_model *model) {
     int tokens = cli_int(b->c, "prompt", 128, 1, 1 << 20), i;
     onebit_session *s = session_of(b, model, tokens + 1, 0);
@@ -574,6 +607,7 @@ static void bench_model(bench *b) {
                weights / 1e6, products / 1e6);
     bench_decode(b, model);
     bench_prefill(b, model);
+    bench_together(b, model);
     onebit_model_free(model);
     ob_release(&b->env, image);
 }

@@ -911,6 +911,8 @@ static void hostile_misuse_model(const hostile_files *f) {
     CHECK(onebit_model_open(NULL, "x", NULL) == ONEBIT_USAGE);
     CHECK(onebit_model_open(&m, NULL, NULL) == ONEBIT_USAGE);
     CHECK(onebit_model_open(&m, "", NULL) == ONEBIT_IO);
+    CHECK(onebit_model_open_in_place(NULL, "x", NULL) == ONEBIT_USAGE);
+    CHECK(onebit_model_open_in_place(&m, "no such file", NULL) == ONEBIT_IO);
     CHECK(onebit_model_open_memory(NULL, f->image, f->image_bytes, NULL) == ONEBIT_USAGE);
     CHECK(onebit_model_open_memory(&m, NULL, 10, NULL) == ONEBIT_USAGE);
     CHECK(onebit_model_open_memory(&m, f->image, 0, NULL) == ONEBIT_FORMAT);
@@ -1056,6 +1058,8 @@ static void hostile_misuse_session(const hostile_files *f) {
     CHECK(onebit_session_model(NULL) == NULL && onebit_session_logits(NULL) == NULL);
     CHECK(onebit_session_feed(NULL, ids, 1) == ONEBIT_USAGE);
     CHECK(onebit_session_step(NULL, 1) == ONEBIT_USAGE);
+    CHECK(onebit_sessions_step(NULL, 1) == ONEBIT_USAGE);
+    CHECK(onebit_sessions_step(&s, 0) == ONEBIT_USAGE && onebit_sessions_step(&s, 2) == ONEBIT_USAGE);
     CHECK(onebit_session_eval(NULL, ids, 1, NULL) == ONEBIT_USAGE);
     CHECK(onebit_session_length(NULL) == 0 && onebit_session_tokens(NULL) == NULL);
     CHECK(onebit_session_rewind(NULL, 0) == ONEBIT_USAGE);

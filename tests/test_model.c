@@ -354,6 +354,58 @@ static void model_check_export(model_rig *r) {
     free(image);
 }
 
+/* ---- several sessions at once ---- */
+
+/* Five talks with queues of different lengths end with the bits that each has by itself, also when
+   one of them is half-way through its layers. */
+static void model_test_together(void) {
+    enum { TALKS = 5 };
+    onebit_session *alone[TALKS] = {NULL}, *both[TALKS] = {NULL}, *pair[2];
+    onebit_session_options options = onebit_session_options_default();
+    onebit_env env = onebit_env_default();
+    onebit_model *model = NULL;
+    model_rig r;
+    size_t bytes;
+    void *image;
+    int i, round;
+    test_case("model: sessions that run together have the bits of sessions alone");
+    if (!model_open(&r, "use_qk_norm=true max_seq_len=64", "", 2, 32, NULL)) return;
+    image = model_pack(&r, &bytes);
+    env.threads = 3;
+    options.chunk = 16, options.together = TALKS;
+    if (!image || !CHECK_OK(onebit_model_open_memory(&model, image, bytes, &env))) return;
+    for (i = 0; i < TALKS; i++) {
+        CHECK_OK(onebit_session_create(&alone[i], model, NULL, NULL));
+        CHECK_OK(onebit_session_create(&both[i], model, &options, NULL));
+    }
+    for (round = 0; round < 4; round++) {
+        for (i = 0; i < TALKS; i++) {
+            size_t n = (size_t)(round == 0 ? 1 + 6 * i : (i + round) % 3);
+            CHECK_OK(onebit_session_eval(alone[i], r.inputs + i, n, NULL));
+            CHECK_OK(onebit_session_feed(both[i], r.inputs + i, n));
+        }
+        if (round == 0) CHECK(onebit_session_step(both[4], 1) == ONEBIT_AGAIN);
+        CHECK_OK(onebit_sessions_step(both, TALKS));
+        for (i = 0; i < TALKS; i++) {
+            const float *a = onebit_session_logits(alone[i]), *b = onebit_session_logits(both[i]);
+            CHECK(onebit_session_length(alone[i]) == onebit_session_length(both[i]));
+            CHECK(a && b && !memcmp(a, b, MODEL_VOCAB * sizeof(float)));
+        }
+    }
+    pair[0] = both[0], pair[1] = both[0];
+    CHECK_FAILS(onebit_sessions_step(pair, 2), ONEBIT_USAGE, "twice");
+    CHECK_FAILS(onebit_sessions_step(alone, 2), ONEBIT_USAGE, "together");
+    pair[1] = NULL;
+    CHECK_FAILS(onebit_sessions_step(pair, 2), ONEBIT_USAGE, "NULL");
+    for (i = 0; i < TALKS; i++) {
+        onebit_session_free(alone[i]);
+        onebit_session_free(both[i]);
+    }
+    onebit_model_free(model);
+    free(image);
+    model_close(&r);
+}
+
 /* accumulate and evaluate compute the same logits and loss. */
 static void model_check_evaluate(model_rig *r) {
     size_t bytes = (size_t)(r->B * r->T * r->config.vocab_size) * sizeof(float);
@@ -2129,6 +2181,7 @@ static void test_model(void) {
     model_test_anneal();
     model_test_layers();
     model_test_half();
+    model_test_together();
     model_test_scale_counts();
     model_test_median();
     model_test_refusals();
