@@ -59,7 +59,7 @@ test: all $(BUILD)/test-run ## the tests: unit, programs, corpus (under 3 minute
 
 check: all $(BUILD)/lint ## the deeper set: sanitizers, crashes, compile matrix, lint
 	@sh tests/count.sh 'sh tests/sanitize.sh $(BUILD)' 'sh tests/crash.sh $(BUILD) --quick' \
-	  'sh tests/matrix.sh' 'sh tests/lint.sh $(BUILD)'
+	  'sh tests/matrix.sh' 'sh tests/same.sh $(BUILD)' 'sh tests/lint.sh $(BUILD)'
 
 crash: all ## kill and fail the programs at every system call of a save (needs strace)
 	@sh tests/crash.sh $(BUILD)
@@ -74,6 +74,12 @@ seeds: $(BUILD)/flags ## write the first inputs of the fuzz targets anew, when a
 
 coverage: ## line and branch coverage of onebit.h by the unit tests, floor by floor
 	@sh tools/coverage.sh $(BUILD)
+
+same: ## the same tokens and logits from every compiler, instruction set and machine that is here
+	@sh tests/same.sh $(BUILD)
+
+bench: all ## measure this machine and the kernels, a model, training; adds a line to tools/bench/history.jsonl
+	@sh tools/bench.sh $(BUILD)
 
 matrix: ## compile with every compiler, standard and flag; header hygiene; symbols
 	@sh tests/matrix.sh
@@ -92,5 +98,5 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all demo test check crash fuzz seeds coverage matrix lint install clean help FORCE
+.PHONY: all demo test check crash fuzz seeds coverage same bench matrix lint install clean help FORCE
 .DELETE_ON_ERROR:

@@ -609,7 +609,7 @@ typedef struct onebit_tensor_info {
     float scale;  /* of the whole tensor, or of its first row or group */
 } onebit_tensor_info;
 
-/* Opens a .1bit file. Every offset, length and checksum is checked before use. A file of up to 32 MB
+/* Opens a .1bit file. Every offset, length and checksum is checked before use. A file below 32 MB
    is mapped and used in place; a larger one is read into memory of env, where huge pages make it
    faster (ONEBIT_MEMORY when there is none). _in_place maps it too: other processes share its
    pages, and it opens at once. _memory takes it from memory, which must stay valid and 64-byte
@@ -1380,6 +1380,12 @@ static size_t ob_round_up(size_t n, size_t multiple) {
 
 /* ---- little-endian, unaligned; compilers turn these into single loads and stores ---- */
 
+/* Whether numbers of files can be used where they lie. */
+static int ob_is_little_endian(void) {
+    const uint16_t one = 1;
+    return *(const uint8_t *)&one == 1;
+}
+
 /* Loads: p needs no alignment. Written with shifts, so they mean the same on every machine. The
    wider ones cast before they shift: a promoted byte is an int, whose sign bit must not be
    reached. */
@@ -1388,11 +1394,13 @@ OB_INLINE uint16_t ob_get16(const void *p) {
     return (uint16_t)(b[0] | b[1] << 8);
 }
 
+/* Four bytes; compilers see one load. */
 OB_INLINE uint32_t ob_get32(const void *p) {
     const uint8_t *b = (const uint8_t *)p;
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
+/* Eight bytes. */
 OB_INLINE uint64_t ob_get64(const void *p) {
     return ob_get32(p) | (uint64_t)ob_get32((const uint8_t *)p + 4) << 32;
 }
@@ -1404,11 +1412,13 @@ OB_INLINE void ob_put16(void *p, uint16_t v) {
     b[1] = (uint8_t)(v >> 8);
 }
 
+/* Four bytes; compilers see one store. */
 OB_INLINE void ob_put32(void *p, uint32_t v) {
     ob_put16(p, (uint16_t)(v & 0xFFFF));
     ob_put16((uint8_t *)p + 2, (uint16_t)(v >> 16));
 }
 
+/* Eight bytes. */
 OB_INLINE void ob_put64(void *p, uint64_t v) {
     ob_put32(p, (uint32_t)(v & 0xFFFFFFFFu));
     ob_put32((uint8_t *)p + 4, (uint32_t)(v >> 32));
@@ -1518,6 +1528,60 @@ static double ob_unit_double(uint64_t bits) {
 /* The next number of [0, 1). */
 static double ob_rng_double(onebit_rng *r) { return ob_unit_double(ob_rng_next(r)); }
 
+/* ---- elementary functions ----
+   Our own, of double, from additions, multiplications and divisions in a fixed order: libraries
+   differ in the last bit, and the same model must say the same on every machine. Errors are below
+   2^-50 of the result where a function is used; each constant is rounded from its exact value. */
+
+/* e^x for x < 700, 0 below -700: x = k ln 2 + r with |r| <= ln 2 / 2, and the series of e^r to
+   r^13 / 13!. */
+static double ob_exp_double(double x) {
+    static const double inverse[14] = {0,        1.0,      1.0 / 2,  1.0 / 3, 1.0 / 4,
+                                       1.0 / 5,  1.0 / 6,  1.0 / 7,  1.0 / 8, 1.0 / 9,
+                                       1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13};
+    double k, r, sum = 1.0, scale;
+    uint64_t bits;
+    int i;
+    if (x < -700.0) return 0.0;
+    k = x < 0 ? -(double)(int64_t)(0.5 - x * 1.4426950408889634)
+              : (double)(int64_t)(x * 1.4426950408889634 + 0.5);
+    r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10;
+    for (i = 13; i > 0; i--) sum = 1.0 + sum * (r * inverse[i]);
+    bits = (uint64_t)((int64_t)k + 1023) << 52;
+    memcpy(&scale, &bits, sizeof scale);
+    return sum * scale;
+}
+
+/* ln x for normal x > 0: x = m 2^e with m within sqrt(1/2) and sqrt 2, s = (m - 1) / (m + 1) and
+   2 (s + s^3 / 3 + ... + s^21 / 21). */
+static double ob_log_double(double x) {
+    double m, s, square, sum = 0.0;
+    uint64_t bits;
+    int i, e;
+    memcpy(&bits, &x, sizeof bits);
+    e = (int)(bits >> 52 & 2047) - 1023;
+    bits = (bits & 0xFFFFFFFFFFFFFu) | (uint64_t)1023 << 52;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.4142135623730951) m = m * 0.5, e++;
+    s = (m - 1.0) / (m + 1.0), square = s * s;
+    for (i = 21; i > 0; i -= 2) sum = sum * square + 1.0 / i;
+    return (double)e * 0.6931471803691238 + (2.0 * s * sum + (double)e * 1.9082149292705877e-10);
+}
+
+/* Sine and cosine of 0 <= x < 2^20: pi / 2 in three parts of 33 bits, whose products with the
+   number of quarter turns are exact, and the series to r^17, r^18 of what is left, |r| <= pi/4. */
+static void ob_sine_cosine(double x, double *sine, double *cosine) {
+    double n = (double)(int64_t)(x * 0.6366197723675814 + 0.5), s = 1.0, c = 1.0, r, square;
+    int i, turn = (int)((int64_t)n & 3);
+    r = ((x - n * 1.5707963267341256) - n * 6.077100506303966e-11) - n * 2.0222662487959506e-21;
+    square = r * r;
+    for (i = 17; i > 1; i -= 2) s = 1.0 - s * square / (i * (i - 1));
+    for (i = 18; i > 0; i -= 2) c = 1.0 - c * square / (i * (i - 1));
+    s = s * r;
+    *sine = turn == 0 ? s : turn == 1 ? c : turn == 2 ? -s : -c;
+    *cosine = turn == 0 ? c : turn == 1 ? -s : turn == 2 ? -c : s;
+}
+
 /* Standard normal by Marsaglia's polar method (1964); the twin value is dropped to keep the state
    plain. The loop runs 1.27 times on average (4 / pi); q = 0 is refused because of the
    logarithm. */
@@ -1528,7 +1592,7 @@ static float ob_rng_normal(onebit_rng *r) {
         v = 2 * ob_rng_double(r) - 1;
         q = u * u + v * v;
     } while (q >= 1 || q == 0);
-    return (float)(u * sqrt(-2 * log(q) / q));
+    return (float)(u * sqrt(-2 * ob_log_double(q) / q));
 }
 
 /* ---- checksum: XXH64 (Y. Collet, xxHash specification 0.1.1) ----
@@ -1654,11 +1718,13 @@ OB_INLINE uint16_t ob_read16(ob_reader *r) {
     return p ? ob_get16(p) : (uint16_t)0;
 }
 
+/* The next four bytes. */
 OB_INLINE uint32_t ob_read32(ob_reader *r) {
     const uint8_t *p = ob_read_bytes(r, 4);
     return p ? ob_get32(p) : 0;
 }
 
+/* The next eight bytes. */
 OB_INLINE uint64_t ob_read64(ob_reader *r) {
     const uint8_t *p = ob_read_bytes(r, 8);
     return p ? ob_get64(p) : 0;
@@ -2757,6 +2823,7 @@ static void ob_json_enter(ob_json *j, char open, const char *expected) {
 /* Enter a container; then ask ob_json_key or ob_json_item until 0, and read or skip each value in
    between: for (ob_json_array(&j); ob_json_item(&j);) sum += ob_json_number(&j); */
 static void ob_json_object(ob_json *j) { ob_json_enter(j, '{', "an object"); }
+/* Steps into an array; anything else is an error. */
 static void ob_json_array(ob_json *j) { ob_json_enter(j, '[', "an array"); }
 
 /* The comma or the end of a container: 1 = a member follows. RFC 8259 has no trailing comma and
@@ -9323,12 +9390,6 @@ ONEBIT_API void onebit_dataset_seek(onebit_dataset *dataset, onebit_position pos
 
 /* ---- opening ---- */
 
-/* The type that is compared with the host's byte order. */
-static int ob_is_little_endian(void) {
-    const uint16_t one = 1;
-    return *(const uint8_t *)&one == 1;
-}
-
 /* Ids of a single .tokens file are used in place (byte 12 of a mapping is aligned for them) where
    the host is little-endian: a corpus larger than memory can be trained on, and opening it costs
    one pass that checks the ids. They are checked now, because an id beyond the vocabulary would be
@@ -10251,6 +10312,7 @@ static void ob_tile16_scalar(int m, int k, const uint32_t *a, ptrdiff_t rs, ptrd
 }
 
 #if OB_X86
+/* The same with m rows of two registers each kept in registers, as in the tile of floats. */
 OB_TARGET_BF16 OB_BODY void ob_tile16_rows(const int m, int k, const uint32_t *a, ptrdiff_t rs,
                                            ptrdiff_t cs, const uint32_t *panel, float *c,
                                            ptrdiff_t ldc, int add) {
@@ -10274,6 +10336,7 @@ OB_TARGET_BF16 OB_BODY void ob_tile16_rows(const int m, int k, const uint32_t *a
     }
 }
 
+/* Cuts m rows into tiles of 12, 4 and 1. */
 OB_TARGET_BF16 static void ob_tile16_bf16(int m, int k, const uint32_t *a, ptrdiff_t rs,
                                           ptrdiff_t cs, const uint32_t *panel, float *c,
                                           ptrdiff_t ldc, int add) {
@@ -10293,7 +10356,15 @@ OB_TARGET_BF16 static void ob_tile16_bf16(int m, int k, const uint32_t *a, ptrdi
    nothing is written but the sums. In a register the four bytes of a 32-bit lane are four columns
    of one row: one instruction multiplies them by the same four bytes of an input, which stand in
    all lanes, and adds the products to the row's sum. No prefetch and no second stream: measured,
-   both cost more than they save. */
+   both cost more than they save.
+
+   WHAT BOUNDS THEM. One token reads every weight once: bytes / bandwidth, which t2x16 with 2 bits
+   a weight reaches as long as unpacking takes fewer instructions than the memory takes cycles (a
+   group of 64 bytes: 4 products, 3 shifts, 4 masks). Many tokens use each group again from the
+   first cache: products / peak, which is 64 a cycle and unit with VNNI (AVX2: 32 products take a
+   multiply, a share of an addition, and a share of a widening, so about half). A tile of 8 tokens
+   and two blocks loads 8 lanes and 2 registers of weights for 16 products, which leaves the load
+   units half idle. onebit-bench --machine --kernels prints both bounds and what is reached. */
 
 #define OB_DOT_ROWS   32 /* rows that a call gives: two blocks; sums are out[t * 32 + row] */
 #define OB_DOT_TOKENS 32 /* tokens of a call at most */
@@ -10346,7 +10417,8 @@ OB_BODY int32_t ob_lane(const int8_t *x) {
     return lane;
 }
 
-/* Cuts the tokens of a call into tiles of BIG, SMALL and 1. TILE(format, m, first token). */
+/* Cuts the tokens of a call into tiles of BIG, SMALL and 1. Each is compiled by itself, so that its
+   loops unroll and its sums live in registers. TILE(format, m, first token). */
 #define OB_DOTS_TOKENS(TILE, format, BIG, SMALL)                                                   \
     for (t = 0; t + BIG <= d->m; t += BIG) TILE(format, BIG, out, d, t);                           \
     for (; t + SMALL <= d->m; t += SMALL) TILE(format, SMALL, out, d, t);                          \
@@ -10447,6 +10519,7 @@ OB_TARGET_VNNI OB_BODY void ob_dots_vnni_tile(const int format, const int m, int
         if (d->blocks == 2) ob_dots_vnni_block(format, m, 1, out, d, t, 1);
     }
 }
+/* Eight tokens of two blocks: 16 sums, 8 lanes and 2 planes fill the 32 registers. */
 OB_DOTS_KERNEL(ob_dots_vnni, OB_TARGET_VNNI, ob_dots_vnni_tile, 8, 4)
 
 /* A third of unsigned bytes below 243, rounded down: the upper half of a product by 65536 / 3. */
@@ -10512,6 +10585,7 @@ OB_TARGET_AVX2 OB_BODY void ob_dots_avx2_tile(const int format, const int m, int
         }
     }
 }
+/* Four tokens: 4 sums, 4 pairs, a plane and its magnitudes in 16 registers. */
 OB_DOTS_KERNEL(ob_dots_avx2, OB_TARGET_AVX2, ob_dots_avx2_tile, 4, 2)
 #endif
 
@@ -10551,6 +10625,7 @@ OB_BODY int8x16_t ob_plane_neon(const int format, const int p, uint8x16_t w, uin
     return vreinterpretq_s8_u8(w);
 }
 
+/* A register has four rows, so a block has four sums for each token. */
 OB_BODY void ob_dots_neon_tile(const int format, const int m, int32_t *out, const ob_dots *d,
                                int t) {
     const int planes = OB_PLANES(format);
@@ -10560,7 +10635,8 @@ OB_BODY void ob_dots_neon_tile(const int format, const int m, int32_t *out, cons
         const int8_t *x = d->x + t * d->ldx;
         int32x4_t s[4][4];
         uint8x16_t w[4], rest[4];
-        OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (q = 0; q < 4; q++) s[i][q] = vdupq_n_s32(0);
+        OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (q = 0; q < 4; q++)
+            s[i][q] = vdupq_n_s32(0);
         for (g = 0; g < d->groups; g++, block += 64, x += 4 * planes) {
             OB_UNROLL for (q = 0; q < 4; q++) rest[q] = w[q] = vld1q_u8(block + 16 * q);
             OB_UNROLL for (p = 0; p < planes; p++) OB_UNROLL for (q = 0; q < 4; q++) {
@@ -10998,6 +11074,7 @@ OB_VARIANTS(ob_magnitude, (const float *w, int n, float clamp, float *sum, float
    belong to one set: tile and panel must agree about nr. */
 typedef struct ob_kernels {
     int nr; /* columns of a tile's panel */
+    /* products of floats, and the panels that they read */
     void (*tile)(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs, const float *panel,
                  float *c, ptrdiff_t ldc, int add, int fused);
     void (*panel)(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n);
@@ -11006,8 +11083,10 @@ typedef struct ob_kernels {
                      int col, int n);
     void (*pack8)(uint8_t *data, size_t block_bytes, int row, int col, const float *codes, int n);
     void (*unpack)(float *out, int stride, const uint8_t *block, int format, int from, int n);
+    /* products of integers */
     void (*dots)(int32_t *out, const ob_dots *d);
-    /* NULL = there is nothing to win: gradients are then products of floats */
+    /* products of bfloat16 and their panels; tile16 NULL = there is nothing to win here, and
+       gradients are products of floats */
     void (*tile16)(int m, int k, const uint32_t *a, ptrdiff_t rs, ptrdiff_t cs,
                    const uint32_t *panel, float *c, ptrdiff_t ldc, int add);
     void (*panel16)(uint32_t *panel, int nr, const float *b, ptrdiff_t rs, int k, int n);
@@ -11016,6 +11095,7 @@ typedef struct ob_kernels {
                         int k, int col, int n);
     void (*pack16)(uint32_t *y, const float *x, const float *w, int step, float s, int n);
     void (*pair16)(uint32_t *y, const float *x0, const float *x1, float s0, float s1, int n);
+    /* sums of integers become outputs, floats become codes */
     void (*settle)(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int step,
                    const float *s, int m, int n);
     void (*collect)(float *y, ptrdiff_t ldy, const int32_t *sums, const float *w, int add, int m,
@@ -11025,6 +11105,7 @@ typedef struct ob_kernels {
                   int segment);
     void (*int8)(float *codes, float *scale, const float *x, int n);
     void (*sign)(float *codes, float *scale, uint8_t *window, const float *x, int n);
+    /* rows: norms and their gradients */
     void (*norm)(float *y, float *rstd, const float *x, const float *g, int n, float eps);
     void (*layer_norm)(float *y, float *rstd, float *mean, const float *x, const float *g, int n,
                        float eps);
@@ -11032,6 +11113,7 @@ typedef struct ob_kernels {
                       int add);
     void (*layer_norm_grad)(float *dx, const float *dy, const float *x, const float *g, float rstd,
                             float m, int n, int add);
+    /* rows: sums and scalings */
     void (*dot)(float *out, const float *x, const float *y, int n);
     void (*axpy)(float *y, const float *x, float s, int n);
     void (*mix)(float *y, const float *x, float a, float b, int n);
@@ -11039,6 +11121,7 @@ typedef struct ob_kernels {
     void (*blend)(float *y, const float *x, const float *w, int add, int n);
     void (*gain_grad)(float *dg, const float *dy, const float *x, const float *rstd,
                       const float *mean, int rows, int ld, int n);
+    /* activation, loss, attention */
     void (*act)(float *h, const float *g, const float *up, int act, int n);
     void (*act_grad)(float *dg, float *dup, const float *dh, const float *g, const float *up,
                      int act, int n);
@@ -11049,6 +11132,7 @@ typedef struct ob_kernels {
     void (*attend_grad)(float *dq, float *dk, float *dv, float *dp, const float *dout,
                         const float *p, const float *q, const float *k, ptrdiff_t ldk,
                         const float *vT, ptrdiff_t ld, int n, int d, float scale);
+    /* the optimizer, and weights to codes */
     void (*adamw)(float *w, const float *g, float *m, float *v, int n, float clip, float beta1,
                   float beta2, float rate, float root, float eps, float decay);
     void (*quantize)(float *out, const float *w, int n, const ob_quantizer *z, float scale);
@@ -11061,11 +11145,11 @@ typedef struct ob_kernels {
     {                                                                                              \
         nr, ob_tile_##isa, ob_panel_##isa, ob_panel8_##isa, ob_panel_q8_##isa, ob_pack8_##isa,     \
             ob_unpack_##isa, dots, tile16, ob_panel16_##isa, ob_panel8_16_##isa,                   \
-            ob_panel_q8_16_##isa, ob_pack16_##isa, ob_pair16_##isa, ob_settle_##isa, ob_collect_##isa, ob_code8_##isa,              \
-            ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa, ob_norm_##isa, ob_layer_norm_##isa,      \
-            ob_norm_grad_##isa, ob_layer_norm_grad_##isa, ob_dot_##isa, ob_axpy_##isa,             \
-            ob_mix_##isa, ob_scale_##isa, ob_blend_##isa, ob_gain_grad_##isa,                      \
-            ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
+            ob_panel_q8_16_##isa, ob_pack16_##isa, ob_pair16_##isa, ob_settle_##isa,               \
+            ob_collect_##isa, ob_code8_##isa, ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa,        \
+            ob_norm_##isa, ob_layer_norm_##isa, ob_norm_grad_##isa, ob_layer_norm_grad_##isa,      \
+            ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_blend_##isa,             \
+            ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
             ob_smooth_##isa, ob_attend_##isa, ob_attend_grad_##isa, ob_adamw_##isa,                \
             ob_quantize_##isa, ob_magnitude_##isa                                                  \
     }
@@ -11101,8 +11185,8 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
    sums, each block one chain. */
 #define OB_BLOCK 1024
 
-/* Sums of integers run in segments of this many columns: 131040 * 127 * 127 < 2^31, and whole groups
-   of every format. Each becomes a float once, and the floats of a row are added in order. */
+/* Sums of integers run in segments of this many columns: 131040 * 127 * 127 < 2^31, and whole
+   groups of every format. Each becomes a float once, and the floats of a row are added in order. */
 #define OB_SEGMENT 131040
 
 /* What an op runs on: hooks, kernels, and work memory for each piece of parallel work. */
@@ -11192,12 +11276,14 @@ static const float ob_one = 1.0f;
 
 /* Inputs of a row that are added up as integers at a time, and how many such segments there are. */
 static int ob_segment_of(const ob_weight *w) { return w->group ? w->group : OB_SEGMENT; }
+/* One for nearly every matrix without groups: rows longer than OB_SEGMENT are rare. */
 static size_t ob_segments(const ob_weight *w) {
     return ob_row_groups(w->cols, ob_segment_of(w));
 }
 
 /* The input of w from row `from` on; without a window. */
 static ob_input ob_input_rows(const ob_input *in, const ob_weight *w, int from) {
+    /* rows of bytes are padded, rows of floats are not */
     size_t row = w->exact ? ob_code_stride(w->cols) : (size_t)w->cols * sizeof(float);
     ob_input out;
     out.codes = (uint8_t *)in->codes + (size_t)from * row;
@@ -11443,7 +11529,7 @@ static void ob_linear_sums(const ob_linear_job *l, const ob_weight *w, int32_t *
     ob_format format = (ob_format)w->format;
     int columns = ob_format_columns[format], skip = k0 % columns, t;
     size_t stride = ob_code_stride(w->cols), segments = ob_segments(w);
-    int8_t room[OB_DOT_TOKENS * ROOM];
+    int8_t room[OB_DOT_TOKENS * ROOM]; /* 10 kB of stack */
     ob_dots d;
     d.block_bytes = (size_t)ob_block_bytes(format, w->cols);
     d.block = (const uint8_t *)w->data + (size_t)(row / 16) * d.block_bytes +
@@ -11520,6 +11606,7 @@ static void ob_linear_exact(const ob_exec *x, float *const *y, const ob_input *i
         l.first[i + 1] = l.first[i] + (w[i]->rows + OB_DOT_ROWS - 1) / OB_DOT_ROWS;
         cost += (double)w[i]->rows * w[i]->cols * n / OB_DOT_SPEED;
     }
+    /* a small matrix has too few items to go round; with many tokens those are cut too */
     if (l.first[count] < 4 * x->env.threads && n >= 2 * OB_DOT_TOKENS) l.parts = x->env.threads;
     ob_run(x, ob_linear_piece, &l, l.first[count] * l.parts, cost);
 }
@@ -11579,6 +11666,7 @@ typedef struct ob_pairs_job {
     float factor;
 } ob_pairs_job;
 
+/* One row of the result. */
 static void ob_pairs_row(void *arg, int r) {
     const ob_pairs_job *p = (const ob_pairs_job *)arg;
     const ob_kernels *kernels = p->job.x->kernels;
@@ -11624,6 +11712,7 @@ static void ob_pairs_of_rows(const ob_exec *x, uint32_t *out, const float *dy, c
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                    const ob_input *in, const ob_weight *w, float *tmp, float ste,
                                    int n, int add) {
+    /* the two operands are rounded once each, here and where panels are filled */
     int half = x->half && x->kernels->tile16;
     uint32_t *pairs = (uint32_t *)(void *)tmp; /* no more bytes than floats */
     if (dx) {
@@ -11895,9 +11984,10 @@ static void ob_rope_table(float *table, int T, int d, double theta, int use) {
     int t, i;
     for (t = 0; t < T; t++)
         for (i = 0; i < d / 2; i++) {
-            double angle = use ? (double)t * pow(theta, -2.0 * i / d) : 0.0;
-            table[(size_t)t * (size_t)d + (size_t)i] = (float)cos(angle);
-            table[(size_t)t * (size_t)d + (size_t)(i + d / 2)] = (float)sin(angle);
+            double sine, cosine, turn = ob_exp_double(-2.0 * i / d * ob_log_double(theta));
+            ob_sine_cosine(use ? (double)t * turn : 0.0, &sine, &cosine);
+            table[(size_t)t * (size_t)d + (size_t)i] = (float)cosine;
+            table[(size_t)t * (size_t)d + (size_t)(i + d / 2)] = (float)sine;
         }
 }
 
@@ -12651,7 +12741,8 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
     }
     for (i = 0; i < count; i++) {
         const ob_span *a = spans + i;
-        float *q = s->q + (size_t)a->row * (size_t)(H * d), *k = s->k + (size_t)a->row * (size_t)(K * d);
+        float *q = s->q + (size_t)a->row * (size_t)(H * d);
+        float *k = s->k + (size_t)a->row * (size_t)(K * d);
         x->ops->rope(x, q, p->rope, a->B * a->T, a->T, a->start, H, d, 1.0f);
         x->ops->rope(x, k, p->rope, a->B * a->T, a->T, a->start, K, d, 1.0f);
         x->ops->cache_store(x, a->kT, a->v, k, s->v + (size_t)a->row * (size_t)(K * d), a->B, a->T,
@@ -12995,7 +13086,9 @@ static void ob_codes_take(ob_param *p, ob_carve *c, int group, int bytes) {
     size_t groups = group ? ob_row_groups(p->info.cols, group) : 1;
     uint64_t packed = ob_format_bytes(OB_Q8X16, p->info.rows, p->info.cols);
     p->format = OB_DENSE;
-    if (bytes || packed > (uint64_t)rows * cols * sizeof(float)) p->codes = ob_take(c, (size_t)packed);
+    /* rows and columns are filled up: a small matrix may take more as bytes than as floats */
+    if (bytes || packed > (uint64_t)rows * cols * sizeof(float))
+        p->codes = ob_take(c, (size_t)packed);
     else p->codes = ob_floats(c, rows, cols);
     p->scale = ob_floats(c, rows, groups);
 }
@@ -13077,7 +13170,7 @@ static int ob_segment(const onebit_trainer *t) {
 static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
     int i, n = ob_segment(t);
     size_t at = c->used;
-    ob_keep keep = OB_BYTES;
+    ob_keep keep = OB_BYTES; /* one inexact layer makes all of them wide: they share segments */
     ob_tensor info;
     for (i = 0; i < ob_slots(&t->config); i++)
         if (ob_tensor_in(&t->config, i, &info) && info.kind == OB_ROLE_LINEAR &&
@@ -13120,7 +13213,7 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     t->largest = ob_floats(c, rows, 1);
     ob_muon_take(t, c);
     ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim);
-    t->exec.half = t->options.backward_bits == 16;
+    t->exec.half = t->options.backward_bits == 16; /* kernels without such products ignore it */
     m->total = c->used;
     m->work = m->total - m->weights - m->gradients - m->optimizer - m->activations;
 }
@@ -13351,7 +13444,7 @@ static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
     w->bits = ob_input_bits(&t->config, &p->info, z.mode);
     w->share = z.keep;
     w->exact = w->bits && z.soft == 0.0f && z.keep == 1.0f;
-    w->format = w->exact ? OB_Q8X16 : OB_DENSE;
+    w->format = w->exact ? OB_Q8X16 : OB_DENSE; /* what quantize_weight will write */
     w->scale_step = z.mode == ONEBIT_8BIT;
     w->group = z.group;
     t->ste[p->info.slot] = 1.0f;
@@ -14118,6 +14211,16 @@ static onebit_status ob_open_texts(onebit_model *m) {
     return ob_vocab_check(m->tokenizer, &m->config);
 }
 
+/* Floats of a file become floats of the machine, where they lie. A hostile file may let sections
+   overlap; then its numbers are wrong, and nothing else. */
+static void ob_turn_floats(uint8_t *p, uint64_t n) {
+    uint64_t i;
+    for (i = 0; i < n; i++) {
+        float f = ob_getf32(p + 4 * i);
+        memcpy(p + 4 * i, &f, 4);
+    }
+}
+
 /* Record number index must be the tensor that the config asks for there. */
 static onebit_status ob_open_tensor(onebit_model *m, int index) {
     const uint8_t *r = m->image + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES;
@@ -14147,6 +14250,10 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
     w->group = want.group;
     w->data = m->image + data_at;
     w->scale = scales ? (const float *)(const void *)(m->image + scale_at) : &ob_one;
+    if (!ob_is_little_endian()) {
+        ob_turn_floats(m->copy + scale_at, scales);
+        if (format == OB_PLAIN) ob_turn_floats(m->copy + data_at, bytes / 4);
+    }
     return ONEBIT_OK;
 }
 
@@ -14195,7 +14302,7 @@ ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void
     head.env = ob_env_or_default(env);
     OB_TRY(ob_env_check(&head.env));
     head.image = (const uint8_t *)data, head.bytes = bytes;
-    if ((uintptr_t)data % 64 && bytes > 0) {
+    if (((uintptr_t)data % 64 || !ob_is_little_endian()) && bytes > 0) {
         head.copy = (uint8_t *)ob_alloc(&head.env, bytes);
         if (!head.copy)
             return ob_fail(ONEBIT_MEMORY, "aligning a model: no memory for %zu bytes", bytes);
@@ -14216,6 +14323,7 @@ typedef struct ob_copy_job {
     size_t bytes;
 } ob_copy_job;
 
+/* Pieces are touched by the thread that copies them: pages come in on several threads at once. */
 static void ob_copy_piece(void *arg, int i) {
     const ob_copy_job *c = (const ob_copy_job *)arg;
     size_t at = (size_t)i * OB_COPY_PIECE, left = c->bytes - at;
@@ -14250,7 +14358,8 @@ static onebit_status ob_model_open(onebit_model **out, const char *path, const o
     OB_TRY(ob_env_check(&head.env));
     OB_TRY(ob_map_open(&head.map, path));
     head.image = head.map.data, head.bytes = head.map.bytes;
-    if (!in_place && head.bytes >= OB_LARGE) status = ob_open_copy(&head);
+    if ((!in_place && head.bytes >= OB_LARGE) || !ob_is_little_endian())
+        status = ob_open_copy(&head);
     if (status == ONEBIT_OK) status = ob_open_image(out, &head);
     if (status != ONEBIT_OK) {
         ob_fail(status, "%.200s: %s", path, onebit_error_text());
@@ -14259,11 +14368,13 @@ static onebit_status ob_model_open(onebit_model **out, const char *path, const o
     return status;
 }
 
+/* Small files gain nothing from huge pages. */
 ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
                                            const onebit_env *env) {
     return ob_model_open(out, path, env, 0);
 }
 
+/* For memory that is shared or scarce; machines of the other byte order copy all the same. */
 ONEBIT_API onebit_status onebit_model_open_in_place(onebit_model **out, const char *path,
                                                     const onebit_env *env) {
     return ob_model_open(out, path, env, 1);
@@ -14292,6 +14403,7 @@ ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *mo
 ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int index,
                                              onebit_tensor_info *out) {
     const uint8_t *r;
+    ob_tensor info;
     if (!model || !out) return ob_fail(ONEBIT_USAGE, "onebit_model_tensor: NULL argument");
     if (index < 0 || index >= model->count)
         return ob_fail(ONEBIT_USAGE, "tensor %d of %d", index, model->count);
@@ -14300,7 +14412,8 @@ ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int inde
     out->format = ob_format_names[ob_get32(r + 64)];
     out->rows = (int)ob_get32(r + 68), out->cols = (int)ob_get32(r + 72);
     out->bytes = (size_t)(ob_get64(r + 96) + 4u * (uint64_t)ob_get32(r + 76));
-    out->scale = ob_get32(r + 76) ? ob_getf32(model->image + ob_get64(r + 80)) : 1.0f;
+    ob_tensor_at(&model->config, index, &info);
+    out->scale = ob_get32(r + 76) ? model->view.slots[info.slot].scale[0] : 1.0f;
     return ONEBIT_OK;
 }
 
@@ -15960,6 +16073,7 @@ ONEBIT_API void onebit_session_free(onebit_session *session) {
     ob_release(&env, session);
 }
 
+/* The one it was created with. */
 ONEBIT_API const onebit_model *onebit_session_model(const onebit_session *session) {
     return session ? session->model : NULL;
 }
@@ -16061,6 +16175,10 @@ ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_la
 }
 
 /* ---- Several sessions at once ---- */
+/* Decoding one token reads all weights for one row; with n sessions a pass has n rows, and the
+   weights are read once for all of them. Everything that is a session's own (positions, cache,
+   logits) is found through its span; the rest sees a batch of rows. The bits are those of each
+   session alone, because no sum of a row depends on the other rows. */
 
 /* Tokens that session i runs in this round: an equal share of the lead's chunk. */
 static int ob_together_share(onebit_session *const *sessions, int count, int i) {
@@ -16111,6 +16229,7 @@ static int ob_together_round(onebit_session *const *sessions, int count) {
         rows += spans[i].T;
     }
     lead->pass.T = rows;
+    /* norms and matrices see all rows as one batch; positions and caches are each session's own */
     for (l = 0; rows > 0 && l < c->num_layers; l++) {
         for (i = n = 0; i < count; i++)
             if (spans[i].T > 0)
@@ -16149,7 +16268,7 @@ static onebit_status ob_together_check(onebit_session *const *sessions, int coun
 ONEBIT_API onebit_status onebit_sessions_step(onebit_session *const *sessions, int count) {
     int i;
     OB_TRY(ob_together_check(sessions, count));
-    for (i = 0; i < count; i++) sessions[i]->chunk = 0;
+    for (i = 0; i < count; i++) sessions[i]->chunk = 0; /* its tokens wait again */
     while (ob_together_round(sessions, count)) {}
     return ONEBIT_OK;
 }
@@ -16181,10 +16300,12 @@ ONEBIT_API const float *onebit_session_logits(const onebit_session *session) {
     return session && session->ready ? session->logits : NULL;
 }
 
+/* Evaluated ones; those that wait are not counted. */
 ONEBIT_API int onebit_session_length(const onebit_session *session) {
     return session ? session->length : 0;
 }
 
+/* Evaluated and waiting ones, in order. */
 ONEBIT_API const int32_t *onebit_session_tokens(const onebit_session *session) {
     return session ? session->tokens : NULL;
 }
@@ -16434,7 +16555,8 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
     best = ob_likeliest(logits, vocab);
     if (!(o.temperature > 0.0) || !rng || !work || !(logits[best] >= -FLT_MAX)) return best;
     for (i = 0; i < vocab; i++) { /* softmax without its divisor: p of the likeliest is 1 */
-        p[i] = (float)exp(((double)logits[i] - (double)logits[best]) / o.temperature);
+        double x = ((double)logits[i] - (double)logits[best]) / o.temperature;
+        p[i] = x == x ? (float)ob_exp_double(x) : 0.0f;
         if (o.top_k <= 0 && o.top_p >= 1.0 && (double)p[i] < o.min_p) p[i] = 0.0f;
         total += (double)p[i];
     }
@@ -16501,12 +16623,14 @@ static void ob_svg_chars(ob_buffer *out, const char *text, size_t n) {
         n -= used;
     }
 }
+/* A terminated text. */
 static void ob_svg_text(ob_buffer *out, const char *text) { ob_svg_chars(out, text, strlen(text)); }
 
 /* Pixel of a datum. */
 static double ob_plot_x(const ob_plot *p, double x) {
     return p->left + (x - p->x0) / (p->x1 - p->x0) * (p->right - p->left);
 }
+/* Where a value stands; larger ones are higher. */
 static double ob_plot_y(const ob_plot *p, double y) {
     return p->bottom - (y - p->y0) / (p->y1 - p->y0) * (p->bottom - p->top);
 }

@@ -27,7 +27,6 @@ static const cli_row rows[] = {
     {"prompt", "N", "tokens of a prefill run (default 128)"},
     {"sequences", "N", "sequences that are decoded together (default 8)"},
     {"context", "N", "tokens that are in the context before decoding (default 16)"},
-    {"trace", "FILE", "a Chrome trace of one decoded token and one prompt, and a table by operation"},
     CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
@@ -291,7 +290,8 @@ static void bench_dots(const bench *b, const ob_kernels *kernels, ob_format form
     j.data = (const uint8_t *)data;
     j.d.block_bytes = block, j.d.blocks = 2, j.d.format = (int)format;
     j.d.groups = (int)(block / (size_t)ob_format_group_bytes[format]);
-    j.d.x = (const int8_t *)x, j.d.ldx = (ptrdiff_t)stride, j.d.sum = sum, j.d.ld_sum = 1, j.d.m = m;
+    j.d.x = (const int8_t *)x, j.d.ldx = (ptrdiff_t)stride;
+    j.d.sum = sum, j.d.ld_sum = 1, j.d.m = m;
     products = (double)j.pairs * OB_DOT_ROWS * cols * m;
     speed.n = 0;
     for (i = 0; i <= b->repeats; i++) {
@@ -654,7 +654,8 @@ static void bench_train(const bench *b, const char *name) {
     }
     if (cli_has(b->c, "float32"))
         for (k = 0; k < ONEBIT_MAX_LAYERS; k++) c.layer_modes[k] = ONEBIT_F32;
-    o.optimizer = 0, o.max_steps = 1000, o.backward_bits = cli_int(b->c, "backward-bits", 16, 16, 32);
+    o.optimizer = 0, o.max_steps = 1000;
+    o.backward_bits = cli_int(b->c, "backward-bits", 16, 16, 32);
     if (onebit_trainer_create(&t, &c, &o, &b->env) != ONEBIT_OK)
         exit(cli_fail("%s", onebit_error_text()));
     N = o.batch_size * c.max_seq_len;
@@ -672,7 +673,8 @@ static void bench_train(const bench *b, const char *name) {
         } while (spent < 0.5);
         if (k) runs_add(&speed, rounds * N / spent);
     }
-    snprintf(text, sizeof text, "train %s, %s", name, cli_has(b->c, "float32") ? "float32" : "ternary");
+    snprintf(text, sizeof text, "train %s, %s", name,
+             cli_has(b->c, "float32") ? "float32" : "ternary");
     show(b, text, "tokens/s", &speed, 0, "");
     if (!b->c->json)
         printf("%32s %11s %10.0f\n", "memory of the trainer", "MB",
@@ -689,10 +691,12 @@ int main(int argc, char **argv) {
     char text[256];
     memset(&b, 0, sizeof b);
     b.c = &c, b.env = cli_env(&c), b.repeats = cli_int(&c, "repeats", 5, 1, MOST_REPEATS - 1);
-    if (cli_has(&c, "model") && cli_has(&c, "shape")) cli_usage("give --model or --shape, not both");
+    if (cli_has(&c, "model") && cli_has(&c, "shape"))
+        cli_usage("give --model or --shape, not both");
     if (cli_has(&c, "write") && !cli_has(&c, "shape")) cli_usage("--write needs --shape");
     onebit_version_text(text, sizeof text);
-    if (!c.json) printf("%s\n%d thread%s here\n", text, b.env.threads, b.env.threads == 1 ? "" : "s");
+    if (!c.json)
+        printf("%s\n%d thread%s here\n", text, b.env.threads, b.env.threads == 1 ? "" : "s");
     if (!cli_has(&c, "write")) measure_machine(&b, !some || cli_has(&c, "machine"));
     if (!some || cli_has(&c, "kernels")) bench_kernels(&b);
     if (cli_has(&c, "model") || cli_has(&c, "shape")) bench_model(&b);

@@ -584,7 +584,8 @@ CLI onebit_env cli_env(const cli *c) {
             env.isa = (onebit_isa)i;
             return env;
         }
-    cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512, avx512vnni, avx512bf16, neon", isa);
+    cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512, avx512vnni, avx512bf16, neon",
+              isa);
     return env;
 }
 
