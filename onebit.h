@@ -242,7 +242,7 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, quant_anneal_steps, 0, 0, 1 << 30,                                                      \
       "steps after them that blend float into quantized; 0 = anneal_fraction rules")               \
     X(INT, backward_bits, 16, 16, 32,                                                              \
-      "products of gradients: 16 = bfloat16, summed in float32, where the processor can; 32")      \
+      "products of gradients: 16 = bfloat16, summed in float32, if the processor can; 32 = float") \
     X(INT, gradient_checkpointing_segments, 0, 0, ONEBIT_MAX_LAYERS,                               \
       "blocks per segment; keeps the activations of one segment, computes others again; 0 = off")  \
     X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                               \
@@ -9927,17 +9927,30 @@ OB_BODY void ob_unpack_groups(float *out, int stride, const uint8_t *block, int 
     }
 }
 
+/* n columns of halves. In parts of 16 columns, through arrays of numbers: a loop over them is long
+   enough to be vectorised, one over the 16 rows of a column is not. */
+OB_BODY void ob_unpack_halves(float *out, int stride, const uint8_t *block, int n) {
+    uint16_t half[256];
+    float value[256];
+    int i, r, part;
+    for (; n > 0; n -= part, block += 32 * (size_t)part) {
+        part = n < 16 ? n : 16;
+        if (ob_is_little_endian()) memcpy(half, block, 32 * (size_t)part);
+        else
+            for (r = 0; r < 16 * part; r++) half[r] = ob_get16(block + 2 * r);
+        for (r = 0; r < 16 * part; r++) value[r] = ob_half(half[r]);
+        for (i = 0; i < part; i++, out += stride) memcpy(out, value + 16 * i, 64);
+    }
+}
+
 /* Columns [from, from + n) of one block of 16 rows as floats out[i * stride + row]; any from. */
 OB_BODY void ob_unpack_body(float *out, int stride, const uint8_t *block, int format, int from,
                             int n) {
     int i, r, first = from % ob_format_columns[format];
     block += (uint64_t)(from / ob_format_columns[format]) * (uint64_t)ob_format_group_bytes[format];
-    for (i = 0; i < n && format <= OB_F16X16; i++, out += stride) {
-        if (format == OB_F32X16)
-            for (r = 0; r < 16; r++) out[r] = ob_getf32(block + 64 * (size_t)i + 4 * r);
-        else
-            for (r = 0; r < 16; r++) out[r] = ob_half(ob_get16(block + 32 * (size_t)i + 2 * r));
-    }
+    for (i = 0; i < n && format == OB_F32X16; i++, out += stride)
+        for (r = 0; r < 16; r++) out[r] = ob_getf32(block + 64 * (size_t)i + 4 * r);
+    if (format == OB_F16X16) ob_unpack_halves(out, stride, block, n);
     if (format == OB_Q8X16) ob_unpack_groups(out, stride, block, OB_Q8X16, first, n);
     if (format == OB_T2X16) ob_unpack_groups(out, stride, block, OB_T2X16, first, n);
     if (format == OB_B1X16) ob_unpack_groups(out, stride, block, OB_B1X16, first, n);
@@ -11268,6 +11281,7 @@ typedef struct ob_weight {
     int bits;    /* of its inputs: 8 = int8 per token, 1 = sign, 0 = float */
     float share; /* of the code in its inputs, the rest is the float (annealing); 1 = hard */
     int exact, scale_step, group;
+    int half; /* its gradients may be products of bfloat16 */
     const void *data;
     const float *scale;
 } ob_weight;
@@ -11708,12 +11722,13 @@ static void ob_pairs_of_rows(const ob_exec *x, uint32_t *out, const float *dy, c
    be NULL. (Bengio, Leonard, Courville 2013.) Only what is trained comes here: bytes (q8x16) of
    exact layers and dense floats of others. Scales of groups differ along dx, so they are multiplied
    into Wq, not into dy. Cost: two products of the forward pass's size. With x->half they are
-   products of bfloat16, but for groups, whose scaled codes would be rounded. */
+   products of bfloat16, but for dx of groups, whose scaled codes would be rounded, and for blocks
+   of floats. */
 static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                    const ob_input *in, const ob_weight *w, float *tmp, float ste,
                                    int n, int add) {
     /* the two operands are rounded once each, here and where panels are filled */
-    int half = x->half && x->kernels->tile16;
+    int half = x->half && w->half && x->kernels->tile16;
     uint32_t *pairs = (uint32_t *)(void *)tmp; /* no more bytes than floats */
     if (dx) {
         ob_gemm_job g = ob_product_job(dx, w->group ? dy : tmp, w->rows, 1, (const float *)w->data,
@@ -13445,6 +13460,7 @@ static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
     w->share = z.keep;
     w->exact = w->bits && z.soft == 0.0f && z.keep == 1.0f;
     w->format = w->exact ? OB_Q8X16 : OB_DENSE; /* what quantize_weight will write */
+    w->half = w->exact || !block; /* blocks of floats are there to compare with: they stay float32 */
     w->scale_step = z.mode == ONEBIT_8BIT;
     w->group = z.group;
     t->ste[p->info.slot] = 1.0f;
