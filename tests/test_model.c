@@ -1509,7 +1509,7 @@ static void model_layer_open(model_layer *l, const onebit_env *env, ob_format fo
     ob_exec_init(&l->exec, env, &l->carve, 8, 8);
     l->n = n;
     l->packed.rows = rows, l->packed.cols = cols, l->packed.bits = 8, l->packed.share = 1;
-    l->packed.exact = 1, l->packed.group = group, l->packed.scale_step = format == OB_Q8X16;
+    l->packed.exact = l->packed.half = 1, l->packed.group = group, l->packed.scale_step = format == OB_Q8X16;
     l->segments = (int)ob_segments(&l->packed);
     scales = group ? rows * l->segments : rows;
     l->codes = (int *)model_zeros((size_t)(rows * cols), sizeof(int));
