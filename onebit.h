@@ -13460,7 +13460,7 @@ static ob_quantizer ob_quantizer_for(const onebit_trainer *t, const ob_param *p,
     w->share = z.keep;
     w->exact = w->bits && z.soft == 0.0f && z.keep == 1.0f;
     w->format = w->exact ? OB_Q8X16 : OB_DENSE; /* what quantize_weight will write */
-    w->half = w->exact || !block; /* blocks of floats are there to compare with: they stay float32 */
+    w->half = w->exact || !block; /* blocks of floats are to compare with: they stay float32 */
     w->scale_step = z.mode == ONEBIT_8BIT;
     w->group = z.group;
     t->ste[p->info.slot] = 1.0f;
