@@ -32,10 +32,6 @@ $(BUILD)/onebit.o: onebit.h $(BUILD)/flags
 $(BUILD)/onebit-%: examples/%.c $(wildcard examples/*.h) onebit.h $(BUILD)/onebit.o
 	$(CC) $(CFLAGS) $(WARN) $(OPENMP) -DONEBIT_IMPLEMENTED $< $(BUILD)/onebit.o -o $@ -lm
 
-# It looks inside the header, so it has the implementation in itself.
-$(BUILD)/onebit-bench: examples/bench.c examples/cli.h onebit.h $(BUILD)/flags
-	$(CC) $(CFLAGS) $(WARN) $(OPENMP) $< -o $@ -lm
-
 $(BUILD)/onebit-corpus: tools/corpus.c $(BUILD)/flags
 	$(CC) $(CFLAGS) $(WARN) $< -o $@ -lm
 

@@ -9216,13 +9216,13 @@ static onebit_status ob_stream_count(ob_source *s, double *count) {
 /* A number below 2^53, not 0, that changes when the data does: ids, their number, shares, buffers.
    Of a long text at most 4096 parts are looked at; of a stream, the names. */
 static double ob_dataset_print(const onebit_dataset *d) {
-    enum { PART = 1024 };
+    const size_t part = 1024;
     uint64_t hash = (uint64_t)d->count;
     size_t i, at, n;
     int s;
     for (s = 0; s < d->count; s++) {
         const ob_source *from = d->source + s;
-        size_t step = from->count / 4096 > PART ? from->count / 4096 : PART;
+        size_t step = from->count / 4096 > part ? from->count / 4096 : part;
         uint64_t all[2];
         all[0] = from->streamed ? from->list.capacity : from->count;
         memcpy(&all[1], &from->share, sizeof all[1]);
@@ -9234,7 +9234,7 @@ static double ob_dataset_print(const onebit_dataset *d) {
             hash = ob_hash64((const uint8_t *)path, strlen(path), hash);
         }
         for (at = 0; !from->streamed && at < from->count; at += step) {
-            n = from->count - at < PART ? from->count - at : PART;
+            n = from->count - at < part ? from->count - at : part;
             hash = ob_hash64((const uint8_t *)(from->ids + at), n * sizeof(int32_t), hash);
         }
     }
@@ -16002,6 +16002,7 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
                        s->options.context);
     if (s->options.chunk < 1) s->options.chunk = 64;
     if (s->options.chunk > s->options.context) s->options.chunk = s->options.context;
+    if (s->options.together == 0) s->options.together = 1;
     if (s->options.together < 1 || s->options.together > ONEBIT_MAX_TOGETHER)
         return ob_fail(ONEBIT_CONFIG, "session: together is %d, expected 1 to %d",
                        s->options.together, ONEBIT_MAX_TOGETHER);

@@ -5,8 +5,10 @@
    ./onebit-bench --shape 2b4t             decoding, prefill and batches of a model of that shape
    ./onebit-bench --train S1               training steps of a preset
 
-   It looks inside the header: kernels are private, so it compiles the implementation itself. */
+   It looks inside the header: kernels are private, so it has a copy of the implementation to itself. */
 #define ONEBIT_IMPLEMENTATION
+#define ONEBIT_STATIC
+#undef ONEBIT_IMPLEMENTED
 #include "../onebit.h"
 #include "cli.h"
 
@@ -179,7 +181,7 @@ OB_TARGET_VNNI static int64_t peak_vnni(int64_t rounds) {
     OB_UNROLL for (j = 0; j < CHAINS; j++) s[j] = _mm512_set1_epi32(j);
     for (i = 0; i < rounds; i++)
         OB_UNROLL for (j = 0; j < CHAINS; j++) s[j] = _mm512_dpbusd_epi32(s[j], a, c);
-    OB_UNROLL for (j = 0; j < CHAINS; j++) n += _mm512_reduce_add_epi32(s[j]);
+    OB_UNROLL for (j = 0; j < CHAINS; j++) n += _mm_cvtsi128_si32(_mm512_castsi512_si128(s[j]));
     return n;
 }
 OB_TARGET_AVX512 static int64_t peak_float(int64_t rounds) {
@@ -322,7 +324,7 @@ static void bench_tile(const bench *b, const ob_kernels *kernels, int half) {
     float *a = (float *)ob_alloc(&b->env, M * K * sizeof(float));
     float *panel = (float *)ob_alloc(&b->env, K * 32 * sizeof(float));
     float *c = (float *)ob_alloc(&b->env, M * 32 * sizeof(float));
-    double products = (double)M * K * kernels->nr * ROUNDS * (half ? 2 : 1);
+    double products = 1.0 * kernels->nr * (M * K) * (half ? 2 * ROUNDS : ROUNDS);
     runs speed;
     char name[64];
     int i, r;

@@ -415,6 +415,15 @@ done
 
 [ -n "$model" ] || model="$tmp/a b/model.1bit"
 
+# ---- bench ----
+
+gives "bench --model" 0 bench --model "$model" --repeats 1 --tokens 4 --prompt 8 --sequences 2 --threads 1 --json
+ok "a line for each figure" lines 3
+ok "shares are told" out_has '"of": "the memory"'
+head -n 1 "$tmp/out" >"$tmp/one"
+ok "each is JSON" json "$tmp/one"
+gives "bench of a shape that is none" 2 bench --shape huge
+
 # ---- generate ----
 
 gives "generate" 0 generate --model "$model" --prompt Hello --max-tokens 8
