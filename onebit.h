@@ -241,8 +241,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, quant_warmup_steps, 0, 0, 1 << 30, "first steps in float; needs quant_anneal_steps")    \
     X(INT, quant_anneal_steps, 0, 0, 1 << 30,                                                      \
       "steps after them that blend float into quantized; 0 = anneal_fraction rules")               \
-    X(INT, backward_bits, 16, 16, 32,                                                              \
-      "products of gradients: 16 = bfloat16, summed in float32, if the processor can; 32 = float") \
+    X(INT, backward_bits, 32, 16, 32,                                                              \
+      "products of gradients: 16 = bfloat16, summed in float32, if the processor can: faster")     \
     X(INT, gradient_checkpointing_segments, 0, 0, ONEBIT_MAX_LAYERS,                               \
       "blocks per segment; keeps the activations of one segment, computes others again; 0 = off")  \
     X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                               \

@@ -21,7 +21,7 @@ static const cli_row rows[] = {
     {"write", "FILE", "leave the random model of --shape in a file, and stop"},
     {"train", "NAME", "training steps of S1, S2, S3 or S4"},
     {"float32", NULL, "train the float32 twin of that shape"},
-    {"backward-bits", "N", "as onebit-train has it: 16 or 32 (default 16)"},
+    {"backward-bits", "N", "as onebit-train has it: 16 or 32 (default 32)"},
     {"How", NULL, NULL},
     {"repeats", "N", "runs of each measurement; the table has their least, median and most "
                      "(default 5)"},
@@ -657,7 +657,7 @@ static void bench_train(const bench *b, const char *name) {
     if (cli_has(b->c, "float32"))
         for (k = 0; k < ONEBIT_MAX_LAYERS; k++) c.layer_modes[k] = ONEBIT_F32;
     o.optimizer = 0, o.max_steps = 1000;
-    o.backward_bits = cli_int(b->c, "backward-bits", 16, 16, 32);
+    o.backward_bits = cli_int(b->c, "backward-bits", 32, 16, 32);
     if (onebit_trainer_create(&t, &c, &o, &b->env) != ONEBIT_OK)
         exit(cli_fail("%s", onebit_error_text()));
     N = o.batch_size * c.max_seq_len;

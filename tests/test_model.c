@@ -1914,7 +1914,7 @@ static const model_setting model_trainings[] = {
     {'+', "float_fraction", "0.5", "", ""},
     {'+', "quant_warmup_steps", "3", "", "quant_anneal_steps=4"},
     {'+', "quant_anneal_steps", "4", "", ""},
-    {'-', "backward_bits", "32", "", ""}, /* see model_test_half */
+    {'-', "backward_bits", "16", "", ""}, /* see model_test_half */
     {'-', "gradient_checkpointing_segments", "1", "", ""}, /* see model_test_segments */
     {'+', "seed", "2", "", ""},
     {'-', "val_fraction", "0.1", "", ""},
