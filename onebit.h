@@ -9986,7 +9986,7 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
 /* A loop is written once as an inline body; OB_VARIANTS compiles it for each instruction set. Sums
    run in 16 lanes that are folded in one fixed order and nothing is contracted to fused
    multiply-add, so every variant gives the same bits as the scalar one. The one exception is the
-   fused matrix tile, which is only used where sums are exact (integers) or in the backward pass. */
+   fused matrix tile, which is only used in the backward pass and by Muon. */
 #if OB_X86
 #define OB_VARIANTS(name, parameters, arguments)                                                   \
     static void name##_scalar parameters { name##_body arguments; }                                \
@@ -11530,7 +11530,7 @@ typedef struct ob_linear_job {
     const ob_weight *w[OB_LINEAR_MOST];
     float *y[OB_LINEAR_MOST];
     int first[OB_LINEAR_MOST + 1]; /* number of each matrix's first pair of blocks; their number */
-    int count, n, parts;
+    int n, parts; /* tokens, and into how many parts they are cut */
     const ob_input *in;
 } ob_linear_job;
 
@@ -11614,7 +11614,7 @@ static void ob_linear_exact(const ob_exec *x, float *const *y, const ob_input *i
     double cost = 0;
     int i;
     memset(&l, 0, sizeof l);
-    l.in = in, l.n = n, l.count = count, l.parts = 1;
+    l.in = in, l.n = n, l.parts = 1;
     for (i = 0; i < count; i++) {
         l.w[i] = w[i], l.y[i] = y[i];
         l.first[i + 1] = l.first[i] + (w[i]->rows + OB_DOT_ROWS - 1) / OB_DOT_ROWS;

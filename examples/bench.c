@@ -78,7 +78,7 @@ typedef struct bench {
     const cli *c;
     onebit_env env;
     int repeats;
-    double bandwidth, int8_peak, float_peak; /* bytes, products, products per second; 0 = unknown */
+    double bandwidth, int8_peak; /* bytes and products per second; 0 = unknown */
 } bench;
 
 static void heading(const bench *b, const char *text) {
@@ -239,7 +239,6 @@ static void measure_machine(bench *b, int print) {
     if (ob_isa_here(ONEBIT_ISA_AVX512)) real = peak(b, peak_float, CHAINS * 16.0);
 #endif
     if (int8.n) b->int8_peak = middle(&int8);
-    if (real.n) b->float_peak = middle(&real);
     if (!print) return;
     heading(b, "machine");
     bandwidth = scaled(bandwidth, 1e-9);
@@ -403,6 +402,23 @@ static onebit_status random_fetch(void *source, int index, ob_param *p) {
     return ONEBIT_OK;
 }
 
+/* "name=value name=value": settings of a model, and batch_size of its training. */
+static void set_all(onebit_config *c, onebit_train_options *o, const char *settings) {
+    char word[64], *equals;
+    while (*settings) {
+        size_t n = strcspn(settings, " ");
+        onebit_status status;
+        snprintf(word, sizeof word, "%.*s", (int)n, settings);
+        equals = strchr(word, '=');
+        *equals = 0;
+        status = strcmp(word, "batch_size")
+                     ? onebit_field_set(ONEBIT_TABLE_MODEL, c, word, equals + 1)
+                     : onebit_field_set(ONEBIT_TABLE_TRAIN, o, word, equals + 1);
+        if (status != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
+        settings += n + strspn(settings + n, " ");
+    }
+}
+
 static onebit_config shape_named(const char *name) {
     onebit_config c = onebit_config_default();
     const char *settings = NULL;
@@ -414,21 +430,11 @@ static onebit_config shape_named(const char *name) {
                  "intermediate_size=2048 max_seq_len=2048 embedding=8bit"},
         {"demo", "vocab_size=512 hidden_size=96 num_layers=3 num_heads=4 intermediate_size=256 "
                  "max_seq_len=256 embedding=f16"}};
-    char word[64];
     size_t i;
     for (i = 0; i < sizeof shapes / sizeof *shapes; i++)
         if (!strcmp(shapes[i][0], name)) settings = shapes[i][1];
     if (!settings) cli_usage("--shape: '%s' is none of 2b4t, 125m, demo", name);
-    while (*settings) {
-        size_t n = strcspn(settings, " ");
-        char *equals;
-        snprintf(word, sizeof word, "%.*s", (int)n, settings);
-        equals = strchr(word, '=');
-        *equals = 0;
-        if (onebit_field_set(ONEBIT_TABLE_MODEL, &c, word, equals + 1) != ONEBIT_OK)
-            exit(cli_fail("%s", onebit_error_text()));
-        settings += n + strspn(settings + n, " ");
-    }
+    set_all(&c, NULL, settings);
     if (onebit_config_check(&c) != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
     return c;
 }
@@ -633,7 +639,7 @@ static void bench_train(const bench *b, const char *name) {
     onebit_trainer *t = NULL;
     const char *settings = NULL;
     int32_t *ids, N;
-    char word[64], text[96];
+    char text[96];
     double spent, rounds;
     runs speed;
     size_t i;
@@ -641,19 +647,7 @@ static void bench_train(const bench *b, const char *name) {
     for (i = 0; i < sizeof train_shapes / sizeof *train_shapes; i++)
         if (!strcmp(train_shapes[i][0], name)) settings = train_shapes[i][1];
     if (!settings) cli_usage("--train: '%s' is none of S1, S2, S3, S4", name);
-    while (*settings) {
-        size_t n = strcspn(settings, " ");
-        char *equals;
-        int model;
-        snprintf(word, sizeof word, "%.*s", (int)n, settings);
-        equals = strchr(word, '=');
-        *equals = 0;
-        model = strcmp(word, "batch_size") != 0;
-        if (onebit_field_set(model ? ONEBIT_TABLE_MODEL : ONEBIT_TABLE_TRAIN,
-                             model ? (void *)&c : (void *)&o, word, equals + 1) != ONEBIT_OK)
-            exit(cli_fail("%s", onebit_error_text()));
-        settings += n + strspn(settings + n, " ");
-    }
+    set_all(&c, &o, settings);
     if (cli_has(b->c, "float32"))
         for (k = 0; k < ONEBIT_MAX_LAYERS; k++) c.layer_modes[k] = ONEBIT_F32;
     o.optimizer = 0, o.max_steps = 1000;

@@ -321,8 +321,8 @@ static onebit_train_job read_job(const cli *c, const onebit_env *env) {
     return job;
 }
 
-/* 1 when the path holds no file. */
-static int absent(const char *dir, const char *name) {
+/* 1 when the directory has the file, 0 when it has none of that name, -1 when it cannot be read. */
+static int holds(const char *dir, const char *name) {
     cli_text path = {NULL, 0, 0};
     FILE *f;
     cli_add_text(&path, dir);
@@ -332,7 +332,7 @@ static int absent(const char *dir, const char *name) {
     f = fopen(path.p, "rb");
     if (f) fclose(f);
     free(path.p);
-    return !f && errno == ENOENT;
+    return f ? 1 : errno == ENOENT ? 0 : -1;
 }
 
 /* Says so when flags ask for another shape than the checkpoint's. */
@@ -361,7 +361,7 @@ static int read_resume(const cli *c, onebit_train_job *job, onebit_train_options
     if (cli_has(c, "dry-run")) cli_usage("--dry-run is for a new run: leave out --resume");
     status = onebit_checkpoint_settings(&have, options, job->resume, job->env);
     if (status == ONEBIT_IO && !*cli_get(c, "resume") &&
-        absent(job->output_dir, "checkpoint.safetensors")) {
+        holds(job->output_dir, "checkpoint.safetensors") == 0) {
         if (!c->quiet) fprintf(stderr, "no checkpoint in %s yet: starting anew\n", job->resume);
         job->resume = NULL;
         return 0;
@@ -768,17 +768,10 @@ static void catch_signals(const cli *c) {
 /* Refuses to begin where another run has left its checkpoint: a forgotten --resume must not cost
    days. */
 static void check_output(const cli *c, const onebit_train_job *job) {
-    cli_text path = {NULL, 0, 0};
-    FILE *f;
-    cli_add_text(&path, job->output_dir);
-    cli_add_text(&path, "/checkpoint.safetensors");
-    f = fopen(path.p, "rb");
-    if (f) fclose(f);
-    if (f && !cli_has(c, "overwrite"))
+    if (!cli_has(c, "overwrite") && holds(job->output_dir, "checkpoint.safetensors") == 1)
         exit(cli_fail("%s holds another run: --resume goes on with it, --overwrite replaces it, "
                       "--output-dir takes another place",
                       job->output_dir));
-    free(path.p);
 }
 
 /* What stops without training, and its exit code; -1 = nothing of that. */
