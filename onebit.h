@@ -817,9 +817,12 @@ typedef struct onebit_session onebit_session;
 
 /* context: tokens the cache holds, 0 = the model's max_seq_len. slide: when full, 1 = drop the
    oldest half (kept: keep_first tokens) and evaluate the rest again, 0 = ONEBIT_LIMIT. chunk:
-   prompt tokens per pass. together: sessions that this one may lead in onebit_sessions_step. */
+   prompt tokens per pass. together: sessions that this one may lead in onebit_sessions_step.
+   cache_bits: 32 = keys and values as floats, 8 = as codes with a scale each (a quarter of the
+   memory; logits differ a little). fast: 1 = attention fuses multiply and add where the processor
+   can: quicker with a long context, and logits are then not those of every other machine. */
 typedef struct onebit_session_options {
-    int context, slide, keep_first, chunk, together;
+    int context, slide, keep_first, chunk, together, cache_bits, fast;
 } onebit_session_options;
 #define ONEBIT_MAX_TOGETHER 64
 ONEBIT_API onebit_session_options onebit_session_options_default(void);
@@ -1815,7 +1818,14 @@ static size_t ob_utf8_encode(uint32_t code, char out[4]) {
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(ONEBIT_NO_SIMD)
 #define OB_X86 1
 #include <cpuid.h>
+#if !defined(__clang__) /* gcc 12's own header warns under -O2 in C++ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #define OB_TARGET(features) __attribute__((target(features)))
 #define OB_TARGET_AVX2      OB_TARGET("avx2,fma,f16c")
 #define OB_512              "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"
@@ -10991,70 +11001,104 @@ OB_BODY void ob_smooth_body(float *d, float *sum, const float *logits, float sha
 OB_VARIANTS(ob_smooth, (float *d, float *sum, const float *logits, float share, int n),
             (d, sum, logits, share, n))
 
-/* y[j] (+)= sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass.
+/* A number of a cache: float, or a code of 8 bits whose scale comes in later. */
+#define OB_CACHED(x, at, bytes)                                                                    \
+    ((bytes) ? (float)((const int8_t *)(x))[at] : ((const float *)(x))[at])
+
+/* c + a * b; fused rounds once. */
+OB_BODY float ob_madd(float a, float b, float c, const int fused) {
+    return fused ? fmaf(a, b, c) : c + a * b;
+}
+
+/* y[j] += sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass.
    The order of the sum over i is that of a plain loop, so blocks of four change no bit. y, w and
-   x must not overlap. */
-OB_BODY void ob_rows_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
-                          const float *OB_RESTRICT x, ptrdiff_t ld, int rows, int n) {
-    int i, j;
-    for (i = 0; i + 4 <= rows; i += 4, x += 4 * ld)
-        for (j = 0; j < n; j++)
-            y[j] = (((y[j] + w[i] * x[j]) + w[i + 1] * x[ld + j]) + w[i + 2] * x[2 * ld + j]) +
-                   w[i + 3] * x[3 * ld + j];
-    for (; i < rows; i++, x += ld)
-        for (j = 0; j < n; j++) y[j] += w[i] * x[j];
+   x must not overlap. bytes and fused are constants where it is called. */
+OB_BODY void ob_rows_for(float *OB_RESTRICT y, const float *OB_RESTRICT w,
+                         const void *OB_RESTRICT x, ptrdiff_t ld, int rows, int n, const int bytes,
+                         const int fused) {
+    int j;
+    if (rows == 4)
+        for (j = 0; j < n; j++) {
+            float sum = ob_madd(w[0], OB_CACHED(x, j, bytes), y[j], fused);
+            sum = ob_madd(w[1], OB_CACHED(x, ld + j, bytes), sum, fused);
+            sum = ob_madd(w[2], OB_CACHED(x, 2 * ld + j, bytes), sum, fused);
+            y[j] = ob_madd(w[3], OB_CACHED(x, 3 * ld + j, bytes), sum, fused);
+        }
+    else
+        for (; rows > 0; rows--, w++, x = (const char *)x + (bytes ? 1 : 4) * ld)
+            for (j = 0; j < n; j++) y[j] = ob_madd(*w, OB_CACHED(x, j, bytes), y[j], fused);
 }
 
-/* Attention of one query over n keys: p = softmax(scale * q . k), out = sum p v. kT is [d][ld]
-   (keys as columns), v is [n][ldv]. p is work for n floats and keeps the probabilities. The
-   query is scaled once instead of n scores. Lanes run over keys in the first product and over
-   dims in the second, which is what the two layouts are for. */
-OB_BODY void ob_attend_body(float *out, float *p, float *query, const float *q, const float *kT,
-                            ptrdiff_t ld, const float *v, ptrdiff_t ldv, int n, int d,
-                            float scale) {
-    int i;
-    for (i = 0; i < d; i++) query[i] = q[i] * scale;
-    for (i = 0; i < n; i++) p[i] = 0.0f;
-    ob_rows_body(p, query, kT, ld, d, n);
-    ob_softmax_body(p, NULL, n);
-    for (i = 0; i < d; i++) out[i] = 0.0f;
-    ob_rows_body(out, p, v, ldv, n, d);
-}
-OB_VARIANTS(ob_attend,
-            (float *out, float *p, float *query, const float *q, const float *kT, ptrdiff_t ld,
-             const float *v, ptrdiff_t ldv, int n, int d, float scale),
-            (out, p, query, q, kT, ld, v, ldv, n, d, scale))
-
-/* y[j][i] += w[j] * x[i]: n rows of d. y must not overlap the others. */
-OB_BODY void ob_outer_body(float *OB_RESTRICT y, const float *OB_RESTRICT w,
-                           const float *OB_RESTRICT x, int n, int d) {
-    int i, j;
-    for (j = 0; j < n; j++, y += d)
-        for (i = 0; i < d; i++) y[i] += w[j] * x[i];
+/* The same for several heads, y [heads][n] and w [heads][rows]: each part of x is taken from memory
+   once, and from the first cache for the other heads. */
+OB_BODY void ob_rows_heads(float *y, const float *w, const void *x, ptrdiff_t ld, int heads,
+                           int rows, int n, const int bytes, const int fused) {
+    enum { WIDE = 1024 };
+    int h, i, j;
+    for (j = 0; j < n; j += WIDE)
+        for (i = 0; i < rows; i += 4)
+            for (h = 0; h < heads; h++)
+                ob_rows_for(y + (size_t)h * (size_t)n + j, w + (size_t)h * (size_t)rows + i,
+                            (const char *)x + (bytes ? 1 : 4) * (i * ld + j), ld,
+                            rows - i < 4 ? rows - i : 4, n - j < WIDE ? n - j : WIDE, bytes, fused);
 }
 
-/* Gradient of one query's attention, given p: with dp = dout . v and D = sum p dp,
-   ds = p (dp - D) scale; dq = sum ds k; dk += ds q; dv += p dout. vT is [d][ld], k and dk, dv are
-   [n][ldk], [n][d] and [n][d]. dp is work for n floats. */
-OB_BODY void ob_attend_grad_body(float *dq, float *dk, float *dv, float *dp, const float *dout,
-                                 const float *p, const float *q, const float *k, ptrdiff_t ldk,
-                                 const float *vT, ptrdiff_t ld, int n, int d, float scale) {
-    float total;
-    int i, j;
-    for (j = 0; j < n; j++) dp[j] = 0.0f;
-    ob_rows_body(dp, dout, vT, ld, d, n);
-    total = ob_dot16(p, dp, n);
-    for (j = 0; j < n; j++) dp[j] = p[j] * (dp[j] - total) * scale;
-    for (i = 0; i < d; i++) dq[i] = 0.0f;
-    ob_rows_body(dq, dp, k, ldk, n, d);
-    ob_outer_body(dk, dp, q, n, d);
-    ob_outer_body(dv, p, dout, n, d);
+/* Attention of one position: query heads that share a key head. kT is [d][ld] (keys as columns), v
+   is [n][ldv]: lanes run over keys in the first product and over dims in the second, which is what
+   the two layouts are for. Both hold floats, or with scales (of each key and value) codes. */
+typedef struct ob_heads {
+    const float *q; /* [heads][d] */
+    float *o;       /* [heads][d] */
+    float *work;    /* [heads][d + n] */
+    const void *kT, *v;
+    const float *k_scale, *v_scale; /* [n], or NULL */
+    ptrdiff_t ld, ldv;
+    int heads, n, d, fused;
+    float scale;
+} ob_heads;
+
+/* p = softmax(scale * q . k), o = sum p v. The query is scaled once instead of n scores. */
+OB_BODY void ob_attend_for(const ob_heads *a, const int bytes, const int fused) {
+    float *query = a->work, *p = a->work + (size_t)a->heads * (size_t)a->d;
+    int h, i, n = a->n;
+    for (i = 0; i < a->heads * a->d; i++) query[i] = a->q[i] * a->scale, a->o[i] = 0.0f;
+    memset(p, 0, (size_t)a->heads * (size_t)n * sizeof *p);
+    ob_rows_heads(p, query, a->kT, a->ld, a->heads, a->d, n, bytes, fused);
+    for (h = 0; h < a->heads; h++) {
+        float *row = p + (size_t)h * (size_t)n;
+        for (i = 0; bytes && i < n; i++) row[i] *= a->k_scale[i];
+        ob_softmax_body(row, NULL, n);
+        for (i = 0; bytes && i < n; i++) row[i] *= a->v_scale[i];
+    }
+    ob_rows_heads(a->o, p, a->v, a->ldv, a->heads, n, a->d, bytes, fused);
 }
-OB_VARIANTS(ob_attend_grad,
-            (float *dq, float *dk, float *dv, float *dp, const float *dout, const float *p,
-             const float *q, const float *k, ptrdiff_t ldk, const float *vT, ptrdiff_t ld, int n,
-             int d, float scale),
-            (dq, dk, dv, dp, dout, p, q, k, ldk, vT, ld, n, d, scale))
+
+/* can_fuse: the instruction set has a fused multiply-add. */
+OB_BODY void ob_attend_body(const ob_heads *a, const int can_fuse) {
+    if (a->k_scale && a->fused && can_fuse) ob_attend_for(a, 1, can_fuse);
+    else if (a->k_scale) ob_attend_for(a, 1, 0);
+    else if (a->fused && can_fuse) ob_attend_for(a, 0, can_fuse);
+    else ob_attend_for(a, 0, 0);
+}
+static void ob_attend_scalar(const ob_heads *a) { ob_attend_body(a, 0); }
+#if OB_X86
+OB_TARGET_AVX2 static void ob_attend_avx2(const ob_heads *a) { ob_attend_body(a, 1); }
+OB_TARGET_AVX512 static void ob_attend_avx512(const ob_heads *a) { ob_attend_body(a, 1); }
+#endif
+
+/* Gradient of one row of softmax(s) v: p comes in as s and leaves as the probabilities
+   exp(s - lse); dp comes in as dout . v and leaves as ds = p (dp - total), where total = sum p dp =
+   dout . out. Keys from seen to n are behind the position: both are 0 there. */
+OB_BODY void ob_attend_grad_body(float *p, float *dp, float lse, float total, int seen, int n) {
+    int j;
+    for (j = 0; j < seen; j++) {
+        p[j] = ob_exp(p[j] - lse);
+        dp[j] = p[j] * (dp[j] - total);
+    }
+    for (; j < n; j++) p[j] = dp[j] = 0.0f;
+}
+OB_VARIANTS(ob_attend_grad, (float *p, float *dp, float lse, float total, int seen, int n),
+            (p, dp, lse, total, seen, n))
 
 /* AdamW on n numbers. rate = lr / (1 - beta1^t), root = 1 / (1 - beta2^t); decay = 1 - lr * wd.
    The bias corrections are the same for all numbers of a step and come in by rate and root. clip
@@ -11140,11 +11184,8 @@ typedef struct ob_kernels {
                      int act, int n);
     void (*softmax)(float *p, float *lse, int n);
     void (*smooth)(float *d, float *sum, const float *logits, float share, int n);
-    void (*attend)(float *out, float *p, float *query, const float *q, const float *kT,
-                   ptrdiff_t ld, const float *v, ptrdiff_t ldv, int n, int d, float scale);
-    void (*attend_grad)(float *dq, float *dk, float *dv, float *dp, const float *dout,
-                        const float *p, const float *q, const float *k, ptrdiff_t ldk,
-                        const float *vT, ptrdiff_t ld, int n, int d, float scale);
+    void (*attend)(const ob_heads *a);
+    void (*attend_grad)(float *p, float *dp, float lse, float total, int seen, int n);
     /* the optimizer, and weights to codes */
     void (*adamw)(float *w, const float *g, float *m, float *v, int n, float clip, float beta1,
                   float beta2, float rate, float root, float eps, float decay);
@@ -11212,11 +11253,22 @@ typedef struct ob_exec {
     size_t work_bytes; /* of one piece */
 } ob_exec;
 
-/* Work memory of one piece: a panel, and three rows of attention over T keys and d dims. */
-static size_t ob_exec_work_bytes(int T, int d) {
-    size_t panel = 32 * OB_BLOCK * sizeof(float);
-    size_t rows = ((size_t)T * 2 + (size_t)d * 2) * sizeof(float);
-    return ob_round_up(panel > rows ? panel : rows, 64);
+/* Attention of many positions works on blocks of this many queries: four tiles of 12 rows. */
+#define OB_QUERIES 48
+
+/* Attention of one position takes so many heads at once. */
+#define OB_HEADS 8
+
+/* Work memory of one piece: a panel, or what attention over T keys of d dims needs: keys and values
+   as panels, and a block of queries, scores and outputs; twice that and more for gradients (see
+   ob_attention_room). */
+static size_t ob_exec_work_bytes(int T, int d, int grad) {
+    size_t panel = 32 * OB_BLOCK * sizeof(float), keys = ob_round_up((size_t)T, 32), rows;
+    size_t wide = ob_round_up((size_t)d, 32);
+    rows = keys * wide * (grad ? 5 : 2) + OB_QUERIES * (grad ? 2 * keys + 4 * wide
+                                                              : keys + 2 * wide);
+    if (rows < OB_HEADS * (keys + wide)) rows = OB_HEADS * (keys + wide);
+    return ob_round_up(panel > rows * sizeof(float) ? panel : rows * sizeof(float), 64);
 }
 
 /* Cuts n things into pieces; piece i has [*from, *to). */
@@ -12008,45 +12060,204 @@ static void ob_rope_table(float *table, int T, int d, double theta, int use) {
 
 /* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads --------- */
 
-/* One batch of sequences. Keys are kept as columns, kT [B][K][d][cap], values as rows, v
+/* The keys and values of one layer. Keys are kept as columns, kT [B][K][d][cap], values as rows, v
    [B][cap][K][d] (cap = room per sequence): the layout of the session's cache and of training
-   alike. */
+   alike. A session may keep codes of 8 bits, with a scale per key and value, [B][K][cap]. */
+typedef struct ob_cache {
+    void *kT, *v;              /* floats, or bytes with scales */
+    float *k_scale, *v_scale;  /* NULL = floats */
+} ob_cache;
+
+/* One batch of sequences. */
 typedef struct ob_attention {
     ob_job job;
-    const float *q;      /* [B*T][H][d] */
-    float *o;            /* [B*T][H][d] */
-    const float *kT, *v; /* as above */
-    int B, T, start;     /* T new positions after `start` old ones */
-    int H, K, d, cap;
+    const float *q; /* [B*T][H][d] */
+    float *o;       /* [B*T][H][d] */
+    float *lse;     /* [B*T][H] log sum exp of the scores, kept for backward; NULL in a session */
+    ob_cache cache;
+    int B, T, start; /* T new positions after `start` old ones */
+    int H, K, d, cap, fused;
     /* backward */
     const float *k;      /* [B*T][K][d] */
     const float *d_o;    /* [B*T][H][d] */
-    float *dq, *dk, *dv; /* [B*T][H][d], [B*K][T][d] twice */
-    float *vT;           /* work [B*K][d][T] */
-    float *p;            /* probabilities [B][H][T][T] kept by forward when not NULL */
+    float *dq, *dk, *dv; /* [B*T][H][d], [B*T][K][d] twice */
 } ob_attention;
 
-/* An item is one query head of one sequence, all T positions. Position t sees start + t + 1
-   keys: the mask is the length of the row, nothing is masked or computed in vain. Groups of H /
-   K query heads share a key head (Ainslie et al. 2023). */
+/* The cache of head kh of sequence b. */
+static ob_cache ob_cache_of(const ob_attention *a, int b, int kh) {
+    size_t number = a->cache.k_scale ? 1 : sizeof(float), d = (size_t)a->d, cap = (size_t)a->cap;
+    size_t head = (size_t)(b * a->K + kh);
+    ob_cache c;
+    c.kT = (char *)a->cache.kT + head * d * cap * number;
+    c.v = (char *)a->cache.v + ((size_t)b * cap * (size_t)a->K + (size_t)kh) * d * number;
+    c.k_scale = a->cache.k_scale ? a->cache.k_scale + head * cap : NULL;
+    c.v_scale = a->cache.v_scale ? a->cache.v_scale + head * cap : NULL;
+    return c;
+}
+
+/* Heads [h, h + n) of sequence b, which share a key head, one position after the other. */
+static void ob_attention_rows(const ob_attention *a, int b, int h, int n, float *work) {
+    ob_cache c = ob_cache_of(a, b, h / (a->H / a->K));
+    ob_heads job;
+    int t;
+    job.work = work, job.kT = c.kT, job.v = c.v, job.k_scale = c.k_scale, job.v_scale = c.v_scale;
+    job.ld = a->cap, job.ldv = (ptrdiff_t)a->K * a->d;
+    job.heads = n, job.d = a->d, job.fused = a->fused, job.scale = 1.0f / sqrtf((float)a->d);
+    for (t = 0; t < a->T; t++) {
+        size_t at = ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)a->d;
+        job.q = a->q + at, job.o = a->o + at, job.n = a->start + t + 1;
+        a->job.x->kernels->attend(&job);
+    }
+}
+
+/* Many positions go through tiles, block by block of queries: scores of a block against all keys
+   that its last query sees, softmax of each row as far as it sees, zeros behind, product with the
+   values (Dao et al. 2022 save memory so; here it is the register tile that wins). Each output is
+   the same chain of sums as in ob_attend_for and zeros add nothing to it, so the bits are those of
+   one position after the other. */
+
+/* What a piece works in. ld = keys rounded up to whole panels. */
+typedef struct ob_attention_room {
+    float *keys, *values; /* panels [ld / nr][d][nr] of kT, [wide / nr][n][nr] of v */
+    float *query;         /* [OB_QUERIES][d], scaled */
+    float *scores;        /* [OB_QUERIES][ld] */
+    float *out;           /* [OB_QUERIES][wide] */
+    int n, ld, wide;      /* n keys; d rounded up to whole panels */
+    /* backward */
+    float *keys_v, *values_k;         /* panels of v's columns, of k's rows */
+    float *grad_k, *grad_v;           /* [n][wide] */
+    float *dscores;                   /* [OB_QUERIES][ld] */
+    float *panel_q, *panel_o;         /* panels [wide / nr][rows][nr] of a block's q and d_o */
+} ob_attention_room;
+
+/* Takes n floats of the work memory. */
+static float *ob_attention_take(float **work, size_t n) {
+    float *p = *work;
+    *work += n;
+    return p;
+}
+
+/* Panels of d rows of n columns, as keys (or the columns of v) come. */
+static void ob_panels_wide(const ob_kernels *kernels, float *to, const void *from, int bytes,
+                           ptrdiff_t rs, ptrdiff_t cs, int d, int n) {
+    int j, nr = kernels->nr;
+    for (j = 0; j < n; j += nr) {
+        int part = n - j < nr ? n - j : nr;
+        float *panel = to + (size_t)j * (size_t)d;
+        if (bytes) kernels->panel8(panel, nr, (const int8_t *)from + j * cs, rs, d, part);
+        else kernels->panel(panel, nr, (const float *)from + j * cs, rs, cs, d, part);
+    }
+}
+
+/* Panels of n rows of d columns, as values (or the rows of k) come. */
+static void ob_panels_tall(const ob_kernels *kernels, float *to, const void *from, int bytes,
+                           ptrdiff_t rs, int n, int d) {
+    int c, nr = kernels->nr;
+    for (c = 0; c < d; c += nr) {
+        int part = d - c < nr ? d - c : nr;
+        float *panel = to + (size_t)c * (size_t)n;
+        if (bytes) kernels->panel8(panel, nr, (const int8_t *)from + c, rs, n, part);
+        else kernels->panel(panel, nr, (const float *)from + c, rs, 1, n, part);
+    }
+}
+
+/* Lays the room out and makes panels of the keys: n of one head. */
+static ob_attention_room ob_attention_enter(const ob_attention *a, const ob_cache *c, int n,
+                                            float **work) {
+    const ob_kernels *kernels = a->job.x->kernels;
+    ob_attention_room r;
+    size_t nr = (size_t)kernels->nr, d = (size_t)a->d;
+    memset(&r, 0, sizeof r);
+    r.n = n, r.ld = (int)ob_round_up((size_t)n, nr), r.wide = (int)ob_round_up(d, nr);
+    r.keys = ob_attention_take(work, d * (size_t)r.ld);
+    r.values = ob_attention_take(work, (size_t)n * (size_t)r.wide);
+    r.query = ob_attention_take(work, OB_QUERIES * d);
+    r.scores = ob_attention_take(work, OB_QUERIES * (size_t)r.ld);
+    r.out = ob_attention_take(work, OB_QUERIES * (size_t)r.wide);
+    ob_panels_wide(kernels, r.keys, c->kT, c->k_scale != NULL, a->cap, 1, a->d, n);
+    return r;
+}
+
+/* scores[m][ld] (+ 0) = rows of a times panels of keys; row i stands at position at + i and sees
+   keys up to there: panels behind it are left out, in steps of 4 rows. */
+static void ob_attention_scores(const ob_kernels *kernels, float *scores, const float *rows,
+                                ptrdiff_t rs, const float *keys, int ld, int d, int at, int m,
+                                int fused) {
+    int j, nr = kernels->nr;
+    for (j = 0; j < at + m; j += nr) {
+        int first = j > at ? (j - at) & ~3 : 0;
+        kernels->tile(m - first, d, rows + first * rs, rs, 1, keys + (size_t)j * (size_t)d,
+                      scores + (size_t)first * (size_t)ld + j, ld, 0, fused);
+    }
+}
+
+/* out[m][wide] = scores times panels of values [n][nr]; 12 rows at a time, each 12 as far as their
+   last row sees. */
+static void ob_attention_mix(const ob_kernels *kernels, float *out, const float *scores,
+                             const float *values, const ob_attention_room *r, int at, int m,
+                             int fused) {
+    int c, i, nr = kernels->nr;
+    for (c = 0; c < r->wide; c += nr)
+        for (i = 0; i < m; i += 12) {
+            int rows = m - i < 12 ? m - i : 12;
+            kernels->tile(rows, at + i + rows, scores + (size_t)i * (size_t)r->ld, r->ld, 1,
+                          values + (size_t)c * (size_t)r->n, out + (size_t)i * (size_t)r->wide + c,
+                          r->wide, 0, fused);
+        }
+}
+
+/* m queries of head h of sequence b from position t on (of the new ones). */
+static void ob_attention_block(const ob_attention *a, const ob_attention_room *r, const ob_cache *c,
+                               int b, int h, int t, int m) {
+    const ob_kernels *kernels = a->job.x->kernels;
+    size_t row = (size_t)a->H * (size_t)a->d;
+    size_t first = (size_t)(b * a->T + t) * row + (size_t)(h * a->d);
+    int i, d = a->d, at = a->start + t;
+    for (i = 0; i < m; i++)
+        kernels->scale(r->query + (size_t)i * (size_t)d, a->q + first + (size_t)i * row, &ob_one, 0,
+                       1.0f / sqrtf((float)d), d);
+    ob_attention_scores(kernels, r->scores, r->query, d, r->keys, r->ld, d, at, m, a->fused);
+    for (i = 0; i < m; i++) {
+        float *scores = r->scores + (size_t)i * (size_t)r->ld;
+        int seen = at + i + 1;
+        if (c->k_scale) kernels->scale(scores, scores, c->k_scale, 1, 1.0f, seen);
+        kernels->softmax(scores, a->lse ? a->lse + (b * a->T + t + i) * a->H + h : NULL, seen);
+        if (c->v_scale) kernels->scale(scores, scores, c->v_scale, 1, 1.0f, seen);
+        memset(scores + seen, 0, (size_t)(r->ld - seen) * sizeof(float));
+    }
+    ob_attention_mix(kernels, r->out, r->scores, r->values, r, at, m, a->fused);
+    for (i = 0; i < m; i++)
+        memcpy(a->o + first + (size_t)i * row, r->out + (size_t)i * (size_t)r->wide,
+               (size_t)d * sizeof(float));
+}
+
+/* All positions of n heads that share a key head. */
+static void ob_attention_tiles(const ob_attention *a, int b, int h, int n, float *work) {
+    ob_cache c = ob_cache_of(a, b, h / (a->H / a->K));
+    ob_attention_room r = ob_attention_enter(a, &c, a->start + a->T, &work);
+    int i, t;
+    ob_panels_tall(a->job.x->kernels, r.values, c.v, c.v_scale != NULL, (ptrdiff_t)a->K * a->d, r.n,
+                   a->d);
+    for (i = 0; i < n; i++)
+        for (t = 0; t < a->T; t += OB_QUERIES)
+            ob_attention_block(a, &r, &c, b, h + i, t,
+                               a->T - t < OB_QUERIES ? a->T - t : OB_QUERIES);
+}
+
+/* Items are query heads of sequences; those that share a key head go together (groups of H / K,
+   Ainslie et al. 2023). Position t sees start + t + 1 keys. Below 8 positions panels cost more than
+   they save. */
 static void ob_attention_piece(void *arg, int piece) {
     ob_attention *a = (ob_attention *)arg;
     float *work = (float *)(void *)(a->job.x->work + (size_t)piece * a->job.x->work_bytes);
-    int from, to, i, t, d = a->d, group = a->H / a->K;
-    float scale = 1.0f / sqrtf((float)d);
+    int from, to, i, n, group = a->H / a->K, few = a->T < 8 && !a->lse;
     ob_share(a->job.n, a->job.pieces, piece, &from, &to);
-    for (i = from; i < to; i++) {
-        int b = i / a->H, h = i % a->H, kh = h / group;
-        const float *kT = a->kT + (size_t)(b * a->K + kh) * (size_t)d * (size_t)a->cap;
-        const float *v =
-            a->v + ((size_t)b * (size_t)a->cap * (size_t)a->K + (size_t)kh) * (size_t)d;
-        for (t = 0; t < a->T; t++) {
-            size_t at = ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)d;
-            float *p =
-                a->p ? a->p + ((size_t)i * (size_t)a->T + (size_t)t) * (size_t)a->T : work + d;
-            a->job.x->kernels->attend(a->o + at, p, work, a->q + at, kT, a->cap, v,
-                                      (ptrdiff_t)a->K * d, a->start + t + 1, d, scale);
-        }
+    for (i = from; i < to; i += n) {
+        n = group - i % group;
+        if (n > to - i) n = to - i;
+        if (few && n > OB_HEADS) n = OB_HEADS;
+        if (few) ob_attention_rows(a, i / a->H, i % a->H, n, work);
+        else ob_attention_tiles(a, i / a->H, i % a->H, n, work);
     }
 }
 
@@ -12056,29 +12267,78 @@ static void ob_cpu_attention_forward(const ob_exec *x, ob_attention *a) {
     ob_run(x, ob_attention_piece, a, a->B * a->H, 4.0 * a->B * a->H * keys * a->d);
 }
 
-/* One kv head of one sequence: all query heads that share it, so that dk and dv have one owner. */
-static void ob_attention_grad_head(ob_attention *a, int b, int kh, float *dp) {
-    int t, i, h, d = a->d, T = a->T, group = a->H / a->K;
-    float scale = 1.0f / sqrtf((float)d);
-    size_t own = (size_t)(b * a->K + kh) * (size_t)T * (size_t)d;
-    float *vT = a->vT + own, *dk = a->dk + own, *dv = a->dv + own;
-    memset(dk, 0, (size_t)T * (size_t)d * 4);
-    memset(dv, 0, (size_t)T * (size_t)d * 4);
-    for (t = 0; t < T; t++)
-        for (i = 0; i < d; i++)
-            vT[(size_t)i * (size_t)T + (size_t)t] =
-                a->v[((size_t)(b * T + t) * (size_t)a->K + (size_t)kh) * (size_t)d + (size_t)i];
-    for (h = kh * group; h < (kh + 1) * group; h++)
-        for (t = 0; t < T; t++) {
-            size_t at = ((size_t)(b * T + t) * (size_t)a->H + (size_t)h) * (size_t)d;
-            const float *p = a->p + ((size_t)(b * a->H + h) * (size_t)T + (size_t)t) * (size_t)T;
-            const float *k = a->k + ((size_t)(b * T) * (size_t)a->K + (size_t)kh) * (size_t)d;
-            a->job.x->kernels->attend_grad(a->dq + at, dk, dv, dp, a->d_o + at, p, a->q + at, k,
-                                           (ptrdiff_t)a->K * d, vT, T, t + 1, d, scale);
+/* m queries of head h from position t on: adds to the key head's grad_k and grad_v, writes dq.
+   Scores are computed again from what forward kept of them, log sum exp: two products more, and no
+   array of T x T. With P = exp(S - lse), dP = dO V^T and dS = P (dP - rowsum(dO o)):
+   dQ = dS K / sqrt d, dK += dS^T Q / sqrt d, dV += P^T dO. */
+static void ob_attention_grad_block(const ob_attention *a, const ob_attention_room *r, int b, int h,
+                                    int t, int m) {
+    const ob_kernels *kernels = a->job.x->kernels;
+    ptrdiff_t row = (ptrdiff_t)a->H * a->d;
+    size_t first = (size_t)(b * a->T + t) * (size_t)row + (size_t)(h * a->d);
+    const float *d_o = a->d_o + first;
+    int i, j, c, d = a->d, n = t + m, nr = kernels->nr;
+    float scale = 1.0f / sqrtf((float)d), total;
+    for (i = 0; i < m; i++)
+        kernels->scale(r->query + (size_t)i * (size_t)d, a->q + first + i * row, &ob_one, 0, scale,
+                       d);
+    ob_attention_scores(kernels, r->scores, r->query, d, r->keys, r->ld, d, t, m, 1);
+    ob_attention_scores(kernels, r->dscores, d_o, row, r->keys_v, r->ld, d, t, m, 1);
+    for (i = 0; i < m; i++) {
+        kernels->dot(&total, d_o + i * row, a->o + first + i * row, d);
+        kernels->attend_grad(r->scores + (size_t)i * (size_t)r->ld,
+                             r->dscores + (size_t)i * (size_t)r->ld,
+                             a->lse[(b * a->T + t + i) * a->H + h], total, t + i + 1, n);
+    }
+    ob_attention_mix(kernels, r->out, r->dscores, r->values_k, r, t, m, 1);
+    for (i = 0; i < m; i++)
+        kernels->scale(a->dq + first + i * row, r->out + (size_t)i * (size_t)r->wide, &ob_one, 0,
+                       scale, d);
+    ob_panels_tall(kernels, r->panel_q, r->query, 0, d, m, d);
+    ob_panels_tall(kernels, r->panel_o, d_o, 0, row, m, d);
+    for (c = 0; c < r->wide; c += nr)
+        for (j = 0; j < n; j += 12) { /* queries before the first of 12 keys do not see them */
+            int skip = j > t ? j - t : 0, rows = n - j < 12 ? n - j : 12;
+            size_t from = (size_t)skip * (size_t)r->ld + (size_t)j;
+            size_t to = (size_t)j * (size_t)r->wide + (size_t)c;
+            size_t panel = (size_t)c * (size_t)m + (size_t)(skip * nr);
+            kernels->tile(rows, m - skip, r->dscores + from, 1, r->ld, r->panel_q + panel,
+                          r->grad_k + to, r->wide, 1, 1);
+            kernels->tile(rows, m - skip, r->scores + from, 1, r->ld, r->panel_o + panel,
+                          r->grad_v + to, r->wide, 1, 1);
         }
 }
 
-/* work holds dp, one row of T floats. */
+/* One kv head of one sequence: all query heads that share it, so that dk and dv have one owner. */
+static void ob_attention_grad_head(const ob_attention *a, int b, int kh, float *work) {
+    const ob_kernels *kernels = a->job.x->kernels;
+    int h, t, d = a->d, T = a->T, group = a->H / a->K;
+    ptrdiff_t row = (ptrdiff_t)a->K * d;
+    size_t own = (size_t)(b * T) * (size_t)row + (size_t)(kh * d), wide;
+    ob_cache c = ob_cache_of(a, b, kh);
+    ob_attention_room r = ob_attention_enter(a, &c, T, &work);
+    wide = (size_t)r.wide;
+    r.values_k = r.values; /* forward's room for values: backward has the rows of k there */
+    r.keys_v = ob_attention_take(&work, (size_t)d * (size_t)r.ld);
+    r.grad_k = ob_attention_take(&work, (size_t)T * wide);
+    r.grad_v = ob_attention_take(&work, (size_t)T * wide);
+    r.dscores = ob_attention_take(&work, OB_QUERIES * (size_t)r.ld);
+    r.panel_q = ob_attention_take(&work, OB_QUERIES * wide);
+    r.panel_o = ob_attention_take(&work, OB_QUERIES * wide);
+    ob_panels_wide(kernels, r.keys_v, c.v, 0, 1, row, d, T);
+    ob_panels_tall(kernels, r.values_k, a->k + own, 0, row, T, d);
+    memset(r.grad_k, 0, (size_t)T * wide * sizeof(float));
+    memset(r.grad_v, 0, (size_t)T * wide * sizeof(float));
+    for (h = kh * group; h < (kh + 1) * group; h++)
+        for (t = 0; t < T; t += OB_QUERIES)
+            ob_attention_grad_block(a, &r, b, h, t, T - t < OB_QUERIES ? T - t : OB_QUERIES);
+    for (t = 0; t < T; t++) {
+        memcpy(a->dk + own + (size_t)t * (size_t)row, r.grad_k + (size_t)t * wide, (size_t)d * 4);
+        memcpy(a->dv + own + (size_t)t * (size_t)row, r.grad_v + (size_t)t * wide, (size_t)d * 4);
+    }
+}
+
+/* Items are key heads of sequences. */
 static void ob_attention_grad_piece(void *arg, int piece) {
     ob_attention *a = (ob_attention *)arg;
     float *work = (float *)(void *)(a->job.x->work + (size_t)piece * a->job.x->work_bytes);
@@ -12087,42 +12347,48 @@ static void ob_attention_grad_piece(void *arg, int piece) {
     for (i = from; i < to; i++) ob_attention_grad_head(a, i / a->K, i % a->K, work);
 }
 
-/* Writes dq, dk, dv from d_o and the probabilities that forward kept (start 0, cap T). */
+/* Writes dq, dk, dv from d_o, o and the log sums that forward kept (start 0, floats in the
+   cache). */
 static void ob_cpu_attention_backward(const ob_exec *x, ob_attention *a) {
     ob_run(x, ob_attention_grad_piece, a, a->B * a->K, 5.0 * a->B * a->H * a->T * a->T * a->d);
 }
 
-/* Keys and values of T new positions into the cache layout; and gradients from it, [B*K][T][d] back
-   to [B*T][K][d]. v may already lie in its place (training), then only keys are turned into
-   columns. */
-static void ob_cpu_cache_store(const ob_exec *x, float *kT, float *v, const float *k,
-                               const float *new_v, int B, int T, int start, int K, int d, int cap) {
-    int b, t, h, i;
-    (void)x;
-    for (b = 0; b < B; b++)
-        for (t = 0; t < T; t++) {
-            size_t row = (size_t)(b * T + t) * (size_t)K * (size_t)d;
-            size_t to = ((size_t)b * (size_t)cap + (size_t)(start + t)) * (size_t)K * (size_t)d;
-            if (v + to != new_v + row) memcpy(v + to, new_v + row, (size_t)K * (size_t)d * 4);
-            for (h = 0; h < K; h++)
-                for (i = 0; i < d; i++)
-                    kT[((size_t)((b * K + h) * d + i)) * (size_t)cap + (size_t)(start + t)] =
-                        k[row + (size_t)(h * d + i)];
-        }
+/* Codes of one new key and value of a head; key i goes to kT[i * cap]. */
+static void ob_cache_code(const ob_exec *x, const ob_cache *c, const float *k, const float *v,
+                          int d, int cap) {
+    int8_t codes[1024]; /* the widest head of the config table */
+    int32_t sum;
+    int i;
+    x->kernels->code8(codes, c->k_scale, &sum, k, d, d);
+    for (i = 0; i < d; i++) ((int8_t *)c->kT)[(size_t)i * (size_t)cap] = codes[i];
+    x->kernels->code8((int8_t *)c->v, c->v_scale, &sum, v, d, d);
 }
 
-/* in [B*K][T][d], head by head as the gradient jobs own it, to out [B*T][K][d], token by token
-   as a linear layer wants it. */
-static void ob_cpu_cache_gather(const ob_exec *x, float *out, const float *in, int B, int T, int K,
-                                int d) {
-    int b, t, h;
-    (void)x;
+/* Keys and values of T new positions into the cache layout. Floats of v may already lie in their
+   place (training), then only keys are turned into columns. */
+static void ob_cpu_cache_store(const ob_exec *x, const ob_cache *cache, const float *k,
+                               const float *v, int B, int T, int start, int K, int d, int cap) {
+    int b, t, h, i;
     for (b = 0; b < B; b++)
-        for (h = 0; h < K; h++)
-            for (t = 0; t < T; t++)
-                memcpy(out + ((size_t)(b * T + t) * (size_t)K + (size_t)h) * (size_t)d,
-                       in + ((size_t)(b * K + h) * (size_t)T + (size_t)t) * (size_t)d,
-                       (size_t)d * 4);
+        for (t = 0; t < T; t++)
+            for (h = 0; h < K; h++) {
+                size_t row = ((size_t)(b * T + t) * (size_t)K + (size_t)h) * (size_t)d;
+                size_t key = (size_t)(b * K + h) * (size_t)d * (size_t)cap + (size_t)(start + t);
+                size_t at = (((size_t)b * (size_t)cap + (size_t)(start + t)) * (size_t)K +
+                             (size_t)h) * (size_t)d;
+                size_t scale = (size_t)(b * K + h) * (size_t)cap + (size_t)(start + t);
+                float *kT = (float *)cache->kT + (cache->k_scale ? 0 : key);
+                if (cache->k_scale) {
+                    ob_cache to;
+                    to.kT = (int8_t *)cache->kT + key, to.v = (int8_t *)cache->v + at;
+                    to.k_scale = cache->k_scale + scale, to.v_scale = cache->v_scale + scale;
+                    ob_cache_code(x, &to, k + row, v + row, d, cap);
+                    continue;
+                }
+                if ((float *)cache->v + at != v + row)
+                    memcpy((float *)cache->v + at, v + row, (size_t)d * sizeof(float));
+                for (i = 0; i < d; i++) kT[(size_t)i * (size_t)cap] = k[row + (size_t)i];
+            }
 }
 
 /* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ----------------------- */
@@ -12401,9 +12667,8 @@ static void ob_cpu_quantize_weight(const ob_exec *x, void *codes, int format, fl
     X(linear_backward, (const ob_exec *, float *, float *, const float *, const ob_input *,        \
                         const ob_weight *, float *, float, int, int))                              \
     X(rope, (const ob_exec *, float *, const float *, int, int, int, int, int, float))             \
-    X(cache_store, (const ob_exec *, float *, float *, const float *, const float *, int, int,     \
+    X(cache_store, (const ob_exec *, const ob_cache *, const float *, const float *, int, int,     \
                     int, int, int, int))                                                           \
-    X(cache_gather, (const ob_exec *, float *, const float *, int, int, int, int))                 \
     X(attention_forward, (const ob_exec *, ob_attention *))                                        \
     X(attention_backward, (const ob_exec *, ob_attention *))                                       \
     X(act_forward, (const ob_exec *, float *, const float *, const float *, int, int, int))        \
@@ -12425,13 +12690,15 @@ typedef struct onebit_backend {
 static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU)};
 #undef OB_OP_CPU
 
-/* Sets an exec up on the CPU; its work memory comes from carve. T positions, d head width. */
-static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int T, int d) {
+/* Sets an exec up on the CPU; its work memory comes from carve. T positions, d head width, grad 1 =
+   gradients too. */
+static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int T, int d,
+                         int grad) {
     x->env = *env;
     x->ops = &ob_cpu_backend;
     x->kernels = ob_kernels_for(env->isa);
     x->half = 0;
-    x->work_bytes = ob_exec_work_bytes(T, d);
+    x->work_bytes = ob_exec_work_bytes(T, d, grad);
     x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
 }
 
@@ -12612,7 +12879,7 @@ typedef struct ob_acts {
     float *q_raw, *k_raw;         /* before QK-norm */
     float *rstd_q, *rstd_k;       /* [N][H], [N][K] */
     float *q, *k, *v;             /* [N][H][d], [N][K][d] */
-    float *kT, *p;                /* keys as columns; attention probabilities [B][H][T][T] */
+    float *kT, *lse;              /* keys as columns; log sums of attention [N][H] */
     float *o, *rstd_o;            /* attention output [N][H*d] */
     ob_input oq, hq;              /* inputs of o_proj [N][H*d] and down_proj [N][F] */
     float *gate, *up, *rstd_h;    /* [N][F], [N][F], [N] */
@@ -12654,10 +12921,8 @@ static float *ob_means_take(ob_carve *c, const onebit_config *config, size_t N) 
     return config->use_subln ? NULL : ob_floats(c, N, 1);
 }
 
-/* Takes the memory of one block for N tokens; in training, B sequences of T. The
-   probabilities [N][H][T] are the largest array when T is long: 4 * H * T bytes per token and
-   layer. */
-static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N, size_t T,
+/* Takes the memory of one block for N tokens; in training, B sequences of T. */
+static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N,
                          ob_keep how) {
     int keep = how != OB_RUN;
     ob_dims m = ob_dims_of(config);
@@ -12674,7 +12939,7 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
     s->k_raw = keep && config->use_qk_norm ? ob_floats(c, N, k) : s->k;
     s->rstd_q = ob_floats(c, N, (size_t)m.H), s->rstd_k = ob_floats(c, N, (size_t)m.K);
     s->kT = keep ? ob_floats(c, N, k) : NULL;
-    s->p = keep ? ob_floats(c, N * (size_t)m.H, T) : NULL;
+    s->lse = keep ? ob_floats(c, N, (size_t)m.H) : NULL;
     s->o = ob_floats(c, N, q), s->rstd_o = ob_floats(c, N, 1);
     s->oq = ob_input_take(c, config, N, m.H * m.d, how);
     s->gate = m.gated ? ob_floats(c, N, F) : NULL, s->up = ob_floats(c, N, F);
@@ -12719,7 +12984,8 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
    Training has one span; several sessions that run together have one each. */
 typedef struct ob_span {
     int row, B, T, start, cap; /* cap = room per sequence */
-    float *kT, *v;             /* of one layer, as in ob_attention */
+    ob_cache cache;            /* of one layer */
+    int fused;                 /* its attention may fuse a multiply and an add */
 } ob_span;
 
 /* sqrt(1/2) after each branch keeps the variance of a sum of two equal parts. */
@@ -12760,7 +13026,7 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
         float *k = s->k + (size_t)a->row * (size_t)(K * d);
         x->ops->rope(x, q, p->rope, a->B * a->T, a->T, a->start, H, d, 1.0f);
         x->ops->rope(x, k, p->rope, a->B * a->T, a->T, a->start, K, d, 1.0f);
-        x->ops->cache_store(x, a->kT, a->v, k, s->v + (size_t)a->row * (size_t)(K * d), a->B, a->T,
+        x->ops->cache_store(x, &a->cache, k, s->v + (size_t)a->row * (size_t)(K * d), a->B, a->T,
                             a->start, K, d, a->cap);
     }
 }
@@ -12771,7 +13037,8 @@ static ob_attention ob_attention_of(const ob_pass *p, const ob_acts *s, const ob
     size_t at = (size_t)span->row * (size_t)(c->num_heads * c->head_dim);
     ob_attention a;
     memset(&a, 0, sizeof a);
-    a.q = s->q + at, a.o = s->o + at, a.kT = span->kT, a.v = span->v, a.k = s->k, a.p = s->p;
+    a.q = s->q + at, a.o = s->o + at, a.lse = s->lse, a.k = s->k;
+    a.cache = span->cache, a.fused = span->fused;
     a.B = span->B, a.T = span->T, a.start = span->start, a.cap = span->cap;
     a.H = c->num_heads, a.K = c->num_key_value_heads, a.d = c->head_dim;
     return a;
@@ -12865,11 +13132,11 @@ typedef struct ob_grads {
     const float *ste;          /* by slot */
     float *dx;                 /* [N][D] gradient of the residual stream, running backwards */
     float *d1, *d2, *d3, *tmp; /* [N][widest] */
-    float *dq, *dk, *dv, *heads_k, *heads_v, *vT; /* as in ob_attention */
-    float smoothing;                              /* of labels */
-    double *row_uniform;                          /* [N] as in ob_loss_job; NULL without it */
-    float *dlogits, *head_tmp;                    /* [rows][V] each */
-    int head_rows;                                /* rows of the head that are worked on together */
+    float *dq, *dk, *dv;       /* as in ob_attention */
+    float smoothing;           /* of labels */
+    double *row_uniform;       /* [N] as in ob_loss_job; NULL without it */
+    float *dlogits, *head_tmp; /* [rows][V] each */
+    int head_rows;             /* rows of the head that are worked on together */
 } ob_grads;
 
 /* The loss and the head's gradient take two arrays of [rows][V]; a block of 256 rows is enough
@@ -12886,7 +13153,6 @@ static void ob_grads_take(ob_grads *g, ob_carve *c, const onebit_config *config,
     g->d1 = ob_floats(c, N, w), g->d2 = ob_floats(c, N, w), g->d3 = ob_floats(c, N, w);
     g->tmp = ob_floats(c, N, w);
     g->dq = ob_floats(c, N, q), g->dk = ob_floats(c, N, k), g->dv = ob_floats(c, N, k);
-    g->heads_k = ob_floats(c, N, k), g->heads_v = ob_floats(c, N, k), g->vT = ob_floats(c, N, k);
     g->dlogits = ob_floats(c, rows, (size_t)config->vocab_size);
     g->head_tmp = ob_floats(c, rows, (size_t)config->vocab_size);
     g->head_rows = (int)rows;
@@ -12947,7 +13213,8 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
 /* All sequences of a training pass. */
 static ob_span ob_span_of(const ob_pass *p, const ob_acts *s) {
     ob_span a;
-    a.row = 0, a.B = p->B, a.T = p->T, a.start = 0, a.cap = p->T, a.kT = s->kT, a.v = s->v;
+    a.row = 0, a.B = p->B, a.T = p->T, a.start = 0, a.cap = p->T, a.fused = 0;
+    a.cache.kT = s->kT, a.cache.v = s->v, a.cache.k_scale = a.cache.v_scale = NULL;
     return a;
 }
 
@@ -12958,10 +13225,8 @@ static void ob_backward_heads(const ob_pass *p, const ob_acts *s, const ob_grads
     int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
     ob_span span = ob_span_of(p, s);
     ob_attention a = ob_attention_of(p, s, &span);
-    a.d_o = g->d2, a.dq = g->dq, a.dk = g->heads_k, a.dv = g->heads_v, a.vT = g->vT;
+    a.d_o = g->d2, a.dq = g->dq, a.dk = g->dk, a.dv = g->dv;
     x->ops->attention_backward(x, &a);
-    x->ops->cache_gather(x, g->dk, g->heads_k, p->B, p->T, K, d);
-    x->ops->cache_gather(x, g->dv, g->heads_v, p->B, p->T, K, d);
     x->ops->rope(x, g->dq, p->rope, N, p->T, 0, H, d, -1.0f);
     x->ops->rope(x, g->dk, p->rope, N, p->T, 0, K, d, -1.0f);
     if (!c->use_qk_norm) return;
@@ -13196,7 +13461,7 @@ static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
         ob_acts acts;
         float *x;
         if (i < n) {
-            ob_acts_take(&acts, c, &t->config, N, (size_t)t->T, keep);
+            ob_acts_take(&acts, c, &t->config, N, keep);
             if (c->base) t->acts[i] = acts;
             continue;
         }
@@ -13227,7 +13492,7 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     if (rows < ob_widest(&t->config)) rows = ob_widest(&t->config);
     t->largest = ob_floats(c, rows, 1);
     ob_muon_take(t, c);
-    ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim);
+    ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim, 1);
     t->exec.half = t->options.backward_bits == 16; /* kernels without such products ignore it */
     m->total = c->used;
     m->work = m->total - m->weights - m->gradients - m->optimizer - m->activations;
@@ -15965,7 +16230,7 @@ struct onebit_session {
     ob_exec exec;
     ob_acts acts; /* of one block, for one chunk of tokens */
     ob_pass pass;
-    float **kT, **v; /* [L] caches: [K][d][context], [context][K][d] */
+    ob_cache *caches; /* [L] */
     float *logits;   /* [V] after the last token */
     float *together; /* [options.together][V] of sessions that run together */
     float *drawn;    /* [V] logits that a sampler may change, and its work of V * 8 bytes */
@@ -15983,6 +16248,7 @@ struct onebit_session {
 ONEBIT_API onebit_session_options onebit_session_options_default(void) {
     onebit_session_options o;
     o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64, o.together = 1;
+    o.cache_bits = 32, o.fast = 0;
     return o;
 }
 
@@ -16006,24 +16272,40 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
     if (s->options.together < 1 || s->options.together > ONEBIT_MAX_TOGETHER)
         return ob_fail(ONEBIT_CONFIG, "session: together is %d, expected 1 to %d",
                        s->options.together, ONEBIT_MAX_TOGETHER);
+    if (s->options.cache_bits == 0) s->options.cache_bits = 32;
+    if (s->options.cache_bits != 8 && s->options.cache_bits != 32)
+        return ob_fail(ONEBIT_CONFIG, "session: cache_bits is %d, expected 8 or 32",
+                       s->options.cache_bits);
     if (s->options.keep_first < 0 || s->options.keep_first >= s->options.context)
         return ob_fail(ONEBIT_CONFIG, "session: keep_first %d is not within the context of %d",
                        s->options.keep_first, s->options.context);
     return ONEBIT_OK;
 }
 
+/* Takes the cache of one layer for n positions of K heads of d. */
+static ob_cache ob_cache_take(ob_carve *c, size_t n, size_t K, size_t d, int bits) {
+    ob_cache cache;
+    cache.k_scale = cache.v_scale = NULL;
+    if (bits == 32) {
+        cache.kT = ob_floats(c, n, K * d), cache.v = ob_floats(c, n, K * d);
+        return cache;
+    }
+    cache.kT = ob_take(c, n * K * d), cache.v = ob_take(c, n * K * d);
+    cache.k_scale = ob_floats(c, n, K), cache.v_scale = ob_floats(c, n, K);
+    return cache;
+}
+
 /* Lays the session out; with carve->base NULL it only counts. */
 static void ob_session_layout(onebit_session *s, ob_carve *c) {
     const onebit_config *config = &s->model->config;
     size_t cap = (size_t)s->options.context, L = (size_t)config->num_layers, l;
-    size_t kv = (size_t)config->num_key_value_heads * (size_t)config->head_dim;
-    s->kT = (float **)ob_take(c, L * sizeof(float *));
-    s->v = (float **)ob_take(c, L * sizeof(float *));
+    s->caches = (ob_cache *)ob_take(c, L * sizeof(ob_cache));
     for (l = 0; l < L; l++) {
-        float *kT = ob_floats(c, cap, kv), *v = ob_floats(c, cap, kv);
-        if (c->base) s->kT[l] = kT, s->v[l] = v;
+        ob_cache cache = ob_cache_take(c, cap, (size_t)config->num_key_value_heads,
+                                       (size_t)config->head_dim, s->options.cache_bits);
+        if (c->base) s->caches[l] = cache;
     }
-    ob_acts_take(&s->acts, c, config, (size_t)s->options.chunk, cap, OB_RUN);
+    ob_acts_take(&s->acts, c, config, (size_t)s->options.chunk, OB_RUN);
     ob_pass_take(&s->pass, c, config, (size_t)s->options.chunk);
     s->pass.rope = ob_floats(c, cap, (size_t)config->head_dim);
     s->logits = ob_floats(c, (size_t)config->vocab_size, 1);
@@ -16033,10 +16315,10 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
         s->together = ob_floats(c, (size_t)config->vocab_size, (size_t)s->options.together);
     s->work = ob_take(c, (size_t)config->vocab_size * 8);
     s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
-    ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim);
+    ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim, 0);
 }
 
-/* The caches are most of it: 8 bytes * L * K * d per token of context. */
+/* The caches are most of it: 8 bytes * L * K * d per token of context, or 2 with 8 bits. */
 ONEBIT_API size_t onebit_session_bytes(const onebit_model *model,
                                        const onebit_session_options *options,
                                        const onebit_env *env) {
@@ -16158,7 +16440,7 @@ static void ob_session_finish(onebit_session *s, float *rows) {
 static ob_span ob_session_span(const onebit_session *s, int row, int n, int layer) {
     ob_span a;
     a.row = row, a.B = 1, a.T = n, a.start = s->length, a.cap = s->options.context;
-    a.kT = s->kT[layer], a.v = s->v[layer];
+    a.cache = s->caches[layer], a.fused = s->options.fast;
     return a;
 }
 
@@ -16346,33 +16628,48 @@ ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int leng
    different size. */
 
 /* State: u64 "OBSTATE1", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304;
-   tokens [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d]. */
+   tokens [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d], floats;
+   with 8 bits bytes, then the scales [K][length] of both as floats. */
 #define OB_STATE_MAGIC 0x31455441545342ffu
 #define OB_STATE_HEAD  32
 
-/* 8 bytes per cached number: a float of the key and one of the value. */
-static size_t ob_state_bytes(const onebit_session *s, int fed, int length, int ready) {
-    const onebit_config *c = &s->model->config;
-    size_t kv = (size_t)c->num_key_value_heads * (size_t)c->head_dim;
-    return OB_STATE_HEAD + (size_t)fed * 4 + (ready ? (size_t)c->vocab_size * 4 : 0) +
-           (size_t)c->num_layers * kv * (size_t)length * 8;
+/* Bytes of one layer's cache of n positions; each is saved whole. */
+static size_t ob_state_layer(const onebit_session *s, int n) {
+    size_t K = (size_t)s->model->config.num_key_value_heads, d;
+    d = (size_t)s->model->config.head_dim;
+    return 2 * K * (size_t)n * (s->options.cache_bits == 8 ? d + sizeof(float) : d * sizeof(float));
 }
 
-/* Moves the caches of all layers between session (cap apart) and state (length apart). */
-static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int restore) {
+/* The whole of a state. */
+static size_t ob_state_bytes(const onebit_session *s, int fed, int length, int ready) {
     const onebit_config *c = &s->model->config;
-    size_t kv = (size_t)c->num_key_value_heads * (size_t)c->head_dim, i;
-    size_t row = (size_t)length * sizeof(float);
+    return OB_STATE_HEAD + (size_t)fed * 4 + (ready ? (size_t)c->vocab_size * 4 : 0) +
+           (size_t)c->num_layers * ob_state_layer(s, length);
+}
+
+/* Moves rows of n bytes between session (stride apart) and state (side by side); p moves on. */
+static void ob_state_rows(uint8_t **p, void *cache, size_t rows, size_t stride, size_t n,
+                          int restore) {
+    size_t i;
+    for (i = 0; i < rows; i++, *p += n) {
+        if (restore) memcpy((char *)cache + i * stride, *p, n);
+        else memcpy(*p, (char *)cache + i * stride, n);
+    }
+}
+
+/* The caches of all layers. */
+static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int restore) {
+    size_t K = (size_t)s->model->config.num_key_value_heads, n = (size_t)length;
+    size_t d = (size_t)s->model->config.head_dim, cap = (size_t)s->options.context;
+    size_t number = (size_t)s->options.cache_bits / 8;
     int l;
-    for (l = 0; l < c->num_layers; l++) {
-        for (i = 0; i < kv; i++, p += row) {
-            float *cache = s->kT[l] + i * (size_t)s->options.context;
-            if (restore) memcpy(cache, p, row);
-            else memcpy(p, cache, row);
-        }
-        if (restore) memcpy(s->v[l], p, row * kv);
-        else memcpy(p, s->v[l], row * kv);
-        p += row * kv;
+    for (l = 0; l < s->model->config.num_layers; l++) {
+        const ob_cache *c = s->caches + l;
+        ob_state_rows(&p, c->kT, K * d, cap * number, n * number, restore);
+        ob_state_rows(&p, c->v, 1, 0, n * K * d * number, restore);
+        if (!c->k_scale) continue;
+        ob_state_rows(&p, c->k_scale, K, cap * sizeof(float), n * sizeof(float), restore);
+        ob_state_rows(&p, c->v_scale, K, cap * sizeof(float), n * sizeof(float), restore);
     }
 }
 
@@ -16422,7 +16719,9 @@ ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const v
                        (unsigned long)counts[0], s->options.context);
     if (counts[1] > counts[0] || counts[2] > 1 || (counts[2] && counts[1] == 0) ||
         bytes != ob_state_bytes(s, (int)counts[0], (int)counts[1], (int)counts[2]))
-        return ob_fail(ONEBIT_FORMAT, "session state: %zu bytes do not match its counts", bytes);
+        return ob_fail(ONEBIT_FORMAT,
+                       "session state: %zu bytes do not match its counts, or its cache_bits differ",
+                       bytes);
     V = (size_t)s->model->config.vocab_size;
     memcpy(s->tokens, p + OB_STATE_HEAD, (size_t)counts[0] * 4);
     s->fed = s->length = s->chunk = s->ready = 0;

@@ -1503,10 +1503,10 @@ static void model_layer_open(model_layer *l, const onebit_env *env, ob_format fo
     size_t stride = ob_code_stride(cols);
     int i, t, c, scales;
     memset(l, 0, sizeof *l);
-    ob_exec_init(&l->exec, env, &l->carve, 8, 8); /* counts */
+    ob_exec_init(&l->exec, env, &l->carve, 8, 8, 0); /* counts */
     l->carve.base = (uint8_t *)ob_alloc(env, l->carve.used);
     l->carve.used = 0;
-    ob_exec_init(&l->exec, env, &l->carve, 8, 8);
+    ob_exec_init(&l->exec, env, &l->carve, 8, 8, 0);
     l->n = n;
     l->packed.rows = rows, l->packed.cols = cols, l->packed.bits = 8, l->packed.share = 1;
     l->packed.exact = l->packed.half = 1, l->packed.group = group, l->packed.scale_step = format == OB_Q8X16;
@@ -1679,6 +1679,233 @@ static void model_test_layers(void) {
     model_each_isa(model_check_shapes);
     test_case("model: sums of 8-bit codes do not overflow");
     model_each_isa(model_check_long);
+}
+
+/* ---- attention: tiles equal positions one by one, and the definition ---- */
+
+/* Attention of B sequences of T positions behind `start` old ones, random, with its gradient. */
+typedef struct model_heads {
+    ob_exec exec;
+    ob_carve carve;
+    ob_attention a;
+    int seen; /* keys of the last position */
+} model_heads;
+
+static float *model_heads_floats(model_heads *m, size_t n, uint32_t *draw) {
+    float *x = ob_floats(&m->carve, n, 1);
+    size_t i;
+    for (i = 0; m->carve.base && draw && i < n; i++) x[i] = (float)ref_draw(draw) / 16384.0f - 1.0f;
+    return x;
+}
+
+/* bits of the cache as in onebit_session_options; twice: count, then take. */
+static void model_heads_open(model_heads *m, const onebit_env *env, int B, int T, int start, int H,
+                             int K, int d, int bits) {
+    int pass;
+    memset(m, 0, sizeof *m);
+    for (pass = 0; pass < 2; pass++) {
+        uint32_t draw = ref_generator("heads", (uint32_t)(T * 131 + d));
+        size_t q = (size_t)(B * T * H * d), k = (size_t)(B * T * K * d);
+        ob_attention *a = &m->a;
+        float *old_k, *old_v, *new_v;
+        ob_exec_init(&m->exec, env, &m->carve, start + T, d, 1);
+        a->B = B, a->T = T, a->start = start, a->H = H, a->K = K, a->d = d, a->cap = start + T + 3;
+        a->cache = ob_cache_take(&m->carve, (size_t)(B * a->cap), (size_t)K, (size_t)d, bits);
+        a->q = model_heads_floats(m, q, &draw), a->o = model_heads_floats(m, q, NULL);
+        a->d_o = model_heads_floats(m, q, &draw), a->dq = model_heads_floats(m, q, NULL);
+        a->k = model_heads_floats(m, k, &draw), new_v = model_heads_floats(m, k, &draw);
+        a->dk = model_heads_floats(m, k, NULL), a->dv = model_heads_floats(m, k, NULL);
+        a->lse = model_heads_floats(m, (size_t)(B * T * H), NULL);
+        old_k = model_heads_floats(m, (size_t)(B * start * K * d) + 1, &draw);
+        old_v = model_heads_floats(m, (size_t)(B * start * K * d) + 1, &draw);
+        if (pass == 0) {
+            m->carve.base = (uint8_t *)ob_alloc(env, m->carve.used);
+            memset(m->carve.base, 0xFF, m->carve.used); /* NaN where nothing is written */
+            m->carve.used = 0;
+            continue;
+        }
+        m->exec.ops->cache_store(&m->exec, &a->cache, old_k, old_v, B, start, 0, K, d, a->cap);
+        m->exec.ops->cache_store(&m->exec, &a->cache, a->k, new_v, B, T, start, K, d, a->cap);
+    }
+    m->seen = start + T;
+}
+
+/* Key (value = 0) or value of a cached position, as a double. */
+static double model_heads_at(const model_heads *m, int b, int kh, int j, int i, int value) {
+    const ob_attention *a = &m->a;
+    size_t key = ((size_t)((b * a->K + kh) * a->d + i)) * (size_t)a->cap + (size_t)j;
+    size_t val = (((size_t)b * (size_t)a->cap + (size_t)j) * (size_t)a->K + (size_t)kh) *
+                 (size_t)a->d + (size_t)i;
+    size_t scale = (size_t)(b * a->K + kh) * (size_t)a->cap + (size_t)j;
+    const void *from = value ? a->cache.v : a->cache.kT;
+    if (!a->cache.k_scale) return ((const float *)from)[value ? val : key];
+    return ((const int8_t *)from)[value ? val : key] *
+           (double)(value ? a->cache.v_scale : a->cache.k_scale)[scale];
+}
+
+/* Probabilities of position t of head h by the definition, in doubles. */
+static void model_heads_softmax(const model_heads *m, int b, int t, int h, double *p) {
+    const ob_attention *a = &m->a;
+    const float *q = a->q + ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)a->d;
+    int kh = h / (a->H / a->K), n = a->start + t + 1, i, j;
+    double most = -1e30, sum = 0;
+    for (j = 0; j < n; j++) {
+        for (p[j] = 0, i = 0; i < a->d; i++) p[j] += q[i] * model_heads_at(m, b, kh, j, i, 0);
+        p[j] /= sqrt((double)a->d);
+        most = p[j] > most ? p[j] : most;
+    }
+    for (j = 0; j < n; j++) sum += p[j] = exp(p[j] - most);
+    for (j = 0; j < n; j++) p[j] /= sum;
+}
+
+/* Largest difference of the output from the definition, and of the gradients (start 0) as a share of
+   the largest one. */
+static void model_heads_define(const model_heads *m, double *out, double *grad) {
+    const ob_attention *a = &m->a;
+    size_t k = (size_t)(a->B * a->T * a->K * a->d);
+    double *dk = (double *)calloc(2 * k, sizeof *dk), *dv = dk + k;
+    double *p = (double *)malloc((size_t)m->seen * 2 * sizeof *p), *dp = p + m->seen;
+    double most = 0;
+    int b, t, h, i, j;
+    *out = *grad = 0;
+    for (b = 0; b < a->B; b++) for (t = 0; t < a->T; t++) for (h = 0; h < a->H; h++) {
+        size_t at = ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)a->d;
+        int kh = h / (a->H / a->K), n = a->start + t + 1;
+        double total = 0, y;
+        model_heads_softmax(m, b, t, h, p);
+        for (i = 0; i < a->d; i++) {
+            for (y = 0, j = 0; j < n; j++) y += p[j] * model_heads_at(m, b, kh, j, i, 1);
+            *out = fmax(*out, fabs(y - a->o[at + (size_t)i]));
+        }
+        if (a->start || a->cache.k_scale) continue;
+        for (j = 0; j < n; j++) {
+            for (dp[j] = 0, i = 0; i < a->d; i++)
+                dp[j] += a->d_o[at + (size_t)i] * model_heads_at(m, b, kh, j, i, 1);
+            total += p[j] * dp[j];
+        }
+        for (i = 0; i < a->d; i++) {
+            for (y = 0, j = 0; j < n; j++) {
+                size_t to = ((size_t)(b * a->T + j) * (size_t)a->K + (size_t)kh) * (size_t)a->d;
+                double ds = p[j] * (dp[j] - total) / sqrt((double)a->d);
+                y += ds * model_heads_at(m, b, kh, j, i, 0);
+                dk[to + (size_t)i] += ds * a->q[at + (size_t)i];
+                dv[to + (size_t)i] += p[j] * a->d_o[at + (size_t)i];
+            }
+            *grad = fmax(*grad, fabs(y - a->dq[at + (size_t)i]));
+        }
+    }
+    for (i = 0; i < (int)k && !a->start && !a->cache.k_scale; i++) {
+        most = fmax(most, fmax(fabs(dk[i]), fabs(dv[i])));
+        *grad = fmax(*grad, fabs(dk[i] - a->dk[i]));
+        *grad = fmax(*grad, fabs(dv[i] - a->dv[i]));
+    }
+    if (most > 0) *grad /= most;
+    free(p);
+    free(dk);
+}
+
+/* Tiles (T positions at once) against rows (one at a time) bit by bit, and both against the
+   definition. */
+static void model_check_heads(const onebit_env *env, int B, int T, int start, int H, int K, int d,
+                              int bits, int fused) {
+    model_heads m;
+    size_t n = (size_t)(B * T * H * d), row = (size_t)(H * d);
+    float *tiles = (float *)malloc(n * sizeof *tiles);
+    double out, grad;
+    ob_attention one;
+    int b, t;
+    model_heads_open(&m, env, B, T, start, H, K, d, bits);
+    m.a.fused = fused;
+    m.exec.ops->attention_forward(&m.exec, &m.a);
+    if (!start && bits == 32) m.exec.ops->attention_backward(&m.exec, &m.a);
+    model_heads_define(&m, &out, &grad);
+    if (!CHECK(out < 1e-5 && grad < 3e-6))
+        printf("T %d start %d H %d K %d d %d bits %d: out %.2g grad %.2g\n", T, start, H, K, d, bits,
+               out, grad);
+    memcpy(tiles, m.a.o, n * sizeof *tiles);
+    for (b = 0; b < B; b++)
+        for (t = 0; t < T; t++) { /* sequence b by itself, position t by itself */
+            ob_cache c = ob_cache_of(&m.a, b, 0);
+            one = m.a;
+            one.cache = c, one.B = 1, one.T = 1, one.start = start + t, one.lse = NULL;
+            one.q += (size_t)(b * T + t) * row, one.o += (size_t)(b * T + t) * row;
+            m.exec.ops->attention_forward(&m.exec, &one);
+        }
+    if (!CHECK(!memcmp(tiles, m.a.o, n * sizeof *tiles)))
+        printf("tiles are not rows: T %d start %d H %d K %d d %d bits %d fused %d isa %d\n", T,
+               start, H, K, d, bits, fused, env->isa);
+    ob_release(env, m.carve.base);
+    free(tiles);
+}
+
+static void model_check_heads_isa(const onebit_env *env) {
+    static const int T[] = {1, 7, 8, 33, 47, 49, 97, 131}, d[] = {2, 6, 16, 24, 34, 64};
+    static const int heads[][2] = {{4, 1}, {4, 2}, {3, 3}, {9, 1}};
+    int i, j;
+    for (i = 0; i < MODEL_COUNT(T); i++)
+        for (j = 0; j < MODEL_COUNT(d); j++) {
+            const int *h = heads[(i + j) % MODEL_COUNT(heads)];
+            model_check_heads(env, 2, T[i], 0, h[0], h[1], d[j], 32, 0);
+            model_check_heads(env, 1, T[i], 5 * j, h[0], h[1], d[j], 8, (i + j) % 2);
+            model_check_heads(env, 1, T[i], 40, h[0], h[1], d[j], 32, 1);
+        }
+}
+
+/* Sessions with 8-bit caches and fused attention: chunks change no bit, a saved state goes on, and
+   the logits stay close to those of floats. */
+static void model_test_cache(void) {
+    static const int manner[][3] = {{8, 0, 40}, {8, 1, 3}, {32, 1, 40}, {8, 0, 1}};
+    onebit_session_options options = onebit_session_options_default();
+    enum { T = 100 };
+    static float plain[T * MODEL_VOCAB], logits[T * MODEL_VOCAB], again[T * MODEL_VOCAB];
+    onebit_session *session = NULL, *other = NULL;
+    onebit_model *model = NULL;
+    model_rig r;
+    size_t bytes, small, i;
+    double most = 0, far = 0;
+    void *image, *state;
+    int m;
+    test_case("model: caches of 8 bits and fused attention");
+    if (!model_open(&r, "num_heads=4 num_key_value_heads=2 max_seq_len=128", "", 1, T, NULL)) return;
+    image = model_pack(&r, &bytes);
+    if (!image || !CHECK_OK(onebit_model_open_memory(&model, image, bytes, NULL))) return;
+    if (!model_run(model, r.inputs, T, T, 64, plain)) return;
+    bytes = onebit_session_bytes(model, &options, NULL);
+    for (m = 0; m < MODEL_COUNT(manner); m++) {
+        options.cache_bits = manner[m][0], options.fast = manner[m][1];
+        options.chunk = manner[m][2];
+        CHECK_OK(onebit_session_create(&session, model, &options, NULL));
+        CHECK_OK(onebit_session_eval(session, r.inputs, T / 2, logits));
+        small = onebit_session_save(session, NULL, 0);
+        state = malloc(small);
+        CHECK(state && onebit_session_save(session, state, small) == small);
+        CHECK_OK(onebit_session_eval(session, r.inputs + T / 2, T / 2, logits + T / 2 * MODEL_VOCAB));
+        options.chunk = 17;
+        CHECK_OK(onebit_session_create(&other, model, &options, NULL));
+        CHECK_OK(onebit_session_restore(other, state, small));
+        CHECK_OK(onebit_session_eval(other, r.inputs + T / 2, T / 2, again));
+        CHECK(!memcmp(again, logits + T / 2 * MODEL_VOCAB, T / 2 * MODEL_VOCAB * sizeof(float)));
+        for (i = 0; i < T * MODEL_VOCAB; i++) {
+            most = fmax(most, fabs((double)plain[i]));
+            far = fmax(far, fabs((double)(plain[i] - logits[i])));
+        }
+        if (!CHECK(far < 0.03 * most && (manner[m][0] == 32 || far > 0)))
+            printf("%d bits: %.3g from floats, logits up to %.3g\n", manner[m][0], far, most);
+        CHECK(manner[m][0] == 32 || onebit_session_bytes(model, &options, NULL) < bytes);
+        onebit_session_free(session);
+        onebit_session_free(other);
+        free(state);
+    }
+    options.cache_bits = 16;
+    CHECK_FAILS(onebit_session_create(&session, model, &options, NULL), ONEBIT_CONFIG, "cache_bits");
+    onebit_model_free(model);
+    free(image);
+    model_close(&r);
+}
+
+static void model_test_heads(void) {
+    test_case("model: attention is its definition, and its tiles are its rows, bit for bit");
+    model_each_isa(model_check_heads_isa);
 }
 
 /* The image says how many scales there are; another number is refused, also a huge one. */
@@ -2180,6 +2407,8 @@ static void test_model(void) {
     model_test_blend_values();
     model_test_anneal();
     model_test_layers();
+    model_test_heads();
+    model_test_cache();
     model_test_half();
     model_test_together();
     model_test_scale_counts();
