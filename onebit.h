@@ -243,6 +243,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
       "steps after them that blend float into quantized; 0 = anneal_fraction rules")               \
     X(INT, backward_bits, 32, 16, 32,                                                              \
       "products of gradients: 16 = bfloat16, summed in float32, if the processor can: faster")     \
+    X(BOOL, fast, 0, 0, 1,                                                                         \
+      "layers of floats and attention may fuse multiply and add: faster, other last digits")       \
     X(INT, gradient_checkpointing_segments, 0, 0, ONEBIT_MAX_LAYERS,                               \
       "blocks per segment; keeps the activations of one segment, computes others again; 0 = off")  \
     X(INT, seed, 1, 0, 2147483647, "seed of weights and data order")                               \
@@ -713,8 +715,8 @@ ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int
                                               size_t count, int max_windows, double *loss,
                                               size_t *scored);
 
-/* Logits [B, T, V] of the last accumulate or evaluate; valid until the next. Only the last ones are
-   kept. */
+/* Logits [B, T, V] of the last accumulate or evaluate; valid until the next. NULL when batch_size *
+   seq_len * V is over four million: they are then made in blocks and not kept. */
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer);
 
 /* Parameter number index, in model order; ONEBIT_USAGE past the last. */
@@ -819,8 +821,8 @@ typedef struct onebit_session onebit_session;
    oldest half (kept: keep_first tokens) and evaluate the rest again, 0 = ONEBIT_LIMIT. chunk:
    prompt tokens per pass. together: sessions that this one may lead in onebit_sessions_step.
    cache_bits: 32 = keys and values as floats, 8 = as codes with a scale each (a quarter of the
-   memory; logits differ a little). fast: 1 = attention fuses multiply and add where the processor
-   can: quicker with a long context, and logits are then not those of every other machine. */
+   memory; logits differ a little). fast: 1 = attention and layers of floats fuse multiply and add
+   where the processor can: quicker, and logits are then not those of every other machine. */
 typedef struct onebit_session_options {
     int context, slide, keep_first, chunk, together, cache_bits, fast;
 } onebit_session_options;
@@ -11248,7 +11250,8 @@ typedef struct ob_exec {
     onebit_env env;
     const struct onebit_backend *ops; /* the table at the end of this floor */
     const ob_kernels *kernels;
-    int half; /* gradients are products of bfloat16 */
+    int half;  /* gradients are products of bfloat16 */
+    int fused; /* sums of floats may fuse a multiply and an add, see ob_kernels.tile */
     uint8_t *work;
     size_t work_bytes; /* of one piece */
 } ob_exec;
@@ -11685,7 +11688,7 @@ static void ob_linear_float(const ob_exec *x, float *y, const ob_input *in, cons
     memset(&g, 0, sizeof g);
     g.c = y, g.ldc = w->rows, g.a = (const float *)in->codes, g.a_rs = w->cols, g.a_cs = 1;
     g.M = n, g.N = w->rows, g.K = w->cols;
-    g.a_scale = in->scale, g.w_scale = w->scale, g.step = w->scale_step;
+    g.a_scale = in->scale, g.w_scale = w->scale, g.step = w->scale_step, g.fused = x->fused;
     if (w->group) g.cut_k = w->group, g.group_scale = w->scale, g.w_scale = &ob_one;
     if (w->format == OB_DENSE) g.b = (const float *)w->data, g.b_rs = 1, g.b_cs = w->cols;
     else g.packed = w;
@@ -12076,7 +12079,7 @@ typedef struct ob_attention {
     float *lse;     /* [B*T][H] log sum exp of the scores, kept for backward; NULL in a session */
     ob_cache cache;
     int B, T, start; /* T new positions after `start` old ones */
-    int H, K, d, cap, fused;
+    int H, K, d, cap;
     /* backward */
     const float *k;      /* [B*T][K][d] */
     const float *d_o;    /* [B*T][H][d] */
@@ -12102,7 +12105,7 @@ static void ob_attention_rows(const ob_attention *a, int b, int h, int n, float 
     int t;
     job.work = work, job.kT = c.kT, job.v = c.v, job.k_scale = c.k_scale, job.v_scale = c.v_scale;
     job.ld = a->cap, job.ldv = (ptrdiff_t)a->K * a->d;
-    job.heads = n, job.d = a->d, job.fused = a->fused, job.scale = 1.0f / sqrtf((float)a->d);
+    job.heads = n, job.d = a->d, job.fused = a->job.x->fused, job.scale = 1.0f / sqrtf((float)a->d);
     for (t = 0; t < a->T; t++) {
         size_t at = ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)a->d;
         job.q = a->q + at, job.o = a->o + at, job.n = a->start + t + 1;
@@ -12216,7 +12219,7 @@ static void ob_attention_block(const ob_attention *a, const ob_attention_room *r
     for (i = 0; i < m; i++)
         kernels->scale(r->query + (size_t)i * (size_t)d, a->q + first + (size_t)i * row, &ob_one, 0,
                        1.0f / sqrtf((float)d), d);
-    ob_attention_scores(kernels, r->scores, r->query, d, r->keys, r->ld, d, at, m, a->fused);
+    ob_attention_scores(kernels, r->scores, r->query, d, r->keys, r->ld, d, at, m, a->job.x->fused);
     for (i = 0; i < m; i++) {
         float *scores = r->scores + (size_t)i * (size_t)r->ld;
         int seen = at + i + 1;
@@ -12225,7 +12228,7 @@ static void ob_attention_block(const ob_attention *a, const ob_attention_room *r
         if (c->v_scale) kernels->scale(scores, scores, c->v_scale, 1, 1.0f, seen);
         memset(scores + seen, 0, (size_t)(r->ld - seen) * sizeof(float));
     }
-    ob_attention_mix(kernels, r->out, r->scores, r->values, r, at, m, a->fused);
+    ob_attention_mix(kernels, r->out, r->scores, r->values, r, at, m, a->job.x->fused);
     for (i = 0; i < m; i++)
         memcpy(a->o + first + (size_t)i * row, r->out + (size_t)i * (size_t)r->wide,
                (size_t)d * sizeof(float));
@@ -12697,7 +12700,7 @@ static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int
     x->env = *env;
     x->ops = &ob_cpu_backend;
     x->kernels = ob_kernels_for(env->isa);
-    x->half = 0;
+    x->half = x->fused = 0;
     x->work_bytes = ob_exec_work_bytes(T, d, grad);
     x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
 }
@@ -12985,7 +12988,6 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
 typedef struct ob_span {
     int row, B, T, start, cap; /* cap = room per sequence */
     ob_cache cache;            /* of one layer */
-    int fused;                 /* its attention may fuse a multiply and an add */
 } ob_span;
 
 /* sqrt(1/2) after each branch keeps the variance of a sum of two equal parts. */
@@ -13038,7 +13040,7 @@ static ob_attention ob_attention_of(const ob_pass *p, const ob_acts *s, const ob
     ob_attention a;
     memset(&a, 0, sizeof a);
     a.q = s->q + at, a.o = s->o + at, a.lse = s->lse, a.k = s->k;
-    a.cache = span->cache, a.fused = span->fused;
+    a.cache = span->cache;
     a.B = span->B, a.T = span->T, a.start = span->start, a.cap = span->cap;
     a.H = c->num_heads, a.K = c->num_key_value_heads, a.d = c->head_dim;
     return a;
@@ -13139,16 +13141,23 @@ typedef struct ob_grads {
     int head_rows;             /* rows of the head that are worked on together */
 } ob_grads;
 
-/* The loss and the head's gradient take two arrays of [rows][V]; a block of 256 rows is enough
-   for full speed, and all B * T rows would take twice the memory
-   of the logits. */
-#define OB_HEAD_ROWS 256
+/* Rows of the head that are worked on together, of N. Logits and their gradient take three arrays of
+   [rows][V]; 256 rows are enough for full speed, and with a large vocabulary 128 nearly. */
+static size_t ob_head_rows(const onebit_config *config, size_t N) {
+    size_t rows = config->vocab_size > 16384 ? 128 : 256;
+    return N < rows ? N : rows;
+}
+
+/* Whether the logits of N rows are small enough to be kept for whoever asks: 16 MB. */
+static int ob_logits_kept(const onebit_config *config, size_t N) {
+    return N <= (size_t)(1 << 22) / (size_t)config->vocab_size;
+}
 
 /* Shared by all layers, so its size does not grow with L. */
 static void ob_grads_take(ob_grads *g, ob_carve *c, const onebit_config *config, size_t N) {
     size_t w = ob_widest(config), q = (size_t)config->num_heads * (size_t)config->head_dim;
     size_t k = (size_t)config->num_key_value_heads * (size_t)config->head_dim;
-    size_t rows = N < OB_HEAD_ROWS ? N : OB_HEAD_ROWS;
+    size_t rows = ob_head_rows(config, N);
     g->dx = ob_floats(c, N, (size_t)config->hidden_size);
     g->d1 = ob_floats(c, N, w), g->d2 = ob_floats(c, N, w), g->d3 = ob_floats(c, N, w);
     g->tmp = ob_floats(c, N, w);
@@ -13213,7 +13222,7 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
 /* All sequences of a training pass. */
 static ob_span ob_span_of(const ob_pass *p, const ob_acts *s) {
     ob_span a;
-    a.row = 0, a.B = p->B, a.T = p->T, a.start = 0, a.cap = p->T, a.fused = 0;
+    a.row = 0, a.B = p->B, a.T = p->T, a.start = 0, a.cap = p->T;
     a.cache.kT = s->kT, a.cache.v = s->v, a.cache.k_scale = a.cache.v_scale = NULL;
     return a;
 }
@@ -13253,11 +13262,11 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
     ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, s->mean1, layer, OB_NORM1, N, D, 1);
 }
 
-/* Loss of each row, and when backward: the head's gradient and dx of the last block's output.
-   factor is 1 / scored tokens. The head runs in blocks of rows so that one B*T*V gradient is never
-   held. */
-static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *logits,
-                             const int32_t *targets, double *row_loss, float factor, int backward) {
+/* Logits and loss of each row, and when backward: the head's gradient and dx of the last block's
+   output. factor is 1 / scored tokens. The head runs forth and back in blocks of rows, so that
+   B * T * V numbers are never held: logits has room for one block, or with keep for all. */
+static void ob_loss_head(const ob_pass *p, const ob_grads *g, float *logits, int keep,
+                         const int32_t *targets, double *row_loss, float factor, int backward) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     const ob_weight *head = ob_head(p->w);
@@ -13266,9 +13275,11 @@ static void ob_backward_head(const ob_pass *p, const ob_grads *g, const float *l
         int n = N - at < g->head_rows ? N - at : g->head_rows;
         size_t row = (size_t)at * (size_t)D;
         ob_input in = ob_input_rows(&p->head, head, at);
+        float *rows = logits + (keep ? (size_t)at * (size_t)c->vocab_size : 0);
+        ob_forward_head(p, rows, at, n);
         x->ops->loss(x, g->dlogits, row_loss + at, g->row_uniform ? g->row_uniform + at : NULL,
-                     logits + (size_t)at * (size_t)c->vocab_size, targets + at, factor,
-                     (float)c->logit_softcap, g->smoothing, n, c->vocab_size);
+                     rows, targets + at, factor, (float)c->logit_softcap, g->smoothing, n,
+                     c->vocab_size);
         if (backward)
             x->ops->linear_backward(x, g->d1 + row, g->slots[slot], g->dlogits, &in, head,
                                     g->head_tmp, g->ste[slot], n, 0);
@@ -13335,7 +13346,7 @@ struct onebit_trainer {
     ob_grads grads;
     float *ste;       /* by slot */
     float *largest;   /* work: one per row */
-    float *logits;    /* [N][V] */
+    float *logits;    /* [N][V], or of one block of the head */
     double *row_loss; /* [N] */
     double *partial;  /* sums of squares, one per tensor */
     float *muon[4];   /* work of Newton-Schulz: two matrices, two square ones */
@@ -13471,7 +13482,8 @@ static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
         if (x) t->acts[i].x = x;
     }
     ob_pass_take(&t->pass, c, &t->config, N);
-    t->logits = ob_floats(c, N, (size_t)t->config.vocab_size);
+    t->logits = ob_floats(c, ob_logits_kept(&t->config, N) ? N : ob_head_rows(&t->config, N),
+                          (size_t)t->config.vocab_size);
     ob_memory_add(&t->memory.activations, c, &at);
 }
 
@@ -13494,6 +13506,7 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     ob_muon_take(t, c);
     ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim, 1);
     t->exec.half = t->options.backward_bits == 16; /* kernels without such products ignore it */
+    t->exec.fused = t->options.fast;
     m->total = c->used;
     m->work = m->total - m->weights - m->gradients - m->optimizer - m->activations;
 }
@@ -13819,13 +13832,12 @@ static void ob_trainer_blocks(onebit_trainer *t, int from, int to) {
     }
 }
 
-/* Forward pass of [B, T] ids; leaves logits and, for a backward pass, everything it needs. */
+/* Forward pass of [B, T] ids up to the head; leaves, for a backward pass, everything it needs. */
 static void ob_trainer_forward(onebit_trainer *t, const int32_t *inputs, int B, int T) {
     const ob_exec *x = &t->exec;
     t->pass.B = B, t->pass.T = T;
     x->ops->embed_forward(x, t->acts[0].x, inputs, ob_block(&t->view, 0, OB_EMBED), B * T);
     ob_trainer_blocks(t, 0, t->config.num_layers);
-    ob_forward_head(&t->pass, t->logits, 0, B * T);
 }
 
 /* Gradients of the mean loss over the scored targets, added to those there are. The last segment's
@@ -13861,8 +13873,9 @@ static onebit_status ob_trainer_run(onebit_trainer *t, const int32_t *inputs,
     OB_TRY(ob_check_ids(targets, n, INT32_MIN, t->config.vocab_size, "targets"));
     for (i = 0; i < n; i++) scored += targets[i] >= 0;
     ob_trainer_forward(t, inputs, B, T);
-    ob_backward_head(&t->pass, &t->grads, t->logits, targets, t->row_loss,
-                     1.0f / (float)(scored ? scored : 1), backward);
+    ob_loss_head(&t->pass, &t->grads, t->logits,
+                 ob_logits_kept(&t->config, (size_t)t->B * (size_t)t->T), targets, t->row_loss,
+                 1.0f / (float)(scored ? scored : 1), backward);
     if (backward) ob_trainer_backward(t, inputs);
     *loss = ob_mean_scored(t->row_loss, targets, n);
     return ONEBIT_OK;
@@ -14136,7 +14149,10 @@ ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int
 
 /* Of the last forward pass, whoever asked for it: training, evaluation or a score. */
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer) {
-    return trainer ? trainer->logits : NULL;
+    if (!trainer) return NULL;
+    return ob_logits_kept(&trainer->config, (size_t)trainer->B * (size_t)trainer->T)
+               ? trainer->logits
+               : NULL;
 }
 
 /* The latents themselves, not a copy, so that tests and tools may look and write. */
@@ -16316,6 +16332,7 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
     s->work = ob_take(c, (size_t)config->vocab_size * 8);
     s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
     ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim, 0);
+    s->exec.fused = s->options.fast;
 }
 
 /* The caches are most of it: 8 bytes * L * K * d per token of context, or 2 with 8 bits. */
@@ -16440,7 +16457,7 @@ static void ob_session_finish(onebit_session *s, float *rows) {
 static ob_span ob_session_span(const onebit_session *s, int row, int n, int layer) {
     ob_span a;
     a.row = row, a.B = 1, a.T = n, a.start = s->length, a.cap = s->options.context;
-    a.cache = s->caches[layer], a.fused = s->options.fast;
+    a.cache = s->caches[layer];
     return a;
 }
 
@@ -16552,9 +16569,11 @@ static onebit_status ob_together_check(onebit_session *const *sessions, int coun
                        count, sessions[0]->options.together, sessions[0]->options.chunk);
     for (i = 1; i < count; i++) {
         if (!sessions[i] || sessions[i]->model != sessions[0]->model ||
-            sessions[i]->options.context > sessions[0]->options.context)
-            return ob_fail(ONEBIT_USAGE, "onebit_sessions_step: session %d is NULL, of another "
-                                         "model, or has a longer context than the first", i);
+            sessions[i]->options.context > sessions[0]->options.context ||
+            sessions[i]->options.fast != sessions[0]->options.fast)
+            return ob_fail(ONEBIT_USAGE,
+                           "onebit_sessions_step: session %d is NULL, of another model, or its "
+                           "context is longer or its options.fast another than the first one's", i);
         for (j = 0; j < i; j++)
             if (sessions[i] == sessions[j])
                 return ob_fail(ONEBIT_USAGE, "onebit_sessions_step: session %d stands there twice",

@@ -1815,7 +1815,7 @@ static void model_check_heads(const onebit_env *env, int B, int T, int start, in
     ob_attention one;
     int b, t;
     model_heads_open(&m, env, B, T, start, H, K, d, bits);
-    m.a.fused = fused;
+    m.exec.fused = fused;
     m.exec.ops->attention_forward(&m.exec, &m.a);
     if (!start && bits == 32) m.exec.ops->attention_backward(&m.exec, &m.a);
     model_heads_define(&m, &out, &grad);
@@ -1906,6 +1906,65 @@ static void model_test_cache(void) {
 static void model_test_heads(void) {
     test_case("model: attention is its definition, and its tiles are its rows, bit for bit");
     model_each_isa(model_check_heads_isa);
+}
+
+/* Trained with fused sums, run with fused sums: the same bits, and not those of sums that are not. */
+static void model_test_fast(void) {
+    onebit_session_options options = onebit_session_options_default();
+    enum { T = 60 };
+    static float logits[2][T * MODEL_VOCAB];
+    onebit_session *session = NULL;
+    onebit_model *model = NULL;
+    model_rig r;
+    size_t bytes;
+    void *image;
+    double loss;
+    int fast;
+    test_case("model: fused in training is fused in a session, bit for bit");
+    if (!model_open(&r, "layer_bit_map=f32,ternary embedding=f32 hidden_size=64 max_seq_len=64",
+                    "fast=true", 1, T, NULL))
+        return;
+    CHECK_OK(onebit_trainer_evaluate(r.trainer, r.inputs, r.targets, 1, T, &loss));
+    image = model_pack(&r, &bytes);
+    if (!image || !CHECK_OK(onebit_model_open_memory(&model, image, bytes, NULL))) return;
+    for (fast = 0; fast < 2; fast++) {
+        options.fast = fast;
+        CHECK_OK(onebit_session_create(&session, model, &options, NULL));
+        CHECK_OK(onebit_session_eval(session, r.inputs, T, logits[fast]));
+        onebit_session_free(session);
+    }
+    CHECK(!memcmp(logits[1], onebit_trainer_logits(r.trainer), sizeof logits[1]));
+    if (ob_cpu_isa() != ONEBIT_ISA_SCALAR && ob_cpu_isa() != ONEBIT_ISA_NEON)
+        CHECK(memcmp(logits[0], logits[1], sizeof logits[1]));
+    onebit_model_free(model);
+    free(image);
+    model_close(&r);
+}
+
+/* Logits that are not kept: loss and gradients are those of a trainer that keeps them. */
+static void model_test_logits(void) {
+    static const char *wide = "vocab_size=70000 hidden_size=8 num_heads=1 num_layers=1 "
+                              "intermediate_size=8 max_seq_len=64 embedding=8bit";
+    onebit_config config = onebit_config_default();
+    onebit_train_options options = onebit_train_options_default();
+    onebit_trainer *trainer = NULL;
+    int32_t ids[130], targets[130];
+    double all, first, second, mean;
+    int i;
+    test_case("model: logits that do not fit are made in blocks");
+    CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &config, wide));
+    options.batch_size = 2, options.seq_len = 64;
+    if (!CHECK_OK(onebit_trainer_create(&trainer, &config, &options, NULL))) return;
+    CHECK(onebit_trainer_logits(trainer) == NULL);
+    for (i = 0; i < 128; i++) ids[i] = i * 541 % 70000, targets[i] = i * 331 % 70000;
+    CHECK_OK(onebit_trainer_evaluate(trainer, ids, targets, 2, 64, &all));
+    CHECK_OK(onebit_trainer_evaluate(trainer, ids, targets, 1, 64, &first));
+    CHECK_OK(onebit_trainer_evaluate(trainer, ids + 64, targets + 64, 1, 64, &second));
+    mean = (first + second) / 2;
+    CHECK(fabs(all - mean) < 1e-12 * mean && fabs(all - log(70000.0)) < 0.05 * all);
+    CHECK_OK(onebit_trainer_accumulate(trainer, ids, targets, &mean));
+    CHECK(mean == all);
+    onebit_trainer_free(trainer);
 }
 
 /* The image says how many scales there are; another number is refused, also a huge one. */
@@ -2142,6 +2201,7 @@ static const model_setting model_trainings[] = {
     {'+', "quant_warmup_steps", "3", "", "quant_anneal_steps=4"},
     {'+', "quant_anneal_steps", "4", "", ""},
     {'-', "backward_bits", "16", "", ""}, /* see model_test_half */
+    {'-', "fast", "true", "", ""}, /* see model_test_fast */
     {'-', "gradient_checkpointing_segments", "1", "", ""}, /* see model_test_segments */
     {'+', "seed", "2", "", ""},
     {'-', "val_fraction", "0.1", "", ""},
@@ -2408,6 +2468,8 @@ static void test_model(void) {
     model_test_anneal();
     model_test_layers();
     model_test_heads();
+    model_test_fast();
+    model_test_logits();
     model_test_cache();
     model_test_half();
     model_test_together();
