@@ -9813,6 +9813,18 @@ OB_BODY float ob_round_code(float v, float inverse, float most) {
     return ob_clampf(ob_round(v * inverse), -most, most);
 }
 
+/* The float that a half keeps of x: ob_half(ob_f32_to_f16(x)), in steps that vectorise. Below 2^-14
+   halves are multiples of 2^-24, the last place of floats from 0.5 to 1. */
+OB_BODY float ob_round_half(float x) {
+    uint32_t bits = ob_float_bits(x), size = bits & 0x7FFFFFFFu;
+    uint32_t rounded = (size + 0xFFFu + (size >> 13 & 1u)) & ~0x1FFFu;
+    uint32_t tiny = ob_float_bits((ob_bits_float(size) + 0.5f) - 0.5f);
+    rounded = size < 0x38800000u ? tiny : rounded;
+    rounded = rounded > 0x477FFFFFu ? 0x7F800000u : rounded;        /* over 65504 */
+    rounded = size > 0x7F800000u ? (size | 0x400000u) & ~0x1FFFu : rounded; /* NaN */
+    return ob_bits_float(rounded | (bits & 0x80000000u));
+}
+
 /* Codes of one row: out[i] * scale stands for w[i]. f32 and f16 have scale 1. The blended codes
    of annealing are no integers; then the matrix is not exact and runs as float. A row of zeros
    has scale 0 in 8bit mode: its inverse is taken as 0, and its codes are 0. */
@@ -9824,7 +9836,7 @@ OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quanti
     for (i = 0; i < n; i++) out[i] = ob_clampf(w[i], -clamp, clamp);
     if (z->mode == ONEBIT_F32) return;
     if (z->mode == ONEBIT_F16) {
-        for (i = 0; i < n; i++) out[i] = ob_half(ob_f32_to_f16(out[i]));
+        for (i = 0; i < n; i++) out[i] = ob_round_half(out[i]);
         return;
     }
     if (!hard) {
@@ -11102,18 +11114,37 @@ OB_BODY void ob_attend_grad_body(float *p, float *dp, float lse, float total, in
 OB_VARIANTS(ob_attend_grad, (float *p, float *dp, float lse, float total, int seen, int n),
             (p, dp, lse, total, seen, n))
 
+/* Square roots of n numbers, n a multiple of 4. Compilers do not vectorise sqrtf, because of errno;
+   every x86-64 has the instruction, and its result is the rounded root, as sqrtf's. */
+OB_BODY void ob_roots(float *x, int n) {
+    int j;
+#if OB_X86
+    for (j = 0; j < n; j += 4) _mm_storeu_ps(x + j, _mm_sqrt_ps(_mm_loadu_ps(x + j)));
+#else
+    for (j = 0; j < n; j++) x[j] = sqrtf(x[j]);
+#endif
+}
+
 /* AdamW on n numbers. rate = lr / (1 - beta1^t), root = 1 / (1 - beta2^t); decay = 1 - lr * wd.
    The bias corrections are the same for all numbers of a step and come in by rate and root. clip
    also holds 1 / micro-batches, so gradients are averaged here and not in a pass of their own. */
-OB_BODY void ob_adamw_body(float *w, const float *g, float *m, float *v, int n, float clip,
-                           float beta1, float beta2, float rate, float root, float eps,
-                           float decay) {
-    int i;
-    for (i = 0; i < n; i++) {
-        float d = g[i] * clip;
-        m[i] = beta1 * m[i] + (1.0f - beta1) * d;
-        v[i] = beta2 * v[i] + (1.0f - beta2) * d * d;
-        w[i] = w[i] * decay - rate * m[i] / (sqrtf(v[i] * root) + eps);
+OB_BODY void ob_adamw_body(float *OB_RESTRICT w, const float *OB_RESTRICT g, float *OB_RESTRICT m,
+                           float *OB_RESTRICT v, int n, float clip, float beta1, float beta2,
+                           float rate, float root, float eps, float decay) {
+    enum { PART = 256 };
+    float length[PART], d;
+    int i, j, part;
+    for (; n > 0; n -= part, w += part, g += part, m += part, v += part) {
+        part = n < PART ? n : PART;
+        for (j = part; j < PART && j < part + 4; j++) length[j] = 0.0f; /* read in fours */
+        for (i = 0; i < part; i++) {
+            d = g[i] * clip;
+            m[i] = beta1 * m[i] + (1.0f - beta1) * d;
+            v[i] = beta2 * v[i] + (1.0f - beta2) * d * d;
+            length[i] = v[i] * root;
+        }
+        ob_roots(length, (part + 3) & ~3);
+        for (i = 0; i < part; i++) w[i] = w[i] * decay - rate * m[i] / (length[i] + eps);
     }
 }
 OB_VARIANTS(ob_adamw,
@@ -13141,8 +13172,8 @@ typedef struct ob_grads {
     int head_rows;             /* rows of the head that are worked on together */
 } ob_grads;
 
-/* Rows of the head that are worked on together, of N. Logits and their gradient take three arrays of
-   [rows][V]; 256 rows are enough for full speed, and with a large vocabulary 128 nearly. */
+/* Rows of the head that are worked on together, of N. Logits and their gradient take three arrays
+   of [rows][V]; 256 rows are enough for full speed, and with a large vocabulary 128 nearly. */
 static size_t ob_head_rows(const onebit_config *config, size_t N) {
     size_t rows = config->vocab_size > 16384 ? 128 : 256;
     return N < rows ? N : rows;

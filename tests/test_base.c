@@ -609,7 +609,27 @@ static void base_test_json_write(void) {
     CHECK_OK(ob_json_end(&j));
 }
 
+/* Every 997th float, and the neighbours of every half and of every middle between two. */
+static void base_test_round_half(void) {
+    uint64_t bits;
+    uint32_t h, k;
+    int bad = 0;
+    float x;
+    test_case("base: rounding to half precision without the half");
+    for (bits = 0; bits < (uint64_t)1 << 32; bits += 997) {
+        x = ob_bits_float((uint32_t)bits);
+        bad += ob_float_bits(ob_round_half(x)) != ob_float_bits(ob_half(ob_f32_to_f16(x)));
+    }
+    for (h = 0; h < 65536; h++)
+        for (k = 0; k < 6; k++) {
+            x = ob_bits_float(ob_float_bits(ob_half((uint16_t)h)) + k % 3 - 1 + k / 3 * 0x1000u);
+            bad += ob_float_bits(ob_round_half(x)) != ob_float_bits(ob_half(ob_f32_to_f16(x)));
+        }
+    CHECK(bad == 0);
+}
+
 static void test_base(void) {
+    base_test_round_half();
     base_test_half();
     base_test_numbers();
     base_test_bytes();
