@@ -10992,19 +10992,35 @@ OB_VARIANTS(ob_act_grad,
              int n),
             (dg, dup, dh, g, up, act, n))
 
-/* Softmax in place; lse, when not NULL, receives log(sum exp x). The peak is subtracted first,
-   so no exponential overflows; logf runs once per row. */
-OB_BODY void ob_softmax_body(float *p, float *lse, int n) {
-    float peak = p[0], sum, inverse;
+/* The largest of x[n]; a NaN counts only in x[0]. */
+OB_BODY float ob_most16(const float *x, int n) {
+    float lane[16];
+    int i, j, half;
+    for (j = 0; j < 16; j++) lane[j] = x[0];
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+    for (j = 0; i + j < n; j++) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+    for (half = 8; half > 0; half /= 2)
+        for (j = 0; j < half; j++) lane[j] = lane[j + half] > lane[j] ? lane[j + half] : lane[j];
+    return lane[0];
+}
+
+/* Softmax of p[n] in place; lse, when not NULL, receives log(sum exp p). The peak is subtracted
+   first, so no exponential overflows; logf runs once per row. p[n] to p[wide - 1] become 0: with
+   room up to a multiple of 16 no loop has a tail, and zeros change no sum. */
+OB_BODY void ob_softmax_body(float *p, float *lse, int n, int wide) {
+    float peak, sum, inverse;
     int i;
-    for (i = 1; i < n; i++) peak = p[i] > peak ? p[i] : peak;
-    for (i = 0; i < n; i++) p[i] = ob_exp(p[i] - peak);
-    sum = ob_sum16(p, n);
+    for (i = n; i < wide; i++) p[i] = p[0];
+    peak = ob_most16(p, wide);
+    for (i = 0; i < wide; i++) p[i] = ob_exp(p[i] - peak);
+    for (i = n; i < wide; i++) p[i] = 0.0f;
+    sum = ob_sum16(p, wide);
     inverse = 1.0f / sum;
-    for (i = 0; i < n; i++) p[i] *= inverse;
+    for (i = 0; i < wide; i++) p[i] *= inverse;
     if (lse) *lse = peak + logf(sum);
 }
-OB_VARIANTS(ob_softmax, (float *p, float *lse, int n), (p, lse, n))
+OB_VARIANTS(ob_softmax, (float *p, float *lse, int n, int wide), (p, lse, n, wide))
 
 /* What label smoothing adds to a row: d -= share, and the sum of the logits. */
 OB_BODY void ob_smooth_body(float *d, float *sum, const float *logits, float share, int n) {
@@ -11043,16 +11059,17 @@ OB_BODY void ob_rows_for(float *OB_RESTRICT y, const float *OB_RESTRICT w,
             for (j = 0; j < n; j++) y[j] = ob_madd(*w, OB_CACHED(x, j, bytes), y[j], fused);
 }
 
-/* The same for several heads, y [heads][n] and w [heads][rows]: each part of x is taken from memory
+/* The same for several heads, rows of y and w ldy and ldw apart: each part of x is taken from memory
    once, and from the first cache for the other heads. */
-OB_BODY void ob_rows_heads(float *y, const float *w, const void *x, ptrdiff_t ld, int heads,
-                           int rows, int n, const int bytes, const int fused) {
+OB_BODY void ob_rows_heads(float *y, ptrdiff_t ldy, const float *w, ptrdiff_t ldw, const void *x,
+                           ptrdiff_t ld, int heads, int rows, int n, const int bytes,
+                           const int fused) {
     enum { WIDE = 1024 };
     int h, i, j;
     for (j = 0; j < n; j += WIDE)
         for (i = 0; i < rows; i += 4)
             for (h = 0; h < heads; h++)
-                ob_rows_for(y + (size_t)h * (size_t)n + j, w + (size_t)h * (size_t)rows + i,
+                ob_rows_for(y + h * ldy + j, w + h * ldw + i,
                             (const char *)x + (bytes ? 1 : 4) * (i * ld + j), ld,
                             rows - i < 4 ? rows - i : 4, n - j < WIDE ? n - j : WIDE, bytes, fused);
 }
@@ -11063,7 +11080,7 @@ OB_BODY void ob_rows_heads(float *y, const float *w, const void *x, ptrdiff_t ld
 typedef struct ob_heads {
     const float *q; /* [heads][d] */
     float *o;       /* [heads][d] */
-    float *work;    /* [heads][d + n] */
+    float *work;    /* [heads][d + n up to a multiple of 16] */
     const void *kT, *v;
     const float *k_scale, *v_scale; /* [n], or NULL */
     ptrdiff_t ld, ldv;
@@ -11074,17 +11091,17 @@ typedef struct ob_heads {
 /* p = softmax(scale * q . k), o = sum p v. The query is scaled once instead of n scores. */
 OB_BODY void ob_attend_for(const ob_heads *a, const int bytes, const int fused) {
     float *query = a->work, *p = a->work + (size_t)a->heads * (size_t)a->d;
-    int h, i, n = a->n;
+    int h, i, n = a->n, wide = (n + 15) & ~15;
     for (i = 0; i < a->heads * a->d; i++) query[i] = a->q[i] * a->scale, a->o[i] = 0.0f;
-    memset(p, 0, (size_t)a->heads * (size_t)n * sizeof *p);
-    ob_rows_heads(p, query, a->kT, a->ld, a->heads, a->d, n, bytes, fused);
+    memset(p, 0, (size_t)a->heads * (size_t)wide * sizeof *p);
+    ob_rows_heads(p, wide, query, a->d, a->kT, a->ld, a->heads, a->d, n, bytes, fused);
     for (h = 0; h < a->heads; h++) {
-        float *row = p + (size_t)h * (size_t)n;
+        float *row = p + (size_t)h * (size_t)wide;
         for (i = 0; bytes && i < n; i++) row[i] *= a->k_scale[i];
-        ob_softmax_body(row, NULL, n);
+        ob_softmax_body(row, NULL, n, wide);
         for (i = 0; bytes && i < n; i++) row[i] *= a->v_scale[i];
     }
-    ob_rows_heads(a->o, p, a->v, a->ldv, a->heads, n, a->d, bytes, fused);
+    ob_rows_heads(a->o, a->d, p, wide, a->v, a->ldv, a->heads, n, a->d, bytes, fused);
 }
 
 /* can_fuse: the instruction set has a fused multiply-add. */
@@ -11102,14 +11119,15 @@ OB_TARGET_AVX512 static void ob_attend_avx512(const ob_heads *a) { ob_attend_bod
 
 /* Gradient of one row of softmax(s) v: p comes in as s and leaves as the probabilities
    exp(s - lse); dp comes in as dout . v and leaves as ds = p (dp - total), where total = sum p dp =
-   dout . out. Keys from seen to n are behind the position: both are 0 there. */
+   dout . out. Keys from seen to n are behind the position: both are 0 there. Both have room up to a
+   multiple of 16 behind seen. */
 OB_BODY void ob_attend_grad_body(float *p, float *dp, float lse, float total, int seen, int n) {
     int j;
-    for (j = 0; j < seen; j++) {
+    for (j = 0; j < ((seen + 15) & ~15); j++) {
         p[j] = ob_exp(p[j] - lse);
         dp[j] = p[j] * (dp[j] - total);
     }
-    for (; j < n; j++) p[j] = dp[j] = 0.0f;
+    for (j = seen; j < n; j++) p[j] = dp[j] = 0.0f;
 }
 OB_VARIANTS(ob_attend_grad, (float *p, float *dp, float lse, float total, int seen, int n),
             (p, dp, lse, total, seen, n))
@@ -11215,7 +11233,7 @@ typedef struct ob_kernels {
     void (*act)(float *h, const float *g, const float *up, int act, int n);
     void (*act_grad)(float *dg, float *dup, const float *dh, const float *g, const float *up,
                      int act, int n);
-    void (*softmax)(float *p, float *lse, int n);
+    void (*softmax)(float *p, float *lse, int n, int wide);
     void (*smooth)(float *d, float *sum, const float *logits, float share, int n);
     void (*attend)(const ob_heads *a);
     void (*attend_grad)(float *p, float *dp, float lse, float total, int seen, int n);
@@ -12246,7 +12264,7 @@ static void ob_attention_block(const ob_attention *a, const ob_attention_room *r
     const ob_kernels *kernels = a->job.x->kernels;
     size_t row = (size_t)a->H * (size_t)a->d;
     size_t first = (size_t)(b * a->T + t) * row + (size_t)(h * a->d);
-    int i, d = a->d, at = a->start + t;
+    int i, wide, d = a->d, at = a->start + t;
     for (i = 0; i < m; i++)
         kernels->scale(r->query + (size_t)i * (size_t)d, a->q + first + (size_t)i * row, &ob_one, 0,
                        1.0f / sqrtf((float)d), d);
@@ -12255,9 +12273,11 @@ static void ob_attention_block(const ob_attention *a, const ob_attention_room *r
         float *scores = r->scores + (size_t)i * (size_t)r->ld;
         int seen = at + i + 1;
         if (c->k_scale) kernels->scale(scores, scores, c->k_scale, 1, 1.0f, seen);
-        kernels->softmax(scores, a->lse ? a->lse + (b * a->T + t + i) * a->H + h : NULL, seen);
+        wide = (seen + 15) & ~15;
+        kernels->softmax(scores, a->lse ? a->lse + (b * a->T + t + i) * a->H + h : NULL, seen,
+                         wide);
         if (c->v_scale) kernels->scale(scores, scores, c->v_scale, 1, 1.0f, seen);
-        memset(scores + seen, 0, (size_t)(r->ld - seen) * sizeof(float));
+        memset(scores + wide, 0, (size_t)(r->ld - wide) * sizeof(float));
     }
     ob_attention_mix(kernels, r->out, r->scores, r->values, r, at, m, a->job.x->fused);
     for (i = 0; i < m; i++)
@@ -12515,7 +12535,7 @@ static void ob_loss_row(void *arg, int r) {
     memset(d, 0, (size_t)V * 4);
     if (target < 0) return;
     memcpy(d, logits, (size_t)V * 4);
-    l->job.x->kernels->softmax(d, &lse, V);
+    l->job.x->kernels->softmax(d, &lse, V, V);
     l->row_loss[r] = (double)lse - (double)logits[target];
     d[target] -= 1.0f - l->smoothing;
     if (l->smoothing > 0.0f) {
@@ -12683,44 +12703,74 @@ static void ob_cpu_quantize_weight(const ob_exec *x, void *codes, int format, fl
 
 /* ---- The backend: one row per op ------------------------------------------------------------- */
 
-/* Another device fills the same rows in the same order. All pointers are its own memory; ops return
-   nothing and never allocate. */
-#define ONEBIT_OPS(X)                                                                              \
-    X(embed_forward, (const ob_exec *, float *, const int32_t *, const ob_weight *, int))          \
-    X(embed_backward, (const ob_exec *, float *, const int32_t *, const float *, float, int, int)) \
-    X(norm_forward,                                                                                \
-      (const ob_exec *, float *, float *, float *, const float *, const float *, int, int, float)) \
-    X(norm_backward, (const ob_exec *, float *, float *, const float *, const float *,             \
-                      const float *, float *, float *, int, int, int))                             \
-    X(quantize, (const ob_exec *, const ob_input *, const float *, const ob_weight *, int))        \
-    X(quantize_backward, (const ob_exec *, float *, uint8_t *, const ob_weight *, int, int))       \
-    X(quantize_weight, (const ob_exec *, void *, int, float *, float *, const float *,             \
-                        const ob_quantizer *, int, int))                                           \
-    X(linear_forward, (const ob_exec *, float *const *, const ob_input *,                          \
-                       const ob_weight *const *, int, int))                                        \
-    X(linear_backward, (const ob_exec *, float *, float *, const float *, const ob_input *,        \
-                        const ob_weight *, float *, float, int, int))                              \
-    X(rope, (const ob_exec *, float *, const float *, int, int, int, int, int, float))             \
-    X(cache_store, (const ob_exec *, const ob_cache *, const float *, const float *, int, int,     \
-                    int, int, int, int))                                                           \
-    X(attention_forward, (const ob_exec *, ob_attention *))                                        \
-    X(attention_backward, (const ob_exec *, ob_attention *))                                       \
-    X(act_forward, (const ob_exec *, float *, const float *, const float *, int, int, int))        \
-    X(act_backward, (const ob_exec *, float *, float *, const float *, const float *,              \
-                     const float *, int, int, int))                                                \
-    X(residual, (const ob_exec *, float *, const float *, const float *, float, int, int))         \
-    X(softcap, (const ob_exec *, float *, float, size_t))                                          \
-    X(loss, (const ob_exec *, float *, double *, double *, const float *, const int32_t *, float,  \
-             float, float, int, int))
+/* What follows belongs to this block (from 0; L = the head): for whoever watches, as a trace does.
+   There is nothing to do on the CPU. */
+static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; }
 
-#define OB_OP_FIELD(name, parameters) void(*name) parameters;
+/* Another device fills the same rows in the same order. All pointers are its own memory; ops return
+   nothing and never allocate. A row: name, parameters, and their names once more as arguments. */
+#define ONEBIT_OPS(X)                                                                              \
+    X(layer, (const ob_exec *x, int number), (x, number))                                          \
+    X(embed_forward, (const ob_exec *x, float *out, const int32_t *ids, const ob_weight *w,        \
+                      int rows),                                                                   \
+      (x, out, ids, w, rows))                                                                      \
+    X(embed_backward, (const ob_exec *x, float *dw, const int32_t *ids, const float *dx,           \
+                       float ste, int rows, int d),                                                \
+      (x, dw, ids, dx, ste, rows, d))                                                              \
+    X(norm_forward, (const ob_exec *x, float *y, float *rstd, float *mean, const float *in,        \
+                     const float *gain, int rows, int d, float eps),                               \
+      (x, y, rstd, mean, in, gain, rows, d, eps))                                                  \
+    X(norm_backward, (const ob_exec *x, float *dx, float *dgain, const float *dy,                  \
+                      const float *in, const float *gain, float *rstd, float *mean, int rows,      \
+                      int d, int add),                                                             \
+      (x, dx, dgain, dy, in, gain, rstd, mean, rows, d, add))                                      \
+    X(quantize, (const ob_exec *x, const ob_input *to, const float *in, const ob_weight *w,        \
+                 int rows),                                                                        \
+      (x, to, in, w, rows))                                                                        \
+    X(quantize_backward, (const ob_exec *x, float *dx, uint8_t *window, const ob_weight *w,        \
+                          int rows, int d),                                                        \
+      (x, dx, window, w, rows, d))                                                                 \
+    X(quantize_weight, (const ob_exec *x, void *codes, int format, float *scale, float *largest,   \
+                        const float *w, const ob_quantizer *z, int rows, int cols),                \
+      (x, codes, format, scale, largest, w, z, rows, cols))                                        \
+    X(linear_forward, (const ob_exec *x, float *const *y, const ob_input *in,                      \
+                       const ob_weight *const *w, int count, int n),                               \
+      (x, y, in, w, count, n))                                                                     \
+    X(linear_backward, (const ob_exec *x, float *dx, float *dw, const float *dy,                   \
+                        const ob_input *in, const ob_weight *w, float *tmp, float ste, int n,      \
+                        int add),                                                                  \
+      (x, dx, dw, dy, in, w, tmp, ste, n, add))                                                    \
+    X(rope, (const ob_exec *x, float *v, const float *table, int rows, int T, int start,           \
+             int heads, int d, float direction),                                                   \
+      (x, v, table, rows, T, start, heads, d, direction))                                          \
+    X(cache_store, (const ob_exec *x, const ob_cache *cache, const float *k, const float *v,       \
+                    int B, int T, int start, int K, int d, int cap),                               \
+      (x, cache, k, v, B, T, start, K, d, cap))                                                    \
+    X(attention_forward, (const ob_exec *x, ob_attention *a), (x, a))                              \
+    X(attention_backward, (const ob_exec *x, ob_attention *a), (x, a))                             \
+    X(act_forward, (const ob_exec *x, float *h, const float *gate, const float *up, int act,       \
+                    int rows, int d),                                                              \
+      (x, h, gate, up, act, rows, d))                                                              \
+    X(act_backward, (const ob_exec *x, float *dgate, float *dup, const float *dh,                  \
+                     const float *gate, const float *up, int act, int rows, int d),                \
+      (x, dgate, dup, dh, gate, up, act, rows, d))                                                 \
+    X(residual, (const ob_exec *x, float *out, const float *in, const float *y, float r,           \
+                 int rows, int d),                                                                 \
+      (x, out, in, y, r, rows, d))                                                                 \
+    X(softcap, (const ob_exec *x, float *logits, float cap, size_t n), (x, logits, cap, n))        \
+    X(loss, (const ob_exec *x, float *dlogits, double *row_loss, double *row_uniform,              \
+             const float *logits, const int32_t *targets, float factor, float cap,                 \
+             float smoothing, int rows, int V),                                                    \
+      (x, dlogits, row_loss, row_uniform, logits, targets, factor, cap, smoothing, rows, V))
+
+#define OB_OP_FIELD(name, parameters, arguments) void(*name) parameters;
 /* A table, not a switch in every op: model code names an op and never asks where it runs. */
 typedef struct onebit_backend {
     ONEBIT_OPS(OB_OP_FIELD)
 } onebit_backend;
 #undef OB_OP_FIELD
 
-#define OB_OP_CPU(name, parameters) ob_cpu_##name,
+#define OB_OP_CPU(name, parameters, arguments) ob_cpu_##name,
 static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU)};
 #undef OB_OP_CPU
 
@@ -13086,6 +13136,7 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, const ob_sp
     const ob_weight *wo = ob_block(p->w, layer, OB_O);
     const float *in = s->o;
     int i;
+    x->ops->layer(x, layer);
     ob_forward_qkv(p, s, spans, count, layer);
     for (i = 0; i < count; i++) {
         ob_attention a = ob_attention_of(p, s, spans + i);
@@ -13143,6 +13194,7 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
     const ob_weight *head = ob_head(p->w);
     ob_input in = ob_input_rows(&p->head, head, from);
     size_t at = (size_t)from * (size_t)c->hidden_size;
+    x->ops->layer(x, c->num_layers);
     x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_mean ? p->final_mean + from : NULL,
                          p->final_x + at, ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size,
                          ob_eps(c));
@@ -13235,6 +13287,7 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size, gated = s->gate != NULL;
+    x->ops->layer(x, layer);
     ob_backward_enter(p, g, g->d1);
     ob_backward_linear(p, g, g->d2, g->d1, &s->hq, layer, OB_DOWN, 0); /* dh */
     ob_backward_quantize(p, g->d2, s->hq.window, layer, OB_DOWN);

@@ -12,7 +12,7 @@
 #include "../onebit.h"
 #include "cli.h"
 
-static const cli_row rows[] = {
+static const cli_row flags[] = {
     {"What", NULL, NULL},
     {"machine", NULL, "read bandwidth and peak arithmetic"},
     {"kernels", NULL, "every kernel of matrix products on every instruction set"},
@@ -22,6 +22,8 @@ static const cli_row rows[] = {
     {"train", "NAME", "training steps of S1, S2, S3 or S4"},
     {"float32", NULL, "train the float32 twin of that shape"},
     {"backward-bits", "N", "as onebit-train has it: 16 or 32 (default 32)"},
+    {"trace", "FILE", "one prefill and --tokens decoded tokens, or one training step, op by op: for "
+                      "chrome://tracing or ui.perfetto.dev, and a table of layers"},
     {"How", NULL, NULL},
     {"repeats", "N", "runs of each measurement; the table has their least, median and most "
                      "(default 5)"},
@@ -29,6 +31,8 @@ static const cli_row rows[] = {
     {"prompt", "N", "tokens of a prefill run (default 128)"},
     {"sequences", "N", "sequences that are decoded together (default 8)"},
     {"context", "N", "tokens that are in the context before decoding (default 16)"},
+    CLI_CACHE_BITS,
+    CLI_FAST,
     CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
@@ -45,7 +49,7 @@ static const cli_spec spec = {
     "  onebit-bench --train S1 --repeats 9\n",
     "machine kernels model shape train repeats threads isa json ",
     NULL,
-    rows,
+    flags,
     0,
     NULL};
 
@@ -469,6 +473,175 @@ static uint8_t *random_image(const bench *b, const char *name, size_t *bytes) {
     return image.p;
 }
 
+/* ---- a trace: which op of which layer takes the time ---- */
+
+/* One op as it ran. */
+typedef struct trace_event {
+    const char *name;
+    int layer; /* -1 = before the first */
+    double start, end, products;
+} trace_event;
+
+static struct {
+    trace_event *events;
+    int n, room, layer, from;
+} trace = {NULL, 0, 0, -1, 0};
+
+static void trace_add(const char *name, double start, double products) {
+    trace_event *e;
+    if (trace.n == trace.room) {
+        trace.room = trace.room ? 2 * trace.room : 4096;
+        trace.events = (trace_event *)realloc(trace.events,
+                                              (size_t)trace.room * sizeof *trace.events);
+        if (!trace.events) exit(cli_fail("no memory for a trace of %d ops", trace.room));
+    }
+    e = trace.events + trace.n++;
+    e->name = name, e->layer = trace.layer, e->start = start, e->end = ob_seconds();
+    e->products = products;
+}
+
+static double linear_products(const ob_weight *const *w, int count, int n) {
+    double products = 0;
+    int i;
+    for (i = 0; i < count; i++) products += (double)w[i]->rows * w[i]->cols * n;
+    return products;
+}
+
+/* Products of queries and keys, and of probabilities and values. */
+static double attention_products(const ob_attention *a) {
+    return 2.0 * a->B * a->H * a->d * a->T * (a->start + 0.5 * (a->T + 1));
+}
+
+/* Multiply-adds of the ops that are made of them; of the others only the time is told. */
+#define PRODUCTS_layer(x, number)              (trace.layer = number, -1.0)
+#define PRODUCTS_embed_forward(...)            0.0
+#define PRODUCTS_embed_backward(...)           0.0
+#define PRODUCTS_norm_forward(...)             0.0
+#define PRODUCTS_norm_backward(...)            0.0
+#define PRODUCTS_quantize(...)                 0.0
+#define PRODUCTS_quantize_backward(...)        0.0
+#define PRODUCTS_quantize_weight(...)          0.0
+#define PRODUCTS_linear_forward(x, y, in, w, count, n) linear_products(w, count, n)
+#define PRODUCTS_linear_backward(x, dx, dw, dy, in, w, tmp, ste, n, add)                           \
+    (linear_products(&(w), 1, n) * (((dx) != NULL) + ((dw) != NULL)))
+#define PRODUCTS_rope(...)                     0.0
+#define PRODUCTS_cache_store(...)              0.0
+#define PRODUCTS_attention_forward(x, a)       attention_products(a)
+#define PRODUCTS_attention_backward(x, a)      (2.5 * attention_products(a)) /* 5 for 2 */
+#define PRODUCTS_act_forward(...)              0.0
+#define PRODUCTS_act_backward(...)             0.0
+#define PRODUCTS_residual(...)                 0.0
+#define PRODUCTS_softcap(...)                  0.0
+#define PRODUCTS_loss(...)                     0.0
+
+/* The ops of the CPU, each with a note in the trace. */
+#define TRACED_OP(name, parameters, arguments)                                                     \
+    static void traced_##name parameters {                                                         \
+        double begun = ob_seconds(), products = PRODUCTS_##name arguments;                         \
+        ob_cpu_backend.name arguments;                                                             \
+        if (products >= 0) trace_add(#name, begun, products);                                      \
+    }
+ONEBIT_OPS(TRACED_OP)
+#define TRACED_ROW(name, parameters, arguments) traced_##name,
+static const onebit_backend traced_backend = {ONEBIT_OPS(TRACED_ROW)};
+
+/* A name, its time, and its products. */
+typedef struct trace_sum {
+    char name[64];
+    double seconds, products;
+} trace_sum;
+
+static void trace_count(trace_sum *sums, int *count, int room, const char *name,
+                        const trace_event *e) {
+    int i;
+    for (i = 0; i < *count && strcmp(sums[i].name, name); i++) {}
+    if (i == room) return;
+    if (i == *count) snprintf(sums[(*count)++].name, sizeof sums->name, "%.60s", name);
+    sums[i].seconds += e->end - e->start;
+    sums[i].products += e->products;
+}
+
+static void trace_show(const bench *b, const char *what, const trace_sum *sums, int count,
+                       double total) {
+    int i;
+    for (i = 0; i < count && b->c->json; i++) {
+        cli_json_key(stdout, 1, "what");
+        cli_json_string(stdout, what, strlen(what));
+        cli_json_text(stdout, "name", sums[i].name);
+        cli_json_real(stdout, "milliseconds", sums[i].seconds * 1e3);
+        cli_json_real(stdout, "gflop", sums[i].products * 2e-9);
+        puts("}");
+    }
+    if (b->c->json) return;
+    printf("\n%-32s %10s %7s %10s %10s\n", what, "ms", "share", "GFLOP", "GFLOP/s");
+    for (i = 0; i < count; i++) {
+        const trace_sum *s = sums + i;
+        printf("  %-30s %10.3f %6.1f%%", s->name, s->seconds * 1e3, 100 * s->seconds / total);
+        if (s->products > 0)
+            printf(" %10.4g %10.4g", s->products * 2e-9, s->products * 2e-9 / s->seconds);
+        putchar('\n');
+    }
+}
+
+/* Tables of layers and of ops for events [from, to). */
+static void trace_table(const bench *b, const char *what, int from, int to) {
+    enum { ROOM = ONEBIT_MAX_LAYERS + 2 };
+    static trace_sum layers[ROOM], ops[64];
+    int i, last = 0, layer_count = 0, op_count = 0;
+    double total = 0;
+    char name[64];
+    memset(layers, 0, sizeof layers);
+    memset(ops, 0, sizeof ops);
+    for (i = from; i < to; i++)
+        if (trace.events[i].layer > last) last = trace.events[i].layer;
+    for (i = from; i < to; i++) {
+        const trace_event *e = trace.events + i;
+        if (e->layer < 0) snprintf(name, sizeof name, "outside of layers");
+        else if (e->layer == last) snprintf(name, sizeof name, "head");
+        else snprintf(name, sizeof name, "layer %d", e->layer);
+        trace_count(layers, &layer_count, ROOM, name, e);
+        trace_count(ops, &op_count, 64, e->name, e);
+        total += e->end - e->start;
+    }
+    snprintf(name, sizeof name, "%.20s, by layer", what);
+    trace_show(b, name, layers, layer_count, total);
+    snprintf(name, sizeof name, "%.20s, by op", what);
+    trace_show(b, name, ops, op_count, total);
+}
+
+/* The trace event format: complete events in microseconds; a layer is a bar above its ops. */
+static void trace_write(const bench *b) {
+    const char *path = cli_get(b->c, "trace");
+    size_t room = (size_t)trace.n * 320 + 64, at = 0;
+    char *text = (char *)cli_alloc(room);
+    double zero = trace.n ? trace.events[0].start : 0;
+    int i, j;
+    at += (size_t)snprintf(text, room, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[");
+    for (i = 0; i < trace.n; i++) {
+        const trace_event *e = trace.events + i;
+        if (!i || e->layer != e[-1].layer) {
+            for (j = i; j + 1 < trace.n && trace.events[j + 1].layer == e->layer; j++) {}
+            at += (size_t)snprintf(text + at, room - at,
+                                   "%s\n{\"name\":\"layer %d\",\"cat\":\"layer\",\"ph\":\"X\","
+                                   "\"ts\":%.3f,\"dur\":%.3f,\"pid\":1,\"tid\":1}",
+                                   i ? "," : "", e->layer, (e->start - zero) * 1e6,
+                                   (trace.events[j].end - e->start) * 1e6);
+        }
+        at += (size_t)snprintf(text + at, room - at,
+                               ",\n{\"name\":\"%s\",\"cat\":\"op\",\"ph\":\"X\",\"ts\":%.3f,"
+                               "\"dur\":%.3f,\"pid\":1,\"tid\":1,\"args\":{\"flop\":%.0f}}",
+                               e->name, (e->start - zero) * 1e6, (e->end - e->start) * 1e6,
+                               2 * e->products);
+    }
+    at += (size_t)snprintf(text + at, room - at, "\n]}\n");
+    if (ob_file_write(path, text, at) != ONEBIT_OK)
+        exit(cli_fail("%s (see --trace)", onebit_error_text()));
+    if (!b->c->json) printf("\n%d ops are in %s\n", trace.n, path);
+    free(text);
+    free(trace.events);
+    trace.events = NULL, trace.n = trace.room = trace.from = 0;
+}
+
 /* ---- models ---- */
 
 /* Bytes of weights that one token reads, and products that it takes. */
@@ -490,6 +663,7 @@ static onebit_session *session_of(const bench *b, const onebit_model *model, int
     onebit_session *s = NULL;
     o.context = context;
     if (chunk) o.chunk = chunk;
+    cli_session(b->c, &o);
     if (onebit_session_create(&s, model, &o, &b->env) != ONEBIT_OK)
         exit(cli_fail("%s", onebit_error_text()));
     return s;
@@ -518,9 +692,11 @@ static void bench_decode(const bench *b, const onebit_model *model) {
     model_work(model, &bytes, &products);
     for (i = 0; i <= b->repeats; i++) {
         double start;
-        onebit_session_rewind(s, 0);
-        feed(s, before, i);
-        step(s);
+        if (i == 0) {
+            feed(s, before, 0);
+            step(s);
+        }
+        onebit_session_rewind(s, before);
         start = ob_seconds();
         for (k = 0; k < tokens; k++) {
             feed(s, 1, k);
@@ -544,6 +720,7 @@ static void bench_together(const bench *b, const onebit_model *model) {
     runs speed;
     speed.n = 0;
     o.context = 16 + tokens + 1, o.together = count;
+    cli_session(b->c, &o);
     for (i = 0; i < count; i++)
         if (onebit_session_create(&s[i], model, &o, &b->env) != ONEBIT_OK)
             exit(cli_fail("%s", onebit_error_text()));
@@ -588,6 +765,28 @@ static void bench_prefill(const bench *b, const onebit_model *model) {
     onebit_session_free(s);
 }
 
+/* A prompt and a few tokens more, in a trace. */
+static void trace_model(const bench *b, const onebit_model *model) {
+    int prompt = cli_int(b->c, "prompt", 128, 1, 1 << 20);
+    int tokens = cli_int(b->c, "tokens", 4, 1, 100000), k;
+    onebit_session *s = session_of(b, model, prompt + tokens, 0);
+    feed(s, prompt, 1);
+    step(s); /* once to warm up */
+    onebit_session_rewind(s, 0);
+    s->exec.ops = &traced_backend;
+    feed(s, prompt, 1);
+    step(s);
+    trace_table(b, "prefill", trace.from, trace.n);
+    trace.from = trace.n;
+    for (k = 0; k < tokens; k++) {
+        feed(s, 1, k);
+        step(s);
+    }
+    trace_table(b, "decoding", trace.from, trace.n);
+    onebit_session_free(s);
+    trace_write(b);
+}
+
 static void bench_model(bench *b) {
     const char *file = cli_get(b->c, "model"), *shape = cli_get(b->c, "shape");
     onebit_model *model = NULL;
@@ -613,9 +812,13 @@ static void bench_model(bench *b) {
     if (!b->c->json)
         printf("opened in %.2f s; a token reads %.1f MB of weights for %.1f M products\n", start,
                weights / 1e6, products / 1e6);
-    bench_decode(b, model);
-    bench_prefill(b, model);
-    bench_together(b, model);
+    if (cli_has(b->c, "trace")) {
+        trace_model(b, model);
+    } else {
+        bench_decode(b, model);
+        bench_prefill(b, model);
+        bench_together(b, model);
+    }
     onebit_model_free(model);
     ob_release(&b->env, image);
 }
@@ -632,6 +835,17 @@ static const char *const train_shapes[][2] = {
     {"S4", "vocab_size=50257 hidden_size=768 num_layers=12 num_heads=12 intermediate_size=3072 "
            "max_seq_len=64 tie_word_embeddings=true batch_size=4 use_swiglu=false "
            "activation=relu2"}};
+
+/* One micro-batch and its update. In a trace the update is an op like the others. */
+static void train_step(onebit_trainer *t, const int32_t *ids) {
+    double start;
+    if (onebit_trainer_accumulate(t, ids, ids + 1, NULL) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    start = ob_seconds();
+    trace.layer = -1;
+    if (onebit_trainer_update(t, NULL) != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
+    if (t->exec.ops == &traced_backend) trace_add("update", start, 0);
+}
 
 static void bench_train(const bench *b, const char *name) {
     onebit_config c = onebit_config_default();
@@ -650,7 +864,7 @@ static void bench_train(const bench *b, const char *name) {
     set_all(&c, &o, settings);
     if (cli_has(b->c, "float32"))
         for (k = 0; k < ONEBIT_MAX_LAYERS; k++) c.layer_modes[k] = ONEBIT_F32;
-    o.optimizer = 0, o.max_steps = 1000;
+    o.optimizer = 0, o.max_steps = 1000, o.fast = cli_has(b->c, "fast");
     o.backward_bits = cli_int(b->c, "backward-bits", 32, 16, 32);
     if (onebit_trainer_create(&t, &c, &o, &b->env) != ONEBIT_OK)
         exit(cli_fail("%s", onebit_error_text()));
@@ -658,16 +872,23 @@ static void bench_train(const bench *b, const char *name) {
     ids = (int32_t *)cli_alloc((size_t)(N + 1) * sizeof *ids);
     for (k = 0; k <= N; k++) ids[k] = (int32_t)((unsigned)k * 40503u % (unsigned)c.vocab_size);
     speed.n = 0;
-    for (k = 0; k <= b->repeats; k++) {
+    for (k = 0; k <= (cli_has(b->c, "trace") ? 0 : b->repeats); k++) {
         rounds = spent = 0;
         do {
             double start = ob_seconds();
-            if (onebit_trainer_accumulate(t, ids, ids + 1, NULL) != ONEBIT_OK ||
-                onebit_trainer_update(t, NULL) != ONEBIT_OK)
-                exit(cli_fail("%s", onebit_error_text()));
+            train_step(t, ids);
             spent += ob_seconds() - start, rounds++;
         } while (spent < 0.5);
         if (k) runs_add(&speed, rounds * N / spent);
+    }
+    if (cli_has(b->c, "trace")) {
+        t->exec.ops = &traced_backend;
+        train_step(t, ids);
+        trace_table(b, name, 0, trace.n);
+        trace_write(b);
+        onebit_trainer_free(t);
+        free(ids);
+        return;
     }
     snprintf(text, sizeof text, "train %s, %s", name,
              cli_has(b->c, "float32") ? "float32" : "ternary");
@@ -690,6 +911,9 @@ int main(int argc, char **argv) {
     if (cli_has(&c, "model") && cli_has(&c, "shape"))
         cli_usage("give --model or --shape, not both");
     if (cli_has(&c, "write") && !cli_has(&c, "shape")) cli_usage("--write needs --shape");
+    if (cli_has(&c, "trace") &&
+        (cli_has(&c, "model") || cli_has(&c, "shape")) + cli_has(&c, "train") != 1)
+        cli_usage("--trace needs one of --model, --shape and --train");
     onebit_version_text(text, sizeof text);
     if (!c.json)
         printf("%s\n%d thread%s here\n", text, b.env.threads, b.env.threads == 1 ? "" : "s");

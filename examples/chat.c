@@ -24,6 +24,8 @@ static const cli_row rows[] = {
      "half is forgotten"},
     {"load", "FILE", "go on with a conversation saved by /save"},
     {"Running", NULL, NULL},
+    CLI_CACHE_BITS,
+    CLI_FAST,
     CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
@@ -411,6 +413,7 @@ int main(int argc, char **argv) {
     cli_apply(&c, ONEBIT_TABLE_SAMPLE, &t.options.sample);
     how.context = cli_int(&c, "context", 0, 1, 1 << 20);
     how.slide = 1;
+    cli_session(&c, &how);
     model = cli_open_model(&c, &env);
     t.tokenizer = onebit_model_tokenizer(model);
     t.terminal = isatty(0) && !prompt;

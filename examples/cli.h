@@ -45,6 +45,14 @@ typedef struct cli_row {
         "isa", "NAME",                                                                             \
             "kernels: auto, scalar, avx2, avx512, avx512vnni, avx512bf16 or neon (default auto)"   \
     }
+#define CLI_CACHE_BITS                                                                             \
+    {                                                                                              \
+        "cache-bits", "N",                                                                         \
+            "keys and values of the context: 32 (floats) or 8, a quarter of the memory "           \
+            "(default 32)"                                                                         \
+    }
+#define CLI_FAST                                                                                   \
+    { "fast", NULL, "fuse multiply and add: faster with a long context, other last digits" }
 #define CLI_IN_PLACE                                                                               \
     { "in-place", NULL, "use a large file where it lies instead of reading it into memory" }
 
@@ -587,6 +595,14 @@ CLI onebit_env cli_env(const cli *c) {
     cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512, avx512vnni, avx512bf16, neon",
               isa);
     return env;
+}
+
+/* What --cache-bits and --fast say of a session. */
+CLI void cli_session(const cli *c, onebit_session_options *o) {
+    o->cache_bits = cli_int(c, "cache-bits", 32, 8, 32);
+    if (o->cache_bits != 8 && o->cache_bits != 32)
+        cli_usage("--cache-bits: expected 8 or 32, got %d", o->cache_bits);
+    o->fast = cli_has(c, "fast");
 }
 
 /* ---- help ---- */

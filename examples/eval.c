@@ -34,6 +34,8 @@ static const cli_row rows[] = {
      "with --questions: write each prompt as a turn of the model's chat_template"},
     {"verbose", NULL, "every document, group or question too"},
     {"Running", NULL, NULL},
+    CLI_CACHE_BITS,
+    CLI_FAST,
     CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
@@ -517,6 +519,7 @@ int main(int argc, char **argv) {
     e.limit = cli_int(&c, "limit", 0x7FFFFFFF, 1, 0x7FFFFFFF);
     e.verbose = cli_has(&c, "verbose");
     how.context = cli_int(&c, "window", 0, 2, 1 << 20);
+    cli_session(&c, &how);
     if (jobs != 1) cli_usage("what to measure? Give one of --data, --pairs, --questions, --ids");
     model = cli_open_model(&c, &env);
     e.tokenizer = onebit_model_tokenizer(model);

@@ -19,6 +19,8 @@ static const cli_row rows[] = {
     {"ids", NULL, "print the token ids too"},
     {"context", "N", "tokens that the model sees (default: its max_seq_len)"},
     {"Running", NULL, NULL},
+    CLI_CACHE_BITS,
+    CLI_FAST,
     CLI_IN_PLACE,
     CLI_THREADS,
     CLI_ISA,
@@ -164,6 +166,7 @@ int main(int argc, char **argv) {
     cli_apply(&c, ONEBIT_TABLE_SAMPLE, &options.sample);
     options.stop = stop;
     how.context = cli_int(&c, "context", 0, 1, 1 << 20);
+    cli_session(&c, &how);
     model = cli_open_model(&c, &env);
     prompt = read_prompt(&c);
     if (onebit_session_create(&session, model, &how, &env) != ONEBIT_OK)
