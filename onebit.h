@@ -2145,6 +2145,13 @@ static void *ob_take(ob_carve *c, size_t bytes) {
     return c->base ? c->base + at : NULL;
 }
 
+/* Takes a * b bytes. A product that overflows becomes SIZE_MAX, which the carve turns into a total
+   no allocator gives: callers check once, at the end, and not at every array. */
+static void *ob_take_product(ob_carve *c, size_t a, size_t b) {
+    size_t bytes;
+    return ob_take(c, ob_mul(a, b, &bytes) ? bytes : SIZE_MAX);
+}
+
 /* Growing text, terminated at p[n] once something was added. For text whose length is not known
    beforehand; callers that know it use ob_out. */
 typedef struct ob_buffer {
@@ -10081,21 +10088,25 @@ OB_BODY float ob_exp(float x) {
    the panel in one stream and each number of a once. Vector lanes are different outputs, never
    parts of one sum: that is why all instruction sets add in the same order. */
 
-/* c[m][nr] = (add ? c : 0) + a[m][k] * panel[k][nr]; a has strides rs (row) and cs (column), ldc is
-   the stride of c. Each output is one chain of sums over k, whatever m is. fused allows
-   multiply-add. */
+/* What a tile does with what c holds: nothing, adds its sum to it, or begins its sum with it. */
+enum { OB_SET, OB_ADD, OB_CONTINUE };
+
+/* c[m][nr] = a[m][k] * panel[k][nr]; a has strides rs (row) and cs (column), ldp and ldc are those
+   of panel and c. Each output is one chain of sums over k, whatever m is, from 0 or (OB_CONTINUE)
+   from c. fused allows multiply-add. */
 static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs,
-                           const float *panel, float *c, ptrdiff_t ldc, int add, int fused) {
+                           const float *panel, ptrdiff_t ldp, float *c, ptrdiff_t ldc, int add,
+                           int fused) {
     int i, j, l;
     (void)fused;
     for (i = 0; i < m; i++) {
         float s[16];
-        for (j = 0; j < 16; j++) s[j] = 0.0f;
+        for (j = 0; j < 16; j++) s[j] = add == OB_CONTINUE ? c[i * ldc + j] : 0.0f;
         for (l = 0; l < k; l++) {
             float x = a[i * rs + l * cs];
-            for (j = 0; j < 16; j++) s[j] += x * panel[16 * (size_t)l + (size_t)j];
+            for (j = 0; j < 16; j++) s[j] += x * panel[l * ldp + j];
         }
-        for (j = 0; j < 16; j++) c[i * ldc + j] = add ? c[i * ldc + j] + s[j] : s[j];
+        for (j = 0; j < 16; j++) c[i * ldc + j] = add == OB_ADD ? c[i * ldc + j] + s[j] : s[j];
     }
 }
 
@@ -10104,13 +10115,19 @@ static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t
    is called, so the loops unroll. VECTOR is a register of half a panel. */
 #define OB_TILE_BODY(NAME, TARGET, VECTOR, HALF, LOAD, STORE, ZERO, SET, ADD, MUL, FMA)            \
     TARGET OB_BODY void NAME(const int m, const int fused, int k, const float *a, ptrdiff_t rs,    \
-                             ptrdiff_t cs, const float *panel, float *c, ptrdiff_t ldc, int add) { \
+                             ptrdiff_t cs, const float *panel, ptrdiff_t ldp, float *c,            \
+                             ptrdiff_t ldc, int add) {                                             \
         VECTOR s[12][2];                                                                           \
         int i, l;                                                                                  \
         OB_UNROLL for (i = 0; i < m; i++) s[i][0] = s[i][1] = ZERO();                              \
+        if (add == OB_CONTINUE)                                                                    \
+            OB_UNROLL for (i = 0; i < m; i++) {                                                    \
+                s[i][0] = LOAD(c + i * ldc);                                                       \
+                s[i][1] = LOAD(c + i * ldc + HALF);                                                \
+            }                                                                                      \
         for (l = 0; l < k; l++) {                                                                  \
             VECTOR b0 = LOAD(panel), b1 = LOAD(panel + HALF);                                      \
-            panel += 2 * HALF;                                                                     \
+            panel += ldp;                                                                          \
             OB_UNROLL for (i = 0; i < m; i++) {                                                    \
                 VECTOR x = SET(a[i * rs]);                                                         \
                 s[i][0] = fused ? FMA(x, b0, s[i][0]) : ADD(s[i][0], MUL(x, b0));                  \
@@ -10120,8 +10137,8 @@ static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t
         }                                                                                          \
         OB_UNROLL for (i = 0; i < m; i++) {                                                        \
             float *out = c + i * ldc;                                                              \
-            STORE(out, add ? ADD(LOAD(out), s[i][0]) : s[i][0]);                                   \
-            STORE(out + HALF, add ? ADD(LOAD(out + HALF), s[i][1]) : s[i][1]);                     \
+            STORE(out, add == OB_ADD ? ADD(LOAD(out), s[i][0]) : s[i][0]);                         \
+            STORE(out + HALF, add == OB_ADD ? ADD(LOAD(out + HALF), s[i][1]) : s[i][1]);           \
         }                                                                                          \
     }
 
@@ -10135,16 +10152,17 @@ OB_TILE_BODY(ob_tile32_avx512, OB_TARGET_AVX512, __m512, 16, _mm512_loadu_ps, _m
 /* Cuts m rows into tiles of BIG, SMALL and 1 rows. */
 #define OB_TILE(NAME, TARGET, BODY, BIG, SMALL)                                                    \
     TARGET static void NAME(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs,              \
-                            const float *panel, float *c, ptrdiff_t ldc, int add, int fused) {     \
+                            const float *panel, ptrdiff_t ldp, float *c, ptrdiff_t ldc, int add,   \
+                            int fused) {                                                           \
         for (; m >= BIG; m -= BIG, a += BIG * rs, c += BIG * ldc)                                  \
-            if (fused) BODY(BIG, 1, k, a, rs, cs, panel, c, ldc, add);                             \
-            else BODY(BIG, 0, k, a, rs, cs, panel, c, ldc, add);                                   \
+            if (fused) BODY(BIG, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                             \
+            else BODY(BIG, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                                   \
         for (; m >= SMALL; m -= SMALL, a += SMALL * rs, c += SMALL * ldc)                          \
-            if (fused) BODY(SMALL, 1, k, a, rs, cs, panel, c, ldc, add);                           \
-            else BODY(SMALL, 0, k, a, rs, cs, panel, c, ldc, add);                                 \
+            if (fused) BODY(SMALL, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                           \
+            else BODY(SMALL, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                                 \
         for (; m >= 1; m--, a += rs, c += ldc)                                                     \
-            if (fused) BODY(1, 1, k, a, rs, cs, panel, c, ldc, add);                               \
-            else BODY(1, 0, k, a, rs, cs, panel, c, ldc, add);                                     \
+            if (fused) BODY(1, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                               \
+            else BODY(1, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                                     \
     }
 
 OB_TILE(ob_tile_avx2, OB_TARGET_AVX2, ob_tile16_avx2, 6, 2)
@@ -11031,92 +11049,6 @@ OB_BODY void ob_smooth_body(float *d, float *sum, const float *logits, float sha
 OB_VARIANTS(ob_smooth, (float *d, float *sum, const float *logits, float share, int n),
             (d, sum, logits, share, n))
 
-/* A number of a cache: float, or a code of 8 bits whose scale comes in later. */
-#define OB_CACHED(x, at, bytes)                                                                    \
-    ((bytes) ? (float)((const int8_t *)(x))[at] : ((const float *)(x))[at])
-
-/* c + a * b; fused rounds once. */
-OB_BODY float ob_madd(float a, float b, float c, const int fused) {
-    return fused ? fmaf(a, b, c) : c + a * b;
-}
-
-/* y[j] += sum over i of w[i] * x[i * ld + j], i in order; four rows at a time share one pass.
-   The order of the sum over i is that of a plain loop, so blocks of four change no bit. y, w and
-   x must not overlap. bytes and fused are constants where it is called. */
-OB_BODY void ob_rows_for(float *OB_RESTRICT y, const float *OB_RESTRICT w,
-                         const void *OB_RESTRICT x, ptrdiff_t ld, int rows, int n, const int bytes,
-                         const int fused) {
-    int j;
-    if (rows == 4)
-        for (j = 0; j < n; j++) {
-            float sum = ob_madd(w[0], OB_CACHED(x, j, bytes), y[j], fused);
-            sum = ob_madd(w[1], OB_CACHED(x, ld + j, bytes), sum, fused);
-            sum = ob_madd(w[2], OB_CACHED(x, 2 * ld + j, bytes), sum, fused);
-            y[j] = ob_madd(w[3], OB_CACHED(x, 3 * ld + j, bytes), sum, fused);
-        }
-    else
-        for (; rows > 0; rows--, w++, x = (const char *)x + (bytes ? 1 : 4) * ld)
-            for (j = 0; j < n; j++) y[j] = ob_madd(*w, OB_CACHED(x, j, bytes), y[j], fused);
-}
-
-/* The same for several heads, rows of y and w ldy and ldw apart: each part of x is taken from memory
-   once, and from the first cache for the other heads. */
-OB_BODY void ob_rows_heads(float *y, ptrdiff_t ldy, const float *w, ptrdiff_t ldw, const void *x,
-                           ptrdiff_t ld, int heads, int rows, int n, const int bytes,
-                           const int fused) {
-    enum { WIDE = 1024 };
-    int h, i, j;
-    for (j = 0; j < n; j += WIDE)
-        for (i = 0; i < rows; i += 4)
-            for (h = 0; h < heads; h++)
-                ob_rows_for(y + h * ldy + j, w + h * ldw + i,
-                            (const char *)x + (bytes ? 1 : 4) * (i * ld + j), ld,
-                            rows - i < 4 ? rows - i : 4, n - j < WIDE ? n - j : WIDE, bytes, fused);
-}
-
-/* Attention of one position: query heads that share a key head. kT is [d][ld] (keys as columns), v
-   is [n][ldv]: lanes run over keys in the first product and over dims in the second, which is what
-   the two layouts are for. Both hold floats, or with scales (of each key and value) codes. */
-typedef struct ob_heads {
-    const float *q; /* [heads][d] */
-    float *o;       /* [heads][d] */
-    float *work;    /* [heads][d + n up to a multiple of 16] */
-    const void *kT, *v;
-    const float *k_scale, *v_scale; /* [n], or NULL */
-    ptrdiff_t ld, ldv;
-    int heads, n, d, fused;
-    float scale;
-} ob_heads;
-
-/* p = softmax(scale * q . k), o = sum p v. The query is scaled once instead of n scores. */
-OB_BODY void ob_attend_for(const ob_heads *a, const int bytes, const int fused) {
-    float *query = a->work, *p = a->work + (size_t)a->heads * (size_t)a->d;
-    int h, i, n = a->n, wide = (n + 15) & ~15;
-    for (i = 0; i < a->heads * a->d; i++) query[i] = a->q[i] * a->scale, a->o[i] = 0.0f;
-    memset(p, 0, (size_t)a->heads * (size_t)wide * sizeof *p);
-    ob_rows_heads(p, wide, query, a->d, a->kT, a->ld, a->heads, a->d, n, bytes, fused);
-    for (h = 0; h < a->heads; h++) {
-        float *row = p + (size_t)h * (size_t)wide;
-        for (i = 0; bytes && i < n; i++) row[i] *= a->k_scale[i];
-        ob_softmax_body(row, NULL, n, wide);
-        for (i = 0; bytes && i < n; i++) row[i] *= a->v_scale[i];
-    }
-    ob_rows_heads(a->o, a->d, p, wide, a->v, a->ldv, a->heads, n, a->d, bytes, fused);
-}
-
-/* can_fuse: the instruction set has a fused multiply-add. */
-OB_BODY void ob_attend_body(const ob_heads *a, const int can_fuse) {
-    if (a->k_scale && a->fused && can_fuse) ob_attend_for(a, 1, can_fuse);
-    else if (a->k_scale) ob_attend_for(a, 1, 0);
-    else if (a->fused && can_fuse) ob_attend_for(a, 0, can_fuse);
-    else ob_attend_for(a, 0, 0);
-}
-static void ob_attend_scalar(const ob_heads *a) { ob_attend_body(a, 0); }
-#if OB_X86
-OB_TARGET_AVX2 static void ob_attend_avx2(const ob_heads *a) { ob_attend_body(a, 1); }
-OB_TARGET_AVX512 static void ob_attend_avx512(const ob_heads *a) { ob_attend_body(a, 1); }
-#endif
-
 /* Gradient of one row of softmax(s) v: p comes in as s and leaves as the probabilities
    exp(s - lse); dp comes in as dout . v and leaves as ds = p (dp - total), where total = sum p dp =
    dout . out. Keys from seen to n are behind the position: both are 0 there. Both have room up to a
@@ -11184,7 +11116,7 @@ typedef struct ob_kernels {
     int nr; /* columns of a tile's panel */
     /* products of floats, and the panels that they read */
     void (*tile)(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs, const float *panel,
-                 float *c, ptrdiff_t ldc, int add, int fused);
+                 ptrdiff_t ldp, float *c, ptrdiff_t ldc, int add, int fused);
     void (*panel)(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n);
     void (*panel8)(float *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n);
     void (*panel_q8)(float *panel, int nr, const uint8_t *data, size_t block_bytes, int from, int k,
@@ -11235,7 +11167,6 @@ typedef struct ob_kernels {
                      int act, int n);
     void (*softmax)(float *p, float *lse, int n, int wide);
     void (*smooth)(float *d, float *sum, const float *logits, float share, int n);
-    void (*attend)(const ob_heads *a);
     void (*attend_grad)(float *p, float *dp, float lse, float total, int seen, int n);
     /* the optimizer, and weights to codes */
     void (*adamw)(float *w, const float *g, float *m, float *v, int n, float clip, float beta1,
@@ -11255,7 +11186,7 @@ typedef struct ob_kernels {
             ob_norm_##isa, ob_layer_norm_##isa, ob_norm_grad_##isa, ob_layer_norm_grad_##isa,      \
             ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_blend_##isa,             \
             ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
-            ob_smooth_##isa, ob_attend_##isa, ob_attend_grad_##isa, ob_adamw_##isa,                \
+            ob_smooth_##isa, ob_attend_grad_##isa, ob_adamw_##isa,                                 \
             ob_quantize_##isa, ob_magnitude_##isa                                                  \
     }
 
@@ -11305,22 +11236,22 @@ typedef struct ob_exec {
     size_t work_bytes; /* of one piece */
 } ob_exec;
 
-/* Attention of many positions works on blocks of this many queries: four tiles of 12 rows. */
+/* Attention works on at most this many rows at once, four tiles of 12; on keys in blocks of 32, the
+   widest panel; and when they are 8-bit codes, on values in parts of 64. */
 #define OB_QUERIES 48
+#define OB_KEYS    32
+#define OB_VALUES  64
 
-/* Attention of one position takes so many heads at once. */
-#define OB_HEADS 8
+/* A width up to whole panels of every instruction set. */
+static size_t ob_wide(int n) { return ob_round_up((size_t)n, OB_KEYS); }
 
-/* Work memory of one piece: a panel, or what attention over T keys of d dims needs: keys and values
-   as panels, and a block of queries, scores and outputs; twice that and more for gradients (see
-   ob_attention_room). */
+/* Work memory of one piece: a panel, or the rooms of attention over T keys of d dims (see
+   ob_attention_room), with or without those of gradients. */
 static size_t ob_exec_work_bytes(int T, int d, int grad) {
-    size_t panel = 32 * OB_BLOCK * sizeof(float), keys = ob_round_up((size_t)T, 32), rows;
-    size_t wide = ob_round_up((size_t)d, 32);
-    rows = keys * wide * (grad ? 5 : 2) + OB_QUERIES * (grad ? 2 * keys + 4 * wide
-                                                              : keys + 2 * wide);
-    if (rows < OB_HEADS * (keys + wide)) rows = OB_HEADS * (keys + wide);
-    return ob_round_up(panel > rows * sizeof(float) ? panel : rows * sizeof(float), 64);
+    size_t panel = 32 * OB_BLOCK, keys = ob_wide(T), wide = ob_wide(d);
+    size_t rooms = OB_QUERIES * (keys + 2 * wide) + OB_VALUES * wide;
+    if (grad) rooms += OB_QUERIES * (keys + wide) + 4 * keys * wide;
+    return ob_round_up((panel > rooms ? panel : rooms) * sizeof(float), 64);
 }
 
 /* Cuts n things into pieces; piece i has [*from, *to). */
@@ -11516,8 +11447,8 @@ static void ob_gemm_tile(const ob_gemm_job *g, const float *panel, int m, int ro
         kernels->tile16(rows, (k + 1) / 2, g->a16 + m * g->a_rs + k0 / 2 * g->a_cs, g->a_rs,
                         g->a_cs, (const uint32_t *)(const void *)panel, c, ldc, add);
     else
-        kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel, c, ldc,
-                      add, g->fused);
+        kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel,
+                      kernels->nr, c, ldc, add, g->fused);
 }
 
 /* One panel of one block of rows, tile by tile; a narrow last panel goes through a buffer. */
@@ -11552,8 +11483,8 @@ static void ob_gemm_group(const ob_gemm_job *g, const float *panel, int m0, int 
         scale[i] = g->group_scale[(size_t)(n0 + i) * groups + (size_t)(k0 / g->cut_k)];
     for (m = m0; m < m1; m += rows) {
         rows = m1 - m < 12 ? m1 - m : 12;
-        kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel, sums,
-                      kernels->nr, 0, g->fused);
+        kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel,
+                      kernels->nr, sums, kernels->nr, OB_SET, g->fused);
         for (i = 0; i < rows; i++)
             kernels->blend(g->c + (m + i) * g->ldc + n0, sums + i * kernels->nr, scale, k0 > 0,
                            count);
@@ -12112,13 +12043,39 @@ static void ob_rope_table(float *table, int T, int d, double theta, int use) {
 
 /* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads --------- */
 
-/* The keys and values of one layer. Keys are kept as columns, kT [B][K][d][cap], values as rows, v
-   [B][cap][K][d] (cap = room per sequence): the layout of the session's cache and of training
-   alike. A session may keep codes of 8 bits, with a scale per key and value, [B][K][cap]. */
+/* The keys and values of one layer, room for cap positions in each sequence. Keys lie as the tile
+   reads them, in panels of 32: [B][K][cap / 32][d][32]; values as rows, [B][K][cap][wide], where
+   wide is d up to whole panels. What fills up is read, but never used. Training and the session's
+   cache have one layout; a session may keep codes of 8 bits, with a scale per key and value,
+   [B][K][cap]. */
 typedef struct ob_cache {
-    void *kT, *v;              /* floats, or bytes with scales */
-    float *k_scale, *v_scale;  /* NULL = floats */
+    void *k, *v;              /* floats, or bytes with scales */
+    float *k_scale, *v_scale; /* NULL = floats */
 } ob_cache;
+
+/* Takes the cache of B sequences of cap positions. */
+static ob_cache ob_cache_take(ob_carve *c, size_t B, int cap, int K, int d, int bits) {
+    size_t heads = B * (size_t)K, number = bits == 8 ? 1 : sizeof(float);
+    ob_cache cache;
+    cache.k = ob_take_product(c, heads * ob_wide(cap), (size_t)d * number);
+    cache.v = ob_take_product(c, heads * (size_t)cap, ob_wide(d) * number);
+    cache.k_scale = cache.v_scale = NULL;
+    if (bits != 8) return cache;
+    cache.k_scale = (float *)ob_take_product(c, heads * (size_t)cap, sizeof(float));
+    cache.v_scale = (float *)ob_take_product(c, heads * (size_t)cap, sizeof(float));
+    return cache;
+}
+
+/* The part of key head `head` (b * K + kh). */
+static ob_cache ob_cache_of(const ob_cache *all, size_t head, int cap, int d) {
+    size_t number = all->k_scale ? 1 : sizeof(float);
+    ob_cache c;
+    c.k = (char *)all->k + head * ob_wide(cap) * (size_t)d * number;
+    c.v = (char *)all->v + head * (size_t)cap * ob_wide(d) * number;
+    c.k_scale = all->k_scale ? all->k_scale + head * (size_t)cap : NULL;
+    c.v_scale = all->v_scale ? all->v_scale + head * (size_t)cap : NULL;
+    return c;
+}
 
 /* One batch of sequences. */
 typedef struct ob_attention {
@@ -12135,183 +12092,161 @@ typedef struct ob_attention {
     float *dq, *dk, *dv; /* [B*T][H][d], [B*T][K][d] twice */
 } ob_attention;
 
-/* The cache of head kh of sequence b. */
-static ob_cache ob_cache_of(const ob_attention *a, int b, int kh) {
-    size_t number = a->cache.k_scale ? 1 : sizeof(float), d = (size_t)a->d, cap = (size_t)a->cap;
-    size_t head = (size_t)(b * a->K + kh);
-    ob_cache c;
-    c.kT = (char *)a->cache.kT + head * d * cap * number;
-    c.v = (char *)a->cache.v + ((size_t)b * cap * (size_t)a->K + (size_t)kh) * d * number;
-    c.k_scale = a->cache.k_scale ? a->cache.k_scale + head * cap : NULL;
-    c.v_scale = a->cache.v_scale ? a->cache.v_scale + head * cap : NULL;
-    return c;
-}
-
-/* Heads [h, h + n) of sequence b, which share a key head, one position after the other. */
-static void ob_attention_rows(const ob_attention *a, int b, int h, int n, float *work) {
-    ob_cache c = ob_cache_of(a, b, h / (a->H / a->K));
-    ob_heads job;
-    int t;
-    job.work = work, job.kT = c.kT, job.v = c.v, job.k_scale = c.k_scale, job.v_scale = c.v_scale;
-    job.ld = a->cap, job.ldv = (ptrdiff_t)a->K * a->d;
-    job.heads = n, job.d = a->d, job.fused = a->job.x->fused, job.scale = 1.0f / sqrtf((float)a->d);
-    for (t = 0; t < a->T; t++) {
-        size_t at = ((size_t)(b * a->T + t) * (size_t)a->H + (size_t)h) * (size_t)a->d;
-        job.q = a->q + at, job.o = a->o + at, job.n = a->start + t + 1;
-        a->job.x->kernels->attend(&job);
-    }
-}
-
-/* Many positions go through tiles, block by block of queries: scores of a block against all keys
-   that its last query sees, softmax of each row as far as it sees, zeros behind, product with the
-   values (Dao et al. 2022 save memory so; here it is the register tile that wins). Each output is
-   the same chain of sums as in ob_attend_for and zeros add nothing to it, so the bits are those of
-   one position after the other. */
-
-/* What a piece works in. ld = keys rounded up to whole panels. */
+/* What a piece works in; wide = d up to whole panels, ld = keys up to whole panels. */
 typedef struct ob_attention_room {
-    float *keys, *values; /* panels [ld / nr][d][nr] of kT, [wide / nr][n][nr] of v */
-    float *query;         /* [OB_QUERIES][d], scaled */
-    float *scores;        /* [OB_QUERIES][ld] */
-    float *out;           /* [OB_QUERIES][wide] */
-    int n, ld, wide;      /* n keys; d rounded up to whole panels */
+    const ob_kernels *kernels;
+    int d, wide, ld, fused;
+    float *query, *out; /* [OB_QUERIES][wide] */
+    float *scores;      /* [OB_QUERIES][ld] */
+    float *unpacked;    /* [OB_VALUES][wide] of 8-bit codes */
     /* backward */
-    float *keys_v, *values_k;         /* panels of v's columns, of k's rows */
-    float *grad_k, *grad_v;           /* [n][wide] */
-    float *dscores;                   /* [OB_QUERIES][ld] */
-    float *panel_q, *panel_o;         /* panels [wide / nr][rows][nr] of a block's q and d_o */
+    float *d_o;            /* [OB_QUERIES][wide] */
+    float *dscores;        /* [OB_QUERIES][ld] */
+    float *columns_v;      /* v as keys lie: [ld / 32][d][32] */
+    float *rows_k;         /* k as values lie: [ld][wide] */
+    float *grad_k, *grad_v; /* [ld][wide] */
 } ob_attention_room;
 
-/* Takes n floats of the work memory. */
-static float *ob_attention_take(float **work, size_t n) {
+/* Takes rows of floats from the work memory. */
+static float *ob_room_take(float **work, int rows, int n) {
     float *p = *work;
-    *work += n;
+    *work += (size_t)rows * (size_t)n;
     return p;
 }
 
-/* Panels of d rows of n columns, as keys (or the columns of v) come. */
-static void ob_panels_wide(const ob_kernels *kernels, float *to, const void *from, int bytes,
-                           ptrdiff_t rs, ptrdiff_t cs, int d, int n) {
-    int j, nr = kernels->nr;
-    for (j = 0; j < n; j += nr) {
-        int part = n - j < nr ? n - j : nr;
-        float *panel = to + (size_t)j * (size_t)d;
-        if (bytes) kernels->panel8(panel, nr, (const int8_t *)from + j * cs, rs, d, part);
-        else kernels->panel(panel, nr, (const float *)from + j * cs, rs, cs, d, part);
-    }
-}
-
-/* Panels of n rows of d columns, as values (or the rows of k) come. */
-static void ob_panels_tall(const ob_kernels *kernels, float *to, const void *from, int bytes,
-                           ptrdiff_t rs, int n, int d) {
-    int c, nr = kernels->nr;
-    for (c = 0; c < d; c += nr) {
-        int part = d - c < nr ? d - c : nr;
-        float *panel = to + (size_t)c * (size_t)n;
-        if (bytes) kernels->panel8(panel, nr, (const int8_t *)from + c, rs, n, part);
-        else kernels->panel(panel, nr, (const float *)from + c, rs, 1, n, part);
-    }
-}
-
-/* Lays the room out and makes panels of the keys: n of one head. */
-static ob_attention_room ob_attention_enter(const ob_attention *a, const ob_cache *c, int n,
-                                            float **work) {
-    const ob_kernels *kernels = a->job.x->kernels;
+/* Lays out the rooms of forward; work moves behind them. */
+static ob_attention_room ob_attention_enter(const ob_attention *a, int fused, float **work) {
     ob_attention_room r;
-    size_t nr = (size_t)kernels->nr, d = (size_t)a->d;
     memset(&r, 0, sizeof r);
-    r.n = n, r.ld = (int)ob_round_up((size_t)n, nr), r.wide = (int)ob_round_up(d, nr);
-    r.keys = ob_attention_take(work, d * (size_t)r.ld);
-    r.values = ob_attention_take(work, (size_t)n * (size_t)r.wide);
-    r.query = ob_attention_take(work, OB_QUERIES * d);
-    r.scores = ob_attention_take(work, OB_QUERIES * (size_t)r.ld);
-    r.out = ob_attention_take(work, OB_QUERIES * (size_t)r.wide);
-    ob_panels_wide(kernels, r.keys, c->kT, c->k_scale != NULL, a->cap, 1, a->d, n);
+    r.kernels = a->job.x->kernels, r.fused = fused;
+    r.d = a->d, r.wide = (int)ob_wide(a->d), r.ld = (int)ob_wide(a->start + a->T);
+    r.query = ob_room_take(work, OB_QUERIES, r.wide);
+    r.out = ob_room_take(work, OB_QUERIES, r.wide);
+    r.scores = ob_room_take(work, OB_QUERIES, r.ld);
+    r.unpacked = ob_room_take(work, OB_VALUES, r.wide);
     return r;
 }
 
-/* scores[m][ld] (+ 0) = rows of a times panels of keys; row i stands at position at + i and sees
-   keys up to there: panels behind it are left out, in steps of 4 rows. */
-static void ob_attention_scores(const ob_kernels *kernels, float *scores, const float *rows,
-                                ptrdiff_t rs, const float *keys, int ld, int d, int at, int m,
-                                int fused) {
-    int j, nr = kernels->nr;
-    for (j = 0; j < at + m; j += nr) {
-        int first = j > at ? (j - at) & ~3 : 0;
-        kernels->tile(m - first, d, rows + first * rs, rs, 1, keys + (size_t)j * (size_t)d,
-                      scores + (size_t)first * (size_t)ld + j, ld, 0, fused);
+/* Rows that are worked on together: m of them, `row` floats apart in q and o. Row i sees keys up to
+   at + i * step: with step 1 they are positions of one head, with step 0 heads of one position. */
+typedef struct ob_rows {
+    int m, at, step;
+    ptrdiff_t row;
+} ob_rows;
+
+/* Keys that the last of rows [0, i] sees. */
+static int ob_rows_seen(const ob_rows *g, int i) { return g->at + i * g->step + 1; }
+
+/* to[m][wide] = rows of d floats times factor, zeros behind. */
+static void ob_rows_load(const ob_attention_room *r, float *to, const float *from, const ob_rows *g,
+                         float factor) {
+    int i;
+    for (i = 0; i < g->m; i++, to += r->wide, from += g->row) {
+        r->kernels->scale(to, from, &ob_one, 0, factor, r->d);
+        memset(to + r->d, 0, (size_t)(r->wide - r->d) * sizeof(float));
     }
 }
 
-/* out[m][wide] = scores times panels of values [n][nr]; 12 rows at a time, each 12 as far as their
-   last row sees. */
-static void ob_attention_mix(const ob_kernels *kernels, float *out, const float *scores,
-                             const float *values, const ob_attention_room *r, int at, int m,
-                             int fused) {
-    int c, i, nr = kernels->nr;
-    for (c = 0; c < r->wide; c += nr)
-        for (i = 0; i < m; i += 12) {
-            int rows = m - i < 12 ? m - i : 12;
-            kernels->tile(rows, at + i + rows, scores + (size_t)i * (size_t)r->ld, r->ld, 1,
-                          values + (size_t)c * (size_t)r->n, out + (size_t)i * (size_t)r->wide + c,
-                          r->wide, 0, fused);
+/* scores[m][ld] = rows [m][wide] times keys. Panels that only later rows see are left out for the
+   earlier ones, in steps of 4 rows. */
+static void ob_attention_scores(const ob_attention_room *r, float *scores, const float *rows,
+                                const void *keys, int bytes, const ob_rows *g) {
+    const ob_kernels *kernels = r->kernels;
+    int j, part, first, n = ob_rows_seen(g, g->m - 1);
+    for (j = 0; j < n; j += OB_KEYS) {
+        const float *panel = (const float *)keys + (size_t)j * (size_t)r->d;
+        if (bytes) {
+            kernels->panel8(r->unpacked, OB_KEYS, (const int8_t *)keys + (size_t)j * (size_t)r->d,
+                            OB_KEYS, r->d, OB_KEYS);
+            panel = r->unpacked;
+        }
+        first = g->step && j > g->at ? (j - g->at) & ~3 : 0;
+        for (part = 0; part < OB_KEYS; part += kernels->nr)
+            kernels->tile(g->m - first, r->d, rows + first * r->wide, r->wide, 1, panel + part,
+                          OB_KEYS, scores + (size_t)first * (size_t)r->ld + j + part, r->ld, OB_SET,
+                          r->fused);
+    }
+}
+
+/* out[m][wide] = scores times rows of values, key by key in order. Rows go in twelves, each twelve
+   as far as its last one sees: behind the others' ends the scores are 0 and change no sum. */
+static void ob_attention_mix(const ob_attention_room *r, const float *scores, const void *values,
+                             int bytes, const ob_rows *g) {
+    const ob_kernels *kernels = r->kernels;
+    int i, j, c, n = ob_rows_seen(g, g->m - 1);
+    for (j = 0; j < n; j += OB_VALUES) {
+        const float *panel = (const float *)values + (size_t)j * (size_t)r->wide;
+        int left = n - j < OB_VALUES ? n - j : OB_VALUES;
+        if (bytes) {
+            kernels->panel8(r->unpacked, r->wide,
+                            (const int8_t *)values + (size_t)j * (size_t)r->wide, r->wide, left,
+                            r->wide);
+            panel = r->unpacked;
+        }
+        for (i = 0; i < g->m; i += 12) {
+            int rows = g->m - i < 12 ? g->m - i : 12, k = ob_rows_seen(g, i + rows - 1) - j;
+            if (k > left) k = left;
+            for (c = 0; c < r->wide && k > 0; c += kernels->nr)
+                kernels->tile(rows, k, scores + (size_t)i * (size_t)r->ld + j, r->ld, 1, panel + c,
+                              r->wide, r->out + i * r->wide + c, r->wide,
+                              j ? OB_CONTINUE : OB_SET, r->fused);
+        }
+    }
+}
+
+/* Attention of a block of rows. q, o and lse point at its first one; lse's rows are as far apart as
+   heads or positions. Scores against all keys that are seen, softmax of each row as far as it sees,
+   product with the values (Dao et al. 2022 save memory so; here it is the register tile that wins).
+   Each output is one chain of sums in the order of dims or keys, whatever the block. */
+static void ob_attention_block(const ob_attention_room *r, const ob_cache *c, const float *q,
+                               float *o, float *lse, ptrdiff_t ldl, const ob_rows *g) {
+    const ob_kernels *kernels = r->kernels;
+    int i, bytes = c->k_scale != NULL;
+    ob_rows_load(r, r->query, q, g, 1.0f / sqrtf((float)r->d)); /* once, not n scores */
+    ob_attention_scores(r, r->scores, r->query, c->k, bytes, g);
+    for (i = 0; i < g->m; i++) {
+        float *row = r->scores + (size_t)i * (size_t)r->ld;
+        int seen = ob_rows_seen(g, i), wide = (seen + 15) & ~15;
+        if (bytes) kernels->scale(row, row, c->k_scale, 1, 1.0f, seen);
+        kernels->softmax(row, lse ? lse + i * ldl : NULL, seen, wide);
+        if (bytes) kernels->scale(row, row, c->v_scale, 1, 1.0f, seen);
+        if (g->step) memset(row + wide, 0, (size_t)(r->ld - wide) * sizeof(float));
+    }
+    ob_attention_mix(r, r->scores, c->v, bytes, g);
+    for (i = 0; i < g->m; i++)
+        memcpy(o + i * g->row, r->out + i * r->wide, (size_t)r->d * sizeof(float));
+}
+
+/* n heads from h on, which share a key head, of sequence b: blocks of positions head by head, or,
+   when there is but one position, of heads. */
+static void ob_attention_heads(const ob_attention *a, int b, int h, int n, float *work) {
+    ob_cache c = ob_cache_of(&a->cache, (size_t)(b * a->K + h / (a->H / a->K)), a->cap, a->d);
+    ob_attention_room r = ob_attention_enter(a, a->job.x->fused, &work);
+    int i, t, one = a->T == 1;
+    ob_rows g;
+    for (i = 0; i < n; i += one ? g.m : 1)
+        for (t = 0; t < a->T; t += g.m) {
+            size_t row = (size_t)(b * a->T + t) * (size_t)a->H + (size_t)(h + i);
+            size_t at = row * (size_t)a->d;
+            g.m = one ? n - i : a->T - t, g.at = a->start + t, g.step = !one;
+            g.row = (one ? 1 : (ptrdiff_t)a->H) * a->d;
+            if (g.m > OB_QUERIES) g.m = OB_QUERIES;
+            ob_attention_block(&r, &c, a->q + at, a->o + at, a->lse ? a->lse + row : NULL,
+                               one ? 1 : a->H, &g);
         }
 }
 
-/* m queries of head h of sequence b from position t on (of the new ones). */
-static void ob_attention_block(const ob_attention *a, const ob_attention_room *r, const ob_cache *c,
-                               int b, int h, int t, int m) {
-    const ob_kernels *kernels = a->job.x->kernels;
-    size_t row = (size_t)a->H * (size_t)a->d;
-    size_t first = (size_t)(b * a->T + t) * row + (size_t)(h * a->d);
-    int i, wide, d = a->d, at = a->start + t;
-    for (i = 0; i < m; i++)
-        kernels->scale(r->query + (size_t)i * (size_t)d, a->q + first + (size_t)i * row, &ob_one, 0,
-                       1.0f / sqrtf((float)d), d);
-    ob_attention_scores(kernels, r->scores, r->query, d, r->keys, r->ld, d, at, m, a->job.x->fused);
-    for (i = 0; i < m; i++) {
-        float *scores = r->scores + (size_t)i * (size_t)r->ld;
-        int seen = at + i + 1;
-        if (c->k_scale) kernels->scale(scores, scores, c->k_scale, 1, 1.0f, seen);
-        wide = (seen + 15) & ~15;
-        kernels->softmax(scores, a->lse ? a->lse + (b * a->T + t + i) * a->H + h : NULL, seen,
-                         wide);
-        if (c->v_scale) kernels->scale(scores, scores, c->v_scale, 1, 1.0f, seen);
-        memset(scores + wide, 0, (size_t)(r->ld - wide) * sizeof(float));
-    }
-    ob_attention_mix(kernels, r->out, r->scores, r->values, r, at, m, a->job.x->fused);
-    for (i = 0; i < m; i++)
-        memcpy(a->o + first + (size_t)i * row, r->out + (size_t)i * (size_t)r->wide,
-               (size_t)d * sizeof(float));
-}
-
-/* All positions of n heads that share a key head. */
-static void ob_attention_tiles(const ob_attention *a, int b, int h, int n, float *work) {
-    ob_cache c = ob_cache_of(a, b, h / (a->H / a->K));
-    ob_attention_room r = ob_attention_enter(a, &c, a->start + a->T, &work);
-    int i, t;
-    ob_panels_tall(a->job.x->kernels, r.values, c.v, c.v_scale != NULL, (ptrdiff_t)a->K * a->d, r.n,
-                   a->d);
-    for (i = 0; i < n; i++)
-        for (t = 0; t < a->T; t += OB_QUERIES)
-            ob_attention_block(a, &r, &c, b, h + i, t,
-                               a->T - t < OB_QUERIES ? a->T - t : OB_QUERIES);
-}
-
 /* Items are query heads of sequences; those that share a key head go together (groups of H / K,
-   Ainslie et al. 2023). Position t sees start + t + 1 keys. Below 8 positions panels cost more than
-   they save. */
+   Ainslie et al. 2023). */
 static void ob_attention_piece(void *arg, int piece) {
     ob_attention *a = (ob_attention *)arg;
     float *work = (float *)(void *)(a->job.x->work + (size_t)piece * a->job.x->work_bytes);
-    int from, to, i, n, group = a->H / a->K, few = a->T < 8 && !a->lse;
+    int from, to, i, n, group = a->H / a->K;
     ob_share(a->job.n, a->job.pieces, piece, &from, &to);
     for (i = from; i < to; i += n) {
         n = group - i % group;
         if (n > to - i) n = to - i;
-        if (few && n > OB_HEADS) n = OB_HEADS;
-        if (few) ob_attention_rows(a, i / a->H, i % a->H, n, work);
-        else ob_attention_tiles(a, i / a->H, i % a->H, n, work);
+        ob_attention_heads(a, i / a->H, i % a->H, n, work);
     }
 }
 
@@ -12325,70 +12260,73 @@ static void ob_cpu_attention_forward(const ob_exec *x, ob_attention *a) {
    Scores are computed again from what forward kept of them, log sum exp: two products more, and no
    array of T x T. With P = exp(S - lse), dP = dO V^T and dS = P (dP - rowsum(dO o)):
    dQ = dS K / sqrt d, dK += dS^T Q / sqrt d, dV += P^T dO. */
-static void ob_attention_grad_block(const ob_attention *a, const ob_attention_room *r, int b, int h,
-                                    int t, int m) {
-    const ob_kernels *kernels = a->job.x->kernels;
-    ptrdiff_t row = (ptrdiff_t)a->H * a->d;
-    size_t first = (size_t)(b * a->T + t) * (size_t)row + (size_t)(h * a->d);
-    const float *d_o = a->d_o + first;
-    int i, j, c, d = a->d, n = t + m, nr = kernels->nr;
-    float scale = 1.0f / sqrtf((float)d), total;
-    for (i = 0; i < m; i++)
-        kernels->scale(r->query + (size_t)i * (size_t)d, a->q + first + i * row, &ob_one, 0, scale,
-                       d);
-    ob_attention_scores(kernels, r->scores, r->query, d, r->keys, r->ld, d, t, m, 1);
-    ob_attention_scores(kernels, r->dscores, d_o, row, r->keys_v, r->ld, d, t, m, 1);
+static void ob_attention_grad_block(const ob_attention *a, const ob_attention_room *r,
+                                    const ob_cache *cache, int b, int h, const ob_rows *g) {
+    const ob_kernels *kernels = r->kernels;
+    size_t row = (size_t)(b * a->T + g->at) * (size_t)a->H + (size_t)h, at = row * (size_t)a->d;
+    int i, j, c, m = g->m, n = ob_rows_seen(g, m - 1);
+    float scale = 1.0f / sqrtf((float)a->d), total;
+    ob_rows_load(r, r->query, a->q + at, g, scale);
+    ob_rows_load(r, r->d_o, a->d_o + at, g, 1.0f);
+    ob_attention_scores(r, r->scores, r->query, cache->k, 0, g);
+    ob_attention_scores(r, r->dscores, r->d_o, r->columns_v, 0, g);
     for (i = 0; i < m; i++) {
-        kernels->dot(&total, d_o + i * row, a->o + first + i * row, d);
+        kernels->dot(&total, r->d_o + i * r->wide, a->o + at + i * g->row, a->d);
         kernels->attend_grad(r->scores + (size_t)i * (size_t)r->ld,
-                             r->dscores + (size_t)i * (size_t)r->ld,
-                             a->lse[(b * a->T + t + i) * a->H + h], total, t + i + 1, n);
+                             r->dscores + (size_t)i * (size_t)r->ld, a->lse[row + (size_t)(i * a->H)],
+                             total, ob_rows_seen(g, i), n);
     }
-    ob_attention_mix(kernels, r->out, r->dscores, r->values_k, r, t, m, 1);
+    ob_attention_mix(r, r->dscores, r->rows_k, 0, g);
     for (i = 0; i < m; i++)
-        kernels->scale(a->dq + first + i * row, r->out + (size_t)i * (size_t)r->wide, &ob_one, 0,
-                       scale, d);
-    ob_panels_tall(kernels, r->panel_q, r->query, 0, d, m, d);
-    ob_panels_tall(kernels, r->panel_o, d_o, 0, row, m, d);
-    for (c = 0; c < r->wide; c += nr)
-        for (j = 0; j < n; j += 12) { /* queries before the first of 12 keys do not see them */
-            int skip = j > t ? j - t : 0, rows = n - j < 12 ? n - j : 12;
-            size_t from = (size_t)skip * (size_t)r->ld + (size_t)j;
-            size_t to = (size_t)j * (size_t)r->wide + (size_t)c;
-            size_t panel = (size_t)c * (size_t)m + (size_t)(skip * nr);
-            kernels->tile(rows, m - skip, r->dscores + from, 1, r->ld, r->panel_q + panel,
-                          r->grad_k + to, r->wide, 1, 1);
-            kernels->tile(rows, m - skip, r->scores + from, 1, r->ld, r->panel_o + panel,
-                          r->grad_v + to, r->wide, 1, 1);
+        kernels->scale(a->dq + at + i * g->row, r->out + i * r->wide, &ob_one, 0, scale, a->d);
+    for (j = 0; j < n; j += 12) { /* queries before the first of 12 keys do not see them */
+        int skip = j > g->at ? j - g->at : 0, rows = n - j < 12 ? n - j : 12;
+        size_t from = (size_t)skip * (size_t)r->ld + (size_t)j;
+        for (c = 0; c < r->wide; c += kernels->nr) {
+            kernels->tile(rows, m - skip, r->dscores + from, 1, r->ld,
+                          r->query + skip * r->wide + c, r->wide,
+                          r->grad_k + (size_t)j * (size_t)r->wide + c, r->wide, OB_ADD, 1);
+            kernels->tile(rows, m - skip, r->scores + from, 1, r->ld,
+                          r->d_o + skip * r->wide + c, r->wide,
+                          r->grad_v + (size_t)j * (size_t)r->wide + c, r->wide, OB_ADD, 1);
         }
+    }
 }
 
 /* One kv head of one sequence: all query heads that share it, so that dk and dv have one owner. */
 static void ob_attention_grad_head(const ob_attention *a, int b, int kh, float *work) {
-    const ob_kernels *kernels = a->job.x->kernels;
-    int h, t, d = a->d, T = a->T, group = a->H / a->K;
+    ob_cache c = ob_cache_of(&a->cache, (size_t)(b * a->K + kh), a->cap, a->d);
+    ob_attention_room r = ob_attention_enter(a, 1, &work);
+    int h, t, i, d = a->d, T = a->T, group = a->H / a->K;
     ptrdiff_t row = (ptrdiff_t)a->K * d;
-    size_t own = (size_t)(b * T) * (size_t)row + (size_t)(kh * d), wide;
-    ob_cache c = ob_cache_of(a, b, kh);
-    ob_attention_room r = ob_attention_enter(a, &c, T, &work);
-    wide = (size_t)r.wide;
-    r.values_k = r.values; /* forward's room for values: backward has the rows of k there */
-    r.keys_v = ob_attention_take(&work, (size_t)d * (size_t)r.ld);
-    r.grad_k = ob_attention_take(&work, (size_t)T * wide);
-    r.grad_v = ob_attention_take(&work, (size_t)T * wide);
-    r.dscores = ob_attention_take(&work, OB_QUERIES * (size_t)r.ld);
-    r.panel_q = ob_attention_take(&work, OB_QUERIES * wide);
-    r.panel_o = ob_attention_take(&work, OB_QUERIES * wide);
-    ob_panels_wide(kernels, r.keys_v, c.v, 0, 1, row, d, T);
-    ob_panels_tall(kernels, r.values_k, a->k + own, 0, row, T, d);
-    memset(r.grad_k, 0, (size_t)T * wide * sizeof(float));
-    memset(r.grad_v, 0, (size_t)T * wide * sizeof(float));
-    for (h = kh * group; h < (kh + 1) * group; h++)
-        for (t = 0; t < T; t += OB_QUERIES)
-            ob_attention_grad_block(a, &r, b, h, t, T - t < OB_QUERIES ? T - t : OB_QUERIES);
+    size_t own = (size_t)(b * T) * (size_t)row + (size_t)(kh * d);
+    ob_rows g;
+    r.d_o = ob_room_take(&work, OB_QUERIES, r.wide);
+    r.dscores = ob_room_take(&work, OB_QUERIES, r.ld);
+    r.columns_v = ob_room_take(&work, r.ld, d);
+    r.rows_k = ob_room_take(&work, r.ld, r.wide);
+    r.grad_k = ob_room_take(&work, r.ld, r.wide);
+    r.grad_v = ob_room_take(&work, r.ld, r.wide);
+    memset(r.grad_k, 0, (size_t)T * (size_t)r.wide * sizeof(float));
+    memset(r.grad_v, 0, (size_t)T * (size_t)r.wide * sizeof(float));
     for (t = 0; t < T; t++) {
-        memcpy(a->dk + own + (size_t)t * (size_t)row, r.grad_k + (size_t)t * wide, (size_t)d * 4);
-        memcpy(a->dv + own + (size_t)t * (size_t)row, r.grad_v + (size_t)t * wide, (size_t)d * 4);
+        const float *v = (const float *)c.v + (size_t)t * (size_t)r.wide;
+        float *k = r.rows_k + (size_t)t * (size_t)r.wide;
+        float *column = r.columns_v + (size_t)(t / OB_KEYS) * OB_KEYS * (size_t)d + t % OB_KEYS;
+        memcpy(k, a->k + own + t * row, (size_t)d * sizeof(float));
+        memset(k + d, 0, (size_t)(r.wide - d) * sizeof(float));
+        for (i = 0; i < d; i++) column[i * OB_KEYS] = v[i];
+    }
+    g.step = 1, g.row = (ptrdiff_t)a->H * d;
+    for (h = kh * group; h < (kh + 1) * group; h++)
+        for (t = 0; t < T; t += OB_QUERIES) {
+            g.at = t, g.m = T - t < OB_QUERIES ? T - t : OB_QUERIES;
+            ob_attention_grad_block(a, &r, &c, b, h, &g);
+        }
+    for (t = 0; t < T; t++) {
+        size_t from = (size_t)t * (size_t)r.wide, to = own + (size_t)(t * row);
+        memcpy(a->dk + to, r.grad_k + from, (size_t)d * sizeof(float));
+        memcpy(a->dv + to, r.grad_v + from, (size_t)d * sizeof(float));
     }
 }
 
@@ -12407,42 +12345,48 @@ static void ob_cpu_attention_backward(const ob_exec *x, ob_attention *a) {
     ob_run(x, ob_attention_grad_piece, a, a->B * a->K, 5.0 * a->B * a->H * a->T * a->T * a->d);
 }
 
-/* Codes of one new key and value of a head; key i goes to kT[i * cap]. */
-static void ob_cache_code(const ob_exec *x, const ob_cache *c, const float *k, const float *v,
-                          int d, int cap) {
+/* Keys and values k, v [B*T][K][d] of new positions, on their way into a cache. */
+typedef struct ob_store_job {
+    ob_job job;
+    const ob_cache *cache;
+    const float *k, *v;
+    int T, start, K, d, cap;
+} ob_store_job;
+
+/* All positions of one head of one sequence. */
+static void ob_store_head(void *arg, int head) {
+    const ob_store_job *s = (const ob_store_job *)arg;
+    ob_cache c = ob_cache_of(s->cache, (size_t)head, s->cap, s->d);
+    size_t wide = ob_wide(s->d);
     int8_t codes[1024]; /* the widest head of the config table */
     int32_t sum;
-    int i;
-    x->kernels->code8(codes, c->k_scale, &sum, k, d, d);
-    for (i = 0; i < d; i++) ((int8_t *)c->kT)[(size_t)i * (size_t)cap] = codes[i];
-    x->kernels->code8((int8_t *)c->v, c->v_scale, &sum, v, d, d);
+    int t, i, d = s->d;
+    for (t = 0; t < s->T; t++) {
+        size_t row = ((size_t)(head / s->K * s->T + t) * (size_t)s->K + (size_t)(head % s->K)) *
+                     (size_t)d;
+        size_t at = (size_t)(s->start + t);
+        size_t key = at / OB_KEYS * OB_KEYS * (size_t)d + at % OB_KEYS;
+        if (c.k_scale) {
+            int8_t *to = (int8_t *)c.k + key;
+            s->job.x->kernels->code8(codes, c.k_scale + at, &sum, s->k + row, d, d);
+            for (i = 0; i < d; i++) to[i * OB_KEYS] = codes[i];
+            s->job.x->kernels->code8((int8_t *)c.v + at * wide, c.v_scale + at, &sum, s->v + row, d,
+                                     d);
+        } else {
+            float *to = (float *)c.k + key;
+            for (i = 0; i < d; i++) to[i * OB_KEYS] = s->k[row + (size_t)i];
+            memcpy((float *)c.v + at * wide, s->v + row, (size_t)d * sizeof(float));
+        }
+    }
 }
 
-/* Keys and values of T new positions into the cache layout. Floats of v may already lie in their
-   place (training), then only keys are turned into columns. */
+/* T new positions after start old ones. */
 static void ob_cpu_cache_store(const ob_exec *x, const ob_cache *cache, const float *k,
                                const float *v, int B, int T, int start, int K, int d, int cap) {
-    int b, t, h, i;
-    for (b = 0; b < B; b++)
-        for (t = 0; t < T; t++)
-            for (h = 0; h < K; h++) {
-                size_t row = ((size_t)(b * T + t) * (size_t)K + (size_t)h) * (size_t)d;
-                size_t key = (size_t)(b * K + h) * (size_t)d * (size_t)cap + (size_t)(start + t);
-                size_t at = (((size_t)b * (size_t)cap + (size_t)(start + t)) * (size_t)K +
-                             (size_t)h) * (size_t)d;
-                size_t scale = (size_t)(b * K + h) * (size_t)cap + (size_t)(start + t);
-                float *kT = (float *)cache->kT + (cache->k_scale ? 0 : key);
-                if (cache->k_scale) {
-                    ob_cache to;
-                    to.kT = (int8_t *)cache->kT + key, to.v = (int8_t *)cache->v + at;
-                    to.k_scale = cache->k_scale + scale, to.v_scale = cache->v_scale + scale;
-                    ob_cache_code(x, &to, k + row, v + row, d, cap);
-                    continue;
-                }
-                if ((float *)cache->v + at != v + row)
-                    memcpy((float *)cache->v + at, v + row, (size_t)d * sizeof(float));
-                for (i = 0; i < d; i++) kT[(size_t)i * (size_t)cap] = k[row + (size_t)i];
-            }
+    ob_store_job s;
+    memset(&s, 0, sizeof s);
+    s.cache = cache, s.k = k, s.v = v, s.T = T, s.start = start, s.K = K, s.d = d, s.cap = cap;
+    ob_run_rows(x, ob_store_head, &s, B * K, (double)B * T * K * d * 8);
 }
 
 /* ---- FFN activation:  h = act(gate) * up, or act(gate) when up is NULL ----------------------- */
@@ -12962,19 +12906,18 @@ typedef struct ob_acts {
     ob_input a, b;                /* inputs of q,k,v and of gate,up [N][D] */
     float *q_raw, *k_raw;         /* before QK-norm */
     float *rstd_q, *rstd_k;       /* [N][H], [N][K] */
-    float *q, *k, *v;             /* [N][H][d], [N][K][d] */
-    float *kT, *lse;              /* keys as columns; log sums of attention [N][H] */
+    float *q, *k;                 /* [N][H][d], [N][K][d] */
+    ob_cache cache;               /* of training: k and v as attention reads them */
+    float *lse;                   /* log sums of attention [N][H] */
     float *o, *rstd_o;            /* attention output [N][H*d] */
     ob_input oq, hq;              /* inputs of o_proj [N][H*d] and down_proj [N][F] */
     float *gate, *up, *rstd_h;    /* [N][F], [N][F], [N] */
 } ob_acts;
 
-/* A size that overflows becomes SIZE_MAX, which the carve turns into a total no allocator gives:
-   callers check once, at the end, and not at every array. */
+/* Takes a * b floats. */
 static float *ob_floats(ob_carve *c, size_t a, size_t b) {
-    size_t n, bytes;
-    if (!ob_mul(a, b, &n) || !ob_mul(n, sizeof(float), &bytes)) bytes = SIZE_MAX;
-    return (float *)ob_take(c, bytes);
+    size_t n;
+    return (float *)ob_take_product(c, ob_mul(a, b, &n) ? n : SIZE_MAX, sizeof(float));
 }
 
 /* What inputs are kept for: OB_RUN computes and forgets; OB_BYTES and OB_FLOATS train, where codes
@@ -13005,8 +12948,8 @@ static float *ob_means_take(ob_carve *c, const onebit_config *config, size_t N) 
     return config->use_subln ? NULL : ob_floats(c, N, 1);
 }
 
-/* Takes the memory of one block for N tokens; in training, B sequences of T. */
-static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N,
+/* Takes the memory of one block for N tokens; in training, sequences of T. */
+static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N, int T,
                          ob_keep how) {
     int keep = how != OB_RUN;
     ob_dims m = ob_dims_of(config);
@@ -13018,11 +12961,11 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
     s->mean1 = ob_means_take(c, config, N), s->mean2 = ob_means_take(c, config, N);
     s->a = ob_input_take(c, config, N, m.D, how);
     s->b = keep ? ob_input_take(c, config, N, m.D, how) : s->a;
-    s->q = ob_floats(c, N, q), s->k = ob_floats(c, N, k), s->v = ob_floats(c, N, k);
+    s->q = ob_floats(c, N, q), s->k = ob_floats(c, N, k);
     s->q_raw = keep && config->use_qk_norm ? ob_floats(c, N, q) : s->q;
     s->k_raw = keep && config->use_qk_norm ? ob_floats(c, N, k) : s->k;
     s->rstd_q = ob_floats(c, N, (size_t)m.H), s->rstd_k = ob_floats(c, N, (size_t)m.K);
-    s->kT = keep ? ob_floats(c, N, k) : NULL;
+    if (keep) s->cache = ob_cache_take(c, N / (size_t)T, T, m.K, m.d, 32);
     s->lse = keep ? ob_floats(c, N, (size_t)m.H) : NULL;
     s->o = ob_floats(c, N, q), s->rstd_o = ob_floats(c, N, 1);
     s->oq = ob_input_take(c, config, N, m.H * m.d, how);
@@ -13092,7 +13035,7 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
     int i;
     w[0] = ob_block(p->w, layer, OB_Q), y[0] = s->q_raw;
     w[1] = ob_block(p->w, layer, OB_K), y[1] = s->k_raw;
-    w[2] = ob_block(p->w, layer, OB_V), y[2] = s->v;
+    w[2] = ob_block(p->w, layer, OB_V), y[2] = p->y;
     x->ops->norm_forward(x, p->t, s->rstd1, s->mean1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
                          c->hidden_size, ob_eps(c));
     x->ops->quantize(x, &s->a, p->t, w[0], N);
@@ -13109,7 +13052,7 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
         float *k = s->k + (size_t)a->row * (size_t)(K * d);
         x->ops->rope(x, q, p->rope, a->B * a->T, a->T, a->start, H, d, 1.0f);
         x->ops->rope(x, k, p->rope, a->B * a->T, a->T, a->start, K, d, 1.0f);
-        x->ops->cache_store(x, &a->cache, k, s->v + (size_t)a->row * (size_t)(K * d), a->B, a->T,
+        x->ops->cache_store(x, &a->cache, k, p->y + (size_t)a->row * (size_t)(K * d), a->B, a->T,
                             a->start, K, d, a->cap);
     }
 }
@@ -13307,7 +13250,7 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
 static ob_span ob_span_of(const ob_pass *p, const ob_acts *s) {
     ob_span a;
     a.row = 0, a.B = p->B, a.T = p->T, a.start = 0, a.cap = p->T;
-    a.cache.kT = s->kT, a.cache.v = s->v, a.cache.k_scale = a.cache.v_scale = NULL;
+    a.cache = s->cache;
     return a;
 }
 
@@ -13556,7 +13499,7 @@ static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
         ob_acts acts;
         float *x;
         if (i < n) {
-            ob_acts_take(&acts, c, &t->config, N, keep);
+            ob_acts_take(&acts, c, &t->config, N, t->T, keep);
             if (c->base) t->acts[i] = acts;
             continue;
         }
@@ -16382,30 +16325,17 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
     return ONEBIT_OK;
 }
 
-/* Takes the cache of one layer for n positions of K heads of d. */
-static ob_cache ob_cache_take(ob_carve *c, size_t n, size_t K, size_t d, int bits) {
-    ob_cache cache;
-    cache.k_scale = cache.v_scale = NULL;
-    if (bits == 32) {
-        cache.kT = ob_floats(c, n, K * d), cache.v = ob_floats(c, n, K * d);
-        return cache;
-    }
-    cache.kT = ob_take(c, n * K * d), cache.v = ob_take(c, n * K * d);
-    cache.k_scale = ob_floats(c, n, K), cache.v_scale = ob_floats(c, n, K);
-    return cache;
-}
-
 /* Lays the session out; with carve->base NULL it only counts. */
 static void ob_session_layout(onebit_session *s, ob_carve *c) {
     const onebit_config *config = &s->model->config;
     size_t cap = (size_t)s->options.context, L = (size_t)config->num_layers, l;
     s->caches = (ob_cache *)ob_take(c, L * sizeof(ob_cache));
     for (l = 0; l < L; l++) {
-        ob_cache cache = ob_cache_take(c, cap, (size_t)config->num_key_value_heads,
-                                       (size_t)config->head_dim, s->options.cache_bits);
+        ob_cache cache = ob_cache_take(c, 1, s->options.context, config->num_key_value_heads,
+                                       config->head_dim, s->options.cache_bits);
         if (c->base) s->caches[l] = cache;
     }
-    ob_acts_take(&s->acts, c, config, (size_t)s->options.chunk, OB_RUN);
+    ob_acts_take(&s->acts, c, config, (size_t)s->options.chunk, 1, OB_RUN);
     ob_pass_take(&s->pass, c, config, (size_t)s->options.chunk);
     s->pass.rope = ob_floats(c, cap, (size_t)config->head_dim);
     s->logits = ob_floats(c, (size_t)config->vocab_size, 1);
@@ -16730,17 +16660,19 @@ ONEBIT_API onebit_status onebit_session_rewind(onebit_session *session, int leng
    machines of one byte order, because it is copied as it is; it may move between contexts of
    different size. */
 
-/* State: u64 "OBSTATE1", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304;
-   tokens [fed]; logits [V] when ready; for each layer kT [K*d][length] and v [length][K*d], floats;
-   with 8 bits bytes, then the scales [K][length] of both as floats. */
-#define OB_STATE_MAGIC 0x31455441545342ffu
+/* State: u64 "OBSTATE2", u64 model checksum, u32 fed, length, ready, byte-order mark 0x01020304;
+   tokens [fed]; logits [V] when ready; for each layer its cache as if it had room for length
+   positions (see ob_cache): keys, values, and with 8 bits their scales. */
+#define OB_STATE_MAGIC 0x32455441545342ffu
 #define OB_STATE_HEAD  32
 
-/* Bytes of one layer's cache of n positions; each is saved whole. */
+/* Bytes of one layer's cache of n positions. */
 static size_t ob_state_layer(const onebit_session *s, int n) {
-    size_t K = (size_t)s->model->config.num_key_value_heads, d;
-    d = (size_t)s->model->config.head_dim;
-    return 2 * K * (size_t)n * (s->options.cache_bits == 8 ? d + sizeof(float) : d * sizeof(float));
+    const onebit_config *c = &s->model->config;
+    size_t number = (size_t)s->options.cache_bits / 8, d = (size_t)c->head_dim;
+    return (size_t)c->num_key_value_heads *
+           (number * (ob_wide(n) * d + (size_t)n * ob_wide(c->head_dim)) +
+            (number == 1 ? 2 * sizeof(float) * (size_t)n : 0));
 }
 
 /* The whole of a state. */
@@ -16760,16 +16692,17 @@ static void ob_state_rows(uint8_t **p, void *cache, size_t rows, size_t stride, 
     }
 }
 
-/* The caches of all layers. */
+/* The caches of all layers; heads are cap positions apart in a session. */
 static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int restore) {
-    size_t K = (size_t)s->model->config.num_key_value_heads, n = (size_t)length;
-    size_t d = (size_t)s->model->config.head_dim, cap = (size_t)s->options.context;
-    size_t number = (size_t)s->options.cache_bits / 8;
+    const onebit_config *config = &s->model->config;
+    size_t K = (size_t)config->num_key_value_heads, n = (size_t)length;
+    size_t cap = (size_t)s->options.context, number = (size_t)s->options.cache_bits / 8;
+    size_t d = (size_t)config->head_dim * number, wide = ob_wide(config->head_dim) * number;
     int l;
-    for (l = 0; l < s->model->config.num_layers; l++) {
+    for (l = 0; l < config->num_layers; l++) {
         const ob_cache *c = s->caches + l;
-        ob_state_rows(&p, c->kT, K * d, cap * number, n * number, restore);
-        ob_state_rows(&p, c->v, 1, 0, n * K * d * number, restore);
+        ob_state_rows(&p, c->k, K, ob_wide(s->options.context) * d, ob_wide(length) * d, restore);
+        ob_state_rows(&p, c->v, K, cap * wide, n * wide, restore);
         if (!c->k_scale) continue;
         ob_state_rows(&p, c->k_scale, K, cap * sizeof(float), n * sizeof(float), restore);
         ob_state_rows(&p, c->v_scale, K, cap * sizeof(float), n * sizeof(float), restore);

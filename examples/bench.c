@@ -339,7 +339,7 @@ static void bench_tile(const bench *b, const ob_kernels *kernels, int half) {
             if (half)
                 kernels->tile16(M, K, (const uint32_t *)(const void *)a, K, 1,
                                 (const uint32_t *)(const void *)panel, c, kernels->nr, 0);
-            else kernels->tile(M, K, a, K, 1, panel, c, kernels->nr, 0, 1);
+            else kernels->tile(M, K, a, K, 1, panel, kernels->nr, c, kernels->nr, 0, 1);
         }
         if (i) runs_add(&speed, products / (ob_seconds() - start));
     }

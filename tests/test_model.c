@@ -1710,7 +1710,7 @@ static void model_heads_open(model_heads *m, const onebit_env *env, int B, int T
         float *old_k, *old_v, *new_v;
         ob_exec_init(&m->exec, env, &m->carve, start + T, d, 1);
         a->B = B, a->T = T, a->start = start, a->H = H, a->K = K, a->d = d, a->cap = start + T + 3;
-        a->cache = ob_cache_take(&m->carve, (size_t)(B * a->cap), (size_t)K, (size_t)d, bits);
+        a->cache = ob_cache_take(&m->carve, (size_t)B, a->cap, K, d, bits);
         a->q = model_heads_floats(m, q, &draw), a->o = model_heads_floats(m, q, NULL);
         a->d_o = model_heads_floats(m, q, &draw), a->dq = model_heads_floats(m, q, NULL);
         a->k = model_heads_floats(m, k, &draw), new_v = model_heads_floats(m, k, &draw);
@@ -1733,14 +1733,12 @@ static void model_heads_open(model_heads *m, const onebit_env *env, int B, int T
 /* Key (value = 0) or value of a cached position, as a double. */
 static double model_heads_at(const model_heads *m, int b, int kh, int j, int i, int value) {
     const ob_attention *a = &m->a;
-    size_t key = ((size_t)((b * a->K + kh) * a->d + i)) * (size_t)a->cap + (size_t)j;
-    size_t val = (((size_t)b * (size_t)a->cap + (size_t)j) * (size_t)a->K + (size_t)kh) *
-                 (size_t)a->d + (size_t)i;
-    size_t scale = (size_t)(b * a->K + kh) * (size_t)a->cap + (size_t)j;
-    const void *from = value ? a->cache.v : a->cache.kT;
-    if (!a->cache.k_scale) return ((const float *)from)[value ? val : key];
-    return ((const int8_t *)from)[value ? val : key] *
-           (double)(value ? a->cache.v_scale : a->cache.k_scale)[scale];
+    ob_cache c = ob_cache_of(&a->cache, (size_t)(b * a->K + kh), a->cap, a->d);
+    size_t at = value ? (size_t)j * ob_wide(a->d) + (size_t)i
+                      : (size_t)((j / 32 * a->d + i) * 32 + j % 32);
+    const void *from = value ? c.v : c.k;
+    if (!c.k_scale) return ((const float *)from)[at];
+    return ((const int8_t *)from)[at] * (double)(value ? c.v_scale : c.k_scale)[j];
 }
 
 /* Probabilities of position t of head h by the definition, in doubles. */
@@ -1825,7 +1823,7 @@ static void model_check_heads(const onebit_env *env, int B, int T, int start, in
     memcpy(tiles, m.a.o, n * sizeof *tiles);
     for (b = 0; b < B; b++)
         for (t = 0; t < T; t++) { /* sequence b by itself, position t by itself */
-            ob_cache c = ob_cache_of(&m.a, b, 0);
+            ob_cache c = ob_cache_of(&m.a.cache, (size_t)(b * K), m.a.cap, d);
             one = m.a;
             one.cache = c, one.B = 1, one.T = 1, one.start = start + t, one.lse = NULL;
             one.q += (size_t)(b * T + t) * row, one.o += (size_t)(b * T + t) * row;
