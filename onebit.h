@@ -10155,14 +10155,14 @@ OB_TILE_BODY(ob_tile32_avx512, OB_TARGET_AVX512, __m512, 16, _mm512_loadu_ps, _m
                             const float *panel, ptrdiff_t ldp, float *c, ptrdiff_t ldc, int add,   \
                             int fused) {                                                           \
         for (; m >= BIG; m -= BIG, a += BIG * rs, c += BIG * ldc)                                  \
-            if (fused) BODY(BIG, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                             \
-            else BODY(BIG, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                                   \
+            if (fused) BODY(BIG, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                        \
+            else BODY(BIG, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                              \
         for (; m >= SMALL; m -= SMALL, a += SMALL * rs, c += SMALL * ldc)                          \
-            if (fused) BODY(SMALL, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                           \
-            else BODY(SMALL, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                                 \
+            if (fused) BODY(SMALL, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                      \
+            else BODY(SMALL, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                            \
         for (; m >= 1; m--, a += rs, c += ldc)                                                     \
-            if (fused) BODY(1, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                               \
-            else BODY(1, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                                     \
+            if (fused) BODY(1, 1, k, a, rs, cs, panel, ldp, c, ldc, add);                          \
+            else BODY(1, 0, k, a, rs, cs, panel, ldp, c, ldc, add);                                \
     }
 
 OB_TILE(ob_tile_avx2, OB_TARGET_AVX2, ob_tile16_avx2, 6, 2)
@@ -10205,6 +10205,28 @@ OB_BODY void ob_panel8_body(float *panel, int nr, const int8_t *b, ptrdiff_t rs,
 }
 OB_VARIANTS(ob_panel8, (float *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n),
             (panel, nr, b, rs, k, n))
+
+/* Codes as floats. Compilers widen bytes in more steps than the instructions need. */
+static void ob_widen8_scalar(float *to, const int8_t *codes, int n) {
+    int i;
+    for (i = 0; i < n; i++) to[i] = (float)codes[i];
+}
+#if OB_X86
+OB_TARGET_AVX2 static void ob_widen8_avx2(float *to, const int8_t *codes, int n) {
+    int i;
+    for (i = 0; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(to + i, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(
+                                     _mm_loadl_epi64((const __m128i *)(const void *)(codes + i)))));
+    ob_widen8_scalar(to + i, codes + i, n - i);
+}
+OB_TARGET_AVX512 static void ob_widen8_avx512(float *to, const int8_t *codes, int n) {
+    int i;
+    for (i = 0; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(to + i, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(
+                                     _mm_loadu_si128((const __m128i *)(const void *)(codes + i)))));
+    ob_widen8_scalar(to + i, codes + i, n - i);
+}
+#endif
 
 /* The same from a q8x16 matrix whose rows are k: rows [from, from + k), columns [col, col + n) with
    col a multiple of 4. */
@@ -11119,6 +11141,7 @@ typedef struct ob_kernels {
                  ptrdiff_t ldp, float *c, ptrdiff_t ldc, int add, int fused);
     void (*panel)(float *panel, int nr, const float *b, ptrdiff_t rs, ptrdiff_t cs, int k, int n);
     void (*panel8)(float *panel, int nr, const int8_t *b, ptrdiff_t rs, int k, int n);
+    void (*widen8)(float *to, const int8_t *codes, int n);
     void (*panel_q8)(float *panel, int nr, const uint8_t *data, size_t block_bytes, int from, int k,
                      int col, int n);
     void (*pack8)(uint8_t *data, size_t block_bytes, int row, int col, const float *codes, int n);
@@ -11179,8 +11202,8 @@ typedef struct ob_kernels {
    notices a wrong order. dots and tile16: the kernels of products, which have sets of their own. */
 #define OB_KERNEL_ROW(isa, dots, tile16, nr)                                                       \
     {                                                                                              \
-        nr, ob_tile_##isa, ob_panel_##isa, ob_panel8_##isa, ob_panel_q8_##isa, ob_pack8_##isa,     \
-            ob_unpack_##isa, dots, tile16, ob_panel16_##isa, ob_panel8_16_##isa,                   \
+        nr, ob_tile_##isa, ob_panel_##isa, ob_panel8_##isa, ob_widen8_##isa, ob_panel_q8_##isa,    \
+            ob_pack8_##isa, ob_unpack_##isa, dots, tile16, ob_panel16_##isa, ob_panel8_16_##isa,   \
             ob_panel_q8_16_##isa, ob_pack16_##isa, ob_pair16_##isa, ob_settle_##isa,               \
             ob_collect_##isa, ob_code8_##isa, ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa,        \
             ob_norm_##isa, ob_layer_norm_##isa, ob_norm_grad_##isa, ob_layer_norm_grad_##isa,      \
@@ -11249,7 +11272,7 @@ static size_t ob_wide(int n) { return ob_round_up((size_t)n, OB_KEYS); }
    ob_attention_room), with or without those of gradients. */
 static size_t ob_exec_work_bytes(int T, int d, int grad) {
     size_t panel = 32 * OB_BLOCK, keys = ob_wide(T), wide = ob_wide(d);
-    size_t rooms = OB_QUERIES * (keys + 2 * wide) + OB_VALUES * wide;
+    size_t rooms = OB_QUERIES * (keys + 2 * wide) + OB_KEYS * (OB_VALUES + wide);
     if (grad) rooms += OB_QUERIES * (keys + wide) + 4 * keys * wide;
     return ob_round_up((panel > rooms ? panel : rooms) * sizeof(float), 64);
 }
@@ -12043,9 +12066,9 @@ static void ob_rope_table(float *table, int T, int d, double theta, int use) {
 
 /* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads --------- */
 
-/* The keys and values of one layer, room for cap positions in each sequence. Keys lie as the tile
-   reads them, in panels of 32: [B][K][cap / 32][d][32]; values as rows, [B][K][cap][wide], where
-   wide is d up to whole panels. What fills up is read, but never used. Training and the session's
+/* The keys and values of one layer, room for cap positions in each sequence. Both lie as the tile
+   reads them, in panels of 32: keys [B][K][cap / 32][d][32], values [B][K][d / 32][cap][32], with
+   whole panels at the ends. What fills those up is read, but never used. Training and the session's
    cache have one layout; a session may keep codes of 8 bits, with a scale per key and value,
    [B][K][cap]. */
 typedef struct ob_cache {
@@ -12077,6 +12100,14 @@ static ob_cache ob_cache_of(const ob_cache *all, size_t head, int cap, int d) {
     return c;
 }
 
+/* Number i of the key, and of the value, of position t of a head. */
+static size_t ob_key_at(int d, int t, int i) {
+    return ((size_t)(t / OB_KEYS) * (size_t)d + (size_t)i) * OB_KEYS + (size_t)(t % OB_KEYS);
+}
+static size_t ob_value_at(int cap, int t, int i) {
+    return ((size_t)(i / OB_KEYS) * (size_t)cap + (size_t)t) * OB_KEYS + (size_t)(i % OB_KEYS);
+}
+
 /* One batch of sequences. */
 typedef struct ob_attention {
     ob_job job;
@@ -12098,12 +12129,12 @@ typedef struct ob_attention_room {
     int d, wide, ld, fused;
     float *query, *out; /* [OB_QUERIES][wide] */
     float *scores;      /* [OB_QUERIES][ld] */
-    float *unpacked;    /* [OB_VALUES][wide] of 8-bit codes */
+    float *unpacked;    /* [d][32] or [OB_VALUES][32] of 8-bit codes */
     /* backward */
     float *d_o;            /* [OB_QUERIES][wide] */
     float *dscores;        /* [OB_QUERIES][ld] */
     float *columns_v;      /* v as keys lie: [ld / 32][d][32] */
-    float *rows_k;         /* k as values lie: [ld][wide] */
+    float *rows_k;         /* k as values lie: [wide / 32][T][32] */
     float *grad_k, *grad_v; /* [ld][wide] */
 } ob_attention_room;
 
@@ -12123,7 +12154,7 @@ static ob_attention_room ob_attention_enter(const ob_attention *a, int fused, fl
     r.query = ob_room_take(work, OB_QUERIES, r.wide);
     r.out = ob_room_take(work, OB_QUERIES, r.wide);
     r.scores = ob_room_take(work, OB_QUERIES, r.ld);
-    r.unpacked = ob_room_take(work, OB_VALUES, r.wide);
+    r.unpacked = ob_room_take(work, OB_KEYS, a->d > OB_VALUES ? a->d : OB_VALUES);
     return r;
 }
 
@@ -12147,6 +12178,12 @@ static void ob_rows_load(const ob_attention_room *r, float *to, const float *fro
     }
 }
 
+/* n codes as floats, without their scale. */
+static const float *ob_attention_unpack(const ob_attention_room *r, const int8_t *codes, int n) {
+    r->kernels->widen8(r->unpacked, codes, n);
+    return r->unpacked;
+}
+
 /* scores[m][ld] = rows [m][wide] times keys. Panels that only later rows see are left out for the
    earlier ones, in steps of 4 rows. */
 static void ob_attention_scores(const ob_attention_room *r, float *scores, const float *rows,
@@ -12156,9 +12193,8 @@ static void ob_attention_scores(const ob_attention_room *r, float *scores, const
     for (j = 0; j < n; j += OB_KEYS) {
         const float *panel = (const float *)keys + (size_t)j * (size_t)r->d;
         if (bytes) {
-            kernels->panel8(r->unpacked, OB_KEYS, (const int8_t *)keys + (size_t)j * (size_t)r->d,
-                            OB_KEYS, r->d, OB_KEYS);
-            panel = r->unpacked;
+            panel = ob_attention_unpack(r, (const int8_t *)keys + (size_t)j * (size_t)r->d,
+                                        r->d * OB_KEYS);
         }
         first = g->step && j > g->at ? (j - g->at) & ~3 : 0;
         for (part = 0; part < OB_KEYS; part += kernels->nr)
@@ -12168,38 +12204,38 @@ static void ob_attention_scores(const ob_attention_room *r, float *scores, const
     }
 }
 
-/* out[m][wide] = scores times rows of values, key by key in order. Rows go in twelves, each twelve
-   as far as its last one sees: behind the others' ends the scores are 0 and change no sum. */
+/* out[m][wide] = scores times values, key by key in order; cap is the room of a panel. Rows go in
+   twelves, each twelve as far as its last one sees: behind the others' ends the scores are 0 and
+   change no sum. */
 static void ob_attention_mix(const ob_attention_room *r, const float *scores, const void *values,
-                             int bytes, const ob_rows *g) {
+                             int bytes, int cap, const ob_rows *g) {
     const ob_kernels *kernels = r->kernels;
-    int i, j, c, n = ob_rows_seen(g, g->m - 1);
-    for (j = 0; j < n; j += OB_VALUES) {
-        const float *panel = (const float *)values + (size_t)j * (size_t)r->wide;
-        int left = n - j < OB_VALUES ? n - j : OB_VALUES;
-        if (bytes) {
-            kernels->panel8(r->unpacked, r->wide,
-                            (const int8_t *)values + (size_t)j * (size_t)r->wide, r->wide, left,
-                            r->wide);
-            panel = r->unpacked;
+    int i, j, c, part, n = ob_rows_seen(g, g->m - 1), step = bytes ? OB_VALUES : n;
+    for (c = 0; c < r->wide; c += OB_KEYS)
+        for (j = 0; j < n; j += step) {
+            size_t at = ((size_t)(c / OB_KEYS) * (size_t)cap + (size_t)j) * OB_KEYS;
+            const float *panel = (const float *)values + at;
+            int left = n - j < step ? n - j : step;
+            if (bytes)
+                panel = ob_attention_unpack(r, (const int8_t *)values + at, left * OB_KEYS);
+            for (i = 0; i < g->m; i += 12) {
+                int rows = g->m - i < 12 ? g->m - i : 12, k = ob_rows_seen(g, i + rows - 1) - j;
+                if (k > left) k = left;
+                for (part = 0; part < OB_KEYS && k > 0; part += kernels->nr)
+                    kernels->tile(rows, k, scores + (size_t)i * (size_t)r->ld + j, r->ld, 1,
+                                  panel + part, OB_KEYS, r->out + i * r->wide + c + part, r->wide,
+                                  j ? OB_CONTINUE : OB_SET, r->fused);
+            }
         }
-        for (i = 0; i < g->m; i += 12) {
-            int rows = g->m - i < 12 ? g->m - i : 12, k = ob_rows_seen(g, i + rows - 1) - j;
-            if (k > left) k = left;
-            for (c = 0; c < r->wide && k > 0; c += kernels->nr)
-                kernels->tile(rows, k, scores + (size_t)i * (size_t)r->ld + j, r->ld, 1, panel + c,
-                              r->wide, r->out + i * r->wide + c, r->wide,
-                              j ? OB_CONTINUE : OB_SET, r->fused);
-        }
-    }
 }
 
 /* Attention of a block of rows. q, o and lse point at its first one; lse's rows are as far apart as
    heads or positions. Scores against all keys that are seen, softmax of each row as far as it sees,
    product with the values (Dao et al. 2022 save memory so; here it is the register tile that wins).
    Each output is one chain of sums in the order of dims or keys, whatever the block. */
-static void ob_attention_block(const ob_attention_room *r, const ob_cache *c, const float *q,
-                               float *o, float *lse, ptrdiff_t ldl, const ob_rows *g) {
+static void ob_attention_block(const ob_attention_room *r, const ob_cache *c, int cap,
+                               const float *q, float *o, float *lse, ptrdiff_t ldl,
+                               const ob_rows *g) {
     const ob_kernels *kernels = r->kernels;
     int i, bytes = c->k_scale != NULL;
     ob_rows_load(r, r->query, q, g, 1.0f / sqrtf((float)r->d)); /* once, not n scores */
@@ -12212,7 +12248,7 @@ static void ob_attention_block(const ob_attention_room *r, const ob_cache *c, co
         if (bytes) kernels->scale(row, row, c->v_scale, 1, 1.0f, seen);
         if (g->step) memset(row + wide, 0, (size_t)(r->ld - wide) * sizeof(float));
     }
-    ob_attention_mix(r, r->scores, c->v, bytes, g);
+    ob_attention_mix(r, r->scores, c->v, bytes, cap, g);
     for (i = 0; i < g->m; i++)
         memcpy(o + i * g->row, r->out + i * r->wide, (size_t)r->d * sizeof(float));
 }
@@ -12224,6 +12260,7 @@ static void ob_attention_heads(const ob_attention *a, int b, int h, int n, float
     ob_attention_room r = ob_attention_enter(a, a->job.x->fused, &work);
     int i, t, one = a->T == 1;
     ob_rows g;
+    g.m = 1;
     for (i = 0; i < n; i += one ? g.m : 1)
         for (t = 0; t < a->T; t += g.m) {
             size_t row = (size_t)(b * a->T + t) * (size_t)a->H + (size_t)(h + i);
@@ -12231,7 +12268,7 @@ static void ob_attention_heads(const ob_attention *a, int b, int h, int n, float
             g.m = one ? n - i : a->T - t, g.at = a->start + t, g.step = !one;
             g.row = (one ? 1 : (ptrdiff_t)a->H) * a->d;
             if (g.m > OB_QUERIES) g.m = OB_QUERIES;
-            ob_attention_block(&r, &c, a->q + at, a->o + at, a->lse ? a->lse + row : NULL,
+            ob_attention_block(&r, &c, a->cap, a->q + at, a->o + at, a->lse ? a->lse + row : NULL,
                                one ? 1 : a->H, &g);
         }
 }
@@ -12273,10 +12310,10 @@ static void ob_attention_grad_block(const ob_attention *a, const ob_attention_ro
     for (i = 0; i < m; i++) {
         kernels->dot(&total, r->d_o + i * r->wide, a->o + at + i * g->row, a->d);
         kernels->attend_grad(r->scores + (size_t)i * (size_t)r->ld,
-                             r->dscores + (size_t)i * (size_t)r->ld, a->lse[row + (size_t)(i * a->H)],
-                             total, ob_rows_seen(g, i), n);
+                             r->dscores + (size_t)i * (size_t)r->ld,
+                             a->lse[row + (size_t)(i * a->H)], total, ob_rows_seen(g, i), n);
     }
-    ob_attention_mix(r, r->dscores, r->rows_k, 0, g);
+    ob_attention_mix(r, r->dscores, r->rows_k, 0, a->T, g);
     for (i = 0; i < m; i++)
         kernels->scale(a->dq + at + i * g->row, r->out + i * r->wide, &ob_one, 0, scale, a->d);
     for (j = 0; j < n; j += 12) { /* queries before the first of 12 keys do not see them */
@@ -12309,14 +12346,13 @@ static void ob_attention_grad_head(const ob_attention *a, int b, int kh, float *
     r.grad_v = ob_room_take(&work, r.ld, r.wide);
     memset(r.grad_k, 0, (size_t)T * (size_t)r.wide * sizeof(float));
     memset(r.grad_v, 0, (size_t)T * (size_t)r.wide * sizeof(float));
-    for (t = 0; t < T; t++) {
-        const float *v = (const float *)c.v + (size_t)t * (size_t)r.wide;
-        float *k = r.rows_k + (size_t)t * (size_t)r.wide;
-        float *column = r.columns_v + (size_t)(t / OB_KEYS) * OB_KEYS * (size_t)d + t % OB_KEYS;
-        memcpy(k, a->k + own + t * row, (size_t)d * sizeof(float));
-        memset(k + d, 0, (size_t)(r.wide - d) * sizeof(float));
-        for (i = 0; i < d; i++) column[i * OB_KEYS] = v[i];
-    }
+    for (t = 0; t < T; t++)
+        for (i = 0; i < r.wide; i++) {
+            r.rows_k[ob_value_at(T, t, i)] = i < d ? a->k[own + (size_t)(t * row + i)] : 0.0f;
+            if (i < d)
+                r.columns_v[ob_key_at(d, t, i)] =
+                    ((const float *)c.v)[ob_value_at(a->cap, t, i)];
+        }
     g.step = 1, g.row = (ptrdiff_t)a->H * d;
     for (h = kh * group; h < (kh + 1) * group; h++)
         for (t = 0; t < T; t += OB_QUERIES) {
@@ -12356,26 +12392,26 @@ typedef struct ob_store_job {
 /* All positions of one head of one sequence. */
 static void ob_store_head(void *arg, int head) {
     const ob_store_job *s = (const ob_store_job *)arg;
+    const ob_kernels *kernels = s->job.x->kernels;
     ob_cache c = ob_cache_of(s->cache, (size_t)head, s->cap, s->d);
-    size_t wide = ob_wide(s->d);
-    int8_t codes[1024]; /* the widest head of the config table */
+    int8_t code_k[1024], code_v[1024]; /* the widest head of the config table */
     int32_t sum;
-    int t, i, d = s->d;
+    int t, i, at, d = s->d;
     for (t = 0; t < s->T; t++) {
         size_t row = ((size_t)(head / s->K * s->T + t) * (size_t)s->K + (size_t)(head % s->K)) *
                      (size_t)d;
-        size_t at = (size_t)(s->start + t);
-        size_t key = at / OB_KEYS * OB_KEYS * (size_t)d + at % OB_KEYS;
+        at = s->start + t;
         if (c.k_scale) {
-            int8_t *to = (int8_t *)c.k + key;
-            s->job.x->kernels->code8(codes, c.k_scale + at, &sum, s->k + row, d, d);
-            for (i = 0; i < d; i++) to[i * OB_KEYS] = codes[i];
-            s->job.x->kernels->code8((int8_t *)c.v + at * wide, c.v_scale + at, &sum, s->v + row, d,
-                                     d);
+            kernels->code8(code_k, c.k_scale + at, &sum, s->k + row, d, d);
+            kernels->code8(code_v, c.v_scale + at, &sum, s->v + row, d, d);
+            for (i = 0; i < d; i++) {
+                ((int8_t *)c.k)[ob_key_at(d, at, i)] = code_k[i];
+                ((int8_t *)c.v)[ob_value_at(s->cap, at, i)] = code_v[i];
+            }
         } else {
-            float *to = (float *)c.k + key;
-            for (i = 0; i < d; i++) to[i * OB_KEYS] = s->k[row + (size_t)i];
-            memcpy((float *)c.v + at * wide, s->v + row, (size_t)d * sizeof(float));
+            for (i = 0; i < d; i++) ((float *)c.k)[ob_key_at(d, at, i)] = s->k[row + (size_t)i];
+            for (i = 0; i < d; i++)
+                ((float *)c.v)[ob_value_at(s->cap, at, i)] = s->v[row + (size_t)i];
         }
     }
 }
@@ -16697,12 +16733,13 @@ static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int
     const onebit_config *config = &s->model->config;
     size_t K = (size_t)config->num_key_value_heads, n = (size_t)length;
     size_t cap = (size_t)s->options.context, number = (size_t)s->options.cache_bits / 8;
-    size_t d = (size_t)config->head_dim * number, wide = ob_wide(config->head_dim) * number;
+    size_t d = (size_t)config->head_dim * number, panel = OB_KEYS * number;
     int l;
     for (l = 0; l < config->num_layers; l++) {
         const ob_cache *c = s->caches + l;
         ob_state_rows(&p, c->k, K, ob_wide(s->options.context) * d, ob_wide(length) * d, restore);
-        ob_state_rows(&p, c->v, K, cap * wide, n * wide, restore);
+        ob_state_rows(&p, c->v, K * ob_wide(config->head_dim) / OB_KEYS, cap * panel, n * panel,
+                      restore);
         if (!c->k_scale) continue;
         ob_state_rows(&p, c->k_scale, K, cap * sizeof(float), n * sizeof(float), restore);
         ob_state_rows(&p, c->v_scale, K, cap * sizeof(float), n * sizeof(float), restore);

@@ -1734,7 +1734,7 @@ static void model_heads_open(model_heads *m, const onebit_env *env, int B, int T
 static double model_heads_at(const model_heads *m, int b, int kh, int j, int i, int value) {
     const ob_attention *a = &m->a;
     ob_cache c = ob_cache_of(&a->cache, (size_t)(b * a->K + kh), a->cap, a->d);
-    size_t at = value ? (size_t)j * ob_wide(a->d) + (size_t)i
+    size_t at = value ? (size_t)((i / 32 * a->cap + j) * 32 + i % 32)
                       : (size_t)((j / 32 * a->d + i) * 32 + j % 32);
     const void *from = value ? c.v : c.k;
     if (!c.k_scale) return ((const float *)from)[at];
