@@ -917,7 +917,9 @@ int main(int argc, char **argv) {
     onebit_version_text(text, sizeof text);
     if (!c.json)
         printf("%s\n%d thread%s here\n", text, b.env.threads, b.env.threads == 1 ? "" : "s");
-    if (!cli_has(&c, "write")) measure_machine(&b, !some || cli_has(&c, "machine"));
+    if (!cli_has(&c, "write") && (!some || cli_has(&c, "machine") || cli_has(&c, "kernels") ||
+                                  cli_has(&c, "model") || cli_has(&c, "shape")))
+        measure_machine(&b, !some || cli_has(&c, "machine"));
     if (!some || cli_has(&c, "kernels")) bench_kernels(&b);
     if (cli_has(&c, "model") || cli_has(&c, "shape")) bench_model(&b);
     if (cli_has(&c, "train")) heading(&b, "training");

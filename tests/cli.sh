@@ -407,7 +407,7 @@ while IFS='|' read -r flag value what both; do
     else fail "--$flag $value changes nothing in: $what"; fi
 done <"$tmp/table"
 # What is tested above, or shows in no file.
-elsewhere=" output-dir resume overwrite backward-bits streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
+elsewhere=" output-dir resume overwrite backward-bits fast streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
 for flag in $("$bin/onebit-train" --help-all | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
     case $elsewhere in *" $flag "*) continue ;; esac
     ok "--$flag has a row in the table" grep -q "^$flag|" "$tmp/table"
@@ -423,6 +423,22 @@ ok "shares are told" out_has '"of": "the memory"'
 head -n 1 "$tmp/out" >"$tmp/one"
 ok "each is JSON" json "$tmp/one"
 gives "bench of a shape that is none" 2 bench --shape huge
+for what in "--shape demo --prompt 9" "--train S1"; do
+    # shellcheck disable=SC2086 # flags are split on purpose
+    gives "bench $what --trace" 0 bench $what --tokens 2 --threads 1 --trace "$tmp/trace.json"
+    ok "the table has layers and ops" out_has 'layer 1  '
+    ok "the table has the work of matrices" out_has 'linear_forward .*%'
+    ok "the trace is JSON" json "$tmp/trace.json"
+    ok "the trace has ops" grep -q '"name":"attention_forward","cat":"op","ph":"X"' "$tmp/trace.json"
+done
+gives "bench --trace of nothing" 2 bench --trace "$tmp/trace.json"
+for flags in "--cache-bits 8" "--cache-bits 8 --fast" "--fast"; do
+    for program in generate chat; do
+        # shellcheck disable=SC2086
+        gives "$program $flags" 0 $program --model "$model" --prompt Hello --max-tokens 8 $flags -q
+    done
+done
+gives "generate --cache-bits 9" 2 generate --model "$model" --prompt Hello --cache-bits 9
 
 # ---- generate ----
 

@@ -4,6 +4,8 @@
    the loss); gradients within 1e-4 of their tensor's largest entry; everything that is promised bit
    for bit is compared with memcmp. */
 #include "reference.h"
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define MODEL_VOCAB 29
 #define MODEL_BASE                                                                                 \
@@ -1471,10 +1473,23 @@ typedef struct model_layer {
     int n, segments;
 } model_layer;
 
+/* n zeros of that size, whose end is the end of what may be read: the page behind is closed. So the
+   beginnings have all alignments that n gives, and a kernel that reads on is stopped at once. */
 static void *model_zeros(size_t n, size_t size) {
-    void *p = calloc(n ? n : 1, size);
-    if (!p) abort();
-    return p;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = ob_round_up(n * size, page);
+    char *p = (char *)mmap(NULL, bytes + 2 * page, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == (char *)MAP_FAILED || mprotect(p + page + bytes, page, PROT_NONE)) abort();
+    memcpy(p, &bytes, sizeof bytes);
+    return p + page + bytes - n * size;
+}
+
+/* Gives them back. */
+static void model_unmap(void *zeros) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes;
+    char *p = (char *)zeros - (uintptr_t)zeros % page - page;
+    memcpy(&bytes, p, sizeof bytes);
+    munmap(p, bytes + 2 * page);
 }
 
 static float *model_floats(int n) { return (float *)model_zeros((size_t)n, sizeof(float)); }
@@ -1540,15 +1555,15 @@ static void model_layer_open(model_layer *l, const onebit_env *env, ob_format fo
 
 static void model_layer_close(model_layer *l) {
     ob_release(&l->exec.env, l->carve.base);
-    free(l->codes);
-    free(l->scale);
-    free(l->in.codes);
-    free(l->in.scale);
-    free(l->in.sum);
-    free(l->y);
-    free(l->wanted);
-    free(l->data);
-    free(l->data8);
+    model_unmap(l->codes);
+    model_unmap(l->scale);
+    model_unmap(l->in.codes);
+    model_unmap(l->in.scale);
+    model_unmap(l->in.sum);
+    model_unmap(l->y);
+    model_unmap(l->wanted);
+    model_unmap(l->data);
+    model_unmap(l->data8);
 }
 
 static int model_input(const model_layer *l, int t, int c) {
@@ -1603,9 +1618,9 @@ static void model_layer_gradient(model_layer *l) {
     if (!CHECK(top > 0 && far < 1e-5 * top)) printf("dx is off by %.3g of %.3g\n", far, top);
     if (!CHECK(top_w > 0 && far_w < 1e-5 * top_w))
         printf("dw is off by %.3g of %.3g\n", far_w, top_w);
-    free(dx);
-    free(dw);
-    free(tmp);
+    model_unmap(dx);
+    model_unmap(dw);
+    model_unmap(tmp);
 }
 
 static void model_check_layer(const onebit_env *env, ob_format format, int rows, int cols,
@@ -1622,7 +1637,7 @@ static void model_check_layer(const onebit_env *env, ob_format format, int rows,
         printf("%s %d x %d by %d, %d tokens\n", ob_format_names[format], rows, cols, group, n);
     if (!CHECK(!memcmp(y[1], l.wanted, bytes)))
         printf("bytes %d x %d by %d, %d tokens\n", rows, cols, group, n);
-    free(y[1]);
+    model_unmap(y[1]);
     if (!extreme && cols < 2000) model_layer_gradient(&l);
     model_layer_close(&l);
 }
