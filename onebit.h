@@ -11403,6 +11403,7 @@ typedef struct ob_gemm_job {
     const uint32_t *a16;       /* instead of a: pairs of bfloat16, strides a_rs, a_cs in pairs */
     const float *a_scale, *w_scale, *group_scale;
     int step, M, N, K, add, fused, row_block, cut_k, cut_n;
+    int twelves; /* a (or a16) lies as ob_twelves_put leaves it, not by strides */
 } ob_gemm_job;
 
 /* Multiplies row k of a panel by the scale of row k0 + k of the weight in the group of column n0.
@@ -11466,12 +11467,20 @@ static void ob_gemm_panel(const ob_gemm_job *g, float *panel, int n0, int count,
 static void ob_gemm_tile(const ob_gemm_job *g, const float *panel, int m, int rows, int k0, int k,
                          float *c, ptrdiff_t ldc, int add) {
     const ob_kernels *kernels = g->job.x->kernels;
-    if (g->a16)
-        kernels->tile16(rows, (k + 1) / 2, g->a16 + m * g->a_rs + k0 / 2 * g->a_cs, g->a_rs,
-                        g->a_cs, (const uint32_t *)(const void *)panel, c, ldc, add);
-    else
-        kernels->tile(rows, k, g->a + m * g->a_rs + k0 * g->a_cs, g->a_rs, g->a_cs, panel,
-                      kernels->nr, c, ldc, add, g->fused);
+    int pair = g->a16 ? 2 : 1, step = g->twelves ? 12 : rows, from, wide;
+    for (from = 0; from < rows; from += step, m += step, c += step * ldc) {
+        ptrdiff_t rs = g->a_rs, cs = g->a_cs, at = m * rs + k0 / pair * cs;
+        int part = rows - from < step ? rows - from : step;
+        if (g->twelves) {
+            wide = g->M - m < 12 ? g->M - m : 12;
+            rs = 1, cs = wide;
+            at = (ptrdiff_t)m * ((g->K + pair - 1) / pair) + (ptrdiff_t)(k0 / pair) * wide;
+        }
+        if (g->a16)
+            kernels->tile16(part, (k + 1) / 2, g->a16 + at, rs, cs,
+                            (const uint32_t *)(const void *)panel, c, ldc, add);
+        else kernels->tile(part, k, g->a + at, rs, cs, panel, kernels->nr, c, ldc, add, g->fused);
+    }
 }
 
 /* One panel of one block of rows, tile by tile; a narrow last panel goes through a buffer. */
@@ -11549,6 +11558,7 @@ static void ob_gemm(const ob_exec *x, ob_gemm_job *g) {
     int threads = x->env.threads;
     if (panels % threads != 0 && panels < 8 * threads) blocks = threads;
     g->row_block = (g->M + blocks - 1) / blocks;
+    if (g->twelves) g->row_block = (g->row_block + 11) / 12 * 12;
     if (g->row_block < 1) return;
     blocks = (g->M + g->row_block - 1) / g->row_block;
     ob_run(x, ob_gemm_piece, g, panels * blocks, (double)g->M * g->N * g->K);
@@ -11709,70 +11719,86 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *const *y, const ob_in
     for (i = 0; i < count; i++) ob_linear_float(x, y[i], in, w[i], n);
 }
 
-/* in2 = a factor for each row or NULL, gain = factors of columns with step option, value = a factor
-   for all. Element by element, so out may be in. */
-static void ob_scale_row(void *arg, int r) {
-    ob_rows_job *s = (ob_rows_job *)arg;
-    size_t at = (size_t)r * (size_t)s->d;
-    s->job.x->kernels->scale(s->out + at, s->in + at, s->gain, s->option,
-                             s->in2 ? s->in2[r] * s->value : s->value, s->d);
-}
-
-/* out[r, :] = in[r, :] * (row[r] * factor * col[:]). row NULL = 1; col has one factor per column,
-   or with step 0 one for all. */
-static void ob_scale_rows(const ob_exec *x, float *out, const float *in, const float *row,
-                          const float *col, int step, float factor, int rows, int d) {
-    ob_rows_job s;
-    memset(&s, 0, sizeof s);
-    s.out = out, s.in = in, s.in2 = row, s.gain = col, s.option = step, s.d = d, s.value = factor;
-    ob_run_rows(x, ob_scale_row, &s, rows, (double)rows * d);
-}
-
-/* What bfloat16 products read: dy [n][d] times factors. Pairs of columns, each times w[column *
-   step]; or, turned, pairs of rows, each times s[row] * factor. */
-typedef struct ob_pairs_job {
+/* The left operand of dx: dy [n][d], each column times w[column * step]. half = in pairs of
+   columns, of bfloat16. */
+typedef struct ob_columns_job {
     ob_job job;
-    uint32_t *out;
-    const float *in, *s, *w;
-    int step, d, n, turned;
-    float factor;
-} ob_pairs_job;
+    float *out;
+    const float *in, *w;
+    int step, d, half;
+} ob_columns_job;
 
-/* One row of the result. */
-static void ob_pairs_row(void *arg, int r) {
-    const ob_pairs_job *p = (const ob_pairs_job *)arg;
+/* One token. */
+static void ob_columns_row(void *arg, int r) {
+    const ob_columns_job *p = (const ob_columns_job *)arg;
     const ob_kernels *kernels = p->job.x->kernels;
     const float *in = p->in + (size_t)r * (size_t)p->d;
-    if (!p->turned) {
-        kernels->pack16(p->out + (size_t)r * (((size_t)p->d + 1) / 2), in, p->w, p->step, 1.0f,
-                        p->d);
-        return;
+    size_t row = p->half ? ((size_t)p->d + 1) / 2 : (size_t)p->d;
+    float *out = p->out + (size_t)r * row;
+    if (p->half) kernels->pack16((uint32_t *)(void *)out, in, p->w, p->step, 1.0f, p->d);
+    else kernels->scale(out, in, p->w, p->step, 1.0f, p->d);
+}
+
+/* Pairs are no more bytes than floats, so out has the same room for both. */
+static void ob_columns(const ob_exec *x, float *out, const float *dy, const float *w, int step,
+                       int n, int d, int half) {
+    ob_columns_job p;
+    memset(&p, 0, sizeof p);
+    p.out = out, p.in = dy, p.w = w, p.step = step, p.d = d, p.half = half;
+    ob_run_rows(x, ob_columns_row, &p, n, (double)n * d);
+}
+
+/* The left operand of dw: dy [n][d] times factors of rows, turned: [d / 12][n][12], the last group
+   narrower when d is no multiple of 12. A tile takes 12 columns of dy for all tokens; where dy lies
+   as it is, each step would be in another line of the cache, and soon in another page. Of bfloat16
+   a number is a pair of tokens. */
+typedef struct ob_twelves_job {
+    ob_job job;
+    void *out;
+    const float *in, *s;
+    int d, n, half, items; /* items: tokens, or pairs of them */
+    float factor;
+} ob_twelves_job;
+
+/* count numbers of 4 bytes that begin at column col, a multiple of 12, of item r. */
+static void ob_twelves_put(const ob_twelves_job *p, int r, int col, const void *from, int count) {
+    int i, wide;
+    for (i = 0; i < count; i += 12) {
+        char *group = (char *)p->out + 4 * (size_t)(col + i) * (size_t)p->items;
+        const char *numbers = (const char *)from + 4 * i;
+        wide = p->d - col - i < 12 ? p->d - col - i : 12;
+        if (wide == 12) memcpy(group + 48 * (size_t)r, numbers, 48);
+        else memcpy(group + 4 * (size_t)wide * (size_t)r, numbers, 4 * (size_t)wide);
     }
-    in += (size_t)r * (size_t)p->d; /* pair r has rows 2 r and 2 r + 1 */
-    if (2 * r + 1 < p->n)
-        kernels->pair16(p->out + (size_t)r * (size_t)p->d, in, in + p->d, p->s[2 * r] * p->factor,
-                        p->s[2 * r + 1] * p->factor, p->d);
-    else
-        kernels->pair16(p->out + (size_t)r * (size_t)p->d, in, in, p->s[2 * r] * p->factor, 0.0f,
-                        p->d);
 }
 
-/* dy [n][d] times w's factors of columns, in pairs of columns: the left operand of dx. */
-static void ob_pairs_of_columns(const ob_exec *x, uint32_t *out, const float *dy, const float *w,
-                                int step, int n, int d) {
-    ob_pairs_job p;
-    memset(&p, 0, sizeof p);
-    p.out = out, p.in = dy, p.w = w, p.step = step, p.d = d, p.n = n;
-    ob_run_rows(x, ob_pairs_row, &p, n, (double)n * d);
+/* One item. A pair without a second token gets zeros there. */
+static void ob_twelves_row(void *arg, int r) {
+    enum { PART = 240 };
+    const ob_twelves_job *p = (const ob_twelves_job *)arg;
+    const ob_kernels *kernels = p->job.x->kernels;
+    int first = p->half ? 2 * r : r, both = p->half && first + 1 < p->n, col, part;
+    const float *in = p->in + (size_t)first * (size_t)p->d;
+    const float *next = both ? in + p->d : in;
+    float s = p->s[first] * p->factor, room[PART];
+    for (col = 0; col < p->d; col += PART) {
+        part = p->d - col < PART ? p->d - col : PART;
+        if (p->half)
+            kernels->pair16((uint32_t *)(void *)room, in + col, next + col, s,
+                            both ? p->s[first + 1] * p->factor : 0.0f, part);
+        else kernels->scale(room, in + col, &ob_one, 0, s, part);
+        ob_twelves_put(p, r, col, room, part);
+    }
 }
 
-/* dy [n][d] times the rows' factors s[r] * factor, in pairs of rows: the left operand of dw. */
-static void ob_pairs_of_rows(const ob_exec *x, uint32_t *out, const float *dy, const float *s,
-                             float factor, int n, int d) {
-    ob_pairs_job p;
+/* dy [n][d] times s[token] * factor. */
+static void ob_twelves(const ob_exec *x, float *out, const float *dy, const float *s, float factor,
+                       int n, int d, int half) {
+    ob_twelves_job p;
     memset(&p, 0, sizeof p);
-    p.out = out, p.in = dy, p.s = s, p.factor = factor, p.d = d, p.n = n, p.turned = 1;
-    ob_run_rows(x, ob_pairs_row, &p, (n + 1) / 2, (double)n * d);
+    p.out = out, p.in = dy, p.s = s, p.factor = factor, p.d = d, p.n = n, p.half = half;
+    p.items = half ? (n + 1) / 2 : n;
+    ob_run_rows(x, ob_twelves_row, &p, p.items, (double)n * d);
 }
 
 /* Straight-through gradient: quantisers count as the identity, scales as constants. dx (+)= (dy *
@@ -11786,31 +11812,23 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
                                    const ob_input *in, const ob_weight *w, float *tmp, float ste,
                                    int n, int add) {
     /* the two operands are rounded once each, here and where panels are filled */
-    int half = x->half && w->half && x->kernels->tile16;
-    uint32_t *pairs = (uint32_t *)(void *)tmp; /* no more bytes than floats */
+    int half = x->half && w->half && x->kernels->tile16, half_dx = half && !w->group;
+    const uint32_t *pairs = (const uint32_t *)(const void *)tmp;
     if (dx) {
-        ob_gemm_job g = ob_product_job(dx, w->group ? dy : tmp, w->rows, 1, (const float *)w->data,
+        int stride = half_dx ? (w->rows + 1) / 2 : w->rows;
+        ob_gemm_job g = ob_product_job(dx, w->group ? dy : tmp, stride, 1, (const float *)w->data,
                                        w->cols, 1, n, w->cols, w->rows, add);
         if (w->format == OB_Q8X16) g.packed_q = w;
-        g.cut_n = w->group, g.group_scale = w->scale;
-        if (half && !w->group) {
-            g.a16 = pairs, g.a_rs = (w->rows + 1) / 2;
-            ob_pairs_of_columns(x, pairs, dy, w->scale, w->scale_step, n, w->rows);
-        } else if (!w->group) {
-            ob_scale_rows(x, tmp, dy, NULL, w->scale, w->scale_step, 1.0f, n, w->rows);
-        }
+        g.cut_n = w->group, g.group_scale = w->scale, g.a16 = half_dx ? pairs : NULL;
+        if (!w->group) ob_columns(x, tmp, dy, w->scale, w->scale_step, n, w->rows, half);
         ob_gemm(x, &g);
     }
     if (dw) {
-        ob_gemm_job g = ob_product_job(dw, tmp, 1, w->rows, (const float *)in->codes, w->cols, 1,
-                                       w->rows, w->cols, n, 1);
+        ob_gemm_job g = ob_product_job(dw, tmp, 0, 0, (const float *)in->codes, w->cols, 1, w->rows,
+                                       w->cols, n, 1);
         if (w->exact) g.b8 = (const int8_t *)in->codes, g.b_rs = (ptrdiff_t)ob_code_stride(w->cols);
-        if (half) {
-            g.a16 = pairs;
-            ob_pairs_of_rows(x, pairs, dy, in->scale, ste, n, w->rows);
-        } else {
-            ob_scale_rows(x, tmp, dy, in->scale, &ob_one, 0, ste, n, w->rows);
-        }
+        g.a16 = half ? pairs : NULL, g.twelves = 1;
+        ob_twelves(x, tmp, dy, in->scale, ste, n, w->rows, half);
         ob_gemm(x, &g);
     }
 }
