@@ -7,8 +7,9 @@
 
 train: full steps (forward, loss, backward, clip, AdamW) of PyTorch eager on the shapes of
   "onebit-bench --train", each of float32 and ternary (fake-quantised BitLinear, straight-through),
-  in float32 and under bfloat16 autocast, beside the same of build/onebit-bench. PyTorch's best is the
-  fastest of its two. Memory is the most that the process held.
+  in float32 and under bfloat16 autocast, beside the same of build/onebit-bench. The ratio is to the
+  faster of PyTorch's two; that of float32, which has no bfloat16 here, to its float32. Memory is the
+  most that the process held.
 infer: a model of the shape of BitNet b1.58 2B4T with random weights, as GGUF (TQ2_0 blocks, Q8_0
   tied embedding and head) in llama.cpp (llama-cpp-python), beside "onebit-bench --shape 2b4t" (2 bits,
   8-bit head). Files of about 0.9 GB are left in DIR (default build/peers).
@@ -271,7 +272,8 @@ def train(options):
                     if "failed" in r:
                         print(f"{row}: {name} failed: {r['failed']}")
                         continue
-                    best = max(best, r["median"])
+                    if ternary or not bf16:
+                        best = max(best, r["median"])
                     print(f"{row:16s} {name:32s} {r['median']:9.0f} {r['rss']:9.0f}", flush=True)
                 flags = ["--train", shape, "--threads", str(threads), "--repeats", str(options.runs)]
                 for more in ([["--backward-bits", "16", "--fast"], ["--fast"], []] if ternary
