@@ -48,6 +48,7 @@
              ONEBIT_NO_FILES  no file is ever opened: models and tokenizers come from memory
              ONEBIT_NO_STDIO  <stdio.h> is not used: files can be read (not on Windows), not written
              ONEBIT_NO_SIMD   only the portable kernels are compiled
+             ONEBIT_NO_AVX512 of x86 only those and AVX2: half the code, half the time to compile
    ============================================================================================== */
 #ifndef ONEBIT_H
 #define ONEBIT_H
@@ -1828,6 +1829,11 @@ static size_t ob_utf8_encode(uint32_t code, char out[4]) {
 #if !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
+#ifdef ONEBIT_NO_AVX512
+#define OB_AVX512 0
+#else
+#define OB_AVX512 1
+#endif
 #define OB_TARGET(features) __attribute__((target(features)))
 #define OB_TARGET_AVX2      OB_TARGET("avx2,fma,f16c")
 #define OB_512              "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"
@@ -1985,7 +1991,7 @@ static onebit_isa ob_cpu_isa(void) {
     saved = ob_cpu_saved();
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b >> 5 & 1) || (saved & 6) != 6)
         return ONEBIT_ISA_SCALAR;
-    if ((b & wide) != wide || (saved & 0xE6) != 0xE6) return ONEBIT_ISA_AVX2;
+    if (!OB_AVX512 || (b & wide) != wide || (saved & 0xE6) != 0xE6) return ONEBIT_ISA_AVX2;
     if ((c & products) != products) return ONEBIT_ISA_AVX512;
     return a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1 ? ONEBIT_ISA_AVX512BF16
                                                                            : ONEBIT_ISA_AVX512VNNI;
@@ -10018,11 +10024,17 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
    run in 16 lanes that are folded in one fixed order and nothing is contracted to fused
    multiply-add, so every variant gives the same bits as the scalar one. The one exception is the
    fused matrix tile, which is only used in the backward pass and by Muon. */
+#if OB_X86 && OB_AVX512
+#define OB_VARIANT_512(name, parameters, arguments)                                                \
+    OB_TARGET_AVX512 static void name##_avx512 parameters { name##_body arguments; }
+#else
+#define OB_VARIANT_512(name, parameters, arguments)
+#endif
 #if OB_X86
 #define OB_VARIANTS(name, parameters, arguments)                                                   \
     static void name##_scalar parameters { name##_body arguments; }                                \
     OB_TARGET_AVX2 static void name##_avx2 parameters { name##_body arguments; }                   \
-    OB_TARGET_AVX512 static void name##_avx512 parameters { name##_body arguments; }
+    OB_VARIANT_512(name, parameters, arguments)
 #else
 #define OB_VARIANTS(name, parameters, arguments)                                                   \
     static void name##_scalar parameters { name##_body arguments; }
@@ -10148,9 +10160,6 @@ static void ob_tile_scalar(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t
    x 2 + 3. Larger tiles would spill sums to memory. */
 OB_TILE_BODY(ob_tile16_avx2, OB_TARGET_AVX2, __m256, 8, _mm256_loadu_ps, _mm256_storeu_ps,
              _mm256_setzero_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_mul_ps, _mm256_fmadd_ps)
-OB_TILE_BODY(ob_tile32_avx512, OB_TARGET_AVX512, __m512, 16, _mm512_loadu_ps, _mm512_storeu_ps,
-             _mm512_setzero_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_mul_ps, _mm512_fmadd_ps)
-
 /* Cuts m rows into tiles of BIG, SMALL and 1 rows. */
 #define OB_TILE(NAME, TARGET, BODY, BIG, SMALL)                                                    \
     TARGET static void NAME(int m, int k, const float *a, ptrdiff_t rs, ptrdiff_t cs,              \
@@ -10168,7 +10177,11 @@ OB_TILE_BODY(ob_tile32_avx512, OB_TARGET_AVX512, __m512, 16, _mm512_loadu_ps, _m
     }
 
 OB_TILE(ob_tile_avx2, OB_TARGET_AVX2, ob_tile16_avx2, 6, 2)
+#if OB_AVX512
+OB_TILE_BODY(ob_tile32_avx512, OB_TARGET_AVX512, __m512, 16, _mm512_loadu_ps, _mm512_storeu_ps,
+             _mm512_setzero_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_mul_ps, _mm512_fmadd_ps)
 OB_TILE(ob_tile_avx512, OB_TARGET_AVX512, ob_tile32_avx512, 12, 4)
+#endif
 #endif
 
 /* ---- Panels: the right operand of a tile ----------------------------------------------------- */
@@ -10222,6 +10235,7 @@ OB_TARGET_AVX2 static void ob_widen8_avx2(float *to, const int8_t *codes, int n)
                                      _mm_loadl_epi64((const __m128i *)(const void *)(codes + i)))));
     ob_widen8_scalar(to + i, codes + i, n - i);
 }
+#if OB_AVX512
 OB_TARGET_AVX512 static void ob_widen8_avx512(float *to, const int8_t *codes, int n) {
     int i;
     for (i = 0; i + 16 <= n; i += 16)
@@ -10229,6 +10243,7 @@ OB_TARGET_AVX512 static void ob_widen8_avx512(float *to, const int8_t *codes, in
                                      _mm_loadu_si128((const __m128i *)(const void *)(codes + i)))));
     ob_widen8_scalar(to + i, codes + i, n - i);
 }
+#endif
 #endif
 
 /* The same from a q8x16 matrix whose rows are k: rows [from, from + k), columns [col, col + n) with
@@ -10391,7 +10406,7 @@ static void ob_tile16_scalar(int m, int k, const uint32_t *a, ptrdiff_t rs, ptrd
     }
 }
 
-#if OB_X86
+#if OB_X86 && OB_AVX512
 /* The same with m rows of two registers each kept in registers, as in the tile of floats. */
 OB_TARGET_BF16 OB_BODY void ob_tile16_rows(const int m, int k, const uint32_t *a, ptrdiff_t rs,
                                            ptrdiff_t cs, const uint32_t *panel, float *c,
@@ -10520,7 +10535,7 @@ OB_BODY int32_t ob_lane(const int8_t *x) {
     }
 #endif
 
-#if OB_X86
+#if OB_X86 && OB_AVX512
 /* Two planes or three of a t5 byte by table: low has trits 0, 1, 2 and high trits 3, 4, two bits
    each. Bytes beyond 242 are five zeros, stored as 1. */
 #define OB_T5_LOW(b)  ((b) > 242 ? 21 : (b) % 3 | (b) / 3 % 3 << 2 | (b) / 9 % 3 << 4)
@@ -10601,6 +10616,9 @@ OB_TARGET_VNNI OB_BODY void ob_dots_vnni_tile(const int format, const int m, int
 }
 /* Eight tokens of two blocks: 16 sums, 8 lanes and 2 planes fill the 32 registers. */
 OB_DOTS_KERNEL(ob_dots_vnni, OB_TARGET_VNNI, ob_dots_vnni_tile, 8, 4)
+#endif
+
+#if OB_X86
 
 /* A third of unsigned bytes below 243, rounded down: the upper half of a product by 65536 / 3. */
 OB_TARGET_AVX2 OB_BODY __m256i ob_third_avx2(__m256i b) {
@@ -11223,14 +11241,16 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
     static const ob_kernels scalar = OB_KERNEL_ROW(scalar, ob_dots_scalar, ob_tile16_scalar, 16);
 #if OB_X86
     static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16);
+    if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
+    if (isa == ONEBIT_ISA_AVX2) return &avx2;
+#if OB_AVX512
     static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, ob_dots_avx2, NULL, 32);
     static const ob_kernels vnni = OB_KERNEL_ROW(avx512, ob_dots_vnni, NULL, 32);
     static const ob_kernels bf16 = OB_KERNEL_ROW(avx512, ob_dots_vnni, ob_tile16_bf16, 32);
-    if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
     if (isa == ONEBIT_ISA_AVX512BF16) return &bf16;
     if (isa == ONEBIT_ISA_AVX512VNNI) return &vnni;
     if (isa == ONEBIT_ISA_AVX512) return &avx512;
-    if (isa == ONEBIT_ISA_AVX2) return &avx2;
+#endif
 #endif
 #if OB_NEON
     static const ob_kernels neon = OB_KERNEL_ROW(scalar, ob_dots_neon, NULL, 16);

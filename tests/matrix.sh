@@ -130,7 +130,8 @@ for compiler in 'gcc -std=c99' 'gcc -std=gnu11' 'clang -std=c99' 'g++ -x c++ -st
     openmp=
     # shellcheck disable=SC2086 # commands and flags are split on purpose, here and below
     if has_omp $compiler; then openmp=-fopenmp; else skip "$compiler: cannot link -fopenmp"; fi
-    for flags in "" ${openmp:+"$openmp"} -DONEBIT_STATIC -DONEBIT_NO_SIMD -DONEBIT_NO_FILES \
+    for flags in "" ${openmp:+"$openmp"} -DONEBIT_STATIC -DONEBIT_NO_SIMD \
+        -DONEBIT_NO_AVX512 -DONEBIT_NO_FILES \
         '-DONEBIT_STATIC -DONEBIT_NO_SIMD -DONEBIT_NO_FILES' -DONEBIT_NO_STDIO \
         '-DONEBIT_NO_STDIO -DONEBIT_NO_FILES'; do
         queue "$compiler $flags onebit.h" "$cc $flags -c $work/whole.c -o $work/$queued.o"

@@ -36,7 +36,7 @@ for cc in ${CC:-} gcc clang; do
     command -v "$cc" >/dev/null 2>&1 || continue
     case " $seen " in *" $cc "*) continue ;; esac
     seen="$seen $cc"
-    for flags in -O0 -O3 "-O2 -march=native -fopenmp"; do
+    for flags in -O0 -O3 "-O2 -DONEBIT_NO_AVX512" "-O2 -march=native -fopenmp"; do
         # shellcheck disable=SC2086 # flags are split on purpose
         case $flags in *openmp)
             printf 'int main(void) { return 0; }\n' >"$out/probe.c"
