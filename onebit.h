@@ -48,7 +48,7 @@
              ONEBIT_NO_FILES  no file is ever opened: models and tokenizers come from memory
              ONEBIT_NO_STDIO  <stdio.h> is not used: files can be read (not on Windows), not written
              ONEBIT_NO_SIMD   only the portable kernels are compiled
-             ONEBIT_NO_AVX512 of x86 only those and AVX2: half the code, half the time to compile
+             ONEBIT_NO_AVX512 on x86 only those and AVX2 are compiled
    ============================================================================================== */
 #ifndef ONEBIT_H
 #define ONEBIT_H
@@ -10620,32 +10620,33 @@ OB_DOTS_KERNEL(ob_dots_vnni, OB_TARGET_VNNI, ob_dots_vnni_tile, 8, 4)
 
 #if OB_X86
 
-/* A third of unsigned bytes below 243, rounded down: the upper half of a product by 65536 / 3. */
-OB_TARGET_AVX2 OB_BODY __m256i ob_third_avx2(__m256i b) {
-    __m256i even = _mm256_mulhi_epu16(_mm256_and_si256(b, _mm256_set1_epi16(255)),
-                                      _mm256_set1_epi16(21846));
-    __m256i odd = _mm256_mulhi_epu16(_mm256_srli_epi16(b, 8), _mm256_set1_epi16(21846));
-    return _mm256_or_si256(even, _mm256_slli_epi16(odd, 8));
+/* q[p] = floor(byte / 3^p) of five-trit bytes; those beyond 242 count as 121, five zeros. There is
+   no division of bytes: even and odd ones are multiplied by ceil(2^16 / 3^p) as 16-bit words, whose
+   upper half is exact for bytes. */
+OB_TARGET_AVX2 OB_BODY void ob_quotients_avx2(__m256i q[5], __m256i w) {
+    static const short inverse[5] = {0, 21846, 7282, 2428, 810};
+    __m256i beyond = _mm256_cmpeq_epi8(_mm256_max_epu8(w, _mm256_set1_epi8((char)243)), w);
+    __m256i even, odd;
+    int p;
+    q[0] = _mm256_blendv_epi8(w, _mm256_set1_epi8(121), beyond);
+    even = _mm256_and_si256(q[0], _mm256_set1_epi16(255)), odd = _mm256_srli_epi16(q[0], 8);
+    OB_UNROLL for (p = 1; p < 5; p++) {
+        __m256i by = _mm256_set1_epi16(inverse[p]);
+        q[p] = _mm256_or_si256(_mm256_mulhi_epu16(even, by),
+                               _mm256_slli_epi16(_mm256_mulhi_epu16(odd, by), 8));
+    }
 }
 
-/* Plane p of eight rows, as it is stored. rest is what is left of a t5 byte: each trit is taken off
-   in turn. */
+/* Codes of plane p of 32 bytes, from 0 up; of q8 the bytes themselves. q is of t5. */
 OB_TARGET_AVX2 OB_BODY __m256i ob_plane_avx2(const int format, const int p, __m256i w,
-                                             __m256i *rest) {
-    __m256i third;
+                                             const __m256i q[5]) {
     if (format == OB_Q8X16) return w;
     if (format == OB_B1X16)
         return _mm256_and_si256(_mm256_srli_epi32(w, p), _mm256_set1_epi8(1));
     if (format == OB_T2X16)
         return _mm256_and_si256(_mm256_srli_epi32(w, 2 * p), _mm256_set1_epi8(3));
-    if (p == 0) {
-        __m256i beyond = _mm256_cmpeq_epi8(_mm256_max_epu8(w, _mm256_set1_epi8((char)243)), w);
-        *rest = _mm256_blendv_epi8(w, _mm256_set1_epi8(121), beyond);
-    }
-    third = ob_third_avx2(*rest);
-    w = _mm256_sub_epi8(*rest, _mm256_add_epi8(third, _mm256_add_epi8(third, third)));
-    *rest = third;
-    return w;
+    if (p == 4) return q[4];
+    return _mm256_sub_epi8(q[p], _mm256_add_epi8(q[p + 1], _mm256_add_epi8(q[p + 1], q[p + 1])));
 }
 
 /* Eight rows at a time: bytes are multiplied to 16-bit sums of two (of all planes together: at most
@@ -10661,9 +10662,10 @@ OB_TARGET_AVX2 OB_BODY void ob_dots_avx2_tile(const int format, const int m, int
         __m256i s[4], pair[4];
         OB_UNROLL for (i = 0; i < m; i++) s[i] = _mm256_setzero_si256();
         for (g = 0; g < d->groups; g++, block += 64, x += 4 * planes) {
-            __m256i w = _mm256_loadu_si256((const __m256i *)(const void *)block), rest = w;
+            __m256i w = _mm256_loadu_si256((const __m256i *)(const void *)block), q[5];
+            if (format == OB_T5X16) ob_quotients_avx2(q, w);
             OB_UNROLL for (p = 0; p < planes; p++) {
-                __m256i c = ob_plane_avx2(format, p, w, &rest), size = _mm256_abs_epi8(c);
+                __m256i c = ob_plane_avx2(format, p, w, q), size = _mm256_abs_epi8(c);
                 OB_UNROLL for (i = 0; i < m; i++) {
                     __m256i lane = _mm256_set1_epi32(ob_lane(x + i * d->ldx + 4 * p));
                     __m256i product = format == OB_Q8X16
