@@ -11849,7 +11849,7 @@ static void ob_cpu_linear_backward(const ob_exec *x, float *dx, float *dw, const
                                        w->cols, 1, n, w->cols, w->rows, add);
         if (w->format == OB_Q8X16) g.packed_q = w;
         g.cut_n = w->group, g.group_scale = w->scale, g.a16 = half_dx ? pairs : NULL;
-        if (!w->group) ob_columns(x, tmp, dy, w->scale, w->scale_step, n, w->rows, half);
+        if (!w->group) ob_columns(x, tmp, dy, w->scale, w->scale_step, n, w->rows, half_dx);
         ob_gemm(x, &g);
     }
     if (dw) {
@@ -12447,7 +12447,7 @@ static void ob_store_head(void *arg, int head) {
     ob_cache c = ob_cache_of(s->cache, (size_t)head, s->cap, s->d);
     int8_t code_k[1024], code_v[1024]; /* the widest head of the config table */
     int32_t sum;
-    int t, i, at, d = s->d;
+    int t, i, at, d = s->d, wide = (int)ob_wide(d);
     for (t = 0; t < s->T; t++) {
         size_t row = ((size_t)(head / s->K * s->T + t) * (size_t)s->K + (size_t)(head % s->K)) *
                      (size_t)d;
@@ -12455,14 +12455,13 @@ static void ob_store_head(void *arg, int head) {
         if (c.k_scale) {
             kernels->code8(code_k, c.k_scale + at, &sum, s->k + row, d, d);
             kernels->code8(code_v, c.v_scale + at, &sum, s->v + row, d, d);
-            for (i = 0; i < d; i++) {
-                ((int8_t *)c.k)[ob_key_at(d, at, i)] = code_k[i];
-                ((int8_t *)c.v)[ob_value_at(s->cap, at, i)] = code_v[i];
-            }
+            memset(code_v + d, 0, (size_t)(wide - d));
+            for (i = 0; i < d; i++) ((int8_t *)c.k)[ob_key_at(d, at, i)] = code_k[i];
+            for (i = 0; i < wide; i++) ((int8_t *)c.v)[ob_value_at(s->cap, at, i)] = code_v[i];
         } else {
             for (i = 0; i < d; i++) ((float *)c.k)[ob_key_at(d, at, i)] = s->k[row + (size_t)i];
-            for (i = 0; i < d; i++)
-                ((float *)c.v)[ob_value_at(s->cap, at, i)] = s->v[row + (size_t)i];
+            for (i = 0; i < wide; i++)
+                ((float *)c.v)[ob_value_at(s->cap, at, i)] = i < d ? s->v[row + (size_t)i] : 0.0f;
         }
     }
 }
@@ -16781,6 +16780,15 @@ static void ob_state_rows(uint8_t **p, void *cache, size_t rows, size_t stride, 
     }
 }
 
+/* Zeros where the last panel of a head has no key yet, or has one that was forgotten: nothing of
+   that memory leaves with a state. */
+static void ob_state_clear(uint8_t *keys, int d, int length, size_t number) {
+    size_t left = (ob_wide(length) - (size_t)length) * number;
+    int i;
+    for (i = 0; i < d && left; i++)
+        memset(keys + ob_key_at(d, length, i) * number, 0, left);
+}
+
 /* The caches of all layers; heads are cap positions apart in a session. */
 static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int restore) {
     const onebit_config *config = &s->model->config;
@@ -16790,7 +16798,10 @@ static void ob_state_caches(const onebit_session *s, uint8_t *p, int length, int
     int l;
     for (l = 0; l < config->num_layers; l++) {
         const ob_cache *c = s->caches + l;
+        uint8_t *keys = p;
         ob_state_rows(&p, c->k, K, ob_wide(s->options.context) * d, ob_wide(length) * d, restore);
+        for (; !restore && keys < p; keys += ob_wide(length) * d)
+            ob_state_clear(keys, config->head_dim, length, number);
         ob_state_rows(&p, c->v, K * ob_wide(config->head_dim) / OB_KEYS, cap * panel, n * panel,
                       restore);
         if (!c->k_scale) continue;

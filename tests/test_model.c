@@ -1876,7 +1876,7 @@ static void model_test_cache(void) {
     model_rig r;
     size_t bytes, small, i;
     double most = 0, far = 0;
-    void *image, *state;
+    void *image, *state, *twin;
     int m;
     test_case("model: caches of 8 bits and fused attention");
     if (!model_open(&r, "num_heads=4 num_key_value_heads=2 max_seq_len=128", "", 1, T, NULL)) return;
@@ -1895,6 +1895,14 @@ static void model_test_cache(void) {
         CHECK_OK(onebit_session_eval(session, r.inputs + T / 2, T / 2, logits + T / 2 * MODEL_VOCAB));
         options.chunk = 17;
         CHECK_OK(onebit_session_create(&other, model, &options, NULL));
+        /* the same tokens by another way, behind others that are forgotten: the same bytes */
+        twin = malloc(small);
+        CHECK_OK(onebit_session_eval(other, r.inputs + 9, T / 2 + 7, NULL));
+        CHECK_OK(onebit_session_rewind(other, 0));
+        CHECK_OK(onebit_session_eval(other, r.inputs, T / 2, NULL));
+        CHECK(twin && onebit_session_save(other, twin, small) == small);
+        CHECK(!memcmp(twin, state, small));
+        free(twin);
         CHECK_OK(onebit_session_restore(other, state, small));
         CHECK_OK(onebit_session_eval(other, r.inputs + T / 2, T / 2, again));
         CHECK(!memcmp(again, logits + T / 2 * MODEL_VOCAB, T / 2 * MODEL_VOCAB * sizeof(float)));

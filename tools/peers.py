@@ -41,24 +41,16 @@ def torch_model(shape, ternary):
     import torch
     import torch.nn.functional as F
     from torch import nn
+    from torch_twin import Ternary
 
     vocab, width, layers, heads, ffn, context, _, tied, gated = SHAPES[shape]
 
-    class Ternary(nn.Linear):
-        def __init__(self, i, o, parts):
-            super().__init__(i, o, bias=False)
-            self.parts = parts  # q, k, v or gate, up lie here as one matrix, each with its own scale
-
-        def forward(self, x):
-            s = x.detach().abs().amax(-1, keepdim=True).clamp(min=1e-5) / 127
-            x = x + ((x / s).round().clamp(-127, 127) * s - x).detach()
-            w = self.weight.view(self.parts, -1)
-            beta = w.detach().abs().mean(1, keepdim=True).clamp(min=1e-5)
-            w = w + ((w / beta).round().clamp(-1, 1) * beta - w).detach()
-            return F.linear(x, w.view_as(self.weight))
-
     def linear(i, o, parts=1):
-        return Ternary(i, o, parts) if ternary else nn.Linear(i, o, bias=False)
+        if not ternary:
+            return nn.Linear(i, o, bias=False)
+        layer = Ternary(i, o)
+        layer.parts = parts  # q, k, v or gate, up lie here as one matrix, each with its own scale
+        return layer
 
     class Block(nn.Module):
         def __init__(self):
