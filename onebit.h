@@ -177,7 +177,18 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(BOOL, use_subln, 1, 0, 1, "block norms are RMSNorm; false = LayerNorm without bias")         \
     X(BOOL, use_sub_norm, 0, 0, 1, "BitNet's SubLN: one more RMSNorm before o_proj and down_proj") \
     X(BOOL, use_rope, 1, 0, 1, "rotary positions; false = no position information")                \
+    X(CHOICE, rope_scaling, 0, 0, 3,                                                               \
+      "none|linear|yarn|llama3: how rotary frequencies are stretched for a longer context")        \
+    X(REAL, rope_factor, 1.0, 1.0, 1e6, "rope_scaling: the context is so many times as long")      \
+    X(INT, rope_original, 0, 0, 1 << 20,                                                           \
+      "yarn, llama3: context length before that; 0 = max_seq_len / rope_factor")                   \
+    X(REAL, rope_slow, 1.0, 0.0, 1e6,                                                              \
+      "yarn, llama3: waves that turn less often in the original context are stretched in full")    \
+    X(REAL, rope_fast, 32.0, 0.0, 1e6, "and those that turn more often than this stay")            \
+    X(REAL, rope_attention, 0.0, 0.0, 100.0,                                                       \
+      "yarn: factor of queries and keys; 0 = 0.1 ln(rope_factor) + 1")                             \
     X(BOOL, use_qk_norm, 0, 0, 1, "RMSNorm of queries and keys per head, before RoPE")             \
+    X(BOOL, use_qkv_bias, 0, 0, 1, "biases of the q, k and v projections, as in Qwen 2")           \
     X(BOOL, use_residual_scaling, 0, 0, 1, "multiply each block output by 1/sqrt(2)")              \
     X(BOOL, use_dynamic_threshold, 0, 0, 1,                                                        \
       "ternary threshold 0.7 * scale (mean|W|) instead of rounding W / scale")                     \
@@ -187,6 +198,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
       "scales of 8bit, ternary and binary weights are rounded to float16")                         \
     X(INT, scale_group, 0, 0, 256,                                                                 \
       "weights of a row that share a scale in ternary and binary blocks: 32|64|128|256; 0 = all")  \
+    X(INT, embedding_group, 0, 0, 256,                                                             \
+      "the same for a ternary or binary embedding and head")                                       \
     X(BOOL, tie_word_embeddings, 1, 0, 1, "the head is the embedding; false = its own matrix")     \
     X(INT, activation_bits, 8, 0, 8,                                                               \
       "bits of linear inputs: 8 = int8 per token, 1 = sign * mean|x| (8 at the head), 0 = float")  \
@@ -202,6 +215,9 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, arenas_warmup_steps, 0, 0, 1 << 30, "steps over which the Arenas c rises from 0")       \
     X(INT, arenas_anneal_steps, 10000, 1, 1 << 30,                                                 \
       "step from which the Arenas c is 0; a half cosine leads there")                              \
+    X(CHOICE, text_start, 0, 0, 2,                                                                 \
+      "end|start|none: what stands before a text: the tokenizer's end token (as in training), "    \
+      "its start token, or nothing")                                                               \
     X(TEXT, chat_template, "", 0, 0,                                                               \
       "one turn, e.g. 'You: {prompt}\\nKeeper: {reply}\\n'; empty = continue the text")
 
@@ -631,6 +647,9 @@ ONEBIT_API void onebit_model_free(onebit_model *model);
 ONEBIT_API const onebit_config *onebit_model_config(const onebit_model *model);
 ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *model);
 
+/* Id that stands before a text in an empty session, by the config's text_start; -1 = nothing. */
+ONEBIT_API int onebit_model_start(const onebit_model *model);
+
 /* Stored tensor number index, in file order; ONEBIT_USAGE past the last. */
 ONEBIT_API onebit_status onebit_model_tensor(const onebit_model *model, int index,
                                              onebit_tensor_info *out);
@@ -913,8 +932,8 @@ typedef struct onebit_generation {
 } onebit_generation;
 
 /* A prompt and how to go on: prompt text (special tokens recognised), sampling, stop strings
-   (NULL-ended list, not shown), add_start: begin an empty session with <|endoftext|> as in training
-   (1). */
+   (NULL-ended list, not shown), add_start: begin an empty session with the token of
+   onebit_model_start (1). */
 typedef struct onebit_generate_options {
     onebit_sample_options sample;
     const char *const *stop;
@@ -3548,7 +3567,7 @@ static int ob_edit_distance(const char *a, const char *b) {
 static const char *const ob_map_names[] = {"layer_bit_map", "embedding", "lm_head"};
 
 /* Settings of Hugging Face's config.json under other names, and what they are here. */
-#define OB_OTHER_NAMES 12
+#define OB_OTHER_NAMES 11
 static const char *const ob_other_names[OB_OTHER_NAMES][2] = {
     {"num_hidden_layers", "num_layers"},
     {"num_attention_heads", "num_heads"},
@@ -3558,8 +3577,7 @@ static const char *const ob_other_names[OB_OTHER_NAMES][2] = {
     {"input_bits", "activation_bits"},
     {"weight_bits", "layer_bit_map (ternary, binary, 8bit, f16 or f32)"},
     {"quantization_config", "layer_bit_map, activation_bits and what goes with them"},
-    {"rope_scaling", "rope_theta; scaled positions do not exist"},
-    {"attention_bias", "absent: linear layers have no biases"},
+    {"attention_bias", "use_qkv_bias; other linear layers have no biases"},
     {"initializer_range", "0.02, always"},
     {"architectures", "absent: a config.json of Hugging Face has other names; leave out what says "
                       "nothing of the shape"}};
@@ -3954,15 +3972,21 @@ static onebit_status ob_config_check_modes(onebit_config *c) {
     return ONEBIT_OK;
 }
 
+/* Whether so many weights may share a scale. */
+static int ob_is_group(int n) {
+    return n == 0 || n == 32 || n == 64 || n == 128 || n == 256;
+}
+
 /* Rows whose bounds allow more than the kernels know: inputs of 8 bits, 1 bit or float; groups that
    are whole packed words and divide a block of sums. */
 static onebit_status ob_config_check_codes(const onebit_config *c) {
-    int group = c->scale_group;
     if (c->activation_bits != 8 && c->activation_bits != 1 && c->activation_bits != 0)
         return ob_fail(ONEBIT_CONFIG, "activation_bits is %d, expected 8, 1 or 0",
                        c->activation_bits);
-    if (group != 0 && group != 32 && group != 64 && group != 128 && group != 256)
-        return ob_fail(ONEBIT_CONFIG, "scale_group is %d, expected 0, 32, 64, 128 or 256", group);
+    if (!ob_is_group(c->scale_group) || !ob_is_group(c->embedding_group))
+        return ob_fail(ONEBIT_CONFIG,
+                       "scale_group is %d and embedding_group %d, expected 0, 32, 64, 128 or 256",
+                       c->scale_group, c->embedding_group);
     return ONEBIT_OK;
 }
 
@@ -3977,9 +4001,14 @@ static uint64_t ob_config_count(const onebit_config *c) {
     /* letters as in the manual; k is the width of all keys, q of all queries */
     uint64_t block = 2 * D * (q + k) + (c->use_swiglu ? 3u : 2u) * D * F + 2 * D;
     if (c->use_qk_norm) block += 2 * d;
+    if (c->use_qkv_bias) block += q + 2 * k;
     if (c->use_sub_norm) block += q + F;
     return (c->tie_word_embeddings ? 1u : 2u) * embedding + (uint64_t)c->num_layers * block + D;
 }
+
+/* The choices of rope_scaling, and of text_start. */
+enum { OB_ROPE_PLAIN, OB_ROPE_LINEAR, OB_ROPE_YARN, OB_ROPE_LLAMA3 };
+enum { OB_START_END, OB_START_START, OB_START_NONE };
 
 /* Works on a copy: a config that fails is as it was. 2^40 parameters bound every size that is
    computed from a config that passed. SIZE_MAX / 4: all of it as float must be addressable, which
@@ -3995,6 +4024,9 @@ onebit_status onebit_config_check(onebit_config *config) {
         return ob_fail(ONEBIT_CONFIG,
                        "arenas_warmup_steps is %d, expected less than arenas_anneal_steps %d",
                        c.arenas_warmup_steps, c.arenas_anneal_steps);
+    if (c.rope_scaling >= OB_ROPE_YARN && !(c.rope_slow < c.rope_fast))
+        return ob_fail(ONEBIT_CONFIG, "rope_slow is %g, expected less than rope_fast %g",
+                       c.rope_slow, c.rope_fast);
     OB_TRY(ob_config_check_heads(&c));
     OB_TRY(ob_config_check_modes(&c));
     numbers = ob_config_count(&c);
@@ -11960,11 +11992,19 @@ static void ob_embed_row(void *arg, int r) {
     ob_rows_job *e = (ob_rows_job *)arg;
     const ob_weight *w = e->w;
     float *out = e->out + (size_t)r * (size_t)e->d;
-    int id = e->ids[r];
+    const float *scale;
+    int id = e->ids[r], k;
     if (w->format == OB_DENSE)
         memcpy(out, (const float *)w->data + (size_t)id * (size_t)e->d, (size_t)e->d * 4);
     else ob_unpack_row(out, (const uint8_t *)w->data, (ob_format)w->format, id, e->d);
-    e->job.x->kernels->scale(out, out, &ob_one, 0, w->scale[id * w->scale_step], e->d);
+    if (!w->group) {
+        e->job.x->kernels->scale(out, out, &ob_one, 0, w->scale[id * w->scale_step], e->d);
+        return;
+    }
+    scale = w->scale + (size_t)id * ob_row_groups(e->d, w->group);
+    for (k = 0; k < e->d; k += w->group)
+        e->job.x->kernels->scale(out + k, out + k, &ob_one, 0, *scale++,
+                                 e->d - k < w->group ? e->d - k : w->group);
 }
 
 /* out [rows][D]. ids were checked where they came in; here they index without a look. */
@@ -12058,6 +12098,41 @@ static void ob_cpu_norm_backward(const ob_exec *x, float *dx, float *dgain, cons
     ob_run_rows(x, ob_norm_grad_row, &n, rows, (double)rows * d * 4);
 }
 
+/* ---- Bias:  y = y + b ------------------------------------------------------------------------ */
+
+/* out = y, in = bias. */
+static void ob_bias_row(void *arg, int r) {
+    ob_rows_job *b = (ob_rows_job *)arg;
+    b->job.x->kernels->axpy(b->out + (size_t)r * (size_t)b->d, b->in, 1.0f, b->d);
+}
+
+/* y [rows][d] in place, bias [d]. */
+static void ob_cpu_bias_forward(const ob_exec *x, float *y, const float *bias, int rows, int d) {
+    ob_rows_job b;
+    memset(&b, 0, sizeof b);
+    b.out = y, b.in = bias, b.d = d;
+    ob_run_rows(x, ob_bias_row, &b, rows, (double)rows * d);
+}
+
+/* out = dbias, in = dy, option = rows. Pieces split columns, so a column is added up by one. */
+static void ob_bias_piece(void *arg, int piece) {
+    ob_rows_job *b = (ob_rows_job *)arg;
+    int from, to, r;
+    ob_share(b->d, b->job.pieces, piece, &from, &to);
+    for (r = 0; r < b->option; r++)
+        b->job.x->kernels->axpy(b->out + from, b->in + (size_t)r * (size_t)b->d + from, 1.0f,
+                                to - from);
+}
+
+/* dbias [d] += sum over rows of dy [rows][d]. The gradient by y is dy itself. */
+static void ob_cpu_bias_backward(const ob_exec *x, float *dbias, const float *dy, int rows,
+                                 int d) {
+    ob_rows_job b;
+    memset(&b, 0, sizeof b);
+    b.out = dbias, b.in = dy, b.d = d, b.option = rows;
+    ob_run(x, ob_bias_piece, &b, d, (double)rows * d);
+}
+
 /* ---- RoPE:  (x_i, x_{i+d/2}) turned by the angle pos * theta^(-2i/d)   (Su et al. 2021) ------ */
 
 /* x is turned in place; token r has heads * d floats. */
@@ -12096,19 +12171,55 @@ static void ob_cpu_rope(const ob_exec *x, float *v, const float *table, int rows
     ob_run_rows(x, ob_rope_row, &p, rows, (double)rows * heads * d * 3);
 }
 
-/* Fills the table for positions [0, T). [T][d], computed in double once: at position 10^5 a
-   float angle
-   would be off by up to 0.004. use 0 fills in angle 0, so
-   that models without RoPE take the same path. */
-static void ob_rope_table(float *table, int T, int d, double theta, int use) {
-    int t, i;
-    for (t = 0; t < T; t++)
-        for (i = 0; i < d / 2; i++) {
-            double sine, cosine, turn = ob_exp_double(-2.0 * i / d * ob_log_double(theta));
-            ob_sine_cosine(use ? (double)t * turn : 0.0, &sine, &cosine);
-            table[(size_t)t * (size_t)d + (size_t)i] = (float)cosine;
-            table[(size_t)t * (size_t)d + (size_t)(i + d / 2)] = (float)sine;
+/* The dimension whose wave turns so many times in the original context (Peng et al. 2023,
+   "YaRN", section 3.2). */
+static double ob_yarn_dimension(const onebit_config *c, double turns, double original) {
+    double two_pi = 6.283185307179586;
+    return c->head_dim * ob_log_double(original / (turns * two_pi)) /
+           (2 * ob_log_double(c->rope_theta));
+}
+
+/* How much of pair i of a head is stretched, 0..1. yarn: a ramp over dimensions, with whole ends as
+   in Hugging Face and llama.cpp; llama3: a ramp over turns in the original context. */
+static double ob_rope_share(const onebit_config *c, int i, double turn) {
+    double original = c->rope_original ? c->rope_original : c->max_seq_len / c->rope_factor;
+    double low, high, share;
+    if (c->rope_scaling == OB_ROPE_PLAIN) return 0;
+    if (c->rope_scaling == OB_ROPE_LINEAR) return 1;
+    if (c->rope_scaling == OB_ROPE_YARN) {
+        low = floor(ob_yarn_dimension(c, c->rope_fast, original));
+        high = ceil(ob_yarn_dimension(c, c->rope_slow, original));
+        low = low > 0 ? low : 0, high = high < c->head_dim - 1 ? high : c->head_dim - 1;
+        share = (i - low) / (high - low > 0.001 ? high - low : 0.001);
+    } else {
+        share = (c->rope_fast - original * turn / 6.283185307179586) / (c->rope_fast - c->rope_slow);
+    }
+    return share < 0 ? 0 : share > 1 ? 1 : share;
+}
+
+/* Queries and keys are this much longer under yarn: in the table, so that nothing else knows. */
+static double ob_rope_length(const onebit_config *c) {
+    if (c->rope_scaling != OB_ROPE_YARN) return 1;
+    return c->rope_attention > 0 ? c->rope_attention : 0.1 * ob_log_double(c->rope_factor) + 1;
+}
+
+/* Fills the table for positions [0, T). [T][d], computed in double once: at position 10^5 a float
+   angle would be off by up to 0.004. Without use_rope the angle is 0, so that such models take the
+   same path. */
+static void ob_rope_table(float *table, int T, const onebit_config *c) {
+    int t, i, d = c->head_dim;
+    double length = ob_rope_length(c);
+    for (i = 0; i < d / 2; i++) {
+        double turn = ob_exp_double(-2.0 * i / d * ob_log_double(c->rope_theta)), share;
+        share = ob_rope_share(c, i, turn);
+        turn = (1 - share) * turn + share * (turn / c->rope_factor);
+        for (t = 0; t < T; t++) {
+            double sine, cosine;
+            ob_sine_cosine(c->use_rope ? (double)t * turn : 0.0, &sine, &cosine);
+            table[(size_t)t * (size_t)d + (size_t)i] = (float)(cosine * length);
+            table[(size_t)t * (size_t)d + (size_t)(i + d / 2)] = (float)(sine * length);
         }
+    }
 }
 
 /* ---- Attention:  o = softmax(q K^T / sqrt d) V, causal, H query heads on K key heads --------- */
@@ -12771,6 +12882,10 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
                         const ob_input *in, const ob_weight *w, float *tmp, float ste, int n,      \
                         int add),                                                                  \
       (x, dx, dw, dy, in, w, tmp, ste, n, add))                                                    \
+    X(bias_forward, (const ob_exec *x, float *y, const float *bias, int rows, int d),              \
+      (x, y, bias, rows, d))                                                                       \
+    X(bias_backward, (const ob_exec *x, float *dbias, const float *dy, int rows, int d),           \
+      (x, dbias, dy, rows, d))                                                                     \
     X(rope, (const ob_exec *x, float *v, const float *table, int rows, int T, int start,           \
              int heads, int d, float direction),                                                   \
       (x, v, table, rows, T, start, heads, d, direction))                                          \
@@ -12841,9 +12956,15 @@ static ob_dims ob_dims_of(const onebit_config *c) {
    that is added here is trained, saved and loaded; only the passes must be told what it does.
    Names are those of Hugging Face's LLaMA, so that other tools can read model.safetensors. */
 
-/* What decides on mode, decay and optimizer: gains are never quantised nor decayed, embedding
-   and head have modes of their own. */
-typedef enum ob_role { OB_ROLE_GAIN, OB_ROLE_LINEAR, OB_ROLE_EMBEDDING, OB_ROLE_HEAD } ob_role;
+/* What decides on mode, decay and optimizer: gains and biases are never quantised nor decayed,
+   embedding and head have modes of their own. */
+typedef enum ob_role {
+    OB_ROLE_GAIN,
+    OB_ROLE_BIAS,
+    OB_ROLE_LINEAR,
+    OB_ROLE_EMBEDDING,
+    OB_ROLE_HEAD
+} ob_role;
 
 /* One row per tensor: id, Hugging Face name, rows, cols, kind, whether a config has it. Tensors of
    a block have the prefix model.layers.N. before the name. */
@@ -12852,6 +12973,9 @@ typedef enum ob_role { OB_ROLE_GAIN, OB_ROLE_LINEAR, OB_ROLE_EMBEDDING, OB_ROLE_
     X(Q, "self_attn.q_proj.weight", m.H *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
     X(K, "self_attn.k_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
     X(V, "self_attn.v_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
+    X(Q_BIAS, "self_attn.q_proj.bias", 1, m.H *m.d, OB_ROLE_BIAS, c->use_qkv_bias)                 \
+    X(K_BIAS, "self_attn.k_proj.bias", 1, m.K *m.d, OB_ROLE_BIAS, c->use_qkv_bias)                 \
+    X(V_BIAS, "self_attn.v_proj.bias", 1, m.K *m.d, OB_ROLE_BIAS, c->use_qkv_bias)                 \
     X(Q_NORM, "self_attn.q_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                     \
     X(K_NORM, "self_attn.k_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                     \
     X(O_NORM, "self_attn.attn_sub_norm.weight", 1, m.H *m.d, OB_ROLE_GAIN, c->use_sub_norm)        \
@@ -12878,7 +13002,7 @@ typedef enum ob_tensor_id {
 typedef struct ob_tensor {
     char name[64];
     int rows, cols, kind, layer, id, slot;
-    int mode;  /* onebit_mode, or -1 for gains */
+    int mode;  /* onebit_mode, or -1 for gains and biases */
     int group; /* weights of a row that share a scale; 0 = as the mode has it */
 } ob_tensor;
 
@@ -12915,11 +13039,12 @@ static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
     out->id = id, out->layer = layer, out->slot = slot;
     if (layer >= 0) ob_print(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
     else ob_print(out->name, sizeof out->name, "%s", base);
-    out->mode = out->kind == OB_ROLE_GAIN        ? -1
+    out->mode = out->kind <= OB_ROLE_BIAS        ? -1
                 : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
                 : out->kind == OB_ROLE_HEAD      ? c->head_mode
                                                  : c->layer_modes[layer < 0 ? 0 : layer];
-    if (out->kind == OB_ROLE_LINEAR && out->mode >= ONEBIT_TERNARY) out->group = c->scale_group;
+    if (out->mode >= ONEBIT_TERNARY)
+        out->group = out->kind == OB_ROLE_LINEAR ? c->scale_group : c->embedding_group;
     return present;
 }
 
@@ -13011,13 +13136,20 @@ static float *ob_floats(ob_carve *c, size_t a, size_t b) {
    are always bytes, or may be floats. */
 typedef enum ob_keep { OB_RUN, OB_BYTES, OB_FLOATS } ob_keep;
 
+/* The fewest inputs that any matrix adds up by themselves. */
+static int ob_smallest_group(const onebit_config *c) {
+    int a = c->scale_group ? c->scale_group : OB_SEGMENT;
+    int b = c->embedding_group ? c->embedding_group : OB_SEGMENT;
+    return a < b ? a : b;
+}
+
 /* Room for the input of n rows of d. Windows of signs are only kept where a backward pass will ask
    for them. */
 static ob_input ob_input_take(ob_carve *c, const onebit_config *config, size_t n, int d,
                               ob_keep keep) {
     ob_input in;
     size_t stride = ob_code_stride(d), bytes = 0;
-    size_t segments = ob_row_groups(d, config->scale_group ? config->scale_group : OB_SEGMENT);
+    size_t segments = ob_row_groups(d, ob_smallest_group(config));
     if (keep != OB_BYTES && stride < (size_t)d * sizeof(float)) stride = (size_t)d * sizeof(float);
     if (!ob_mul(n, stride, &bytes)) bytes = SIZE_MAX;
     in.codes = ob_take(c, bytes);
@@ -13127,6 +13259,8 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
                          c->hidden_size, ob_eps(c));
     x->ops->quantize(x, &s->a, p->t, w[0], N);
     x->ops->linear_forward(x, y, &s->a, w, 3, N);
+    for (i = 0; c->use_qkv_bias && i < 3; i++)
+        x->ops->bias_forward(x, y[i], ob_gain(p->w, layer, OB_Q_BIAS + i), N, w[i]->rows);
     if (c->use_qk_norm) {
         x->ops->norm_forward(x, s->q, s->rstd_q, NULL, s->q_raw, ob_gain(p->w, layer, OB_Q_NORM),
                              N * H, d, ob_eps(c));
@@ -13304,6 +13438,13 @@ static void ob_backward_norm(const ob_pass *p, const ob_grads *g, float *dx, con
                              (const float *)p->w->slots[slot].data, rstd, mean, rows, d, add);
 }
 
+/* dbias += of one projection of a block. */
+static void ob_backward_bias(const ob_pass *p, const ob_grads *g, const float *dy, int layer,
+                             int id) {
+    int slot = ob_slot(p->w->config, layer, id);
+    p->x->ops->bias_backward(p->x, g->slots[slot], dy, p->B * p->T, p->w->slots[slot].cols);
+}
+
 /* dy = r * dx: the gradient that enters a branch. */
 static void ob_backward_enter(const ob_pass *p, const ob_grads *g, float *dy) {
     size_t n = (size_t)(p->B * p->T) * (size_t)p->w->config->hidden_size;
@@ -13370,6 +13511,11 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
     if (c->use_sub_norm)
         ob_backward_norm(p, g, g->d2, g->d2, s->o, s->rstd_o, NULL, layer, OB_O_NORM, N, q, 0);
     ob_backward_heads(p, s, g, layer);
+    if (c->use_qkv_bias) {
+        ob_backward_bias(p, g, g->dq, layer, OB_Q_BIAS);
+        ob_backward_bias(p, g, g->dk, layer, OB_K_BIAS);
+        ob_backward_bias(p, g, g->dv, layer, OB_V_BIAS);
+    }
     ob_backward_linear(p, g, g->d1, g->dq, &s->a, layer, OB_Q, 0);
     ob_backward_linear(p, g, g->d1, g->dk, &s->a, layer, OB_K, 1);
     ob_backward_linear(p, g, g->d1, g->dv, &s->a, layer, OB_V, 1);
@@ -13525,7 +13671,7 @@ static void ob_param_take(ob_param *p, ob_carve *c, const onebit_config *config,
     p->second = ob_uses_muon(o, &p->info) ? NULL : ob_floats(c, rows, cols);
     ob_memory_add(&m->optimizer, c, &at);
     p->value = ob_floats(c, rows, cols);
-    if (p->info.kind != OB_ROLE_GAIN) {
+    if (p->info.mode >= 0) {
         ob_codes_take(p, c, p->info.group, ob_stays_exact(config, o, &p->info));
         p->seen = (int8_t *)ob_take(c, p->size);
     }
@@ -13692,8 +13838,8 @@ ONEBIT_API size_t onebit_trainer_bytes(const onebit_config *config,
 /* ---- Start ----------------------------------------------------------------------------------- */
 
 /* Weights ~ N(0, 0.02); matrices that write into the residual stream ~ N(0, 0.02 / sqrt(2 L)), as
-   in GPT-2; gains 1. With the small embedding the first loss is ln V. Each tensor has its own
-   stream of numbers, so a change of one shape leaves the others as they were. */
+   in GPT-2; gains 1, biases 0. With the small embedding the first loss is ln V. Each tensor has its
+   own stream of numbers, so a change of one shape leaves the others as they were. */
 static void ob_trainer_draw(onebit_trainer *t) {
     onebit_rng rng;
     int i;
@@ -13704,7 +13850,9 @@ static void ob_trainer_draw(onebit_trainer *t) {
         float sigma = out ? 0.02f / sqrtf(2.0f * (float)t->config.num_layers) : 0.02f;
         onebit_rng_seed(&rng, (uint64_t)t->options.seed * 1000003u + (uint64_t)i);
         for (j = 0; j < p->size; j++)
-            p->value[j] = p->info.kind == OB_ROLE_GAIN ? 1.0f : sigma * ob_rng_normal(&rng);
+            p->value[j] = p->info.kind == OB_ROLE_GAIN   ? 1.0f
+                          : p->info.kind == OB_ROLE_BIAS ? 0.0f
+                                                         : sigma * ob_rng_normal(&rng);
     }
 }
 
@@ -13717,7 +13865,7 @@ static void ob_trainer_connect(onebit_trainer *t) {
         ob_weight *w = t->view.slots + p->info.slot;
         w->rows = p->info.rows, w->cols = p->info.cols;
         w->format = OB_DENSE;
-        w->data = p->info.kind == OB_ROLE_GAIN ? (const void *)p->value : p->codes;
+        w->data = p->info.mode < 0 ? (const void *)p->value : p->codes;
         w->scale = p->scale;
         t->grads.slots[p->info.slot] = p->grad;
     }
@@ -13871,7 +14019,7 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
     for (i = 0; i < t->count; i++) {
         ob_param *p = t->params + i;
         ob_quantizer z;
-        if (p->info.kind == OB_ROLE_GAIN) continue;
+        if (p->info.mode < 0) continue;
         z = ob_quantizer_for(t, p, stage);
         p->format = t->view.slots[p->info.slot].format;
         t->exec.ops->quantize_weight(&t->exec, p->codes, p->format, p->scale, t->largest, p->value,
@@ -13916,8 +14064,7 @@ ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebi
     ob_trainer_connect(t);
     ob_trainer_draw(t);
     ob_trainer_remember(t);
-    ob_rope_table((float *)(uintptr_t)t->pass.rope, t->T, t->config.head_dim, t->config.rope_theta,
-                  t->config.use_rope);
+    ob_rope_table((float *)(uintptr_t)t->pass.rope, t->T, &t->config);
     *out = t;
     return ONEBIT_OK;
 }
@@ -14394,7 +14541,7 @@ static uint64_t ob_image_place(ob_image *m, uint64_t bytes) {
 
 /* The format that a tensor is stored in. */
 static ob_format ob_stored_format(const ob_tensor *info, int packing) {
-    if (info->kind == OB_ROLE_GAIN) return OB_PLAIN;
+    if (info->mode < 0) return OB_PLAIN;
     if (info->mode == ONEBIT_TERNARY && packing == ONEBIT_PACKING_5_IN_8) return OB_T5X16;
     return ob_mode_format(info->mode);
 }
@@ -14402,7 +14549,7 @@ static ob_format ob_stored_format(const ob_tensor *info, int packing) {
 /* Packs one tensor's codes and scales; writes its record. */
 static void ob_image_tensor(ob_image *m, const ob_param *p, int index, int packing) {
     const ob_tensor *info = &p->info;
-    int gain = info->kind == OB_ROLE_GAIN, r, k;
+    int gain = info->mode < 0, r, k;
     uint64_t scales = ob_tensor_scales(info), i;
     ob_format format = ob_stored_format(info, packing);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
@@ -14809,6 +14956,13 @@ ONEBIT_API const onebit_config *onebit_model_config(const onebit_model *model) {
 /* NULL when the file holds none; it belongs to the model. */
 ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *model) {
     return model ? model->tokenizer : NULL;
+}
+
+/* Without a tokenizer there is no such id. */
+ONEBIT_API int onebit_model_start(const onebit_model *model) {
+    if (!model || model->config.text_start == OB_START_NONE) return -1;
+    return model->config.text_start == OB_START_START ? onebit_tokenizer_start(model->tokenizer)
+                                                      : onebit_tokenizer_end(model->tokenizer);
 }
 
 /* out->name points into the file; scale is the first one when a matrix has many. */
@@ -15319,7 +15473,7 @@ static void ob_item_of(ob_st_item *item, char name[128], const char *prefix, con
     memset(item, 0, sizeof *item);
     item->name = name;
     item->dtype = element == 1 ? "I8" : "F32";
-    item->rank = row || t->kind == OB_ROLE_GAIN ? 1 : 2;
+    item->rank = row || t->mode < 0 ? 1 : 2;
     item->shape[0] = row ? (int64_t)row : item->rank == 1 ? t->cols : t->rows;
     item->shape[1] = t->cols;
     item->data = data;
@@ -16477,8 +16631,7 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     s->pass.w = &model->view;
     s->pass.B = 1;
     s->pass.final_x = s->acts.x; /* blocks write their output in place */
-    ob_rope_table((float *)(uintptr_t)s->pass.rope, s->options.context, config->head_dim,
-                  config->rope_theta, config->use_rope);
+    ob_rope_table((float *)(uintptr_t)s->pass.rope, s->options.context, config);
     *out = s;
     return ONEBIT_OK;
 }
@@ -18006,20 +18159,19 @@ static void ob_stream_push(ob_stream *s, const char *text, size_t n, int flush) 
     ob_stream_emit(s, flush ? s->n : s->n - keep);
 }
 
-/* Encodes the prompt (behind a start token, or else an end token, at the start of a conversation)
-   and evaluates it. */
+/* Encodes the prompt (at the start of a conversation behind the token of text_start) and evaluates
+   it. */
 static onebit_status ob_generate_prompt(onebit_session *s, const char *prompt, int add_start,
                                         int *count) {
     const onebit_tokenizer *words = s->model->tokenizer;
     size_t bytes = strlen(prompt), n = 0, room = 0, start = 0;
-    int end = onebit_tokenizer_end(words);
+    int first = onebit_model_start(s->model);
     int32_t *ids;
     onebit_status status;
     onebit_tokenizer_encode(words, NULL, 0, &room, prompt, bytes, 1); /* only counts */
     ids = (int32_t *)ob_alloc(&s->env, (room + 1) * sizeof(int32_t));
     if (!ids) return ob_fail(ONEBIT_MEMORY, "generate: no memory for a prompt of %zu bytes", bytes);
-    if (onebit_tokenizer_start(words) >= 0) end = onebit_tokenizer_start(words);
-    if (add_start && s->fed == 0 && end >= 0) ids[start++] = end;
+    if (add_start && s->fed == 0 && first >= 0) ids[start++] = first;
     status = onebit_tokenizer_encode(words, ids + start, room, &n, prompt, bytes, 1);
     if (status == ONEBIT_OK && start + n == 0 && !s->ready)
         status =

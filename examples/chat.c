@@ -111,11 +111,12 @@ static int on_text(void *user, const char *text, size_t bytes) {
 static onebit_status feed(chat *t, const char *text, size_t bytes) {
     size_t n = 0, start = 0;
     int32_t *ids = cli_encode(t->tokenizer, text, bytes, 0, &n);
-    int end = onebit_tokenizer_end(t->tokenizer), length = onebit_session_length(t->session);
+    int first = onebit_model_start(onebit_session_model(t->session));
+    int length = onebit_session_length(t->session);
     onebit_status status;
-    if (length == 0 && end >= 0) {
+    if (length == 0 && first >= 0) {
         memmove(ids + 1, ids, n * sizeof *ids); /* cli_encode leaves room for one more */
-        ids[0] = (int32_t)end;
+        ids[0] = (int32_t)first;
         start = 1;
     }
     status = onebit_session_feed(t->session, ids, n + start);
@@ -382,11 +383,11 @@ static void set_stops(chat *t) {
 }
 
 /* Tokens that stay when the session slides: the start and the scene. */
-static int count_scene(const chat *t) {
+static int count_scene(const chat *t, const onebit_model *model) {
     const char *scene = cli_get(t->c, "system");
     size_t n = 0;
     if (scene) free(cli_encode(t->tokenizer, scene, strlen(scene), 0, &n));
-    return (int)n + (onebit_tokenizer_end(t->tokenizer) >= 0);
+    return (int)n + (onebit_model_start(model) >= 0);
 }
 
 static void print_banner(const chat *t, const onebit_model *model, int context) {
@@ -418,7 +419,7 @@ int main(int argc, char **argv) {
     t.tokenizer = onebit_model_tokenizer(model);
     t.terminal = isatty(0) && !prompt;
     t.has_template = cli_read_template(model, &t.turn);
-    how.keep_first = count_scene(&t);
+    how.keep_first = count_scene(&t, model);
     set_stops(&t);
     set_sign(&t);
     if (onebit_session_create(&t.session, model, &how, &env) != ONEBIT_OK)

@@ -523,7 +523,7 @@ int main(int argc, char **argv) {
     if (jobs != 1) cli_usage("what to measure? Give one of --data, --pairs, --questions, --ids");
     model = cli_open_model(&c, &env);
     e.tokenizer = onebit_model_tokenizer(model);
-    e.start = onebit_tokenizer_end(e.tokenizer);
+    e.start = onebit_model_start(model);
     if (cli_has(&c, "ids")) {
         ids = read_ids(cli_get(&c, "ids"), model, &count);
         if (!how.context && count > (size_t)onebit_model_config(model)->max_seq_len)

@@ -249,7 +249,7 @@ static double bits_per_byte(const onebit_model *model, const char *path, const o
     char *text = NULL, *p, *end, *stop;
     double nats = 0, sum = 0, bytes = 0;
     size_t n;
-    int start = onebit_tokenizer_end(tokenizer);
+    int start = onebit_model_start(model);
     if (onebit_text_load(&text, &n, path, 0, NULL, env) != ONEBIT_OK)
         exit(cli_fail("%s (see --val-data)", onebit_error_text()));
     if (onebit_session_create(&session, model, NULL, env) != ONEBIT_OK)

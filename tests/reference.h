@@ -83,7 +83,7 @@ static double ref_half(double x) {
 /* Matrices of blocks are clamped; embedding, head and gains are not. */
 static double ref_clamped(const ref_model *m, const ref_tensor *t, double w) {
     double c = m->config.latent_clamp_max;
-    if (!(c > 0) || !strstr(t->name, "_proj")) return w;
+    if (!(c > 0) || t->mode < 0 || !strstr(t->name, "_proj")) return w;
     return w > c ? c : w < -c ? -c : w;
 }
 
@@ -158,10 +158,12 @@ static void ref_quantize_binary(ref_model *m, const double *w, double *q, size_t
     for (i = 0; i < n; i++) q[i] = w[i] >= 0 ? beta : -beta;
 }
 
-/* Weights of row-major w that share the scale of w[at]: the tensor, or a group of a block's row. */
+/* Weights of row-major w that share the scale of w[at]: the tensor, or a group of its row. */
 static size_t ref_shared(const ref_model *m, const ref_tensor *t, size_t at) {
-    size_t left = (size_t)t->cols - at % (size_t)t->cols, group = (size_t)m->config.scale_group;
-    if (!group || !strstr(t->name, "_proj")) return (size_t)t->rows * (size_t)t->cols;
+    size_t left = (size_t)t->cols - at % (size_t)t->cols;
+    size_t group = (size_t)(strstr(t->name, "_proj") ? m->config.scale_group
+                                                     : m->config.embedding_group);
+    if (!group) return (size_t)t->rows * (size_t)t->cols;
     return left < group ? left : group;
 }
 
@@ -198,7 +200,7 @@ static void ref_poke(ref_model *m, ref_tensor *t, size_t index, double w) {
 /* Mode of a tensor from its name and the config alone. */
 static int ref_mode(const onebit_config *c, const char *name) {
     int layer;
-    if (strstr(name, "norm")) return -1;
+    if (strstr(name, "norm") || strstr(name, ".bias")) return -1;
     if (!strcmp(name, "model.embed_tokens.weight")) return c->embedding_mode;
     if (!strcmp(name, "lm_head.weight")) return c->head_mode;
     if (sscanf(name, "model.layers.%d.", &layer) != 1) abort();
@@ -356,17 +358,57 @@ static void ref_multiply(const ref_tensor *w, const double *x, double *y, int T)
         }
 }
 
+/* Radians per position of pair i of a head of d, as transformers' modeling_rope_utils defines the
+   four kinds. */
+static double ref_turn(const onebit_config *c, int i, int d) {
+    const double pi = acos(-1.0);
+    double turn = pow(c->rope_theta, -2.0 * i / d), factor = c->rope_factor;
+    double original = c->rope_original ? c->rope_original : c->max_seq_len / factor;
+    double wavelength = 2 * pi / turn, low, high, smooth, ramp;
+    switch (c->rope_scaling) {
+    case 1: return turn / factor;
+    case 2:
+        low = floor(d * log(original / (c->rope_fast * 2 * pi)) / (2 * log(c->rope_theta)));
+        high = ceil(d * log(original / (c->rope_slow * 2 * pi)) / (2 * log(c->rope_theta)));
+        low = fmax(low, 0), high = fmin(high, d - 1);
+        if (low == high) high += 0.001;
+        ramp = fmin(1, fmax(0, (i - low) / (high - low)));
+        return turn / factor * ramp + turn * (1 - ramp);
+    case 3:
+        if (wavelength < original / c->rope_fast) return turn;
+        if (wavelength > original / c->rope_slow) return turn / factor;
+        smooth = (original / wavelength - c->rope_slow) / (c->rope_fast - c->rope_slow);
+        return (1 - smooth) * turn / factor + smooth * turn;
+    default: return turn;
+    }
+}
+
 /* Half-split rotary positions of heads * T vectors [d]. */
 static void ref_rope(const ref_model *m, double *x, int heads, int d, int T) {
+    const onebit_config *c = &m->config;
+    double length = 1;
     int t, h, i;
-    for (t = 0; m->config.use_rope && t < T; t++)
+    if (c->rope_scaling == 2)
+        length = c->rope_attention > 0 ? c->rope_attention : 0.1 * log(c->rope_factor) + 1;
+    for (t = 0; t < T; t++)
         for (h = 0; h < heads; h++, x += d)
             for (i = 0; i < d / 2; i++) {
-                double angle = t * pow(m->config.rope_theta, -2.0 * i / d);
-                double a = x[i], b = x[i + d / 2];
+                double angle = c->use_rope ? t * ref_turn(c, i, d) : 0;
+                double a = length * x[i], b = length * x[i + d / 2];
                 x[i] = a * cos(angle) - b * sin(angle);
                 x[i + d / 2] = b * cos(angle) + a * sin(angle);
             }
+}
+
+/* y [T][n] += bias */
+static void ref_bias(ref_model *m, int layer, const char *part, double *y, int T) {
+    char name[96];
+    const ref_tensor *bias;
+    int i;
+    if (!m->config.use_qkv_bias) return;
+    snprintf(name, sizeof name, "model.layers.%d.self_attn.%s.bias", layer, part);
+    bias = ref_find(m, name);
+    for (i = 0; i < T * bias->cols; i++) y[i] += bias->used[i % bias->cols];
 }
 
 /* One query [d] over keys and values 0..t of one kv head; stride is the width of a row of k and v.
@@ -400,6 +442,9 @@ static void ref_attention(ref_model *m, int layer, double *x, int T, double r) {
     ref_multiply(ref_part(m, layer, "self_attn.q_proj"), a, q, T);
     ref_multiply(ref_part(m, layer, "self_attn.k_proj"), a, k, T);
     ref_multiply(ref_part(m, layer, "self_attn.v_proj"), a, v, T);
+    ref_bias(m, layer, "q_proj", q, T);
+    ref_bias(m, layer, "k_proj", k, T);
+    ref_bias(m, layer, "v_proj", v, T);
     if (c->use_qk_norm) {
         ref_norm(m, ref_part(m, layer, "self_attn.q_norm"), q, q, n * (size_t)H);
         ref_norm(m, ref_part(m, layer, "self_attn.k_norm"), k, k, n * (size_t)K);

@@ -62,6 +62,17 @@ static const char *const model_cases[] = {
     "layer_bit_map=ternary,binary embedding=f16 use_subln=false use_sub_norm=true use_qk_norm=true",
     "layer_bit_map=8bit,ternary hidden_size=34 num_heads=1 intermediate_size=37 use_subln=false "
     "layer_norm_eps=0.01 use_residual_scaling=true embedding=8bit",
+    "layer_bit_map=f32 embedding=f32 use_qkv_bias=true num_key_value_heads=2",
+    "layer_bit_map=ternary,8bit embedding=f16 use_qkv_bias=true use_qk_norm=true head_dim=10",
+    "layer_bit_map=ternary embedding=binary embedding_group=32 hidden_size=72 num_heads=2",
+    "layer_bit_map=binary,ternary scale_group=64 embedding=ternary embedding_group=32 "
+    "tie_word_embeddings=false lm_head=binary hidden_size=80 use_sub_norm=true",
+    "layer_bit_map=f32 embedding=f32 rope_scaling=linear rope_factor=3 rope_theta=50",
+    "layer_bit_map=f32 embedding=f32 rope_scaling=yarn rope_factor=4 head_dim=32 rope_theta=40 "
+    "rope_original=40 rope_fast=8",
+    "layer_bit_map=f32 embedding=f32 rope_scaling=yarn rope_factor=4 rope_attention=1.5 head_dim=16",
+    "layer_bit_map=f32 embedding=f32 rope_scaling=llama3 rope_factor=8 rope_fast=4 head_dim=32 "
+    "rope_theta=100 rope_original=24",
 };
 
 /* A trainer, its batch, and a tokenizer of the right size. */
@@ -2162,6 +2173,17 @@ static const model_setting model_settings[] = {
     {'+', "use_subln", "false", "", ""},
     {'+', "use_sub_norm", "true", "", ""},
     {'+', "use_rope", "false", "", ""},
+    {'+', "rope_scaling", "linear", "rope_factor=2", ""},
+    {'+', "rope_scaling", "yarn", "rope_factor=2 rope_scaling=linear", ""},
+    {'+', "rope_scaling", "llama3", "rope_factor=2", ""},
+    {'+', "rope_factor", "3", "rope_scaling=linear", ""},
+    {'+', "rope_original", "64", "rope_scaling=llama3 rope_factor=4", ""},
+    {'+', "rope_slow", "0.5", "rope_scaling=llama3 rope_factor=4 rope_theta=30 rope_original=24", ""},
+    {'+', "rope_fast", "2", "rope_scaling=llama3 rope_factor=4 rope_theta=30 rope_original=64", ""},
+    {'+', "rope_attention", "2", "rope_scaling=yarn rope_factor=4", ""},
+    {'+', "use_qkv_bias", "true", "", "optimizer=adamw"},
+    {'+', "embedding_group", "32", "embedding=ternary hidden_size=40", ""},
+    {'-', "text_start", "none", "", ""}, /* see test_flow.c */
     {'+', "use_qk_norm", "true", "", ""},
     {'+', "use_residual_scaling", "true", "", ""},
     {'+', "use_dynamic_threshold", "true", "", ""},
