@@ -752,7 +752,7 @@ ONEBIT_API const onebit_config *onebit_trainer_config(const onebit_trainer *trai
 ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer);
 
 /* Packs the model as a .1bit image. Returns the bytes needed; writes nothing when size is smaller.
- */
+   0 = no memory for a row. */
 ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_tokenizer *tokenizer,
                                       void *out, size_t size);
 
@@ -12966,32 +12966,36 @@ typedef enum ob_role {
     OB_ROLE_HEAD
 } ob_role;
 
-/* One row per tensor: id, Hugging Face name, rows, cols, kind, whether a config has it. Tensors of
-   a block have the prefix model.layers.N. before the name. */
+/* One row per tensor: id, Hugging Face name, GGUF name, rows, cols, kind, whether a config has it.
+   Tensors of a block have the prefix model.layers.N. (in GGUF blk.N.) before the name. */
 #define ONEBIT_BLOCK_TENSORS(X)                                                                    \
-    X(NORM1, "input_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                    \
-    X(Q, "self_attn.q_proj.weight", m.H *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
-    X(K, "self_attn.k_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
-    X(V, "self_attn.v_proj.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)                              \
-    X(Q_BIAS, "self_attn.q_proj.bias", 1, m.H *m.d, OB_ROLE_BIAS, c->use_qkv_bias)                 \
-    X(K_BIAS, "self_attn.k_proj.bias", 1, m.K *m.d, OB_ROLE_BIAS, c->use_qkv_bias)                 \
-    X(V_BIAS, "self_attn.v_proj.bias", 1, m.K *m.d, OB_ROLE_BIAS, c->use_qkv_bias)                 \
-    X(Q_NORM, "self_attn.q_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                     \
-    X(K_NORM, "self_attn.k_norm.weight", 1, m.d, OB_ROLE_GAIN, c->use_qk_norm)                     \
-    X(O_NORM, "self_attn.attn_sub_norm.weight", 1, m.H *m.d, OB_ROLE_GAIN, c->use_sub_norm)        \
-    X(O, "self_attn.o_proj.weight", m.D, m.H *m.d, OB_ROLE_LINEAR, 1)                              \
-    X(NORM2, "post_attention_layernorm.weight", 1, m.D, OB_ROLE_GAIN, 1)                           \
-    X(GATE, "mlp.gate_proj.weight", m.F, m.D, OB_ROLE_LINEAR, m.gated)                             \
-    X(UP, "mlp.up_proj.weight", m.F, m.D, OB_ROLE_LINEAR, 1)                                       \
-    X(DOWN_NORM, "mlp.ffn_sub_norm.weight", 1, m.F, OB_ROLE_GAIN, c->use_sub_norm)                 \
-    X(DOWN, "mlp.down_proj.weight", m.D, m.F, OB_ROLE_LINEAR, 1)
+    X(NORM1, "input_layernorm.weight", "attn_norm.weight", 1, m.D, OB_ROLE_GAIN, 1)                \
+    X(Q, "self_attn.q_proj.weight", "attn_q.weight", m.H *m.d, m.D, OB_ROLE_LINEAR, 1)             \
+    X(K, "self_attn.k_proj.weight", "attn_k.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)             \
+    X(V, "self_attn.v_proj.weight", "attn_v.weight", m.K *m.d, m.D, OB_ROLE_LINEAR, 1)             \
+    X(Q_BIAS, "self_attn.q_proj.bias", "attn_q.bias", 1, m.H *m.d, OB_ROLE_BIAS, c->use_qkv_bias)  \
+    X(K_BIAS, "self_attn.k_proj.bias", "attn_k.bias", 1, m.K *m.d, OB_ROLE_BIAS, c->use_qkv_bias)  \
+    X(V_BIAS, "self_attn.v_proj.bias", "attn_v.bias", 1, m.K *m.d, OB_ROLE_BIAS, c->use_qkv_bias)  \
+    X(Q_NORM, "self_attn.q_norm.weight", "attn_q_norm.weight", 1, m.d, OB_ROLE_GAIN,               \
+      c->use_qk_norm)                                                                              \
+    X(K_NORM, "self_attn.k_norm.weight", "attn_k_norm.weight", 1, m.d, OB_ROLE_GAIN,               \
+      c->use_qk_norm)                                                                              \
+    X(O_NORM, "self_attn.attn_sub_norm.weight", "attn_sub_norm.weight", 1, m.H *m.d,               \
+      OB_ROLE_GAIN, c->use_sub_norm)                                                               \
+    X(O, "self_attn.o_proj.weight", "attn_output.weight", m.D, m.H *m.d, OB_ROLE_LINEAR, 1)        \
+    X(NORM2, "post_attention_layernorm.weight", "ffn_norm.weight", 1, m.D, OB_ROLE_GAIN, 1)        \
+    X(GATE, "mlp.gate_proj.weight", "ffn_gate.weight", m.F, m.D, OB_ROLE_LINEAR, m.gated)          \
+    X(UP, "mlp.up_proj.weight", "ffn_up.weight", m.F, m.D, OB_ROLE_LINEAR, 1)                      \
+    X(DOWN_NORM, "mlp.ffn_sub_norm.weight", "ffn_sub_norm.weight", 1, m.F, OB_ROLE_GAIN,           \
+      c->use_sub_norm)                                                                             \
+    X(DOWN, "mlp.down_proj.weight", "ffn_down.weight", m.D, m.F, OB_ROLE_LINEAR, 1)
 
 #define ONEBIT_MODEL_TENSORS(X)                                                                    \
-    X(EMBED, "model.embed_tokens.weight", m.V, m.D, OB_ROLE_EMBEDDING, 1)                          \
-    X(FINAL_NORM, "model.norm.weight", 1, m.D, OB_ROLE_GAIN, 1)                                    \
-    X(HEAD, "lm_head.weight", m.V, m.D, OB_ROLE_HEAD, !c->tie_word_embeddings)
+    X(EMBED, "model.embed_tokens.weight", "token_embd.weight", m.V, m.D, OB_ROLE_EMBEDDING, 1)     \
+    X(FINAL_NORM, "model.norm.weight", "output_norm.weight", 1, m.D, OB_ROLE_GAIN, 1)              \
+    X(HEAD, "lm_head.weight", "output.weight", m.V, m.D, OB_ROLE_HEAD, !c->tie_word_embeddings)
 
-#define OB_TENSOR_ID(id, name, rows, cols, kind, when) OB_##id,
+#define OB_TENSOR_ID(id, name, gguf, rows, cols, kind, when) OB_##id,
 typedef enum ob_tensor_id {
     ONEBIT_BLOCK_TENSORS(OB_TENSOR_ID) OB_BLOCK_TENSORS,
     ONEBIT_MODEL_TENSORS(OB_TENSOR_ID) OB_TENSOR_IDS
@@ -13000,7 +13004,7 @@ typedef enum ob_tensor_id {
 
 /* One tensor of a config. slot is where its weight stands in an ob_view. */
 typedef struct ob_tensor {
-    char name[64];
+    char name[64], gguf[64];
     int rows, cols, kind, layer, id, slot;
     int mode;  /* onebit_mode, or -1 for gains and biases */
     int group; /* weights of a row that share a scale; 0 = as the mode has it */
@@ -13021,14 +13025,14 @@ static int ob_slot(const onebit_config *c, int layer, int id) {
 static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
     ob_dims m = ob_dims_of(c);
     int id = slot % OB_BLOCK_TENSORS, layer = slot / OB_BLOCK_TENSORS, present = 0;
-    const char *base = "";
+    const char *base = "", *other = "";
     memset(out, 0, sizeof *out);
     if (layer >= c->num_layers) id = slot - c->num_layers * OB_BLOCK_TENSORS, layer = -1;
     switch (id) {
-#define OB_TENSOR_CASE(ID, text, r, k, type, when)                                                 \
+#define OB_TENSOR_CASE(ID, text, foreign, r, k, type, when)                                        \
     case OB_##ID:                                                                                  \
         present = (when) && (OB_##ID < OB_BLOCK_TENSORS) == (layer >= 0);                          \
-        base = text, out->rows = r, out->cols = k, out->kind = type;                               \
+        base = text, other = foreign, out->rows = r, out->cols = k, out->kind = type;              \
         break;
         ONEBIT_BLOCK_TENSORS(OB_TENSOR_CASE)
         ONEBIT_MODEL_TENSORS(OB_TENSOR_CASE)
@@ -13039,6 +13043,8 @@ static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
     out->id = id, out->layer = layer, out->slot = slot;
     if (layer >= 0) ob_print(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
     else ob_print(out->name, sizeof out->name, "%s", base);
+    if (layer >= 0) ob_print(out->gguf, sizeof out->gguf, "blk.%d.%s", layer, other);
+    else ob_print(out->gguf, sizeof out->gguf, "%s", other);
     out->mode = out->kind <= OB_ROLE_BIAS        ? -1
                 : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
                 : out->kind == OB_ROLE_HEAD      ? c->head_mode
@@ -14522,14 +14528,18 @@ typedef struct ob_image {
 } ob_image;
 
 /* Where the tensors of an image come from. fetch gives info and value (gains) or codes and scale of
-   one; they are valid until the next. */
+   one; they are valid until the next. A tensor that it gives without codes comes by rows: row writes
+   codes (of integer modes) or values, and the scales that begin with the row; 0 = it holds what is
+   no weight. Rows are asked for by several threads at once. */
 typedef struct ob_tensors {
     const onebit_config *config;
     const onebit_tokenizer *tokenizer; /* NULL = none */
+    const onebit_env *env;
     int count;
     int packing; /* onebit_packing of ternary matrices */
     void *source;
     onebit_status (*fetch)(void *source, int index, ob_param *p);
+    int (*row)(const void *source, const ob_param *p, int r, int8_t *codes, float *values);
 } ob_tensors;
 
 /* Gives the next multiple of 64 and moves on by bytes. */
@@ -14546,16 +14556,79 @@ static ob_format ob_stored_format(const ob_tensor *info, int packing) {
     return ob_mode_format(info->mode);
 }
 
+/* Row r of a parameter: codes of integer modes, values of the others. */
+static void ob_param_row(const ob_param *p, int r, int8_t *codes, float *values) {
+    int c, integer = ob_mode_is_integer(p->info.mode);
+    const float *dense = (const float *)p->codes + (size_t)r * (size_t)p->info.cols;
+    if (p->format == OB_DENSE && !integer) {
+        memcpy(values, dense, (size_t)p->info.cols * sizeof *values);
+    } else if (p->format == OB_DENSE) {
+        for (c = 0; c < p->info.cols; c++) codes[c] = (int8_t)dense[c];
+    } else {
+        for (c = 0; c < p->info.cols; c++) codes[c] = (int8_t)ob_param_code(p, r, c);
+    }
+}
+
+/* A matrix on its way into an image: blocks of 16 rows are packed by several threads. */
+typedef struct ob_pack_job {
+    const ob_tensors *t;
+    const ob_param *p;
+    ob_format format;
+    uint8_t *data, *scratch; /* of each piece: a row of codes, a row of values, 1 byte */
+    size_t room;             /* bytes of scratch of a piece; the last one says what is wrong */
+    int pieces;
+} ob_pack_job;
+
+/* Pieces split blocks. What is wrong stays where only this piece writes. */
+static void ob_pack_piece(void *arg, int piece) {
+    const ob_pack_job *j = (const ob_pack_job *)arg;
+    const ob_tensor *info = &j->p->info;
+    uint8_t *scratch = j->scratch + (size_t)piece * j->room;
+    float *values = (float *)(void *)scratch;
+    int8_t *codes = (int8_t *)(values + info->cols);
+    int from, to, r, ok = 1;
+    ob_share((info->rows + 15) / 16, j->pieces, piece, &from, &to);
+    for (r = 16 * from; r < 16 * to && r < info->rows; r++) {
+        uint8_t *block = j->data + (uint64_t)(r / 16) * ob_block_bytes(j->format, info->cols);
+        if (j->p->codes) ob_param_row(j->p, r, codes, values);
+        else ok &= j->t->row(j->t->source, j->p, r, codes, values);
+        if (ob_mode_is_integer(info->mode))
+            ob_pack_codes(block, j->format, r % 16, codes, info->cols);
+        else ob_pack_floats(block, j->format, r % 16, values, info->cols);
+    }
+    scratch[j->room - 1] = (uint8_t)ok;
+}
+
+/* Packs a matrix at data, which is cleared first. */
+static onebit_status ob_pack_matrix(const ob_tensors *t, const ob_param *p, ob_format format,
+                                    uint8_t *data) {
+    ob_pack_job j;
+    int i, ok = 1;
+    j.t = t, j.p = p, j.format = format, j.data = data;
+    j.pieces = t->env->threads < 1 ? 1 : t->env->threads;
+    j.room = ob_round_up((size_t)p->info.cols * 5 + 1, 64);
+    j.scratch = (uint8_t *)ob_alloc(t->env, j.room * (size_t)j.pieces);
+    if (!j.scratch)
+        return ob_fail(ONEBIT_MEMORY, "%s: no memory for rows on their way", p->info.name);
+    ob_pack_clear(data, format, p->info.rows, p->info.cols);
+    ob_parallel(t->env, ob_pack_piece, &j, j.pieces);
+    for (i = 0; i < j.pieces; i++) ok &= j.scratch[(size_t)(i + 1) * j.room - 1];
+    ob_release(t->env, j.scratch);
+    if (ok) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "%s holds codes or scales that are no weights", p->info.name);
+}
+
 /* Packs one tensor's codes and scales; writes its record. */
-static void ob_image_tensor(ob_image *m, const ob_param *p, int index, int packing) {
+static onebit_status ob_image_tensor(ob_image *m, const ob_tensors *t, const ob_param *p,
+                                     int index) {
     const ob_tensor *info = &p->info;
-    int gain = info->mode < 0, r, k;
     uint64_t scales = ob_tensor_scales(info), i;
-    ob_format format = ob_stored_format(info, packing);
+    ob_format format = ob_stored_format(info, t->packing);
     uint64_t bytes = ob_format_bytes(format, info->rows, info->cols);
     uint64_t scale_at = ob_image_place(m, scales * 4), data_at = ob_image_place(m, bytes);
     uint8_t *record, *data;
-    if (!m->p) return;
+    int r;
+    if (!m->p) return ONEBIT_OK;
     record = m->p + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES;
     data = m->p + data_at;
     memcpy(record, info->name, strlen(info->name));
@@ -14566,17 +14639,11 @@ static void ob_image_tensor(ob_image *m, const ob_param *p, int index, int packi
     ob_put64(record + 80, scale_at);
     ob_put64(record + 88, data_at);
     ob_put64(record + 96, bytes);
+    if (info->mode >= 0) OB_TRY(ob_pack_matrix(t, p, format, data));
+    for (r = 0; info->mode < 0 && r < info->cols; r++)
+        ob_putf32(data + 4 * (size_t)r, p->value[r]);
     for (i = 0; i < scales; i++) ob_putf32(m->p + scale_at + 4 * i, p->scale[i]);
-    if (gain) {
-        for (r = 0; r < info->cols; r++) ob_putf32(data + 4 * (size_t)r, p->value[r]);
-        return;
-    }
-    ob_pack_clear(data, format, info->rows, info->cols);
-    for (r = 0; r < info->rows; r++) {
-        uint8_t *block = data + (uint64_t)(r / 16) * ob_block_bytes(format, info->cols);
-        for (k = 0; k < info->cols; k++)
-            ob_pack_code(block, format, r % 16, k, ob_param_code(p, r, k));
-    }
+    return ONEBIT_OK;
 }
 
 /* The whole image; with m->p NULL it only counts m->at, which needs no weights and cannot fail. */
@@ -14592,7 +14659,7 @@ static onebit_status ob_image_write(ob_image *m, const ob_tensors *t) {
     for (i = 0; i < t->count; i++) {
         if (m->p) OB_TRY(t->fetch(t->source, i, &p));
         else ob_tensor_at(t->config, i, &p.info);
-        ob_image_tensor(m, &p, i, t->packing);
+        OB_TRY(ob_image_tensor(m, t, &p, i));
     }
     if (!m->p) return ONEBIT_OK;
     onebit_config_write(t->config, (char *)m->p + config_at, config + 1);
@@ -14614,18 +14681,29 @@ static uint64_t ob_image_bytes(const ob_tensors *t) {
     return m.at;
 }
 
-/* Builds the image in memory and writes it to a file: the checksum stands before what it sums up,
-   and the image is small beside what it is made from. */
-static onebit_status ob_image_file(const ob_tensors *t, const char *path, const onebit_env *env) {
+/* Builds the image in memory, from env; what names it in messages. */
+static onebit_status ob_image_make(ob_image *m, const ob_tensors *t, const char *what) {
     uint64_t bytes = ob_image_bytes(t);
     onebit_status status;
-    ob_image m = {NULL, 0};
-    if (bytes <= SIZE_MAX) m.p = (uint8_t *)ob_alloc(env, (size_t)bytes);
-    if (!m.p)
-        return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for %.0f bytes", path, (double)bytes);
-    status = ob_image_write(&m, t);
-    if (status == ONEBIT_OK) status = ob_file_write(path, m.p, (size_t)bytes);
-    ob_release(env, m.p);
+    m->p = NULL, m->at = 0;
+    if (bytes <= SIZE_MAX) m->p = (uint8_t *)ob_alloc(t->env, (size_t)bytes);
+    if (!m->p)
+        return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for %.0f bytes", what, (double)bytes);
+    status = ob_image_write(m, t);
+    if (status == ONEBIT_OK) return ONEBIT_OK;
+    ob_release(t->env, m->p);
+    m->p = NULL;
+    return status;
+}
+
+/* Builds the image in memory and writes it to a file: the checksum stands before what it sums up,
+   and the image is small beside what it is made from. */
+static onebit_status ob_image_file(const ob_tensors *t, const char *path) {
+    onebit_status status;
+    ob_image m;
+    OB_TRY(ob_image_make(&m, t, path));
+    status = ob_file_write(path, m.p, (size_t)m.at);
+    ob_release(t->env, m.p);
     return status;
 }
 
@@ -14638,7 +14716,8 @@ static onebit_status ob_trainer_fetch(void *source, int index, ob_param *p) {
 /* What a trainer exports. */
 static ob_tensors ob_trainer_tensors(onebit_trainer *t, const onebit_tokenizer *tokenizer) {
     ob_tensors all;
-    all.config = &t->config, all.tokenizer = tokenizer, all.count = t->count;
+    memset(&all, 0, sizeof all);
+    all.config = &t->config, all.tokenizer = tokenizer, all.count = t->count, all.env = &t->env;
     all.packing = ONEBIT_PACKING_2_BITS, all.source = t, all.fetch = ob_trainer_fetch;
     return all;
 }
@@ -14657,8 +14736,7 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
     m.p = (uint8_t *)out;
     memset(out, 0, bytes);
     ob_trainer_quantize(trainer, OB_DEPLOYED);
-    ob_image_write(&m, &t);
-    return bytes;
+    return ob_image_write(&m, &t) == ONEBIT_OK ? bytes : 0;
 }
 
 /* The codes must be those of deployment before they are fetched: hard, without a blend. */
@@ -14669,7 +14747,7 @@ ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
     if (!trainer || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_export: NULL argument");
     ob_trainer_quantize(trainer, OB_DEPLOYED);
     t = ob_trainer_tensors(trainer, tokenizer);
-    return ob_image_file(&t, path, &trainer->env);
+    return ob_image_file(&t, path);
 }
 
 /* The counting walk needs no weights. */
