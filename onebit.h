@@ -3244,7 +3244,7 @@ static void ob_out_number(ob_out *out, double v) {
 
 /* =================================================================================================
    4 >>gguf   GGUF files: the container that llama.cpp reads; keys, tensors, and a writer of keys.
-   uses: base system json                                             used by: tokenizer format files
+   uses: base system json                                            used by: tokenizer format files
    ============================================================================================== */
 
 /* Layout (ggml's docs/gguf.md, versions 2 and 3; all numbers little-endian):
