@@ -18,8 +18,8 @@
    CONTENTS (search for the tag)
      >>manual     flow, letters, memory, errors, threads, numerics, flags
      >>api        everything public, in the order of the floors
-     >>base  >>system  >>json  >>config  >>tokenizer  >>dataset  >>format  >>kernels  >>ops
-     >>model  >>optim  >>files  >>session  >>sample  >>report  >>flow
+     >>base  >>system  >>json  >>gguf  >>config  >>tokenizer  >>dataset  >>format  >>kernels
+     >>ops  >>model  >>optim  >>files  >>session  >>sample  >>report  >>flow
                                                                  the implementation, floor by floor
 
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
@@ -3262,7 +3262,714 @@ static void ob_out_number(ob_out *out, double v) {
 }
 
 /* =================================================================================================
-   4 >>config   settings: defaults, names, JSON, checks, presets, all from the three field tables.
+   4 >>gguf   GGUF files: the container that llama.cpp reads; keys, tensors, and a writer of keys.
+   uses: base system json                                            used by: tokenizer format files
+   ============================================================================================== */
+
+/* Layout (ggml's docs/gguf.md, versions 2 and 3; all numbers little-endian):
+     "GGUF", u32 version, u64 number of tensors, u64 number of keys
+     keys      string key, u32 type, value
+     tensors   string name, u32 rank, u64 dims[rank], u32 type, u64 offset in the data
+     padding to general.alignment (32 when absent), then the data of the tensors
+   A string is u64 length and bytes; an array is u32 type of its items, u64 count, the items. Bytes
+   behind the last tensor are tolerated and counted as a hole. Nothing is copied but the tables:
+   values and tensors point into the bytes, which must outlive the reader. */
+
+#define OB_GGUF_KEYS_MAX    65536 /* real files have some dozens */
+#define OB_GGUF_TENSORS_MAX 65536 /* and some hundreds of tensors */
+#define OB_GGUF_KEY_BYTES   65535 /* the specification's bound */
+#define OB_GGUF_ALIGNMENT   32    /* when a file does not say */
+
+/* Types of values. */
+enum {
+    OB_GGUF_U8,
+    OB_GGUF_I8,
+    OB_GGUF_U16,
+    OB_GGUF_I16,
+    OB_GGUF_U32,
+    OB_GGUF_I32,
+    OB_GGUF_F32,
+    OB_GGUF_BOOL,
+    OB_GGUF_STRING,
+    OB_GGUF_ARRAY,
+    OB_GGUF_U64,
+    OB_GGUF_I64,
+    OB_GGUF_F64,
+    OB_GGUF_VALUES
+};
+
+/* How the data of a tensor is laid out, as far as its size: rows * (row + dims[0] / weights *
+   bytes) + tail. bytes 0: the size is not known, such a tensor takes all up to the next one. */
+typedef struct ob_gguf_type {
+    uint32_t id;
+    const char *name;
+    int weights, bytes; /* of one block along dims[0] */
+    int row, tail;      /* bytes in front of each row, and behind the whole */
+} ob_gguf_type;
+
+#define OB_GGUF_Q2_0 42u /* two layouts share this id: see ob_gguf_settle */
+
+/* ggml's ids and sizes (ggml.h, ggml-common.h); 36 to 38 of microsoft/BitNet; 134, 135, 335 of
+   ik_llama.cpp, whose rows begin with their scale; 41, 42, 142, 143 of PrismML. 39 is TL2 in one
+   of these houses and MXFP4 in another, so its size is left open; so is Q8_1's, which no file
+   holds. */
+static const ob_gguf_type ob_gguf_types[] = {
+    {0, "F32", 1, 4, 0, 0},        {1, "F16", 1, 2, 0, 0},
+    {2, "Q4_0", 32, 18, 0, 0},     {3, "Q4_1", 32, 20, 0, 0},
+    {6, "Q5_0", 32, 22, 0, 0},     {7, "Q5_1", 32, 24, 0, 0},
+    {8, "Q8_0", 32, 34, 0, 0},     {9, "Q8_1", 32, 0, 0, 0},
+    {10, "Q2_K", 256, 84, 0, 0},   {11, "Q3_K", 256, 110, 0, 0},
+    {12, "Q4_K", 256, 144, 0, 0},  {13, "Q5_K", 256, 176, 0, 0},
+    {14, "Q6_K", 256, 210, 0, 0},  {15, "Q8_K", 256, 292, 0, 0},
+    {16, "IQ2_XXS", 256, 66, 0, 0}, {17, "IQ2_XS", 256, 74, 0, 0},
+    {18, "IQ3_XXS", 256, 98, 0, 0}, {19, "IQ1_S", 256, 50, 0, 0},
+    {20, "IQ4_NL", 32, 18, 0, 0},  {21, "IQ3_S", 256, 110, 0, 0},
+    {22, "IQ2_S", 256, 82, 0, 0},  {23, "IQ4_XS", 256, 136, 0, 0},
+    {24, "I8", 1, 1, 0, 0},        {25, "I16", 1, 2, 0, 0},
+    {26, "I32", 1, 4, 0, 0},       {27, "I64", 1, 8, 0, 0},
+    {28, "F64", 1, 8, 0, 0},       {29, "IQ1_M", 256, 56, 0, 0},
+    {30, "BF16", 1, 2, 0, 0},      {34, "TQ1_0", 256, 54, 0, 0},
+    {35, "TQ2_0", 256, 66, 0, 0},  {36, "I2_S", 4, 1, 0, 32},
+    {37, "I8_S", 1, 1, 0, 0},      {38, "TL1", 1, 0, 0, 0},
+    {39, "TL2 or MXFP4", 1, 0, 0, 0}, {40, "NVFP4", 64, 36, 0, 0},
+    {41, "Q1_0", 128, 18, 0, 0},   {OB_GGUF_Q2_0, "Q2_0", 64, 18, 0, 0},
+    {OB_GGUF_Q2_0, "Q2_0 of 128", 128, 34, 0, 0},
+    {134, "IQ1_BN", 64, 13, 2, 0}, {135, "IQ2_BN", 64, 16, 4, 0},
+    {142, "PQ2_0", 128, 34, 0, 0}, {143, "PTQ1_0", 128, 28, 0, 0},
+    {335, "IQ2_BN_R4", 64, 16, 4, 0},
+};
+
+/* One key and its value. p points at the value; for a string at its bytes, for an array at its
+   first item. Numbers there need not be aligned. */
+typedef struct ob_gguf_value {
+    ob_slice key;
+    uint32_t type, item; /* OB_GGUF_; item: of an array, else 0 */
+    uint64_t count;      /* items of an array, bytes of a string, else 1 */
+    const uint8_t *p;    /* bytes of them */
+    size_t bytes;
+} ob_gguf_value;
+
+/* One tensor. dims[0] is the one whose weights stand side by side; dims beyond rank are 1. */
+typedef struct ob_gguf_tensor {
+    char name[128];
+    const ob_gguf_type *type; /* NULL: an id that we do not know */
+    uint32_t id;              /* of the type, as the file has it */
+    int rank;                 /* 1..4 */
+    uint64_t dims[4];
+    uint64_t offset; /* in the data section */
+    const uint8_t *data;
+    uint64_t bytes;
+} ob_gguf_tensor;
+
+/* An open file. The lists are in file order; the sorted ones point into them. */
+typedef struct ob_gguf {
+    onebit_env env;
+    const char *what; /* for messages; not owned */
+    const uint8_t *p; /* the whole file; not owned */
+    size_t bytes;
+    uint32_t version;
+    size_t alignment, data; /* where the data section begins */
+    size_t value_count, tensor_count;
+    ob_gguf_value *values;
+    ob_gguf_tensor *tensors;
+    const ob_gguf_value **by_key;
+    const ob_gguf_tensor **by_name;
+    size_t holes; /* places where more than padding belongs to no tensor */
+    void *block;
+} ob_gguf;
+
+/* Bytes of one value of a type; 0 for strings, arrays and what is no type. */
+static size_t ob_gguf_width(uint32_t type) {
+    static const uint8_t width[OB_GGUF_VALUES] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+    return type < OB_GGUF_VALUES ? width[type] : 0;
+}
+
+/* Rows of a type: the one with so many weights a block, or the first when weights is 0. */
+static const ob_gguf_type *ob_gguf_type_find(uint32_t id, int weights) {
+    size_t i;
+    for (i = 0; i < sizeof ob_gguf_types / sizeof *ob_gguf_types; i++)
+        if (ob_gguf_types[i].id == id && (!weights || ob_gguf_types[i].weights == weights))
+            return &ob_gguf_types[i];
+    return NULL;
+}
+
+/* 1 for UTF-8 without control characters: names that may stand in a message and be compared. */
+static int ob_gguf_is_text(ob_slice s) {
+    size_t at = 0;
+    while (at < s.n) {
+        uint32_t code;
+        at += ob_utf8_decode(s.p + at, s.n - at, &code);
+        if (code == OB_UTF8_BAD || code < 32 || (code >= 127 && code < 160)) return 0;
+    }
+    return 1;
+}
+
+/* A string in place. The length is compared with what remains as 64 bits, before it becomes a
+   size_t; a longer one makes the reader bad. */
+static ob_slice ob_gguf_read_string(ob_reader *r) {
+    uint64_t n = ob_read64(r);
+    const uint8_t *p;
+    if (n > r->n - r->at) r->bad = 1;
+    p = ob_read_bytes(r, r->bad ? 0 : (size_t)n);
+    return ob_slice_on(p ? (const char *)p : "", p ? (size_t)n : 0);
+}
+
+/* The one message for whatever does not fit the bytes that are there. */
+static onebit_status ob_gguf_cut(const ob_gguf *g, const char *where) {
+    return ob_fail(ONEBIT_FORMAT, "%.120s: %s is longer than the %lu bytes of the file", g->what,
+                   where, (unsigned long)g->bytes);
+}
+
+/* A bool is 0 or 1: another byte would be true for one reader and 255 for another. */
+static onebit_status ob_gguf_check_bools(const ob_gguf *g, const ob_gguf_value *v) {
+    size_t i;
+    for (i = 0; i < v->bytes; i++)
+        if (v->p[i] > 1)
+            return ob_fail(ONEBIT_FORMAT, "%.120s: key '%.*s': a bool is %d, not 0 or 1", g->what,
+                           (int)(v->key.n < 80 ? v->key.n : 80), v->key.p, (int)v->p[i]);
+    return ONEBIT_OK;
+}
+
+/* The items of an array. The count is checked against the bytes that remain (a string takes at
+   least its length's 8), so walking the strings costs no more than the file is long. */
+static onebit_status ob_gguf_read_array(const ob_gguf *g, ob_reader *r, ob_gguf_value *v) {
+    size_t width, at;
+    uint64_t i;
+    v->item = ob_read32(r);
+    v->count = ob_read64(r);
+    if (r->bad) return ob_gguf_cut(g, "the head of an array");
+    width = v->item == OB_GGUF_STRING ? 8 : ob_gguf_width(v->item);
+    if (!width)
+        return ob_fail(v->item == OB_GGUF_ARRAY ? ONEBIT_UNSUPPORTED : ONEBIT_FORMAT,
+                       "%.120s: key '%.*s' is an array of type %u: expected plain values or "
+                       "strings",
+                       g->what, (int)(v->key.n < 80 ? v->key.n : 80), v->key.p, v->item);
+    if (v->count > (r->n - r->at) / width) return ob_gguf_cut(g, "an array");
+    at = r->at;
+    v->p = r->p + at;
+    if (v->item != OB_GGUF_STRING) (void)ob_read_bytes(r, (size_t)v->count * width);
+    else
+        for (i = 0; i < v->count && !r->bad; i++) (void)ob_gguf_read_string(r);
+    if (r->bad) return ob_gguf_cut(g, "a string of an array");
+    v->bytes = r->at - at;
+    return v->item == OB_GGUF_BOOL ? ob_gguf_check_bools(g, v) : ONEBIT_OK;
+}
+
+/* One key with its value, checked; v points into the file. */
+static onebit_status ob_gguf_read_value(const ob_gguf *g, ob_reader *r, ob_gguf_value *v) {
+    memset(v, 0, sizeof *v);
+    v->key = ob_gguf_read_string(r);
+    v->type = ob_read32(r);
+    if (r->bad) return ob_gguf_cut(g, "a key");
+    if (v->key.n == 0 || v->key.n > OB_GGUF_KEY_BYTES || !ob_gguf_is_text(v->key))
+        return ob_fail(ONEBIT_FORMAT, "%.120s: a key of %lu bytes is empty, too long or no text",
+                       g->what, (unsigned long)v->key.n);
+    if (v->type == OB_GGUF_ARRAY) return ob_gguf_read_array(g, r, v);
+    if (v->type == OB_GGUF_STRING) {
+        ob_slice s = ob_gguf_read_string(r);
+        v->p = (const uint8_t *)s.p;
+        v->count = v->bytes = s.n;
+    } else if (ob_gguf_width(v->type)) {
+        v->count = 1;
+        v->bytes = ob_gguf_width(v->type);
+        v->p = ob_read_bytes(r, v->bytes);
+    } else
+        return ob_fail(ONEBIT_FORMAT, "%.120s: key '%.*s' has the unknown type %u", g->what,
+                       (int)(v->key.n < 80 ? v->key.n : 80), v->key.p, v->type);
+    if (r->bad) return ob_gguf_cut(g, "a value");
+    return v->type == OB_GGUF_BOOL ? ob_gguf_check_bools(g, v) : ONEBIT_OK;
+}
+
+/* ---- numbers ----
+   Files write one setting with different types; what fits is taken, the rest is "not there". */
+
+/* Number i of an array, or the value of a plain key (i = 0), as its 64 bits; *minus: below 0. 0 =
+   no integer there. */
+static int ob_gguf_integer(const ob_gguf_value *v, uint64_t i, uint64_t *bits, int *minus) {
+    uint32_t type = v->type == OB_GGUF_ARRAY ? v->item : v->type;
+    size_t width = ob_gguf_width(type);
+    const uint8_t *p;
+    int wide;
+    if (i >= v->count || !width || type == OB_GGUF_F32 || type == OB_GGUF_F64 ||
+        type == OB_GGUF_BOOL)
+        return 0;
+    p = v->p + (size_t)i * width;
+    *bits = width == 1 ? *p : width == 2 ? ob_get16(p) : width == 4 ? ob_get32(p) : ob_get64(p);
+    wide = (int)width * 8;
+    *minus = (type == OB_GGUF_I8 || type == OB_GGUF_I16 || type == OB_GGUF_I32 ||
+              type == OB_GGUF_I64) &&
+             *bits >> (wide - 1);
+    if (*minus && wide < 64) *bits |= UINT64_MAX << wide; /* the sign goes on to the left */
+    return 1;
+}
+
+/* A number that is not negative: 1 = it is there. */
+static int ob_gguf_item_u64(const ob_gguf_value *v, uint64_t i, uint64_t *out) {
+    uint64_t bits;
+    int minus;
+    if (!ob_gguf_integer(v, i, &bits, &minus) || minus) return 0;
+    *out = bits;
+    return 1;
+}
+
+/* Any number, as a double; integers beyond 2^53 are rounded. */
+static int ob_gguf_item_f64(const ob_gguf_value *v, uint64_t i, double *out) {
+    uint32_t type = v->type == OB_GGUF_ARRAY ? v->item : v->type;
+    uint64_t bits;
+    int minus;
+    if (i >= v->count) return 0;
+    if (type == OB_GGUF_F32) *out = ob_getf32(v->p + (size_t)i * 4);
+    else if (type == OB_GGUF_F64) {
+        bits = ob_get64(v->p + (size_t)i * 8);
+        memcpy(out, &bits, sizeof *out);
+    } else if (!ob_gguf_integer(v, i, &bits, &minus)) return 0;
+    else *out = minus ? -(double)(0 - bits) : (double)bits;
+    return 1;
+}
+
+/* ---- tensors: what their entry says, and where they lie ---- */
+
+/* Bytes of a tensor whose type is known: 0 = its rows are no whole blocks. dims are at most 2^40
+   in all and a block has at most 292 bytes, so nothing overflows 64 bits. */
+static uint64_t ob_gguf_size(const ob_gguf_tensor *t, const ob_gguf_type *type) {
+    uint64_t rows = t->dims[1] * t->dims[2] * t->dims[3];
+    if (t->dims[0] % (uint64_t)type->weights) return 0;
+    return rows * ((uint64_t)type->row +
+                   t->dims[0] / (uint64_t)type->weights * (uint64_t)type->bytes) +
+           (uint64_t)type->tail;
+}
+
+/* The shape: 1..4 dimensions, none 0, at most 2^40 weights, tested before each product. */
+static onebit_status ob_gguf_read_shape(const ob_gguf *g, ob_reader *r, ob_gguf_tensor *t) {
+    uint32_t rank = ob_read32(r), i;
+    uint64_t left = (uint64_t)1 << 40;
+    if (r->bad) return ob_gguf_cut(g, "a tensor's entry");
+    if (rank < 1 || rank > 4)
+        return ob_fail(ONEBIT_FORMAT, "%.120s: tensor '%.80s' has %u dimensions, not 1 to 4",
+                       g->what, t->name, rank);
+    t->rank = (int)rank;
+    for (i = 0; i < 4; i++) t->dims[i] = i < rank ? ob_read64(r) : 1;
+    if (r->bad) return ob_gguf_cut(g, "a tensor's shape");
+    for (i = 0; i < 4; i++) {
+        if (t->dims[i] == 0 || t->dims[i] > left)
+            return ob_fail(ONEBIT_FORMAT,
+                           "%.120s: tensor '%.80s': dimension %u is %llu: 0, or the shape is "
+                           "beyond 2^40 weights",
+                           g->what, t->name, i, (unsigned long long)t->dims[i]);
+        left /= t->dims[i];
+    }
+    return ONEBIT_OK;
+}
+
+/* One tensor's entry. The size of a type is asked for here, so that a shape which its blocks do
+   not divide is refused whether the tensor is used or not; where it lies comes later. */
+static onebit_status ob_gguf_read_tensor(const ob_gguf *g, ob_reader *r, ob_gguf_tensor *t) {
+    ob_slice name = ob_gguf_read_string(r);
+    memset(t, 0, sizeof *t);
+    if (r->bad) return ob_gguf_cut(g, "a tensor's name");
+    if (name.n == 0 || name.n >= sizeof t->name || !ob_gguf_is_text(name))
+        return ob_fail(ONEBIT_FORMAT,
+                       "%.120s: a tensor name of %lu bytes: expected 1 to %d bytes of text",
+                       g->what, (unsigned long)name.n, (int)sizeof t->name - 1);
+    memcpy(t->name, name.p, name.n);
+    OB_TRY(ob_gguf_read_shape(g, r, t));
+    t->id = ob_read32(r);
+    t->offset = ob_read64(r);
+    if (r->bad) return ob_gguf_cut(g, "a tensor's entry");
+    t->type = ob_gguf_type_find(t->id, 0);
+    if (t->offset % g->alignment)
+        return ob_fail(ONEBIT_FORMAT, "%.120s: tensor '%.80s': offset %llu is no multiple of %lu",
+                       g->what, t->name, (unsigned long long)t->offset,
+                       (unsigned long)g->alignment);
+    if (t->type && t->dims[0] % (uint64_t)t->type->weights)
+        return ob_fail(ONEBIT_FORMAT,
+                       "%.120s: tensor '%.80s': rows of %llu are no whole blocks of %d (%s)",
+                       g->what, t->name, (unsigned long long)t->dims[0], t->type->weights,
+                       t->type->name);
+    return ONEBIT_OK;
+}
+
+/* general.alignment, when v is that key. */
+static onebit_status ob_gguf_align(ob_gguf *g, const ob_gguf_value *v) {
+    uint64_t n;
+    if (!ob_slice_is(v->key, "general.alignment")) return ONEBIT_OK;
+    if (v->type == OB_GGUF_ARRAY || !ob_gguf_item_u64(v, 0, &n) || n < 8 || n > 65536 ||
+        n & (n - 1))
+        return ob_fail(ONEBIT_FORMAT,
+                       "%.120s: general.alignment must be a power of two from 8 to 65536",
+                       g->what);
+    g->alignment = (size_t)n;
+    return ONEBIT_OK;
+}
+
+/* Magic, version and counts. A big-endian file shows as a version whose bytes are turned round. */
+static onebit_status ob_gguf_read_head(ob_gguf *g, ob_reader *r) {
+    const uint8_t *magic = ob_read_bytes(r, 4);
+    uint64_t tensors, keys;
+    if (!magic || memcmp(magic, "GGUF", 4) != 0)
+        return ob_fail(ONEBIT_FORMAT, "%.120s does not begin with GGUF", g->what);
+    g->version = ob_read32(r);
+    tensors = ob_read64(r);
+    keys = ob_read64(r);
+    if (r->bad) return ob_gguf_cut(g, "the head");
+    if (g->version == 0x02000000u || g->version == 0x03000000u)
+        return ob_fail(ONEBIT_UNSUPPORTED, "%.120s is a big-endian GGUF file: convert it", g->what);
+    if (g->version != 2 && g->version != 3)
+        return ob_fail(ONEBIT_UNSUPPORTED, "%.120s: GGUF version %u: expected 2 or 3", g->what,
+                       g->version);
+    /* the least that a key (string of one byte, type, one byte) and a tensor's entry take */
+    if (keys > OB_GGUF_KEYS_MAX || keys > (r->n - r->at) / 14)
+        return ob_fail(ONEBIT_FORMAT, "%.120s: %llu keys: more than %d or than the file holds",
+                       g->what, (unsigned long long)keys, OB_GGUF_KEYS_MAX);
+    if (tensors > OB_GGUF_TENSORS_MAX || tensors > (r->n - r->at) / 33)
+        return ob_fail(ONEBIT_FORMAT, "%.120s: %llu tensors: more than %d or than the file holds",
+                       g->what, (unsigned long long)tensors, OB_GGUF_TENSORS_MAX);
+    g->value_count = (size_t)keys;
+    g->tensor_count = (size_t)tensors;
+    return ONEBIT_OK;
+}
+
+/* Walks keys and entries: the first time to check them, when there are no lists yet; then to fill
+   the lists. Leaves the place of the data section. */
+static onebit_status ob_gguf_walk(ob_gguf *g, ob_reader r) {
+    ob_gguf_value value;
+    ob_gguf_tensor tensor;
+    size_t i;
+    for (i = 0; i < g->value_count; i++) {
+        ob_gguf_value *v = g->values ? &g->values[i] : &value;
+        OB_TRY(ob_gguf_read_value(g, &r, v));
+        OB_TRY(ob_gguf_align(g, v));
+    }
+    for (i = 0; i < g->tensor_count; i++)
+        OB_TRY(ob_gguf_read_tensor(g, &r, g->tensors ? &g->tensors[i] : &tensor));
+    g->data = ob_round_up(r.at, g->alignment);
+    if (g->data > g->bytes && g->tensor_count)
+        return ob_fail(ONEBIT_FORMAT, "%.120s ends before the data of its tensors", g->what);
+    return ONEBIT_OK;
+}
+
+/* Order of two keys: bytes, then length. */
+static int ob_gguf_key_order(ob_slice a, ob_slice b) {
+    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+    return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+/* For qsort over pointers to values. */
+static int ob_gguf_by_key(const void *a, const void *b) {
+    return ob_gguf_key_order((*(const ob_gguf_value *const *)a)->key,
+                             (*(const ob_gguf_value *const *)b)->key);
+}
+
+/* For qsort over pointers to tensors. */
+static int ob_gguf_by_name(const void *a, const void *b) {
+    return strcmp((*(const ob_gguf_tensor *const *)a)->name,
+                  (*(const ob_gguf_tensor *const *)b)->name);
+}
+
+/* For qsort over pointers to tensors. */
+static int ob_gguf_by_offset(const void *a, const void *b) {
+    uint64_t x = (*(const ob_gguf_tensor *const *)a)->offset;
+    uint64_t y = (*(const ob_gguf_tensor *const *)b)->offset;
+    return (x > y) - (x < y);
+}
+
+/* One block for all lists; the two of pointers begin in file order. */
+static onebit_status ob_gguf_take(ob_gguf *g) {
+    ob_carve carve = {NULL, 0};
+    size_t i;
+    int round;
+    for (round = 0; round < 2; round++) {
+        g->values = (ob_gguf_value *)ob_take_product(&carve, g->value_count, sizeof *g->values);
+        g->tensors = (ob_gguf_tensor *)ob_take_product(&carve, g->tensor_count,
+                                                       sizeof *g->tensors);
+        g->by_key = (const ob_gguf_value **)ob_take_product(&carve, g->value_count,
+                                                            sizeof *g->by_key);
+        g->by_name = (const ob_gguf_tensor **)ob_take_product(&carve, g->tensor_count,
+                                                              sizeof *g->by_name);
+        if (round) break;
+        g->block = ob_alloc(&g->env, ob_round_up(carve.used, 64) + 64);
+        if (!g->block) return ob_fail(ONEBIT_MEMORY, "%.120s: no memory for its lists", g->what);
+        carve.base = (uint8_t *)g->block;
+        carve.used = 0;
+    }
+    for (i = 0; i < g->value_count; i++) g->by_key[i] = &g->values[i];
+    for (i = 0; i < g->tensor_count; i++) g->by_name[i] = &g->tensors[i];
+    return ONEBIT_OK;
+}
+
+/* Bytes from tensor i of by_name, sorted by offset, to the next one or the end. */
+static uint64_t ob_gguf_gap(const ob_gguf *g, size_t i) {
+    uint64_t end = g->bytes - g->data;
+    if (i + 1 < g->tensor_count) end = g->by_name[i + 1]->offset;
+    return end > g->by_name[i]->offset ? end - g->by_name[i]->offset : 0;
+}
+
+/* 1 when n bytes and their padding are just the gap; the file may end without the last padding. */
+static int ob_gguf_fills(const ob_gguf *g, size_t i, uint64_t n) {
+    uint64_t gap = ob_gguf_gap(g, i), rest = n % g->alignment;
+    uint64_t padded = rest ? n + (g->alignment - rest) : n;
+    return n > 0 && (gap == padded || (i + 1 == g->tensor_count && gap == n));
+}
+
+/* Q2_0 means blocks of 64 in ggml and blocks of 128 in PrismML's first files; only the space that
+   the tensors have tells. A file has one of the two, so one tensor that fits just one decides for
+   small ones that would fit both. by_name is sorted by offset here. */
+static onebit_status ob_gguf_settle(ob_gguf *g) {
+    static const int weights[2] = {64, 128};
+    const ob_gguf_type *fit[2];
+    size_t i;
+    int k, all[2] = {1, 1}, some = 0;
+    for (k = 0; k < 2; k++) fit[k] = ob_gguf_type_find(OB_GGUF_Q2_0, weights[k]);
+    for (i = 0; i < g->tensor_count; i++) {
+        const ob_gguf_tensor *t = g->by_name[i];
+        if (t->id != OB_GGUF_Q2_0) continue;
+        some = 1;
+        for (k = 0; k < 2; k++) all[k] &= ob_gguf_fills(g, i, ob_gguf_size(t, fit[k]));
+        if (!all[0] && !all[1])
+            return ob_fail(ONEBIT_FORMAT,
+                           "%.120s: tensor '%.80s' is Q2_0 and has %llu bytes: neither blocks of "
+                           "64 nor of 128 weights fill them",
+                           g->what, t->name, (unsigned long long)ob_gguf_gap(g, i));
+    }
+    if (some && all[0] && all[1])
+        return ob_fail(ONEBIT_FORMAT, "%.120s: its Q2_0 tensors could have blocks of 64 or of 128",
+                       g->what);
+    for (i = 0; i < g->tensor_count; i++)
+        if (g->tensors[i].id == OB_GGUF_Q2_0) g->tensors[i].type = fit[all[0] ? 0 : 1];
+    return ONEBIT_OK;
+}
+
+/* Gives every tensor its bytes: inside the file and apart from the others. Sorted by offset, each
+   must end before the next begins; what is left beyond padding is a hole, counted only. */
+static onebit_status ob_gguf_place(ob_gguf *g) {
+    const ob_gguf_tensor *last;
+    size_t i;
+    if (!g->tensor_count) return ONEBIT_OK;
+    qsort((void *)g->by_name, g->tensor_count, sizeof *g->by_name, ob_gguf_by_offset);
+    last = g->by_name[g->tensor_count - 1];
+    if (last->offset >= g->bytes - g->data)
+        return ob_fail(ONEBIT_FORMAT, "%.120s: tensor '%.80s' at offset %llu is behind the file",
+                       g->what, last->name, (unsigned long long)last->offset);
+    OB_TRY(ob_gguf_settle(g));
+    g->holes = g->by_name[0]->offset > 0;
+    for (i = 0; i < g->tensor_count; i++) {
+        ob_gguf_tensor *t = &g->tensors[g->by_name[i] - g->tensors];
+        uint64_t gap = ob_gguf_gap(g, i);
+        t->bytes = t->type && t->type->bytes ? ob_gguf_size(t, t->type) : gap;
+        if (gap == 0 || t->bytes > gap)
+            return ob_fail(ONEBIT_FORMAT, "%.120s: tensor '%.80s' at offset %llu %s", g->what,
+                           t->name, (unsigned long long)t->offset,
+                           i + 1 < g->tensor_count ? "overlaps the next one"
+                                                   : "ends behind the file");
+        g->holes += gap - t->bytes >= g->alignment;
+        t->data = g->p + g->data + (size_t)t->offset;
+    }
+    return ONEBIT_OK;
+}
+
+/* Sorts keys and names, no two of which may be equal. */
+static onebit_status ob_gguf_unique(ob_gguf *g) {
+    size_t i;
+    if (g->value_count)
+        qsort((void *)g->by_key, g->value_count, sizeof *g->by_key, ob_gguf_by_key);
+    for (i = 1; i < g->value_count; i++)
+        if (ob_slice_same(g->by_key[i - 1]->key, g->by_key[i]->key))
+            return ob_fail(ONEBIT_FORMAT, "%.120s: the key '%.*s' stands there twice", g->what,
+                           (int)(g->by_key[i]->key.n < 80 ? g->by_key[i]->key.n : 80),
+                           g->by_key[i]->key.p);
+    if (g->tensor_count)
+        qsort((void *)g->by_name, g->tensor_count, sizeof *g->by_name, ob_gguf_by_name);
+    for (i = 1; i < g->tensor_count; i++)
+        if (strcmp(g->by_name[i - 1]->name, g->by_name[i]->name) == 0)
+            return ob_fail(ONEBIT_FORMAT, "%.120s: two tensors are named '%.80s'", g->what,
+                           g->by_name[i]->name);
+    return ONEBIT_OK;
+}
+
+/* Gives the lists back; the file's bytes are the caller's. Fine on what failed to open. */
+static void ob_gguf_close(ob_gguf *g) {
+    if (g->block) ob_release(&g->env, g->block);
+    memset(g, 0, sizeof *g);
+}
+
+/* Opens p[bytes], which may be hostile: everything but doubles and places is checked before the one
+   allocation. what names the file in messages; it and the bytes must outlive g. On an error
+   nothing is held. */
+static onebit_status ob_gguf_read(ob_gguf *g, const uint8_t *p, size_t bytes, const char *what,
+                                  const onebit_env *env) {
+    ob_reader r = ob_reader_on(p, bytes);
+    onebit_status status;
+    memset(g, 0, sizeof *g);
+    g->env = ob_env_or_default(env);
+    g->what = what;
+    g->p = p;
+    g->bytes = bytes;
+    g->alignment = OB_GGUF_ALIGNMENT;
+    OB_TRY(ob_gguf_read_head(g, &r));
+    OB_TRY(ob_gguf_walk(g, r));
+    OB_TRY(ob_gguf_take(g));
+    status = ob_gguf_walk(g, r);
+    if (status == ONEBIT_OK) status = ob_gguf_place(g);
+    if (status == ONEBIT_OK) status = ob_gguf_unique(g);
+    if (status != ONEBIT_OK) ob_gguf_close(g);
+    return status;
+}
+
+/* ---- look-ups: log n comparisons each ---- */
+
+/* The value of a key, or NULL. */
+static const ob_gguf_value *ob_gguf_find(const ob_gguf *g, const char *key) {
+    ob_slice wanted = ob_slice_of(key);
+    size_t low = 0, high = g->value_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = ob_gguf_key_order(wanted, g->by_key[middle]->key);
+        if (order == 0) return g->by_key[middle];
+        if (order < 0) high = middle;
+        else low = middle + 1;
+    }
+    return NULL;
+}
+
+/* The tensor of a name, or NULL. */
+OB_INLINE const ob_gguf_tensor *ob_gguf_tensor_find(const ob_gguf *g, const char *name) {
+    size_t low = 0, high = g->tensor_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, g->by_name[middle]->name);
+        if (order == 0) return g->by_name[middle];
+        if (order < 0) high = middle;
+        else low = middle + 1;
+    }
+    return NULL;
+}
+
+/* Values of keys by their kind: 1 = there and of that kind, and *out is set; 0 leaves it. */
+static int ob_gguf_u64(const ob_gguf *g, const char *key, uint64_t *out) {
+    const ob_gguf_value *v = ob_gguf_find(g, key);
+    return v && v->type != OB_GGUF_ARRAY && ob_gguf_item_u64(v, 0, out);
+}
+
+/* Any number. */
+OB_INLINE int ob_gguf_f64(const ob_gguf *g, const char *key, double *out) {
+    const ob_gguf_value *v = ob_gguf_find(g, key);
+    return v && v->type != OB_GGUF_ARRAY && ob_gguf_item_f64(v, 0, out);
+}
+
+/* A truth value; numbers are none. */
+static int ob_gguf_bool(const ob_gguf *g, const char *key, int *out) {
+    const ob_gguf_value *v = ob_gguf_find(g, key);
+    if (!v || v->type != OB_GGUF_BOOL) return 0;
+    *out = v->p[0];
+    return 1;
+}
+
+/* A text in place, not terminated; any bytes. */
+static int ob_gguf_string(const ob_gguf *g, const char *key, ob_slice *out) {
+    const ob_gguf_value *v = ob_gguf_find(g, key);
+    if (!v || v->type != OB_GGUF_STRING) return 0;
+    *out = ob_slice_on((const char *)v->p, v->bytes);
+    return 1;
+}
+
+/* An array of this type of item under a key, or NULL. */
+static const ob_gguf_value *ob_gguf_array(const ob_gguf *g, const char *key, uint32_t item) {
+    const ob_gguf_value *v = ob_gguf_find(g, key);
+    return v && v->type == OB_GGUF_ARRAY && v->item == item ? v : NULL;
+}
+
+/* Starts a walk over an array of strings: then ob_gguf_read_string gives v->count of them. */
+static ob_reader ob_gguf_strings(const ob_gguf_value *v) { return ob_reader_on(v->p, v->bytes); }
+
+/* ---- writing ----
+   Into an ob_out, which counts first and writes when there is a place. The caller counts the keys
+   and the tensors for the head. */
+
+/* Numbers, little-endian. */
+static void ob_gguf_put32(ob_out *o, uint32_t v) {
+    uint8_t b[4];
+    ob_put32(b, v);
+    ob_out_add(o, b, sizeof b);
+}
+
+/* Eight bytes. */
+static void ob_gguf_put64(ob_out *o, uint64_t v) {
+    uint8_t b[8];
+    ob_put64(b, v);
+    ob_out_add(o, b, sizeof b);
+}
+
+/* A string: its length and its bytes. Also the items of an array of strings. */
+static void ob_gguf_put_text(ob_out *o, ob_slice s) {
+    ob_gguf_put64(o, s.n);
+    ob_out_add(o, s.p, s.n);
+}
+
+/* The 24 bytes in front. */
+OB_INLINE void ob_gguf_put_head(ob_out *o, uint64_t tensors, uint64_t keys) {
+    ob_out_add(o, "GGUF", 4);
+    ob_gguf_put32(o, 3);
+    ob_gguf_put64(o, tensors);
+    ob_gguf_put64(o, keys);
+}
+
+/* A key and the type of its value, which the caller adds. */
+static void ob_gguf_put_key(ob_out *o, const char *key, uint32_t type) {
+    ob_gguf_put_text(o, ob_slice_of(key));
+    ob_gguf_put32(o, type);
+}
+
+/* A key whose value is a string. */
+static void ob_gguf_put_string(ob_out *o, const char *key, ob_slice s) {
+    ob_gguf_put_key(o, key, OB_GGUF_STRING);
+    ob_gguf_put_text(o, s);
+}
+
+/* A key whose value is a u32, as nearly all counts and ids are. */
+static void ob_gguf_put_u32(ob_out *o, const char *key, uint32_t v) {
+    ob_gguf_put_key(o, key, OB_GGUF_U32);
+    ob_gguf_put32(o, v);
+}
+
+/* A key whose value is a float. */
+OB_INLINE void ob_gguf_put_f32(ob_out *o, const char *key, float v) {
+    ob_gguf_put_key(o, key, OB_GGUF_F32);
+    ob_gguf_put32(o, ob_float_bits(v));
+}
+
+/* A key whose value is a truth value. */
+static void ob_gguf_put_bool(ob_out *o, const char *key, int v) {
+    uint8_t byte = v != 0;
+    ob_gguf_put_key(o, key, OB_GGUF_BOOL);
+    ob_out_add(o, &byte, 1);
+}
+
+/* The head of an array; the caller adds its items with put32 or put_text. */
+static void ob_gguf_put_array(ob_out *o, const char *key, uint32_t item, uint64_t count) {
+    ob_gguf_put_key(o, key, OB_GGUF_ARRAY);
+    ob_gguf_put32(o, item);
+    ob_gguf_put64(o, count);
+}
+
+/* A tensor's entry; dims[0] is the contiguous one. offset counts from the data section. */
+OB_INLINE void ob_gguf_put_tensor(ob_out *o, const char *name, int rank, const uint64_t *dims,
+                                  uint32_t type, uint64_t offset) {
+    int i;
+    ob_gguf_put_text(o, ob_slice_of(name));
+    ob_gguf_put32(o, (uint32_t)rank);
+    for (i = 0; i < rank; i++) ob_gguf_put64(o, dims[i]);
+    ob_gguf_put32(o, type);
+    ob_gguf_put64(o, offset);
+}
+
+/* Zeros up to a multiple of the alignment, between head and data and behind each tensor. */
+OB_INLINE void ob_gguf_put_padding(ob_out *o) {
+    static const char zeros[OB_GGUF_ALIGNMENT] = {0};
+    ob_out_add(o, zeros, (OB_GGUF_ALIGNMENT - o->n % OB_GGUF_ALIGNMENT) % OB_GGUF_ALIGNMENT);
+}
+
+/* =================================================================================================
+   5 >>config   settings: defaults, names, JSON, checks, presets, all from the three field tables.
    uses: base json                     used by: tokenizer dataset ops model optim files session flow
    ============================================================================================== */
 
@@ -4151,7 +4858,7 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
 }
 
 /* =================================================================================================
-   5 >>tokenizer   text <-> token ids: BPE over bytes (GPT-2) or characters (Llama 2), or none.
+   6 >>tokenizer   text <-> token ids: BPE over bytes (GPT-2) or characters (Llama 2), or none.
    uses: base system json                                        used by: dataset files session flow
    ============================================================================================== */
 
@@ -7900,7 +8607,7 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
 }
 
 /* =================================================================================================
-   6 >>dataset   text and token files become one row of ids; windows of it come in a seeded order.
+   7 >>dataset   text and token files become one row of ids; windows of it come in a seeded order.
    uses: base system json tokenizer                                     used by: optim files flow
    ============================================================================================== */
 
@@ -9656,7 +10363,7 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
 }
 
 /* =================================================================================================
-   7 >>format   how matrices are stored: quantise, pack, unpack, bytes of each layout.
+   8 >>format   how matrices are stored: quantise, pack, unpack, bytes of each layout.
    uses: base                                               used by: kernels ops model files session
    ============================================================================================== */
 
@@ -10048,7 +10755,7 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
 }
 
 /* =================================================================================================
-   8 >>kernels   the inner loops, once per instruction set, and the chooser.
+   9 >>kernels   the inner loops, once per instruction set, and the chooser.
    uses: base system format                                               used by: ops optim
    ============================================================================================== */
 
@@ -11295,7 +12002,7 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
 }
 
 /* =================================================================================================
-   9 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
+   10 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
    uses: base system format kernels                           used by: model optim session
    ============================================================================================== */
 
@@ -12933,7 +13640,7 @@ static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int
 }
 
 /* =================================================================================================
-   10 >>model   the tensors of a model, and its forward and backward pass as lists of ops.
+   11 >>model   the tensors of a model, and its forward and backward pass as lists of ops.
    uses: base system config format ops                         used by: optim files session
    ============================================================================================== */
 
@@ -13557,7 +14264,7 @@ static void ob_loss_head(const ob_pass *p, const ob_grads *g, float *logits, int
 }
 
 /* =================================================================================================
-   11 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
+   12 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
    uses: base system config format kernels ops model           used by: files flow
    ============================================================================================== */
 
@@ -14486,7 +15193,7 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 }
 
 /* =================================================================================================
-   12 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
+   13 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
    uses: base system json config tokenizer format model optim   used by: session flow
    ============================================================================================== */
 
@@ -16579,7 +17286,7 @@ ONEBIT_API onebit_status onebit_file_list(const char *path, onebit_tensor_fn eac
 }
 
 /* =================================================================================================
-   13 >>session   a conversation on a model: KV cache, prefill, decode, rewind, save and restore.
+   14 >>session   a conversation on a model: KV cache, prefill, decode, rewind, save and restore.
    uses: base system format kernels ops model files               used by: sample flow
    ============================================================================================== */
 
@@ -17102,7 +17809,7 @@ ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const v
 }
 
 /* =================================================================================================
-   14 >>sample   logits to the next token: penalties, temperature, top-k, top-p, min-p, one draw.
+   15 >>sample   logits to the next token: penalties, temperature, top-k, top-p, min-p, one draw.
    uses: base config                                                                  used by: flow
    ============================================================================================== */
 
@@ -17250,7 +17957,7 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
 }
 
 /* =================================================================================================
-   16 >>report   what a run leaves for people: loss.svg, tables as CSV, report.html.
+   17 >>report   what a run leaves for people: loss.svg, tables as CSV, report.html.
    uses: base system config                                                           used by: flow
    ============================================================================================== */
 
@@ -18157,7 +18864,7 @@ static void ob_report_write(ob_buffer *out, const ob_report *r) {
 }
 
 /* =================================================================================================
-   17 >>flow   the two things people come for: generate text, train a model.
+   18 >>flow   the two things people come for: generate text, train a model.
    uses: the floors above                                                    used by: your program
    ============================================================================================== */
 
