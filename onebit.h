@@ -10754,6 +10754,596 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
     }
 }
 
+/* ---- Packing whole rows ---------------------------------------------------------------------- */
+/* The same bytes as ob_pack_code gives one code at a time, for tensors of billions of weights:
+   eight codes of a row are taken as one 64-bit word, whose bytes are worked on together. */
+
+/* One byte in each of the eight of a word. */
+#define OB_BYTES8(byte) (0x0101010101010101u * (uint64_t)(byte))
+
+/* Each byte less one: numbers 0 to 3 become codes -1 to 2. The top bit is lent to every byte, so
+   that none borrows from its neighbour. */
+OB_INLINE uint64_t ob_bytes_less_one(uint64_t x) {
+    return ((x | OB_BYTES8(0x80)) - OB_BYTES8(1)) ^ OB_BYTES8(0x80);
+}
+
+/* Each code -1, 0 or 1 plus one. Two bits say which it is, so no carry leaves its byte. */
+OB_INLINE uint64_t ob_trits_of_codes(uint64_t x) {
+    return ((x & OB_BYTES8(3)) + OB_BYTES8(1)) & OB_BYTES8(3);
+}
+
+/* 1 in each byte whose code is above 0, else 0; any int8 codes. */
+OB_INLINE uint64_t ob_bits_of_codes(uint64_t x) {
+    return (((x & OB_BYTES8(0x7F)) + OB_BYTES8(0x7F)) & ~x & OB_BYTES8(0x80)) >> 7;
+}
+
+/* One row's word of a t2x16 group from 16 codes: words p and p + 1 lie in one 64-bit word. */
+OB_INLINE uint32_t ob_pack_t2_word(const int8_t *codes) {
+    uint64_t x = ob_trits_of_codes(ob_get64(codes)) | ob_trits_of_codes(ob_get64(codes + 8)) << 4;
+    return (uint32_t)x | (uint32_t)(x >> 32) << 2;
+}
+
+/* One row's word of a b1x16 group from 32 codes. */
+OB_INLINE uint32_t ob_pack_b1_word(const int8_t *codes) {
+    uint64_t x = ob_bits_of_codes(ob_get64(codes)) | ob_bits_of_codes(ob_get64(codes + 8)) << 2;
+    x |= ob_bits_of_codes(ob_get64(codes + 16)) << 4 | ob_bits_of_codes(ob_get64(codes + 24)) << 6;
+    return (uint32_t)x | (uint32_t)(x >> 32) << 1;
+}
+
+/* One row's word of a t5x16 group from 20 codes. A byte reaches 242 at most: no carry. */
+OB_INLINE uint32_t ob_pack_t5_word(const int8_t *codes) {
+    uint64_t x = ob_trits_of_codes(ob_get64(codes)) + 9 * ob_trits_of_codes(ob_get64(codes + 8));
+    uint32_t last = (uint32_t)ob_trits_of_codes(ob_get32(codes + 16));
+    return (uint32_t)x + 3 * (uint32_t)(x >> 32) + 81 * last;
+}
+
+/* The word of one row in one group of any coded format. */
+OB_BODY uint32_t ob_pack_word(const int8_t *codes, int format) {
+    if (format == OB_T2X16) return ob_pack_t2_word(codes);
+    if (format == OB_B1X16) return ob_pack_b1_word(codes);
+    if (format == OB_T5X16) return ob_pack_t5_word(codes);
+    return ob_get32(codes);
+}
+
+/* All groups of a row; the last is filled up with the code 0, as padding columns are. */
+OB_BODY void ob_pack_words(uint8_t *block, int format, int row, const int8_t *codes, int cols) {
+    int group = ob_format_columns[format], k;
+    int8_t rest[32];
+    uint8_t *out = block + 4 * (size_t)row;
+    for (k = 0; k + group <= cols; k += group, out += 64)
+        ob_put32(out, ob_pack_word(codes + k, format));
+    if (k == cols) return;
+    memset(rest, 0, sizeof rest);
+    memcpy(rest, codes + k, (size_t)(cols - k));
+    ob_put32(out, ob_pack_word(rest, format));
+}
+
+/* Packs one row, 0..15, of a block of 16 rows that ob_pack_clear has cleared. Codes: -1, 0, 1 in
+   t2x16 and t5x16, any in q8x16 and b1x16. Rows of one block may not be packed by two threads. */
+static void ob_pack_codes(uint8_t *block, ob_format format, int row, const int8_t *codes,
+                          int cols) {
+    if (format == OB_T2X16) ob_pack_words(block, OB_T2X16, row, codes, cols);
+    else if (format == OB_B1X16) ob_pack_words(block, OB_B1X16, row, codes, cols);
+    else if (format == OB_T5X16) ob_pack_words(block, OB_T5X16, row, codes, cols);
+    else ob_pack_words(block, OB_Q8X16, row, codes, cols);
+}
+
+/* The same for f32x16 and f16x16: one number per column, a column's 16 rows side by side. */
+static void ob_pack_floats(uint8_t *block, ob_format format, int row, const float *values,
+                           int cols) {
+    int i;
+    if (format == OB_F32X16)
+        for (i = 0; i < cols; i++) ob_putf32(block + 64 * (size_t)i + 4 * row, values[i]);
+    else
+        for (i = 0; i < cols; i++)
+            ob_put16(block + 32 * (size_t)i + 2 * row, ob_f32_to_f16(values[i]));
+}
+
+/* The codes of one row's word, as many as the format's group has columns. */
+OB_BODY void ob_unpack_word(int8_t *codes, uint32_t word, int format) {
+    uint64_t x = word | (uint64_t)word << 32;
+    int i;
+    if (format == OB_T2X16) {
+        x = word | (uint64_t)(word >> 2) << 32; /* words 0 and 1; four bits on, 2 and 3 */
+        ob_put64(codes, ob_bytes_less_one(x & OB_BYTES8(3)));
+        ob_put64(codes + 8, ob_bytes_less_one(x >> 4 & OB_BYTES8(3)));
+    } else if (format == OB_B1X16) {
+        x = word | (uint64_t)(word >> 1) << 32;
+        for (i = 0; i < 4; i++) /* bits 0 and 1 times 2, less one: -1 and 1 */
+            ob_put64(codes + 8 * i, ob_bytes_less_one((x >> 2 * i & OB_BYTES8(1)) << 1));
+    } else if (format == OB_T5X16) {
+        for (i = 0; i < 20; i++)
+            codes[i] = (int8_t)ob_trit(word >> 8 * (i & 3) & 255u, i >> 2);
+    } else ob_put32(codes, word);
+}
+
+/* All groups of one row's words into codes[cols]. */
+OB_BODY void ob_unpack_words(int8_t *codes, const uint8_t *block, int format, int row, int cols) {
+    int group = ob_format_columns[format], k;
+    int8_t rest[32];
+    const uint8_t *in = block + 4 * (size_t)row;
+    for (k = 0; k + group <= cols; k += group, in += 64)
+        ob_unpack_word(codes + k, ob_get32(in), format);
+    if (k == cols) return;
+    ob_unpack_word(rest, ob_get32(in), format);
+    memcpy(codes + k, rest, (size_t)(cols - k));
+}
+
+/* The integer codes of one row, 0..15, of a block: for export to other files. A t2x16 byte that was
+   damaged may give the code 2. */
+static void ob_unpack_codes(int8_t *codes, const uint8_t *block, ob_format format, int row,
+                            int cols) {
+    if (format == OB_T2X16) ob_unpack_words(codes, block, OB_T2X16, row, cols);
+    else if (format == OB_B1X16) ob_unpack_words(codes, block, OB_B1X16, row, cols);
+    else if (format == OB_T5X16) ob_unpack_words(codes, block, OB_T5X16, row, cols);
+    else ob_unpack_words(codes, block, OB_Q8X16, row, cols);
+}
+
+/* ---- element types of other files ------------------------------------------------------------ */
+/* What GGUF and safetensors files hold. Layouts: ggml's quants (llama.cpp, MIT) as its
+   documentation and the Python package gguf state them; i2_s: microsoft/BitNet; q1_0, q2_0, pq2_0:
+   PrismML. A row is a run of blocks; d: the block's f16 scale, m: an f16 offset, h: high bits, i: a
+   weight's number in its block.
+
+     q4_0, q4_1    d [m] q[16]: byte i holds weight i in its low half, weight 16 + i above
+     q5_0, q5_1    d [m] h[4] q[16]: the same, bit i of h is the fifth bit of weight i
+     q8_0          d q[32]: int8
+     q2_k          scale[16] q[64] d m; planes as in tq2_0; scale: low half * d, high half * m
+     q3_k          h[32] q[64] scale[12] d; planes as in tq2_0; bit i / 32 of h[i % 32] clear: -4
+     q4_k, q5_k    d m scale[12] [h[32]] q[128]: 32 bytes hold 32 weights low and the next 32 high
+     q6_k          q[128] h[64] scale[16] d: four low bits, two high ones, 16 int8 scales
+     tq2_0         q[64] d: for each 128, byte i holds weights i, 32 + i .. in bits 0-1, 2-3 ..
+     tq1_0         q[32] q[16] h[4] d: five trits a byte, four in h, as a fraction of 256
+     i2_s          byte i of 32 holds weights i, 32 + i, 64 + i, 96 + i from the top bits down; one
+                   f32 scale behind the tensor, in 32 bytes; i2_s_arm: the same with 16 for 32
+     i2_s_rows     byte (g, c) holds column c of rows 4g .. 4g + 3 from the top bits down; as i2_s
+     q1_0          d q[16]: bit i % 8 of byte i / 8: +d or -d
+     q2_0          d q[16], earlier and in pq2_0 q[32]: bits 2 (i % 4) of byte i / 4
+     hf_packed     [rows / 4][cols] bytes: rows r, r + rows / 4 .. in bits 0-1, 2-3 ..; the scale is
+                   another tensor
+   A ternary code is stored as code + 1 in two bits; 3 is undefined. */
+typedef enum ob_type {
+    OB_TYPE_F32,
+    OB_TYPE_F16,
+    OB_TYPE_BF16,
+    OB_TYPE_Q8_0,
+    OB_TYPE_Q4_0,
+    OB_TYPE_Q4_1,
+    OB_TYPE_Q5_0,
+    OB_TYPE_Q5_1,
+    OB_TYPE_Q2_K,
+    OB_TYPE_Q3_K,
+    OB_TYPE_Q4_K,
+    OB_TYPE_Q5_K,
+    OB_TYPE_Q6_K,
+    OB_TYPE_TQ1_0,
+    OB_TYPE_TQ2_0,
+    OB_TYPE_I2_S,
+    OB_TYPE_Q1_0,
+    OB_TYPE_Q2_0,
+    OB_TYPE_Q2_0_128, /* the first files of q2_0: told apart by a tensor's bytes */
+    OB_TYPE_PQ2_0,    /* the layout of q2_0_128; inputs are rotated, which is not this floor's */
+    OB_TYPE_I2_S_ARM,
+    OB_TYPE_I2_S_ROWS,
+    OB_TYPE_HF_PACKED,
+    OB_TYPE_COUNT
+} ob_type;
+
+/* What a type's numbers are, which says who may read it: codes are of ternary and binary only. */
+typedef enum ob_type_holds {
+    OB_HOLDS_FLOATS,
+    OB_HOLDS_QUANTS,
+    OB_HOLDS_TRITS,
+    OB_HOLDS_BITS
+} ob_type_holds;
+
+/* One type. `group` weights share a scale, 0: the tensor has one (floats have none). Of the ternary
+   and binary types a group is a block. */
+typedef struct ob_type_info {
+    const char *name;
+    int gguf; /* -1: no GGUF type */
+    int weights, bytes;
+    ob_type_holds holds;
+    int group;
+} ob_type_info;
+
+/* In the order of ob_type. The forms that share an id with the one before are found by a file's
+   other signs. */
+static const ob_type_info ob_types[OB_TYPE_COUNT] = {
+    {"f32", 0, 1, 4, OB_HOLDS_FLOATS, 0},
+    {"f16", 1, 1, 2, OB_HOLDS_FLOATS, 0},
+    {"bf16", 30, 1, 2, OB_HOLDS_FLOATS, 0},
+    {"q8_0", 8, 32, 34, OB_HOLDS_QUANTS, 32},
+    {"q4_0", 2, 32, 18, OB_HOLDS_QUANTS, 32},
+    {"q4_1", 3, 32, 20, OB_HOLDS_QUANTS, 32},
+    {"q5_0", 6, 32, 22, OB_HOLDS_QUANTS, 32},
+    {"q5_1", 7, 32, 24, OB_HOLDS_QUANTS, 32},
+    {"q2_k", 10, 256, 84, OB_HOLDS_QUANTS, 16},
+    {"q3_k", 11, 256, 110, OB_HOLDS_QUANTS, 16},
+    {"q4_k", 12, 256, 144, OB_HOLDS_QUANTS, 32},
+    {"q5_k", 13, 256, 176, OB_HOLDS_QUANTS, 32},
+    {"q6_k", 14, 256, 210, OB_HOLDS_QUANTS, 16},
+    {"tq1_0", 34, 256, 54, OB_HOLDS_TRITS, 256},
+    {"tq2_0", 35, 256, 66, OB_HOLDS_TRITS, 256},
+    {"i2_s", 36, 128, 32, OB_HOLDS_TRITS, 0},
+    {"q1_0", 41, 128, 18, OB_HOLDS_BITS, 128},
+    {"q2_0", 42, 64, 18, OB_HOLDS_TRITS, 64},
+    {"q2_0_128", 42, 128, 34, OB_HOLDS_TRITS, 128},
+    {"pq2_0", 142, 128, 34, OB_HOLDS_TRITS, 128},
+    {"i2_s_arm", 36, 64, 16, OB_HOLDS_TRITS, 0},
+    {"i2_s_rows", 36, 4, 1, OB_HOLDS_TRITS, 0},
+    {"hf_packed", -1, 4, 1, OB_HOLDS_TRITS, 0},
+};
+
+/* The first type with a GGUF id, or OB_TYPE_COUNT. */
+static ob_type ob_type_of_gguf(uint32_t id) {
+    int t = 0;
+    while (t < OB_TYPE_COUNT && (ob_types[t].gguf < 0 || (uint32_t)ob_types[t].gguf != id)) t++;
+    return (ob_type)t;
+}
+
+/* True for the types in which a byte holds one column of four rows. */
+static int ob_type_mixes_rows(ob_type t) {
+    return t == OB_TYPE_I2_S_ROWS || t == OB_TYPE_HF_PACKED;
+}
+
+/* True for i2_s in all its orders: the tensor's f32 scale follows its codes. */
+static int ob_type_has_tail(ob_type t) {
+    return t == OB_TYPE_I2_S || t == OB_TYPE_I2_S_ARM || t == OB_TYPE_I2_S_ROWS;
+}
+
+/* Bytes of one row (of mixed rows, its share); 0 when cols is no multiple of the block. */
+static uint64_t ob_type_row_bytes(ob_type t, int cols) {
+    const ob_type_info *type = &ob_types[t];
+    if (cols <= 0 || cols % type->weights) return 0;
+    return (uint64_t)(cols / type->weights) * (uint64_t)type->bytes;
+}
+
+/* Bytes of a tensor, i2_s's tail included; 0 when its shape does not fit the type. Below 2^64
+   whatever the ints. */
+static uint64_t ob_type_tensor_bytes(ob_type t, int rows, int cols) {
+    uint64_t row = ob_type_row_bytes(t, cols);
+    if (rows <= 0 || !row || (ob_type_mixes_rows(t) && rows % 4)) return 0;
+    return (uint64_t)rows * row + (ob_type_has_tail(t) ? 32 : 0);
+}
+
+/* Scales of one row of a ternary or binary type, as ob_type_codes gives them. */
+static int ob_type_scales(ob_type t, int cols) {
+    return ob_types[t].group ? cols / ob_types[t].group : 1;
+}
+
+/* Where a row begins; of types with mixed rows, the byte of its column 0. */
+static size_t ob_type_row_at(ob_type t, int rows, int cols, int row) {
+    if (t == OB_TYPE_I2_S_ROWS) return (size_t)(row / 4) * (size_t)cols;
+    if (t == OB_TYPE_HF_PACKED) return (size_t)(row % (rows / 4)) * (size_t)cols;
+    return (size_t)row * (size_t)ob_type_row_bytes(t, cols);
+}
+
+/* The shift of a row's two bits in its bytes, in types with mixed rows. */
+static int ob_type_row_shift(ob_type t, int rows, int row) {
+    return t == OB_TYPE_I2_S_ROWS ? 6 - 2 * (row % 4) : 2 * (row / (rows / 4));
+}
+
+/* ---- ternary and binary types to codes ---- */
+/* Loops over planes of bytes with constant counts, which compilers make vector loops of. */
+
+/* A plane of two-bit codes, n bytes: code - 1, so -1 to 2. */
+OB_BODY void ob_codes_plane(int8_t *OB_RESTRICT codes, const uint8_t *OB_RESTRICT bytes, int n,
+                            int shift) {
+    int i;
+    for (i = 0; i < n; i++) codes[i] = (int8_t)((bytes[i] >> shift & 3) - 1);
+}
+
+/* True when one of the two-bit codes that mask keeps is 3: both of its bits are set. */
+OB_BODY int ob_codes_undefined(const uint8_t *bytes, int n, int mask) {
+    unsigned any = 0;
+    int i;
+    for (i = 0; i < n; i++) any |= (unsigned)(uint8_t)(bytes[i] & bytes[i] >> 1);
+    return (any & (unsigned)mask) != 0;
+}
+
+/* Two-bit codes in the order of their bits, n bytes, a multiple of 2: eight weights a step. 16 bits
+   are spread over eight bytes by halves, quarters and eighths. */
+OB_BODY void ob_codes_pairs(int8_t *OB_RESTRICT codes, const uint8_t *OB_RESTRICT bytes, int n) {
+    int i;
+    for (i = 0; i < n; i += 2) {
+        uint64_t x = ob_get16(bytes + i);
+        x = (x | x << 24) & 0x000000FF000000FFu;
+        x = (x | x << 12) & 0x000F000F000F000Fu;
+        x = (x | x << 6) & OB_BYTES8(3);
+        ob_put64(codes + 4 * i, ob_bytes_less_one(x));
+    }
+}
+
+/* Bits in order, n bytes: 1 becomes code 1, 0 becomes -1. A byte is copied to eight; of each only
+   its own bit is kept, and adding 127 carries any bit to the top. */
+OB_BODY void ob_codes_bits(int8_t *OB_RESTRICT codes, const uint8_t *OB_RESTRICT bytes, int n) {
+    int i;
+    for (i = 0; i < n; i++) {
+        uint64_t x = OB_BYTES8(bytes[i]) & 0x8040201008040201u;
+        x = (x + OB_BYTES8(0x7F)) >> 7 & OB_BYTES8(1);
+        ob_put64(codes + 8 * i, ob_bytes_less_one(x << 1));
+    }
+}
+
+/* Trits of n bytes, level by level: a byte b stands for b / 256 as a fraction in base 3, and the
+   digit before its point is the whole part of 3 b / 256, which the next level drops. */
+OB_BODY void ob_codes_trits(int8_t *OB_RESTRICT codes, const uint8_t *OB_RESTRICT bytes, int n,
+                            int levels) {
+    uint8_t b[32];
+    int i, level;
+    memcpy(b, bytes, (size_t)n);
+    for (level = 0; level < levels; level++, codes += n)
+        for (i = 0; i < n; i++) {
+            unsigned triple = 3u * b[i];
+            codes[i] = (int8_t)((int)(triple >> 8) - 1);
+            b[i] = (uint8_t)triple;
+        }
+}
+
+/* The 256 codes of a tq2_0 block. */
+static void ob_codes_tq2(int8_t *codes, const uint8_t *block) {
+    int half, plane;
+    for (half = 0; half < 2; half++)
+        for (plane = 0; plane < 4; plane++)
+            ob_codes_plane(codes + 128 * half + 32 * plane, block + 32 * half, 32, 2 * plane);
+}
+
+/* The 256 codes of a tq1_0 block. Any byte gives five trits. */
+static void ob_codes_tq1(int8_t *codes, const uint8_t *block) {
+    ob_codes_trits(codes, block, 32, 5);
+    ob_codes_trits(codes + 160, block + 32, 16, 5);
+    ob_codes_trits(codes + 240, block + 48, 4, 4);
+}
+
+/* A block of i2_s: four planes of n bytes, 32 or 16, the first in the top bits. */
+OB_BODY void ob_codes_i2(int8_t *codes, const uint8_t *block, int n) {
+    int plane;
+    for (plane = 0; plane < 4; plane++)
+        ob_codes_plane(codes + n * plane, block, n, 6 - 2 * plane);
+}
+
+/* The codes of one block, in a type without mixed rows; code 3 comes out as 2. */
+static void ob_type_block_codes(ob_type t, int8_t *codes, const uint8_t *block) {
+    switch (t) {
+    case OB_TYPE_TQ1_0: ob_codes_tq1(codes, block); break;
+    case OB_TYPE_TQ2_0: ob_codes_tq2(codes, block); break;
+    case OB_TYPE_I2_S: ob_codes_i2(codes, block, 32); break;
+    case OB_TYPE_I2_S_ARM: ob_codes_i2(codes, block, 16); break;
+    case OB_TYPE_Q1_0: ob_codes_bits(codes, block + 2, 16); break;
+    case OB_TYPE_Q2_0: ob_codes_pairs(codes, block + 2, 16); break;
+    default: ob_codes_pairs(codes, block + 2, 32); /* q2_0_128, pq2_0 */
+    }
+}
+
+/* True when a block holds the code 3. In tq1_0 and q1_0 every byte means something. */
+static int ob_type_block_undefined(ob_type t, const uint8_t *block) {
+    switch (t) {
+    case OB_TYPE_TQ1_0:
+    case OB_TYPE_Q1_0: return 0;
+    case OB_TYPE_TQ2_0: return ob_codes_undefined(block, 64, 0x55);
+    case OB_TYPE_I2_S: return ob_codes_undefined(block, 32, 0x55);
+    case OB_TYPE_I2_S_ARM: return ob_codes_undefined(block, 16, 0x55);
+    case OB_TYPE_Q2_0: return ob_codes_undefined(block + 2, 16, 0x55);
+    default: return ob_codes_undefined(block + 2, 32, 0x55);
+    }
+}
+
+/* The f16 scale of a block. */
+static float ob_type_block_scale(ob_type t, const uint8_t *block) {
+    int at = t == OB_TYPE_TQ1_0 ? 52 : t == OB_TYPE_TQ2_0 ? 64 : 0;
+    return ob_half(ob_get16(block + at));
+}
+
+/* The scale of a tensor that has one; hf_packed's lies elsewhere in its file, 1 stands for it. */
+static float ob_type_tensor_scale(ob_type t, const uint8_t *tensor, int rows, int cols) {
+    if (!ob_type_has_tail(t)) return 1.0f;
+    return ob_getf32(tensor + (size_t)(ob_type_tensor_bytes(t, rows, cols) - 32));
+}
+
+/* Infinity and NaN are the only numbers whose difference with themselves is not 0. */
+static int ob_is_finite(float x) { return x - x == 0.0f; }
+
+/* A row whose bytes it shares with three others, in parts that stay in the cache. */
+static int ob_type_mixed_codes(const uint8_t *bytes, int cols, int shift, int8_t *codes) {
+    int i, n, bad = 0;
+    for (i = 0; i < cols; i += n) {
+        n = cols - i < 1024 ? cols - i : 1024;
+        ob_codes_plane(codes + i, bytes + i, n, shift);
+        bad |= ob_codes_undefined(bytes + i, n, 1 << shift);
+    }
+    return !bad;
+}
+
+/* Codes -1, 0, 1 of one row of a ternary or binary type and its ob_type_scales(t, cols) scales.
+   tensor holds ob_type_tensor_bytes(t, rows, cols) bytes, which is not 0, and 0 <= row < rows. 0
+   when the row holds an undefined code or a scale that is not finite: what was written is then
+   not to be used. */
+static int ob_type_codes(ob_type t, const uint8_t *tensor, int rows, int cols, int row,
+                         int8_t *codes, float *scales) {
+    const ob_type_info *type = &ob_types[t];
+    const uint8_t *block = tensor + ob_type_row_at(t, rows, cols, row);
+    int i, fine = 1;
+    if (!type->group) {
+        scales[0] = ob_type_tensor_scale(t, tensor, rows, cols);
+        fine = ob_is_finite(scales[0]);
+    }
+    if (ob_type_mixes_rows(t))
+        return ob_type_mixed_codes(block, cols, ob_type_row_shift(t, rows, row), codes) && fine;
+    for (i = 0; i < cols / type->weights; i++, block += type->bytes, codes += type->weights) {
+        ob_type_block_codes(t, codes, block);
+        if (type->group) {
+            scales[i] = ob_type_block_scale(t, block);
+            fine &= ob_is_finite(scales[i]);
+        }
+        fine &= !ob_type_block_undefined(t, block);
+    }
+    return fine;
+}
+
+/* ---- every type to floats ---- */
+
+/* q4_0, q4_1, q5_0, q5_1: they differ in the offset (half of the range, or m) and the fifth bit. */
+static void ob_type_read_q45(const uint8_t *block, float *out, int five, int offset) {
+    float d = ob_half(ob_get16(block)), m = offset ? ob_half(ob_get16(block + 2)) : 0.0f;
+    const uint8_t *q = block + 2 + (offset ? 2 : 0) + (five ? 4 : 0);
+    uint32_t high = five ? ob_get32(q - 4) : 0;
+    int i, middle = offset ? 0 : five ? 16 : 8;
+    for (i = 0; i < 16; i++) {
+        int low = (q[i] & 15) | (int)(high >> i & 1u) << 4;
+        int next = q[i] >> 4 | (int)(high >> (i + 16) & 1u) << 4;
+        out[i] = d * (float)(low - middle), out[i + 16] = d * (float)(next - middle);
+        if (offset) out[i] += m, out[i + 16] += m;
+    }
+}
+
+/* 32 signed bytes times d. */
+static void ob_type_read_q8(const uint8_t *block, float *out) {
+    float d = ob_half(ob_get16(block));
+    int i;
+    for (i = 0; i < 32; i++) out[i] = (float)(int8_t)block[2 + i] * d;
+}
+
+/* 16 scales of a four-bit factor and a four-bit offset each. */
+static void ob_type_read_q2k(const uint8_t *block, float *out) {
+    float d = ob_half(ob_get16(block + 80)), m = ob_half(ob_get16(block + 82));
+    int i, s;
+    for (s = 0; s < 16; s++) {
+        const uint8_t *q = block + 16 + 32 * (s / 8) + 16 * (s % 2);
+        float factor = d * (float)(block[s] & 15), offset = m * (float)(block[s] >> 4);
+        int shift = s % 8 / 2 * 2;
+        for (i = 0; i < 16; i++)
+            out[16 * s + i] = factor * (float)(q[i] >> shift & 3) - offset;
+    }
+}
+
+/* Scale s of q3_k, six bits less 32: four in a half of bytes 0..7, two in bytes 8..11. */
+static int ob_type_scale_q3k(const uint8_t *scale, int s) {
+    int low = scale[s % 8] >> 4 * (s / 8) & 15, high = scale[8 + s % 4] >> 2 * (s / 4) & 3;
+    return (low | high << 4) - 32;
+}
+
+/* 16 signed scales; three bits per weight, of which the third stands apart and is inverted. */
+static void ob_type_read_q3k(const uint8_t *block, float *out) {
+    float d = ob_half(ob_get16(block + 108));
+    int i, s;
+    for (s = 0; s < 16; s++) {
+        const uint8_t *q = block + 32 + 32 * (s / 8) + 16 * (s % 2), *h = block + 16 * (s % 2);
+        float factor = d * (float)ob_type_scale_q3k(block + 96, s);
+        int shift = s % 8 / 2 * 2;
+        for (i = 0; i < 16; i++) {
+            int code = (q[i] >> shift & 3) - (h[i] >> s / 2 & 1 ? 0 : 4);
+            out[16 * s + i] = factor * (float)code;
+        }
+    }
+}
+
+/* Factor and offset s of 8 in q4_k and q5_k: six bits each. The first four lie in bytes s and
+   4 + s, whose two top bits are also the top of the last four, whose low halves share a byte. */
+static void ob_type_scale_q4k(const uint8_t *scale, int s, int *factor, int *offset) {
+    const uint8_t *b = scale + s % 4;
+    *factor = s < 4 ? b[0] & 63 : (b[8] & 15) | b[0] >> 6 << 4;
+    *offset = s < 4 ? b[4] & 63 : b[8] >> 4 | b[4] >> 6 << 4;
+}
+
+/* q4_k, and q5_k, whose fifth bits stand apart: eight groups of 32. */
+static void ob_type_read_q45k(const uint8_t *block, float *out, int five) {
+    float d = ob_half(ob_get16(block)), m = ob_half(ob_get16(block + 2));
+    const uint8_t *h = block + 16, *q = block + (five ? 48 : 16);
+    int i, s, a, b;
+    for (s = 0; s < 8; s++) {
+        float factor, offset;
+        ob_type_scale_q4k(block + 4, s, &a, &b);
+        factor = d * (float)a, offset = m * (float)b;
+        for (i = 0; i < 32; i++) {
+            int code = q[32 * (s / 2) + i] >> 4 * (s % 2) & 15;
+            if (five) code |= (h[i] >> s & 1) << 4;
+            out[32 * s + i] = factor * (float)code - offset;
+        }
+    }
+}
+
+/* 16 int8 scales; run r of 32 weights: low bits in a half of a byte, the high ones in a plane. */
+static void ob_type_read_q6k(const uint8_t *block, float *out) {
+    float d = ob_half(ob_get16(block + 208));
+    int i, r;
+    for (r = 0; r < 8; r++) {
+        const uint8_t *q = block + 64 * (r / 4) + 32 * (r % 2), *h = block + 128 + 32 * (r / 4);
+        int up = r % 4 / 2 * 4, shift = r % 4 * 2;
+        for (i = 0; i < 32; i++) {
+            float factor = d * (float)(int8_t)block[192 + 2 * r + i / 16];
+            int code = ((q[i] >> up & 15) | (h[i] >> shift & 3) << 4) - 32;
+            out[32 * r + i] = factor * (float)code;
+        }
+    }
+}
+
+/* n numbers of a float type. */
+static void ob_type_read_plain(ob_type t, const uint8_t *in, float *out, int n) {
+    int i;
+    if (t == OB_TYPE_F32)
+        for (i = 0; i < n; i++) out[i] = ob_getf32(in + 4 * (size_t)i);
+    else if (t == OB_TYPE_F16)
+        for (i = 0; i < n; i++) out[i] = ob_half(ob_get16(in + 2 * (size_t)i));
+    else
+        for (i = 0; i < n; i++)
+            out[i] = ob_bits_float((uint32_t)ob_get16(in + 2 * (size_t)i) << 16);
+}
+
+/* One block of a quantised type. */
+static void ob_type_read_block(ob_type t, const uint8_t *block, float *out) {
+    switch (t) {
+    case OB_TYPE_Q4_0: ob_type_read_q45(block, out, 0, 0); break;
+    case OB_TYPE_Q4_1: ob_type_read_q45(block, out, 0, 1); break;
+    case OB_TYPE_Q5_0: ob_type_read_q45(block, out, 1, 0); break;
+    case OB_TYPE_Q5_1: ob_type_read_q45(block, out, 1, 1); break;
+    case OB_TYPE_Q2_K: ob_type_read_q2k(block, out); break;
+    case OB_TYPE_Q3_K: ob_type_read_q3k(block, out); break;
+    case OB_TYPE_Q4_K: ob_type_read_q45k(block, out, 0); break;
+    case OB_TYPE_Q5_K: ob_type_read_q45k(block, out, 1); break;
+    case OB_TYPE_Q6_K: ob_type_read_q6k(block, out); break;
+    default: ob_type_read_q8(block, out);
+    }
+}
+
+/* One row of a ternary or binary type as floats, a block (of mixed rows 256 columns) at a time. The
+   code 3 counts as 2, as elsewhere. */
+static void ob_type_read_codes(ob_type t, const uint8_t *tensor, int rows, int cols, int row,
+                               float *out) {
+    const uint8_t *block = tensor + ob_type_row_at(t, rows, cols, row);
+    float scale = ob_type_tensor_scale(t, tensor, rows, cols);
+    int i, j, mixed = ob_type_mixes_rows(t), n = mixed ? 256 : ob_types[t].weights;
+    int shift = mixed ? ob_type_row_shift(t, rows, row) : 0;
+    int8_t codes[256];
+    for (i = 0; i < cols; i += n, block += mixed ? n : ob_types[t].bytes) {
+        n = cols - i < n ? cols - i : n;
+        if (mixed) ob_codes_plane(codes, block, n, shift);
+        else ob_type_block_codes(t, codes, block);
+        if (ob_types[t].group) scale = ob_type_block_scale(t, block);
+        for (j = 0; j < n; j++) out[i + j] = scale * (float)codes[j];
+    }
+}
+
+/* One row of any type as floats; arguments as in ob_type_codes. Numbers that are not finite come
+   out as they are: the caller looks. */
+static void ob_type_floats(ob_type t, const uint8_t *tensor, int rows, int cols, int row,
+                           float *out) {
+    const ob_type_info *type = &ob_types[t];
+    const uint8_t *in = tensor;
+    int i;
+    if (type->holds == OB_HOLDS_TRITS || type->holds == OB_HOLDS_BITS) {
+        ob_type_read_codes(t, tensor, rows, cols, row, out);
+        return;
+    }
+    in += ob_type_row_at(t, rows, cols, row);
+    if (type->holds == OB_HOLDS_FLOATS) {
+        ob_type_read_plain(t, in, out, cols);
+        return;
+    }
+    for (i = 0; i < cols; i += type->weights, in += type->bytes)
+        ob_type_read_block(t, in, out + i);
+}
+
 /* =================================================================================================
    9 >>kernels   the inner loops, once per instruction set, and the chooser.
    uses: base system format                                               used by: ops optim

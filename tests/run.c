@@ -58,6 +58,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_config.c"
 #include "test_tokenizer.c"
 #include "test_dataset.c"
+#include "test_types.c"
 #include "test_safetensors.c"
 #include "test_sample.c"
 #include "test_model.c"
@@ -84,6 +85,7 @@ static const test_floor test_floors[] = {
     {"config", test_config},
     {"tokenizer", test_tokenizer},
     {"dataset", test_dataset},
+    {"types", test_types},
     {"safetensors", test_safetensors},
     {"sample", test_sample},
     {"model", test_model},

@@ -1,0 +1,253 @@
+/* test_types.c - element types of other files, packing of whole rows, fitting of codes to weights.
+
+   Quantised types are held against floats that the Python package gguf gave (golden_types.h), the
+   ternary and binary ones against their definitions, one weight at a time. */
+#include "golden_types.h"
+
+#define TYPES_COLS 6912
+
+/* Random bytes; with sane = 1 no two-bit code is 3 in any order of the bits. */
+static void types_fill(uint8_t *bytes, size_t n, int sane, uint64_t seed) {
+    onebit_rng rng;
+    size_t i;
+    int p;
+    onebit_rng_seed(&rng, seed);
+    for (i = 0; i < n; i++) {
+        bytes[i] = (uint8_t)ob_rng_next(&rng);
+        for (p = 0; p < 8 && sane; p += 2)
+            if ((bytes[i] >> p & 3) == 3) bytes[i] = (uint8_t)(bytes[i] ^ (1 << p));
+    }
+}
+
+/* Random codes of a format: binary -1 or 1, 8bit any byte, else -1, 0, 1. */
+static void types_codes(int8_t *codes, int n, ob_format format, uint64_t seed) {
+    onebit_rng rng;
+    int i;
+    onebit_rng_seed(&rng, seed);
+    for (i = 0; i < n; i++) {
+        if (format == OB_B1X16) codes[i] = (int8_t)(2 * (int)test_below(&rng, 2) - 1);
+        else if (format == OB_Q8X16) codes[i] = (int8_t)((int)test_below(&rng, 255) - 127);
+        else codes[i] = (int8_t)((int)test_below(&rng, 3) - 1);
+    }
+}
+
+/* Where an f16 scale lies in a block of a type; -1: none. */
+static int types_scale_at(ob_type t) {
+    if (t == OB_TYPE_TQ1_0) return 52;
+    if (t == OB_TYPE_TQ2_0) return 64;
+    return ob_types[t].group ? 0 : -1;
+}
+
+/* The definition of each ternary and binary type: the code of one weight. */
+static int types_code(ob_type t, const uint8_t *tensor, int rows, int cols, int row, int col) {
+    static const int powers[5] = {1, 3, 9, 27, 81};
+    size_t bytes = (size_t)ob_type_row_bytes(t, cols), weights = (size_t)ob_types[t].weights;
+    size_t block = (size_t)col / weights * (size_t)ob_types[t].bytes;
+    const uint8_t *b = tensor + (size_t)row * bytes + block;
+    int i = col % (int)weights, q;
+    switch (t) {
+    case OB_TYPE_TQ2_0: return (b[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3) - 1;
+    case OB_TYPE_I2_S: return (b[i % 32] >> (6 - i / 32 * 2) & 3) - 1;
+    case OB_TYPE_I2_S_ARM: return (b[i % 16] >> (6 - i / 16 * 2) & 3) - 1;
+    case OB_TYPE_I2_S_ROWS:
+        q = tensor[(size_t)(row / 4) * (size_t)cols + (size_t)col];
+        return (q >> (6 - row % 4 * 2) & 3) - 1;
+    case OB_TYPE_HF_PACKED:
+        q = rows / 4;
+        return (tensor[(size_t)(row % q) * (size_t)cols + (size_t)col] >> (row / q * 2) & 3) - 1;
+    case OB_TYPE_Q1_0: return (b[2 + i / 8] >> (i % 8) & 1) ? 1 : -1;
+    case OB_TYPE_TQ1_0:
+        if (i < 160) q = (uint8_t)(b[i % 32] * powers[i / 32]);
+        else if (i < 240) q = (uint8_t)(b[32 + (i - 160) % 16] * powers[(i - 160) / 16]);
+        else q = (uint8_t)(b[48 + (i - 240) % 4] * powers[(i - 240) / 4]);
+        return q * 3 / 256 - 1;
+    default: return (b[2 + i / 4] >> (i % 4 * 2) & 3) - 1;
+    }
+}
+
+/* A tensor of a type: random codes, finite scales. */
+static uint8_t *types_tensor(ob_type t, int rows, int cols, uint64_t seed) {
+    size_t n = (size_t)ob_type_tensor_bytes(t, rows, cols), i, size = (size_t)ob_types[t].bytes;
+    uint8_t *tensor = (uint8_t *)malloc(n);
+    int at = types_scale_at(t);
+    types_fill(tensor, n, ob_types[t].holds == OB_HOLDS_TRITS && t != OB_TYPE_TQ1_0, seed);
+    for (i = 0; at >= 0 && i + size <= n; i += size)
+        ob_put16(tensor + i + at, ob_f32_to_f16(0.25f + 0.125f * (float)(i / size % 7)));
+    if (ob_type_has_tail(t)) ob_putf32(tensor + n - 32, 0.75f);
+    return tensor;
+}
+
+/* Codes, scales and floats of every row against the definition. */
+static void types_check_codes(ob_type t, int rows, int cols) {
+    uint8_t *tensor = types_tensor(t, rows, cols, 7 + (uint64_t)t);
+    int8_t *codes = (int8_t *)malloc((size_t)cols);
+    float *scales = (float *)malloc((size_t)cols * 4), *floats = (float *)malloc((size_t)cols * 4);
+    int row, i, group = ob_types[t].group ? ob_types[t].group : cols, same = 1;
+    for (row = 0; row < rows; row++) {
+        CHECK(ob_type_codes(t, tensor, rows, cols, row, codes, scales));
+        ob_type_floats(t, tensor, rows, cols, row, floats);
+        for (i = 0; i < cols; i++) {
+            float scale = t == OB_TYPE_HF_PACKED ? 1.0f : 0.75f;
+            if (ob_types[t].group)
+                scale = 0.25f + 0.125f * (float)((row * (cols / group) + i / group) % 7);
+            same &= scales[i / group] == scale;
+            same &= codes[i] == types_code(t, tensor, rows, cols, row, i);
+            same &= floats[i] == scale * (float)codes[i];
+        }
+        CHECK(same);
+    }
+    free(tensor), free(codes), free(scales), free(floats);
+}
+
+/* One bad thing in a row: the row is refused, and its neighbours are not. */
+static void types_check_refusal(ob_type t, int rows, int cols) {
+    uint8_t *tensor = types_tensor(t, rows, cols, 99);
+    size_t n = (size_t)ob_type_tensor_bytes(t, rows, cols), i;
+    size_t size = (size_t)ob_types[t].bytes, codes_end = ob_type_has_tail(t) ? n - 32 : n;
+    int8_t *codes = (int8_t *)malloc((size_t)cols);
+    float *scales = (float *)malloc((size_t)cols * 4);
+    int row, refused, p, at = types_scale_at(t);
+    for (i = 0; i < codes_end; i++) {
+        uint8_t before = tensor[i];
+        int scale = at >= 0 && (int)(i % size) - at >= 0 && (int)(i % size) - at < 2;
+        if (ob_types[t].holds != OB_HOLDS_TRITS || t == OB_TYPE_TQ1_0 || scale) continue;
+        for (p = 0; p < 8; p += 2) {
+            tensor[i] = (uint8_t)(before | 3 << p);
+            for (row = refused = 0; row < rows; row++)
+                refused += !ob_type_codes(t, tensor, rows, cols, row, codes, scales);
+            CHECK(refused == 1);
+        }
+        tensor[i] = before;
+    }
+    for (row = refused = 0; row < rows; row++) { /* a scale that is infinite, or no number */
+        if (at >= 0) ob_put16(tensor + at + (size_t)ob_type_row_bytes(t, cols) - size, 0xFC00);
+        if (ob_type_has_tail(t)) ob_put32(tensor + codes_end, 0x7FC00000u);
+        refused += !ob_type_codes(t, tensor, rows, cols, row, codes, scales);
+    }
+    CHECK(refused == (at >= 0 ? 1 : ob_type_has_tail(t) ? rows : 0));
+    free(tensor), free(codes), free(scales);
+}
+
+/* One number of a hex text. */
+static uint8_t types_hex(const char *p) {
+    static const char digits[] = "0123456789abcdef";
+    return (uint8_t)((strchr(digits, p[0]) - digits) * 16 + (strchr(digits, p[1]) - digits));
+}
+
+/* One type against the package gguf: every float by a hash, some as numbers. */
+static void types_check_golden(const golden_type *g) {
+    ob_type t = ob_type_of_gguf((uint32_t)g->gguf);
+    size_t n = strlen(g->hex) / 2, i;
+    int count = GOLDEN_TYPE_ROWS * g->cols, k, at;
+    uint8_t *tensor = (uint8_t *)malloc(n), b[4];
+    float *floats = (float *)malloc((size_t)count * 4);
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (i = 0; i < n; i++) tensor[i] = types_hex(g->hex + 2 * i);
+    CHECK(t != OB_TYPE_COUNT && strcmp(ob_types[t].name, g->name) == 0);
+    if (CHECK(ob_type_tensor_bytes(t, GOLDEN_TYPE_ROWS, g->cols) == n))
+        for (k = 0; k < GOLDEN_TYPE_ROWS; k++)
+            ob_type_floats(t, tensor, GOLDEN_TYPE_ROWS, g->cols, k, floats + k * g->cols);
+    for (k = 0; k < GOLDEN_TYPE_SAMPLES; k++) {
+        at = k * count / GOLDEN_TYPE_SAMPLES + k;
+        CHECK(floats[at < count ? at : count - 1] == g->samples[k]);
+    }
+    for (k = 0; k < count; k++) {
+        ob_putf32(b, floats[k]);
+        for (i = 0; i < 4; i++) hash = (hash ^ b[i]) * 0x100000001B3u;
+    }
+    if (!CHECK(hash == g->hash)) printf("   in type %s\n", g->name);
+    free(tensor), free(floats);
+}
+
+/* Sizes at the bounds of shapes. */
+static void types_check_sizes(void) {
+    int t;
+    for (t = 0; t < OB_TYPE_COUNT; t++) {
+        int w = ob_types[t].weights;
+        CHECK(ob_type_row_bytes((ob_type)t, w) == (uint64_t)ob_types[t].bytes);
+        CHECK(ob_type_row_bytes((ob_type)t, 0) == 0 && ob_type_row_bytes((ob_type)t, -w) == 0);
+        CHECK(w == 1 || ob_type_row_bytes((ob_type)t, 3 * w + 1) == 0);
+        CHECK(w == 1 || ob_type_tensor_bytes((ob_type)t, 8, w - 1) == 0);
+        CHECK(ob_type_tensor_bytes((ob_type)t, 0, w) == 0);
+        CHECK(ob_type_tensor_bytes((ob_type)t, -4, w) == 0);
+        CHECK(ob_type_tensor_bytes((ob_type)t, 6, w) == 0 || !ob_type_mixes_rows((ob_type)t));
+    }
+    CHECK(ob_type_tensor_bytes(OB_TYPE_I2_S, 2560, 6912) == 2560u * 6912u / 4 + 32);
+    CHECK(ob_type_tensor_bytes(OB_TYPE_HF_PACKED, 640, 2560) == 640u * 2560u / 4);
+    CHECK(ob_type_tensor_bytes(OB_TYPE_F32, INT_MAX, INT_MAX) ==
+          (uint64_t)INT_MAX * (uint64_t)INT_MAX * 4);
+    CHECK(ob_type_of_gguf(36) == OB_TYPE_I2_S && ob_type_of_gguf(42) == OB_TYPE_Q2_0);
+    CHECK(ob_type_of_gguf(37) == OB_TYPE_COUNT && ob_type_of_gguf(0xFFFFFFFFu) == OB_TYPE_COUNT);
+}
+
+/* All rows of a block, packed at once and one code at a time; then back. */
+static void types_check_pack(ob_format format, int cols, int8_t *codes, int8_t *back) {
+    size_t n = (size_t)ob_block_bytes(format, cols);
+    uint8_t *fast = (uint8_t *)malloc(n), *slow = (uint8_t *)malloc(n);
+    int row, i;
+    ob_pack_clear(fast, format, 16, cols), ob_pack_clear(slow, format, 16, cols);
+    for (row = 0; row < 16; row++) {
+        if (row == 13) continue; /* a row that stays as it was cleared */
+        types_codes(codes, cols, format, (uint64_t)(cols * 16 + row));
+        for (i = 0; i < cols; i++) ob_pack_code(slow, format, row, i, (float)codes[i]);
+        ob_pack_codes(fast, format, row, codes, cols);
+        memset(back, 99, (size_t)cols + 1);
+        ob_unpack_codes(back, fast, format, row, cols);
+        CHECK(memcmp(back, codes, (size_t)cols) == 0 && back[cols] == 99);
+    }
+    CHECK(memcmp(fast, slow, n) == 0);
+    free(fast), free(slow);
+}
+
+/* The same for floats: any bits, NaN and infinities among them. */
+static void types_check_pack_floats(ob_format format, int cols) {
+    size_t n = (size_t)ob_block_bytes(format, cols);
+    uint8_t *fast = (uint8_t *)malloc(n), *slow = (uint8_t *)malloc(n);
+    float *values = (float *)malloc((size_t)cols * 4);
+    onebit_rng rng;
+    int row, i;
+    onebit_rng_seed(&rng, (uint64_t)cols);
+    ob_pack_clear(fast, format, 16, cols), ob_pack_clear(slow, format, 16, cols);
+    for (row = 0; row < 16; row++) {
+        for (i = 0; i < cols; i++) values[i] = ob_bits_float((uint32_t)ob_rng_next(&rng));
+        for (i = 0; i < cols; i++) ob_pack_code(slow, format, row, i, values[i]);
+        ob_pack_floats(fast, format, row, values, cols);
+    }
+    CHECK(memcmp(fast, slow, n) == 0);
+    free(fast), free(slow), free(values);
+}
+
+/* Every width to 200 and the widths of BitNet's 2B model. */
+static void types_check_packing(void) {
+    int8_t *codes = (int8_t *)malloc(TYPES_COLS), *back = (int8_t *)malloc(TYPES_COLS + 1);
+    int cols, format;
+    for (format = OB_F32X16; format <= OB_T5X16; format++)
+        for (cols = 1; cols <= 202; cols++) {
+            int n = cols == 201 ? 2560 : cols == 202 ? TYPES_COLS : cols;
+            if (format <= OB_F16X16) types_check_pack_floats((ob_format)format, n);
+            else types_check_pack((ob_format)format, n, codes, back);
+        }
+    free(codes), free(back);
+}
+
+static void test_types(void) {
+    size_t i;
+    int t;
+    test_case("types: sizes of rows and tensors, shapes that do not fit");
+    types_check_sizes();
+    test_case("types: floats equal those of the package gguf");
+    for (i = 0; i < sizeof golden_types / sizeof golden_types[0]; i++)
+        types_check_golden(&golden_types[i]);
+    test_case("types: ternary and binary codes follow their definitions");
+    for (t = 0; t < OB_TYPE_COUNT; t++) {
+        if (ob_types[t].holds != OB_HOLDS_TRITS && ob_types[t].holds != OB_HOLDS_BITS) continue;
+        types_check_codes((ob_type)t, 4, ob_types[t].weights);
+        types_check_codes((ob_type)t, 12, 3 * ob_types[t].weights);
+        types_check_codes((ob_type)t, 8, TYPES_COLS);
+    }
+    test_case("types: undefined codes and scales that are not finite are refused");
+    for (t = OB_TYPE_TQ1_0; t < OB_TYPE_COUNT; t++)
+        types_check_refusal((ob_type)t, 8, 2 * ob_types[t].weights);
+    test_case("types: rows are packed as one code at a time, and unpacked again");
+    types_check_packing();
+}
