@@ -166,7 +166,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, head_dim, 0, 0, 1024, "width of a head, even; 0 = hidden_size / num_heads")             \
     X(INT, intermediate_size, 1024, 8, 1 << 20, "FFN width (of gate and up each when gated)")      \
     X(INT, max_seq_len, 256, 1, 1 << 20, "context length in tokens")                               \
-    X(REAL, layer_norm_eps, 1e-5, 1e-12, 1.0, "epsilon inside the square root of every norm")      \
+    X(REAL, layer_norm_eps, 1e-5, 1e-30, 1.0, "epsilon inside the square root of every norm")      \
+    X(REAL, final_norm_eps, 0.0, 0.0, 1.0, "the same of the last norm; 0 = layer_norm_eps")        \
     X(REAL, rope_theta, 10000.0, 1.0, 1e9, "base of the rotary frequencies")                       \
     X(CHOICE, activation, 0, 0, 2,                                                                 \
       "silu|relu2|relu: FFN activation; use_relu2 also selects relu2")                             \
@@ -628,17 +629,36 @@ typedef struct onebit_tensor_info {
     float scale;  /* of the whole tensor, or of its first row or group */
 } onebit_tensor_info;
 
-/* Opens a .1bit file. Every offset, length and checksum is checked before use. A file below 32 MB
-   is mapped and used in place; a larger one is read into memory of env, where huge pages make it
-   faster (ONEBIT_MEMORY when there is none). _in_place maps it too: other processes share its
-   pages, and it opens at once. _memory takes it from memory, which must stay valid and 64-byte
-   aligned (onebit copies it when it is not). */
+/* Opens a model: a .1bit file; a GGUF (llama, qwen2, qwen3, bitnet); a directory of Hugging Face
+   (BitNet, Llama, Mistral, Qwen 2 and 3; one file of weights or many with an index) or one that
+   onebit_train left; a file of llama2.c or bitllama2.c. Every offset, length and checksum is
+   checked before use. A .1bit below 32 MB is mapped and used in place; a larger one is read into
+   memory of env, where huge pages make it faster (ONEBIT_MEMORY when there is none). Anything else
+   is packed into memory of env: ternary and binary weights as they are, other quantised ones in 8
+   bits; onebit_model_note says what was changed. What this version cannot compute is
+   ONEBIT_UNSUPPORTED and named. _memory takes a .1bit from memory, which must stay valid and
+   64-byte aligned (onebit copies it when it is not). */
 ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
                                            const onebit_env *env);
-ONEBIT_API onebit_status onebit_model_open_in_place(onebit_model **out, const char *path,
-                                                    const onebit_env *env);
 ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data,
                                                   size_t bytes, const onebit_env *env);
+
+/* How to open one. tokenizer: a path for onebit_tokenizer_open, in place of the one that the file
+   has or lacks (not of a .1bit); NULL = none. in_place 1: a large .1bit is mapped too, so that
+   other processes share its pages and it opens at once. i2s: the order of codes in GGUF's I2_S,
+   which no file says: 0 = x86 and the official files, 1 = ARM builds, 2 = rows. */
+typedef struct onebit_open_options {
+    const char *tokenizer;
+    int in_place, i2s;
+} onebit_open_options;
+ONEBIT_API onebit_open_options onebit_open_options_default(void);
+ONEBIT_API onebit_status onebit_model_open_with(onebit_model **out, const char *path,
+                                                const onebit_open_options *options,
+                                                const onebit_env *env);
+
+/* What a person should know about how a foreign model was read, on one line; "" when there is
+   nothing to say. */
+ONEBIT_API const char *onebit_model_note(const onebit_model *model);
 
 /* Releases it (sessions on it must be gone); NULL is fine. */
 ONEBIT_API void onebit_model_free(onebit_model *model);
@@ -10926,6 +10946,7 @@ typedef enum ob_type {
     OB_TYPE_I2_S_ARM,
     OB_TYPE_I2_S_ROWS,
     OB_TYPE_HF_PACKED,
+    OB_TYPE_BIT_LLAMA, /* bitllama2.c: four codes in a byte, the first in the high bits */
     OB_TYPE_COUNT
 } ob_type;
 
@@ -10973,6 +10994,7 @@ static const ob_type_info ob_types[OB_TYPE_COUNT] = {
     {"i2_s_arm", 36, 64, 16, OB_HOLDS_TRITS, 0},
     {"i2_s_rows", 36, 4, 1, OB_HOLDS_TRITS, 0},
     {"hf_packed", -1, 4, 1, OB_HOLDS_TRITS, 0},
+    {"bit_llama", -1, 4, 1, OB_HOLDS_TRITS, 0},
 };
 
 /* The first type with a GGUF id, or OB_TYPE_COUNT. */
@@ -11103,6 +11125,13 @@ OB_BODY void ob_codes_i2(int8_t *codes, const uint8_t *block, int n) {
         ob_codes_plane(codes + n * plane, block, n, 6 - 2 * plane);
 }
 
+/* Four codes of bitllama2.c: 0, 1 and 3 are 0, +1 and -1. */
+static void ob_codes_bit_llama(int8_t *codes, unsigned byte) {
+    static const int8_t code[4] = {0, 1, 0, -1};
+    int i;
+    for (i = 0; i < 4; i++) codes[i] = code[byte >> (6 - 2 * i) & 3u];
+}
+
 /* The codes of one block, in a type without mixed rows; code 3 comes out as 2. */
 static void ob_type_block_codes(ob_type t, int8_t *codes, const uint8_t *block) {
     switch (t) {
@@ -11112,6 +11141,7 @@ static void ob_type_block_codes(ob_type t, int8_t *codes, const uint8_t *block) 
     case OB_TYPE_I2_S_ARM: ob_codes_i2(codes, block, 16); break;
     case OB_TYPE_Q1_0: ob_codes_bits(codes, block + 2, 16); break;
     case OB_TYPE_Q2_0: ob_codes_pairs(codes, block + 2, 16); break;
+    case OB_TYPE_BIT_LLAMA: ob_codes_bit_llama(codes, *block); break;
     default: ob_codes_pairs(codes, block + 2, 32); /* q2_0_128, pq2_0 */
     }
 }
@@ -11125,6 +11155,7 @@ static int ob_type_block_undefined(ob_type t, const uint8_t *block) {
     case OB_TYPE_I2_S: return ob_codes_undefined(block, 32, 0x55);
     case OB_TYPE_I2_S_ARM: return ob_codes_undefined(block, 16, 0x55);
     case OB_TYPE_Q2_0: return ob_codes_undefined(block + 2, 16, 0x55);
+    case OB_TYPE_BIT_LLAMA: return (*block & 0xAA & ~(*block << 1)) != 0; /* bits 10 */
     default: return ob_codes_undefined(block + 2, 32, 0x55);
     }
 }
@@ -14541,8 +14572,11 @@ static float ob_residual_factor(const onebit_config *c) {
     return c->use_residual_scaling ? 0.70710678f : 1.0f;
 }
 
-/* One eps for all norms of a model. */
+/* One eps for all norms of a model, but for the last. */
 static float ob_eps(const onebit_config *c) { return (float)c->layer_norm_eps; }
+static float ob_final_eps(const onebit_config *c) {
+    return (float)(c->final_norm_eps > 1e-30 ? c->final_norm_eps : c->layer_norm_eps);
+}
 
 /* Queries, keys, values of the new positions, normed and turned; keys and values into the cache.
    q, k and v read the same codes a: the input is quantised once, with the bits of Q, because a
@@ -14664,7 +14698,7 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
     x->ops->layer(x, c->num_layers);
     x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_mean ? p->final_mean + from : NULL,
                          p->final_x + at, ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size,
-                         ob_eps(c));
+                         ob_final_eps(c));
     x->ops->quantize(x, &in, p->t, head, n);
     x->ops->linear_forward(x, &logits, &in, &head, 1, n);
     if (c->logit_softcap > 0)
@@ -14862,6 +14896,7 @@ static void ob_loss_head(const ob_pass *p, const ob_grads *g, float *logits, int
  */
 typedef struct ob_param {
     ob_tensor info;
+    int number;  /* in the order of storage, where a file is read */
     size_t size; /* rows * cols */
     float *value, *grad;
     float *first, *second; /* AdamW moments; Muon keeps its momentum in first */
@@ -16076,7 +16111,8 @@ struct onebit_model {
     uint64_t checksum;
     int count;
     ob_map map;
-    uint8_t *copy; /* of an image that was not aligned */
+    uint8_t *copy; /* of an image that was not aligned, or was made here */
+    char note[512];
 };
 
 /* A section must lie inside the file behind the head, aligned. */
@@ -16279,6 +16315,13 @@ static onebit_status ob_open_copy(onebit_model *m) {
     return ONEBIT_OK;
 }
 
+/* Official files, read into memory. */
+ONEBIT_API onebit_open_options onebit_open_options_default(void) {
+    onebit_open_options o;
+    o.tokenizer = NULL, o.in_place = o.i2s = 0;
+    return o;
+}
+
 /* A mapping stays open as long as the model; pages come in when they are first used, and processes
    that open the same file share them. */
 static onebit_status ob_model_open(onebit_model **out, const char *path, const onebit_env *env,
@@ -16300,18 +16343,6 @@ static onebit_status ob_model_open(onebit_model **out, const char *path, const o
         ob_model_drop(&head);
     }
     return status;
-}
-
-/* Small files gain nothing from huge pages. */
-ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
-                                           const onebit_env *env) {
-    return ob_model_open(out, path, env, 0);
-}
-
-/* For memory that is shared or scarce; machines of the other byte order copy all the same. */
-ONEBIT_API onebit_status onebit_model_open_in_place(onebit_model **out, const char *path,
-                                                    const onebit_env *env) {
-    return ob_model_open(out, path, env, 1);
 }
 
 /* The env lies in the block that goes last, hence the copy. */
@@ -16338,6 +16369,11 @@ ONEBIT_API int onebit_model_start(const onebit_model *model) {
     if (!model || model->config.text_start == OB_START_NONE) return -1;
     return model->config.text_start == OB_START_START ? onebit_tokenizer_start(model->tokenizer)
                                                       : onebit_tokenizer_end(model->tokenizer);
+}
+
+/* "" for a .1bit, which needs no explanation. */
+ONEBIT_API const char *onebit_model_note(const onebit_model *model) {
+    return model ? model->note : "";
 }
 
 /* out->name points into the file; scale is the first one when a matrix has many. */
@@ -17336,8 +17372,34 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
    already are moved without rounding. */
 
 #define OB_SCALE_PREFIX "onebit.scale."
+#define OB_SHARDS_MAX   1000 /* files of one model */
 
-/* A model to be read: a safetensors file of latents or deployed weights, or a .1bit (model). */
+/* One tensor of ours as the file of another program holds it. */
+typedef struct ob_theirs {
+    const uint8_t *data; /* NULL = not found */
+    ob_type type;
+    int rows, cols;
+    int head;      /* > 0: rows of heads so wide stand in neighbouring pairs; see ob_theirs_row */
+    float factor;  /* of every weight */
+    float uniform; /* the scale that all groups have; 0 = they differ, or there are no codes */
+} ob_theirs;
+
+/* A model that another program made. Each reader fills one list: for every tensor that our config
+   asks for, where its bytes lie and what they are. The list is then packed like any other source of
+   tensors, so a foreign model becomes a .1bit image, in memory or in a file, and everything else
+   sees only that. Ternary and binary codes are moved, not rounded, and their scales go along. */
+typedef struct ob_parts {
+    ob_theirs *of;   /* by number of our tensor; NULL = the source is ours */
+    uint8_t *ones; /* [widest] f32, for norms without weights */
+    ob_map map;  /* of a GGUF or of llama2.c's file */
+    ob_gguf gguf;
+    ob_st_file *shards; /* of a directory */
+    int shard_count;
+    char note[512]; /* what a person should know about how it was read */
+} ob_parts;
+
+/* A model to be read: a safetensors file of latents or deployed weights, a .1bit (model), or the
+   parts of a foreign one. */
 typedef struct ob_origin {
     onebit_env env;
     onebit_config have, want; /* as the file has it, as it is to be stored */
@@ -17345,12 +17407,24 @@ typedef struct ob_origin {
     ob_st_file file;
     onebit_model *model; /* NULL = file */
     int deployed;        /* the file says that its weights are no latents */
+    ob_parts parts;
     void *block;         /* memory of the tensor fetched last */
 } ob_origin;
+
+/* Gives back what a foreign model holds. */
+static void ob_parts_close(ob_origin *s) {
+    int i;
+    ob_release(&s->env, s->parts.of);
+    for (i = 0; i < s->parts.shard_count; i++) ob_st_close(s->parts.shards + i);
+    ob_release(&s->env, s->parts.shards);
+    ob_gguf_close(&s->parts.gguf);
+    ob_map_close(&s->parts.map);
+}
 
 /* Gives back all that it holds; safe on one that was opened half. */
 static void ob_origin_close(ob_origin *s) {
     ob_release(&s->env, s->block);
+    ob_parts_close(s);
     onebit_tokenizer_free(s->tokenizer);
     onebit_model_free(s->model);
     ob_st_close(&s->file);
@@ -17376,6 +17450,14 @@ static onebit_status ob_origin_check(const ob_origin *s) {
     return ONEBIT_OK;
 }
 
+/* The smaller group of the two configs: room for the scales of both. */
+static int ob_origin_group(const ob_origin *s, const ob_param *p) {
+    ob_tensor have;
+    ob_tensor_at(&s->have, p->number, &have);
+    if (!have.group || (p->info.group && p->info.group < have.group)) return p->info.group;
+    return have.group;
+}
+
 /* Takes the memory of one tensor in place of that of the one before. */
 static onebit_status ob_origin_take(ob_origin *s, ob_param *p, float **largest) {
     size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
@@ -17386,7 +17468,7 @@ static onebit_status ob_origin_take(ob_origin *s, ob_param *p, float **largest) 
     for (pass = 0; pass < 2; pass++) {
         c.used = 0;
         p->size = rows * cols, p->value = ob_floats(&c, rows, cols);
-        ob_codes_take(p, &c, s->have.scale_group, 0);
+        ob_codes_take(p, &c, ob_origin_group(s, p), 0);
         *largest = ob_floats(&c, rows, 1);
         if (pass == 1) break;
         s->block = ob_alloc(&s->env, c.used);
@@ -17450,6 +17532,98 @@ static int ob_all_finite(const float *x, size_t n) {
     return 1;
 }
 
+/* Their row of our row r: halves of a head are paired here (i, i + d/2), neighbours (2i, 2i + 1) in
+   llama2.c's files and in GGUF's llama. */
+static int ob_theirs_row(const ob_theirs *p, int r) {
+    int half = p->head / 2, k;
+    if (!p->head) return r;
+    k = r % p->head;
+    return r - k + k % half * 2 + k / half;
+}
+
+/* Weights that share a scale; 0 = the tensor has one, -1 = these are no codes. */
+static int ob_theirs_group(const ob_theirs *p) {
+    if (ob_types[p->type].holds < OB_HOLDS_TRITS) return -1;
+    return p->uniform > 0 ? 0 : ob_types[p->type].group;
+}
+
+/* 1 when each row of a part gives its row in this mode: codes that stay codes, or values. Otherwise
+   the whole tensor is quantised as latents are. */
+static int ob_theirs_by_rows(const ob_theirs *p, int mode, int group) {
+    int has = ob_theirs_group(p);
+    if (mode < ONEBIT_TERNARY) return 1;
+    if (has < 0 || (mode == ONEBIT_BINARY && ob_types[p->type].holds != OB_HOLDS_BITS)) return 0;
+    return has == 0 || (group && has % group == 0);
+}
+
+/* Row r as codes, and the scales of its groups of `group` weights (0: the tensor's). own: room for
+   the scales that the file has; a scale of 0 makes its codes 0. */
+static int ob_theirs_codes(const ob_theirs *p, int r, int group, int8_t *codes, float *scale,
+                         float *own) {
+    int k, n = group ? (int)ob_row_groups(p->cols, group) : 1, row = ob_theirs_row(p, r);
+    int wide = ob_types[p->type].group;
+    if (!ob_type_codes(p->type, p->data, p->rows, p->cols, row, codes, own)) return 0;
+    for (k = 0; p->uniform > 0 && wide && k < p->cols / wide; k++)
+        if (own[k] == 0.0f) memset(codes + k * wide, 0, (size_t)wide);
+    for (k = 0; k < n; k++) {
+        scale[k] = (p->uniform > 0 ? p->uniform : own[wide ? k * group / wide : 0]) * p->factor;
+        if (!(ob_absf(scale[k]) <= FLT_MAX)) return 0;
+    }
+    return 1;
+}
+
+/* Row r as floats; 0 = one of them is no number. */
+static int ob_theirs_values(const ob_theirs *p, int r, float *values) {
+    int i;
+    ob_type_floats(p->type, p->data, p->rows, p->cols, ob_theirs_row(p, r), values);
+    for (i = 0; p->factor != 1.0f && i < p->cols; i++) values[i] *= p->factor;
+    return ob_all_finite(values, (size_t)p->cols);
+}
+
+/* Row r of a foreign source, for ob_tensors. values [cols] is work memory where codes are asked
+   for. */
+static int ob_parts_row(const void *source, const ob_param *p, int r, int8_t *codes,
+                        float *values) {
+    const ob_origin *s = (const ob_origin *)source;
+    const ob_theirs *part = s->parts.of + p->number;
+    ob_quantizer z;
+    float sum, largest, one;
+    int i;
+    if (p->info.mode >= ONEBIT_TERNARY) {
+        size_t groups = ob_row_groups(p->info.cols, p->info.group ? p->info.group : p->info.cols);
+        float *scale = p->info.group || r == 0 ? p->scale + (size_t)r * groups : &one;
+        return ob_theirs_codes(part, r, p->info.group, codes, scale, values);
+    }
+    if (!ob_theirs_values(part, r, values)) return 0;
+    if (p->info.mode != ONEBIT_8BIT) return 1;
+    z = ob_deployed_quantizer(&s->want, &p->info);
+    ob_magnitude_body(values, p->info.cols, ob_clamp_bound(&z), &sum, &largest);
+    p->scale[r] = ob_row_scale(&z, largest);
+    ob_quantize_body(values, values, p->info.cols, &z, p->scale[r]);
+    for (i = 0; i < p->info.cols; i++) codes[i] = (int8_t)values[i];
+    return 1;
+}
+
+/* Room for the scales alone, of a matrix that comes by rows. */
+static onebit_status ob_parts_take(ob_origin *s, ob_param *p) {
+    uint64_t scales = ob_tensor_scales(&p->info);
+    ob_release(&s->env, s->block);
+    s->block = ob_alloc(&s->env, (size_t)(scales + 1) * sizeof(float));
+    if (!s->block) return ob_fail(ONEBIT_MEMORY, "%s: no memory for its scales", p->info.name);
+    p->scale = (float *)s->block;
+    return ONEBIT_OK;
+}
+
+/* All values of a foreign tensor that does not come by rows. */
+static onebit_status ob_parts_read(const ob_origin *s, ob_param *p) {
+    const ob_theirs *part = s->parts.of + p->number;
+    int r;
+    for (r = 0; r < part->rows; r++)
+        if (!ob_theirs_values(part, r, p->value + (size_t)r * (size_t)part->cols))
+            return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
+    return ONEBIT_OK;
+}
+
 /* Fetches tensor number index as it is to be stored. Codes stay as they are where the mode stays;
    else the values are quantised as latents are. */
 static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
@@ -17460,12 +17634,18 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     float *largest;
     uint64_t counters[256];
     memset(p, 0, sizeof *p);
+    p->number = index;
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
+    if (s->parts.of && p->info.mode >= 0 &&
+        ob_theirs_by_rows(s->parts.of + index, p->info.mode, p->info.group))
+        return ob_parts_take(s, p);
     OB_TRY(ob_origin_take(s, p, &largest));
-    if (s->model) ob_origin_unpack(s, p, &have);
+    if (s->parts.of) OB_TRY(ob_parts_read(s, p));
+    else if (s->model) ob_origin_unpack(s, p, &have);
     else ob_origin_read(s, p, &have);
-    if (p->info.mode < 0 || (p->info.mode == have.mode && (s->model || s->deployed)))
+    if (p->info.mode < 0 || (p->info.mode == have.mode && p->info.group == have.group &&
+                             (s->model || s->deployed)))
         return ONEBIT_OK;
     if (!ob_all_finite(p->value, p->size))
         return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
@@ -17498,7 +17678,7 @@ static onebit_status ob_origin_inside(ob_origin *s, const char *path) {
     char *words = ob_checkpoint_text(&s->file, "tokenizer", path);
     onebit_status status = config && words ? ONEBIT_OK : ONEBIT_MEMORY;
     if (status == ONEBIT_OK) status = onebit_config_parse(&s->have, config, strlen(config));
-    if (status == ONEBIT_OK && words[0])
+    if (status == ONEBIT_OK && words[0] && !s->tokenizer)
         status = onebit_tokenizer_parse(&s->tokenizer, words, strlen(words), &s->env);
     ob_release(&s->env, config);
     ob_release(&s->env, words);
@@ -17514,7 +17694,7 @@ static onebit_status ob_origin_beside(ob_origin *s, const char *path) {
     ob_map_close(&map);
     if (status != ONEBIT_OK) return ob_fail(status, "config.json: %s", onebit_error_text());
     OB_TRY(ob_origin_text(&map, path, "tokenizer.json", 1));
-    if (map.bytes)
+    if (map.bytes && !s->tokenizer)
         status = onebit_tokenizer_parse(&s->tokenizer, (const char *)map.data, map.bytes, &s->env);
     ob_map_close(&map);
     return status;
@@ -17532,6 +17712,891 @@ static onebit_status ob_origin_open_latents(ob_origin *s, const char *path) {
     OB_TRY(onebit_config_check(&s->have));
     OB_TRY(ob_vocab_check(s->tokenizer, &s->have));
     return ob_origin_check(s);
+}
+
+/* ---- foreign models: what is common ---------------------------------------------------------- */
+
+/* The mode that holds a type's numbers: codes stay codes, other quantised types become 8 bits. */
+static int ob_theirs_mode(const ob_theirs *p) {
+    static const uint8_t modes[] = {ONEBIT_F16, ONEBIT_8BIT, ONEBIT_TERNARY, ONEBIT_BINARY};
+    return p->type == OB_TYPE_F32 ? (int)ONEBIT_F32 : modes[ob_types[p->type].holds];
+}
+
+/* Says something about how the model was read; what does not fit is left out. */
+static void ob_parts_tell(ob_parts *a, const char *format, ...) {
+    size_t n = strlen(a->note);
+    ob_out o = ob_out_on(a->note + n, sizeof a->note - n);
+    va_list args;
+    if (n) ob_out_text(&o, "; ");
+    va_start(args, format);
+    ob_out_list(&o, format, args);
+    va_end(args);
+}
+
+/* Enters where the tensor lies; its bytes must be those of its type and shape. type
+   OB_TYPE_COUNT: it is of no type that we read. */
+static onebit_status ob_theirs_put(ob_theirs *p, const ob_tensor *want, ob_type type,
+                                 const uint8_t *data, uint64_t bytes) {
+    if (type == OB_TYPE_COUNT)
+        return ob_fail(ONEBIT_UNSUPPORTED, "%s is of a type that is not supported", want->name);
+    if (ob_type_tensor_bytes(type, want->rows, want->cols) != bytes || bytes == 0)
+        return ob_fail(ONEBIT_FORMAT, "%s: %.0f bytes are not %d x %d weights of %s", want->name,
+                       (double)bytes, want->rows, want->cols, ob_types[type].name);
+    if (want->mode < 0 && ob_types[type].holds != OB_HOLDS_FLOATS)
+        return ob_fail(ONEBIT_UNSUPPORTED, "%s is %s, expected f32, f16 or bf16", want->name,
+                       ob_types[type].name);
+    p->data = data, p->type = type, p->rows = want->rows, p->cols = want->cols;
+    p->factor = 1.0f, p->head = 0;
+    return ONEBIT_OK;
+}
+
+/* Room for the list, once the config is known, and a row of ones behind it. */
+static onebit_status ob_parts_list(ob_origin *s) {
+    size_t count, i, widest;
+    OB_TRY(onebit_config_check(&s->have));
+    count = (size_t)ob_tensor_count(&s->have), widest = ob_widest(&s->have);
+    s->parts.of = (ob_theirs *)ob_alloc(&s->env, count * sizeof(ob_theirs) + widest * 4);
+    if (!s->parts.of) return ob_fail(ONEBIT_MEMORY, "no memory for a list of tensors");
+    s->parts.ones = (uint8_t *)(s->parts.of + count);
+    for (i = 0; i < widest; i++) ob_putf32(s->parts.ones + 4 * i, 1.0f);
+    return ONEBIT_OK;
+}
+
+/* The scale that all groups of a tensor share, 0 = they differ. Groups of zeros may have the scale
+   0. BitNet's files in TQ1_0 and TQ2_0 repeat one scale; without the groups they run faster. */
+static float ob_theirs_uniform(const ob_theirs *p) {
+    const ob_type_info *type = &ob_types[p->type];
+    uint64_t i, blocks = (uint64_t)p->rows * (uint64_t)(p->cols / type->weights);
+    float common = 0.0f;
+    if (type->holds < OB_HOLDS_TRITS) return 0.0f;
+    if (!type->group) return ob_type_tensor_scale(p->type, p->data, p->rows, p->cols);
+    for (i = 0; i < blocks; i++) {
+        float scale = ob_type_block_scale(p->type, p->data + i * (uint64_t)type->bytes);
+        if (scale == 0.0f) continue;
+        if (common == 0.0f) common = scale;
+        if (!(scale == common)) return 0.0f;
+    }
+    return common > 0.0f ? common : 0.0f;
+}
+
+/* The mode of every block is the widest of its matrices', and the groups are the smallest of those
+   whose scales differ. */
+static void ob_parts_modes(ob_origin *s) {
+    onebit_config *c = &s->have;
+    int group[2] = {0, 0}, i, count = ob_tensor_count(c), grouped;
+    ob_tensor t;
+    memset(c->layer_modes, ONEBIT_BINARY, sizeof c->layer_modes);
+    for (i = 0; i < count; i++) {
+        ob_theirs *p = s->parts.of + i;
+        int mode = ob_theirs_mode(p);
+        ob_tensor_at(c, i, &t);
+        if (t.mode < 0) continue;
+        p->uniform = ob_theirs_uniform(p);
+        if (t.kind == OB_ROLE_EMBEDDING) c->embedding_mode = (uint8_t)mode;
+        else if (t.kind == OB_ROLE_HEAD) c->head_mode = (uint8_t)mode;
+        else if (mode < c->layer_modes[t.layer]) c->layer_modes[t.layer] = (uint8_t)mode;
+        grouped = t.kind != OB_ROLE_LINEAR;
+        if (ob_theirs_group(p) > 0 && (!group[grouped] || ob_theirs_group(p) < group[grouped]))
+            group[grouped] = ob_theirs_group(p);
+    }
+    c->scale_group = group[0], c->embedding_group = group[1];
+}
+
+/* What was not kept as it is, type by type. */
+static void ob_parts_say(ob_origin *s) {
+    int type, i, count = ob_tensor_count(&s->have);
+    ob_tensor t;
+    for (type = 0; type < OB_TYPE_COUNT; type++) {
+        int changed = 0, mode = 0;
+        for (i = 0; i < count; i++) {
+            const ob_theirs *p = s->parts.of + i;
+            ob_tensor_at(&s->have, i, &t);
+            if ((int)p->type != type || t.mode < 0) continue;
+            if (t.mode == ob_theirs_mode(p) && t.mode != ONEBIT_8BIT && type != OB_TYPE_BF16)
+                continue;
+            changed++, mode = t.mode;
+        }
+        if (changed)
+            ob_parts_tell(&s->parts, "%d matrices of %s are kept as %s", changed,
+                          ob_types[type].name,
+                          mode == ONEBIT_8BIT ? "8 bits with a scale per row" : ob_mode_text(mode));
+    }
+}
+
+/* Ends the reading of a foreign model, whose parts are all found. latents: matrices of blocks that
+   are floats are to be quantised as BitLinear does at run time. */
+static onebit_status ob_parts_finish(ob_origin *s, int latents) {
+    int i, count = ob_tensor_count(&s->have);
+    ob_tensor t;
+    for (i = 0; i < count; i++) {
+        if (s->parts.of[i].data) continue;
+        ob_tensor_at(&s->have, i, &t);
+        return ob_fail(ONEBIT_FORMAT, "%s (%s) is missing", t.name, t.gguf);
+    }
+    ob_parts_modes(s);
+    if (latents) memset(s->have.layer_modes, ONEBIT_TERNARY, sizeof s->have.layer_modes);
+    OB_TRY(onebit_config_check(&s->have));
+    ob_parts_say(s);
+    return ob_vocab_check(s->tokenizer, &s->have);
+}
+
+/* ---- GGUF ---- */
+
+/* Key A.NAME of the architecture. */
+static const char *ob_gguf_key(char key[128], const char *architecture, const char *name) {
+    ob_print(key, 128, "%s.%s", architecture, name);
+    return key;
+}
+
+/* An integer setting of the architecture within the bounds of int; fallback < 0: it must be
+   there. */
+static onebit_status ob_gguf_int(const ob_gguf *g, const char *architecture, const char *name,
+                                 int fallback, int *out) {
+    char key[128];
+    uint64_t v;
+    ob_gguf_key(key, architecture, name);
+    *out = fallback;
+    if (!ob_gguf_u64(g, key, &v)) {
+        if (fallback >= 0 && !ob_gguf_find(g, key)) return ONEBIT_OK;
+        return ob_fail(ONEBIT_FORMAT, "the key %s is %s", key,
+                       ob_gguf_find(g, key) ? "no whole number" : "missing");
+    }
+    if (v > INT_MAX) return ob_fail(ONEBIT_FORMAT, "%s is %.0f, too large", key, (double)v);
+    *out = (int)v;
+    return ONEBIT_OK;
+}
+
+/* A number of the architecture. */
+static double ob_gguf_real(const ob_gguf *g, const char *architecture, const char *name,
+                           double fallback) {
+    char key[128];
+    double v = fallback;
+    (void)ob_gguf_f64(g, ob_gguf_key(key, architecture, name), &v);
+    return v;
+}
+
+/* Whether block 0 has a tensor. */
+static int ob_gguf_has(const ob_gguf *g, const char *name) {
+    char full[128];
+    ob_print(full, sizeof full, "blk.0.%s", name);
+    return ob_gguf_tensor_find(g, full) != NULL;
+}
+
+/* The stretched positions that a file names: none, linear or yarn. */
+static onebit_status ob_gguf_rope(const ob_gguf *g, const char *a, onebit_config *c) {
+    char key[128];
+    ob_slice type;
+    int original;
+    c->rope_theta = ob_gguf_real(g, a, "rope.freq_base", 10000.0);
+    c->rope_factor = ob_gguf_real(g, a, "rope.scaling.factor", 1.0);
+    if (!ob_gguf_string(g, ob_gguf_key(key, a, "rope.scaling.type"), &type)) {
+        if (c->rope_factor > 1) c->rope_scaling = OB_ROPE_LINEAR;
+    } else if (ob_slice_is(type, "linear")) c->rope_scaling = OB_ROPE_LINEAR;
+    else if (ob_slice_is(type, "yarn")) c->rope_scaling = OB_ROPE_YARN;
+    else if (!ob_slice_is(type, "none"))
+        return ob_fail(ONEBIT_UNSUPPORTED, "%s is '%.*s', expected none, linear or yarn", key,
+                       (int)(type.n < 40 ? type.n : 40), type.p);
+    if (c->rope_factor <= 1) c->rope_scaling = OB_ROPE_PLAIN, c->rope_factor = 1;
+    OB_TRY(ob_gguf_int(g, a, "rope.scaling.original_context_length", 0, &original));
+    c->rope_original = original;
+    c->rope_slow = ob_gguf_real(g, a, "rope.scaling.yarn_beta_slow", 1.0);
+    c->rope_fast = ob_gguf_real(g, a, "rope.scaling.yarn_beta_fast", 32.0);
+    return ONEBIT_OK;
+}
+
+/* Heads and their widths. */
+static onebit_status ob_gguf_heads(const ob_gguf *g, const char *a, onebit_config *c) {
+    int value, turned;
+    OB_TRY(ob_gguf_int(g, a, "attention.head_count", -1, &c->num_heads));
+    OB_TRY(ob_gguf_int(g, a, "attention.head_count_kv", c->num_heads, &c->num_key_value_heads));
+    if (c->num_heads < 1) return ob_fail(ONEBIT_FORMAT, "%s.attention.head_count is 0", a);
+    OB_TRY(ob_gguf_int(g, a, "attention.key_length", c->hidden_size / c->num_heads, &c->head_dim));
+    OB_TRY(ob_gguf_int(g, a, "attention.value_length", c->head_dim, &value));
+    OB_TRY(ob_gguf_int(g, a, "rope.dimension_count", c->head_dim, &turned));
+    if (value != c->head_dim || turned != c->head_dim)
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "heads of %d, values of %d and %d turned dimensions; they must be equal",
+                       c->head_dim, value, turned);
+    return ONEBIT_OK;
+}
+
+/* Architectures whose graph is ours: what feeds forward, and how heads are paired for RoPE. */
+typedef struct ob_architecture {
+    const char *name;
+    int relu2, neighbours;
+} ob_architecture;
+
+/* llama.cpp's bitnet has SiLU; microsoft/BitNet's two names have ReLU^2. */
+static const ob_architecture ob_architectures[] = {{"llama", 0, 1},  {"qwen2", 0, 0},
+                                                   {"qwen3", 0, 0},  {"bitnet", 0, 0},
+                                                   {"bitnet-25", 1, 0}, {"bitnet-b1.58", 1, 0}};
+
+/* The row of a file's architecture. */
+static onebit_status ob_gguf_architecture(const ob_gguf *g, const ob_architecture **out) {
+    ob_slice name;
+    size_t i;
+    if (!ob_gguf_string(g, "general.architecture", &name))
+        return ob_fail(ONEBIT_FORMAT, "the key general.architecture is missing");
+    for (i = 0; i < sizeof ob_architectures / sizeof *ob_architectures; i++) {
+        *out = ob_architectures + i;
+        if (ob_slice_is(name, ob_architectures[i].name)) return ONEBIT_OK;
+    }
+    return ob_fail(ONEBIT_UNSUPPORTED,
+                   "architecture '%.*s'; supported are llama, qwen2, qwen3, bitnet, bitnet-25 and "
+                   "bitnet-b1.58",
+                   (int)(name.n < 60 ? name.n : 60), name.p);
+}
+
+/* The config of a GGUF. */
+static onebit_status ob_gguf_config(ob_origin *s, const ob_architecture *a) {
+    const ob_gguf *g = &s->parts.gguf;
+    const ob_gguf_tensor *words = ob_gguf_tensor_find(g, "token_embd.weight");
+    onebit_config *c = &s->have;
+    int experts, window;
+    if (!words || words->rank != 2 || words->dims[1] > INT_MAX)
+        return ob_fail(ONEBIT_FORMAT, "token_embd.weight is missing or no matrix%s",
+                       g->tensor_count ? "" : " (the file holds a vocabulary only)");
+    c->vocab_size = (int)words->dims[1];
+    OB_TRY(ob_gguf_int(g, a->name, "embedding_length", -1, &c->hidden_size));
+    OB_TRY(ob_gguf_int(g, a->name, "block_count", -1, &c->num_layers));
+    OB_TRY(ob_gguf_int(g, a->name, "feed_forward_length", -1, &c->intermediate_size));
+    OB_TRY(ob_gguf_int(g, a->name, "context_length", 2048, &c->max_seq_len));
+    OB_TRY(ob_gguf_int(g, a->name, "expert_count", 0, &experts));
+    OB_TRY(ob_gguf_int(g, a->name, "attention.sliding_window", 0, &window));
+    if (experts) return ob_fail(ONEBIT_UNSUPPORTED, "a mixture of %d experts", experts);
+    OB_TRY(ob_gguf_heads(g, a->name, c));
+    OB_TRY(ob_gguf_rope(g, a->name, c));
+    if (c->max_seq_len > 1 << 20) c->max_seq_len = 1 << 20;
+    if (window && window < c->max_seq_len) {
+        c->max_seq_len = window;
+        ob_parts_tell(&s->parts, "the context ends with the sliding window, %d tokens", window);
+    }
+    c->layer_norm_eps = ob_gguf_real(g, a->name, "attention.layer_norm_rms_epsilon", 1e-5);
+    c->activation = a->relu2;
+    c->use_swiglu = ob_gguf_has(g, "ffn_gate.weight");
+    c->use_sub_norm = ob_gguf_has(g, "attn_sub_norm.weight");
+    c->use_qk_norm = ob_gguf_has(g, "attn_q_norm.weight");
+    c->use_qkv_bias = ob_gguf_has(g, "attn_q.bias");
+    c->tie_word_embeddings = !ob_gguf_tensor_find(g, "output.weight");
+    return ONEBIT_OK;
+}
+
+/* A type that cannot be read, by name and with the way out. */
+static onebit_status ob_gguf_refuse(const ob_gguf_tensor *t) {
+    const char *name = t->type ? t->type->name : "unknown";
+    if (t->id == 38 || t->id == 39)
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%s is of type %lu (TL1, TL2): its order depends on constants compiled into "
+                       "the program that wrote it; take the I2_S file of the same model",
+                       t->name, (unsigned long)t->id);
+    if (t->id == 142 || t->id == 143)
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%s is of type %s, whose inputs are rotated (Hadamard) before they meet the "
+                       "weights; that is not supported",
+                       t->name, name);
+    return ob_fail(ONEBIT_UNSUPPORTED, "%s is of type %lu (%s), which is not supported", t->name,
+                   (unsigned long)t->id, name);
+}
+
+/* Our type of a tensor. i2s: which order I2_S is read in. */
+static ob_type ob_gguf_type_of(const ob_gguf_tensor *t, int i2s) {
+    static const ob_type orders[] = {OB_TYPE_I2_S, OB_TYPE_I2_S_ARM, OB_TYPE_I2_S_ROWS};
+    ob_type type = ob_type_of_gguf(t->id);
+    if (!t->type || type == OB_TYPE_PQ2_0) return OB_TYPE_COUNT;
+    if (type == OB_TYPE_I2_S) return orders[i2s];
+    if (type == OB_TYPE_Q2_0 && t->type->weights == 128) return OB_TYPE_Q2_0_128;
+    return type;
+}
+
+/* A factor that stands apart, "blk.0.attn_q.scale" [1] F32 of llama.cpp's bitnet. */
+static float ob_gguf_factor(const ob_gguf *g, const char *name) {
+    char other[128];
+    const ob_gguf_tensor *t;
+    size_t n = strlen(name) - strlen("weight");
+    ob_print(other, sizeof other, "%.*sscale", (int)n, name);
+    t = ob_gguf_tensor_find(g, other);
+    return t && t->id == 0 && t->dims[0] == 1 && t->rank == 1 ? ob_getf32(t->data) : 1.0f;
+}
+
+/* Finds one of our tensors in a GGUF. */
+static onebit_status ob_gguf_part(ob_origin *s, int index, const ob_architecture *a, int i2s) {
+    const ob_gguf *g = &s->parts.gguf;
+    ob_theirs *p = s->parts.of + index;
+    const ob_gguf_tensor *t;
+    ob_tensor want;
+    ob_tensor_at(&s->have, index, &want);
+    t = ob_gguf_tensor_find(g, want.gguf);
+    if (!t) return ONEBIT_OK;
+    if (t->rank != (want.mode < 0 ? 1 : 2) || t->dims[0] != (uint64_t)want.cols ||
+        t->dims[1] != (uint64_t)want.rows)
+        return ob_fail(ONEBIT_FORMAT, "%s is %.0f x %.0f, expected %d x %d", t->name,
+                       (double)t->dims[1], (double)t->dims[0], want.rows, want.cols);
+    if (ob_gguf_type_of(t, i2s) == OB_TYPE_COUNT) return ob_gguf_refuse(t);
+    OB_TRY(ob_theirs_put(p, &want, ob_gguf_type_of(t, i2s), t->data, t->bytes));
+    if (want.kind == OB_ROLE_LINEAR) p->factor = ob_gguf_factor(g, t->name);
+    if (a->neighbours && (want.id == OB_Q || want.id == OB_K)) p->head = s->have.head_dim;
+    return ONEBIT_OK;
+}
+
+/* Llama 3's stretched positions stand in a GGUF as one factor for each pair of a head; those of its
+   own rule (low 1, high 4, 8192 tokens) are recognised, others refused. */
+static onebit_status ob_gguf_factors(onebit_config *c, const ob_gguf_tensor *t) {
+    int i, half = c->head_dim / 2, fits = t->id == 0 && t->dims[0] == (uint64_t)half;
+    double most = 1;
+    for (i = 0; fits && i < half; i++)
+        if (ob_getf32(t->data + 4 * i) > most) most = ob_getf32(t->data + 4 * i);
+    c->rope_scaling = OB_ROPE_LLAMA3, c->rope_factor = most, c->rope_original = 8192;
+    c->rope_slow = 1, c->rope_fast = 4;
+    for (i = 0; fits && i < half; i++) {
+        double turn = ob_exp_double(-2.0 * i / c->head_dim * ob_log_double(c->rope_theta));
+        double share = ob_rope_share(c, i, turn), factor = 1 / (1 - share + share / most);
+        fits = fabs(factor - (double)ob_getf32(t->data + 4 * i)) <= 1e-3 * factor;
+    }
+    if (fits && most > 1) return ONEBIT_OK;
+    return ob_fail(ONEBIT_UNSUPPORTED, "rope_freqs.weight is not Llama 3's rule");
+}
+
+/* A tensor that would be left out changes what the model says: it is refused. */
+static onebit_status ob_gguf_leftover(const ob_origin *s) {
+    const ob_gguf *g = &s->parts.gguf;
+    int k, count = ob_tensor_count(&s->have);
+    size_t i;
+    for (i = 0; i < g->tensor_count; i++) {
+        const ob_gguf_tensor *t = g->tensors + i;
+        size_t n = strlen(t->name);
+        int used = !strcmp(t->name, "rope_freqs.weight") ||
+                   (n > 6 && !strcmp(t->name + n - 6, ".scale") && t->id == 0 && t->dims[0] == 1);
+        for (k = 0; !used && k < count; k++) used = s->parts.of[k].data == t->data;
+        if (!used)
+            return ob_fail(ONEBIT_UNSUPPORTED, "the tensor %s has no place in this version",
+                           t->name);
+    }
+    return ONEBIT_OK;
+}
+
+/* What stands before a text: the start token when the file asks for it. Files of SentencePiece that
+   do not say mean yes. */
+static int ob_gguf_start(const ob_gguf *g, const onebit_tokenizer *words) {
+    ob_slice model;
+    int add = ob_gguf_string(g, "tokenizer.ggml.model", &model) && ob_slice_is(model, "llama");
+    (void)ob_gguf_bool(g, "tokenizer.ggml.add_bos_token", &add);
+    return add && onebit_tokenizer_start(words) >= 0 ? OB_START_START : OB_START_NONE;
+}
+
+/* Opens a GGUF that is mapped. */
+static onebit_status ob_gguf_open(ob_origin *s, const char *path,
+                                  const onebit_open_options *options) {
+    const ob_architecture *a;
+    const ob_gguf_tensor *t;
+    int i;
+    OB_TRY(ob_gguf_read(&s->parts.gguf, s->parts.map.data, s->parts.map.bytes, path, &s->env));
+    OB_TRY(ob_gguf_architecture(&s->parts.gguf, &a));
+    OB_TRY(ob_gguf_config(s, a));
+    OB_TRY(ob_parts_list(s));
+    t = ob_gguf_tensor_find(&s->parts.gguf, "rope_freqs.weight");
+    if (t) OB_TRY(ob_gguf_factors(&s->have, t));
+    for (i = 0; i < ob_tensor_count(&s->have); i++)
+        OB_TRY(ob_gguf_part(s, i, a, options->i2s));
+    OB_TRY(ob_gguf_leftover(s));
+    if (!s->tokenizer && ob_gguf_find(&s->parts.gguf, "tokenizer.ggml.model"))
+        OB_TRY(ob_tokenizer_gguf(&s->tokenizer, &s->parts.gguf, &s->env));
+    s->have.text_start = s->tokenizer ? ob_gguf_start(&s->parts.gguf, s->tokenizer) : 0;
+    for (i = 0; i < ob_tensor_count(&s->have); i++)
+        if (ob_type_has_tail(s->parts.of[i].type)) {
+            ob_parts_tell(&s->parts, "I2_S is read in the order of %s; files do not say which",
+                          options->i2s == 2   ? "rows"
+                          : options->i2s == 1 ? "ARM (64 weights)"
+                                              : "x86 (128 weights)");
+            break;
+        }
+    return ob_parts_finish(s, 0);
+}
+
+/* ---- Hugging Face directories ---- */
+
+/* What a config.json says beyond our settings. */
+typedef struct ob_hf_config {
+    int model, divides, online, packed; /* model: b bitnet, l llama, m mistral, q qwen2, 3 qwen3 */
+    int bits;                           /* 1bitLLM's weight_bits is 1 */
+    int attention_bias, window;
+} ob_hf_config;
+
+/* Numbers of config.json and where they go; of whole numbers and reals. */
+typedef struct ob_hf_row {
+    const char *name;
+    size_t at;
+    int real;
+} ob_hf_row;
+
+/* A row for a setting of ours. */
+#define OB_HF_ROW(name, field, real)                                                               \
+    { name, offsetof(onebit_config, field), real }
+static const ob_hf_row ob_hf_rows[] = {
+    OB_HF_ROW("vocab_size", vocab_size, 0),
+    OB_HF_ROW("hidden_size", hidden_size, 0),
+    OB_HF_ROW("intermediate_size", intermediate_size, 0),
+    OB_HF_ROW("num_hidden_layers", num_layers, 0),
+    OB_HF_ROW("num_attention_heads", num_heads, 0),
+    OB_HF_ROW("num_key_value_heads", num_key_value_heads, 0),
+    OB_HF_ROW("head_dim", head_dim, 0),
+    OB_HF_ROW("max_position_embeddings", max_seq_len, 0),
+    OB_HF_ROW("rms_norm_eps", layer_norm_eps, 1),
+    OB_HF_ROW("rope_theta", rope_theta, 1),
+    OB_HF_ROW("factor", rope_factor, 1), /* from here on: of rope_scaling */
+    OB_HF_ROW("original_max_position_embeddings", rope_original, 0),
+    OB_HF_ROW("low_freq_factor", rope_slow, 1),
+    OB_HF_ROW("high_freq_factor", rope_fast, 1),
+    OB_HF_ROW("beta_slow", rope_slow, 1),
+    OB_HF_ROW("beta_fast", rope_fast, 1),
+    OB_HF_ROW("attention_factor", rope_attention, 1),
+};
+
+/* Takes a number whose name is in the table; 0 = it is not. null leaves the default. */
+static int ob_hf_number(ob_json *j, onebit_config *c, ob_slice key) {
+    size_t i;
+    for (i = 0; i < sizeof ob_hf_rows / sizeof *ob_hf_rows; i++) {
+        char *place = (char *)c + ob_hf_rows[i].at;
+        double v;
+        int whole;
+        if (!ob_slice_is(key, ob_hf_rows[i].name)) continue;
+        if (ob_json_peek(j) == 'n') return ob_json_skip(j), 1;
+        v = ob_json_number(j);
+        if (!ob_hf_rows[i].real && !(v >= 0 && v <= INT_MAX && v == floor(v)))
+            ob_json_error(j, "%s is no whole number in range", ob_hf_rows[i].name);
+        else if (ob_hf_rows[i].real) memcpy(place, &v, sizeof v);
+        else whole = (int)v, memcpy(place, &whole, sizeof whole);
+        return 1;
+    }
+    return 0;
+}
+
+/* A short text, cut; null is "". */
+static void ob_hf_word(ob_json *j, char *out, size_t size) {
+    *out = 0;
+    if (ob_json_peek(j) == 'n') ob_json_skip(j);
+    else ob_json_string(j, out, size);
+}
+
+/* rope_scaling, or rope_parameters of newer files. */
+static void ob_hf_rope(ob_json *j, onebit_config *c) {
+    static const char *const kinds[] = {"default", "linear", "yarn", "llama3"};
+    char word[32];
+    ob_slice key;
+    int i;
+    if (ob_json_peek(j) == 'n') {
+        ob_json_skip(j);
+        return;
+    }
+    ob_json_object(j);
+    while (ob_json_key(j, &key)) {
+        if (ob_slice_is(key, "rope_type") || ob_slice_is(key, "type")) {
+            ob_hf_word(j, word, sizeof word);
+            for (i = 0; i < 4 && strcmp(word, kinds[i]) != 0; i++) {}
+            if (i == 4) ob_json_error(j, "rope_scaling of type '%s' is not supported", word);
+            else c->rope_scaling = i;
+        } else if (!ob_hf_number(j, c, key)) ob_json_skip(j);
+    }
+}
+
+/* quantization_config: only BitNet's. */
+static void ob_hf_quantization(ob_json *j, ob_hf_config *h) {
+    char word[32];
+    ob_slice key;
+    if (ob_json_peek(j) == 'n') {
+        ob_json_skip(j);
+        return;
+    }
+    h->packed = 1, h->divides = 1;
+    ob_json_object(j);
+    while (ob_json_key(j, &key)) {
+        if (ob_slice_is(key, "quant_method")) {
+            ob_hf_word(j, word, sizeof word);
+            if (strcmp(word, "bitnet") != 0)
+                ob_json_error(j, "quant_method '%s' is not supported, only bitnet", word);
+        } else if (ob_slice_is(key, "linear_class")) {
+            ob_hf_word(j, word, sizeof word);
+            h->divides = strcmp(word, "autobitlinear") != 0;
+        } else if (ob_slice_is(key, "quantization_mode")) {
+            ob_hf_word(j, word, sizeof word);
+            h->online = strcmp(word, "online") == 0;
+        } else ob_json_skip(j);
+    }
+}
+
+/* model_type. */
+static void ob_hf_model_type(ob_json *j, ob_hf_config *h) {
+    static const char *const names[] = {"bitnet", "llama", "mistral", "qwen2", "qwen3"};
+    char word[32];
+    int i;
+    ob_hf_word(j, word, sizeof word);
+    for (i = 0; i < 5 && strcmp(word, names[i]) != 0; i++) {}
+    if (i == 5)
+        ob_json_error(j, "model_type '%s'; supported are bitnet, llama, mistral, qwen2, qwen3",
+                      word);
+    else h->model = "blmq3"[i];
+}
+
+/* Members that decide about the graph; 0 = it is none of them. */
+static int ob_hf_member(ob_json *j, onebit_config *c, ob_hf_config *h, ob_slice key) {
+    char word[32];
+    if (ob_slice_is(key, "model_type")) ob_hf_model_type(j, h);
+    else if (ob_slice_is(key, "rope_scaling") || ob_slice_is(key, "rope_parameters"))
+        ob_hf_rope(j, c);
+    else if (ob_slice_is(key, "quantization_config")) ob_hf_quantization(j, h);
+    else if (ob_slice_is(key, "tie_word_embeddings")) c->tie_word_embeddings = ob_json_bool(j);
+    else if (ob_slice_is(key, "attention_bias")) h->attention_bias = ob_json_bool(j);
+    else if (ob_slice_is(key, "weight_bits")) h->bits = ob_json_number(j) == 1.0;
+    else if (ob_slice_is(key, "sliding_window") && ob_json_peek(j) == '0')
+        h->window = (int)ob_clampf((float)ob_json_number(j), 0.0f, 1 << 20);
+    else if (ob_slice_is(key, "mlp_bias") || ob_slice_is(key, "use_sliding_window")) {
+        if (ob_json_bool(j))
+            ob_json_error(j, "%.*s is true, which is not supported", (int)key.n, key.p);
+    } else if (ob_slice_is(key, "hidden_act")) {
+        ob_hf_word(j, word, sizeof word);
+        c->activation = !strcmp(word, "relu2") ? 1 : !strcmp(word, "relu") ? 2 : 0;
+        if (!c->activation && strcmp(word, "silu") != 0)
+            ob_json_error(j, "hidden_act '%s'; supported are silu, relu2 and relu", word);
+    } else return 0;
+    return 1;
+}
+
+/* A config.json of Hugging Face. Members that are not known here say nothing of the graph. */
+static onebit_status ob_hf_config_read(ob_origin *s, ob_hf_config *h, const ob_map *map) {
+    ob_json j = ob_json_on((const char *)map->data, map->bytes, "config.json");
+    onebit_config *c = &s->have;
+    ob_slice key;
+    c->tie_word_embeddings = 0; /* transformers' default for these families is false */
+    c->use_swiglu = 1, c->max_seq_len = 2048, c->layer_norm_eps = 1e-6;
+    ob_json_object(&j);
+    while (ob_json_key(&j, &key))
+        if (!ob_hf_number(&j, c, key) && !ob_hf_member(&j, c, h, key)) ob_json_skip(&j);
+    OB_TRY(ob_json_end(&j));
+    if (!h->model) return ob_fail(ONEBIT_FORMAT, "config.json has no model_type");
+    if (h->attention_bias)
+        return ob_fail(ONEBIT_UNSUPPORTED, "config.json: attention_bias is true");
+    if (c->rope_factor <= 1) c->rope_scaling = OB_ROPE_PLAIN, c->rope_factor = 1;
+    c->use_qkv_bias = h->model == 'q', c->use_qk_norm = h->model == '3';
+    if (h->model == 'm' && h->window && h->window < c->max_seq_len) c->max_seq_len = h->window;
+    return ONEBIT_OK;
+}
+
+/* 1 when a config.json is Hugging Face's: ours has no model_type. */
+static int ob_hf_is(const ob_map *map) {
+    ob_json j = ob_json_on((const char *)map->data, map->bytes, "config.json");
+    ob_slice key;
+    int is = 0;
+    ob_json_object(&j);
+    while (ob_json_key(&j, &key)) {
+        is |= ob_slice_is(key, "model_type") || ob_slice_is(key, "architectures");
+        ob_json_skip(&j);
+    }
+    return is;
+}
+
+/* Opens one more file of weights, once. The name may not lead out of the directory. */
+static onebit_status ob_hf_shard(ob_origin *s, const char *directory, const char *name) {
+    char path[OB_PATH_MAX];
+    if (strchr(name, '/') || strchr(name, '\\') || !*name)
+        return ob_fail(ONEBIT_FORMAT, "the index names a file '%.80s' elsewhere", name);
+    if (s->parts.shard_count == OB_SHARDS_MAX)
+        return ob_fail(ONEBIT_UNSUPPORTED, "more than %d files of weights", OB_SHARDS_MAX);
+    OB_TRY(ob_path_join(path, sizeof path, directory, name));
+    OB_TRY(ob_st_open(s->parts.shards + s->parts.shard_count, path, &s->env));
+    s->parts.shard_count++;
+    return ONEBIT_OK;
+}
+
+/* Files of an index: weight_map gives one for each tensor; most follow one another. */
+static onebit_status ob_hf_index(ob_origin *s, const char *directory, const ob_map *map) {
+    ob_json j = ob_json_on((const char *)map->data, map->bytes, "model.safetensors.index.json");
+    char names[4][256], name[256]; /* the last four: an index jumps between two at most */
+    ob_slice key;
+    int i, at = 0;
+    memset(names, 0, sizeof names);
+    ob_json_object(&j);
+    while (ob_json_key(&j, &key)) {
+        if (!ob_slice_is(key, "weight_map")) {
+            ob_json_skip(&j);
+            continue;
+        }
+        ob_json_object(&j);
+        while (ob_json_key(&j, &key)) {
+            if (ob_json_string(&j, name, sizeof name) >= sizeof name)
+                ob_json_error(&j, "a file name of more than 255 bytes");
+            for (i = 0; i < 4 && strcmp(names[i], name) != 0; i++) {}
+            if (i < 4 || j.status != ONEBIT_OK) continue;
+            OB_TRY(ob_hf_shard(s, directory, name));
+            memcpy(names[at++ % 4], name, sizeof name);
+        }
+    }
+    return ob_json_end(&j);
+}
+
+/* All files of weights of a directory. */
+static onebit_status ob_hf_shards(ob_origin *s, const char *directory) {
+    char path[OB_PATH_MAX];
+    onebit_status status;
+    ob_map map;
+    s->parts.shards =
+        (ob_st_file *)ob_alloc(&s->env, OB_SHARDS_MAX * sizeof *s->parts.shards);
+    if (!s->parts.shards) return ob_fail(ONEBIT_MEMORY, "no memory for a list of files");
+    OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors.index.json"));
+    if (!ob_file_exists(path)) return ob_hf_shard(s, directory, "model.safetensors");
+    OB_TRY(ob_map_open(&map, path));
+    status = ob_hf_index(s, directory, &map);
+    ob_map_close(&map);
+    return status;
+}
+
+/* A tensor in any of the files. */
+static const ob_st_tensor *ob_hf_find(const ob_origin *s, const char *name) {
+    const ob_st_tensor *t = NULL;
+    int i;
+    for (i = 0; !t && i < s->parts.shard_count; i++) t = ob_st_find(s->parts.shards + i, name);
+    return t;
+}
+
+/* The same under the name of 1bitLLM's models, whose inner norms are called otherwise. */
+static const ob_st_tensor *ob_hf_find_part(const ob_origin *s, const ob_tensor *want) {
+    const ob_st_tensor *t = ob_hf_find(s, want->name);
+    char other[128];
+    if (t || (want->id != OB_O_NORM && want->id != OB_DOWN_NORM)) return t;
+    ob_print(other, sizeof other, "model.layers.%d.%s.weight", want->layer,
+             want->id == OB_O_NORM ? "self_attn.inner_attn_ln" : "mlp.ffn_layernorm");
+    return ob_hf_find(s, other);
+}
+
+/* Our type of a safetensors tensor. */
+static ob_type ob_hf_type(const ob_st_tensor *t, const ob_tensor *want) {
+    static const char *const names[] = {"F32", "F16", "BF16"};
+    int i;
+    for (i = 0; i < 3; i++)
+        if (strcmp(t->dtype, names[i]) == 0) return (ob_type)(OB_TYPE_F32 + i);
+    return !strcmp(t->dtype, "U8") && want->kind == OB_ROLE_LINEAR ? OB_TYPE_HF_PACKED
+                                                                    : OB_TYPE_COUNT;
+}
+
+/* weight_scale of a packed matrix: AutoBitLinear multiplies with it, BitLinear divides by it. */
+static onebit_status ob_hf_factor(const ob_origin *s, const ob_hf_config *h, ob_theirs *p,
+                                  const ob_tensor *want) {
+    char name[128];
+    const ob_st_tensor *t;
+    float scale = 0;
+    ob_print(name, sizeof name, "%.*s_scale", (int)strlen(want->name), want->name);
+    t = ob_hf_find(s, name);
+    if (!t || ob_hf_type(t, want) > OB_TYPE_BF16 ||
+        t->bytes != ob_type_tensor_bytes(ob_hf_type(t, want), 1, 1))
+        return ob_fail(ONEBIT_FORMAT, "%s is missing or not one number", name);
+    ob_type_floats(ob_hf_type(t, want), t->data, 1, 1, 0, &scale);
+    p->factor = h->divides ? 1.0f / scale : scale;
+    if (scale > 0 && p->factor > 0 && p->factor <= FLT_MAX) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "%s is %g, expected a number above 0", name, (double)scale);
+}
+
+/* Finds one of our tensors among the files. */
+static onebit_status ob_hf_tensor(ob_origin *s, int index, const ob_hf_config *h) {
+    ob_theirs *p = s->parts.of + index;
+    const ob_st_tensor *t;
+    ob_tensor want;
+    ob_type type;
+    int64_t rows;
+    ob_tensor_at(&s->have, index, &want);
+    t = ob_hf_find_part(s, &want);
+    if (!t) return ONEBIT_OK;
+    type = ob_hf_type(t, &want);
+    rows = type == OB_TYPE_HF_PACKED ? want.rows / 4 : want.rows;
+    if (t->rank != (want.mode < 0 ? 1 : 2) || t->shape[t->rank - 1] != want.cols ||
+        (want.mode >= 0 && t->shape[0] != rows))
+        return ob_fail(ONEBIT_FORMAT, "%s has another shape, expected %d x %d", t->name, (int)rows,
+                       want.cols);
+    OB_TRY(ob_theirs_put(p, &want, type, t->data, t->bytes));
+    return type == OB_TYPE_HF_PACKED ? ob_hf_factor(s, h, p, &want) : ONEBIT_OK;
+}
+
+/* Tensors that no place was found for. Scales belong to their matrices; rotary tables are known;
+   a tied head may be stored. */
+static onebit_status ob_hf_leftover(const ob_origin *s) {
+    int f, i, k, count = ob_tensor_count(&s->have);
+    for (f = 0; f < s->parts.shard_count; f++)
+        for (i = 0; i < s->parts.shards[f].count; i++) {
+            const ob_st_tensor *t = s->parts.shards[f].tensors + i;
+            int used = strstr(t->name, "_scale") || strstr(t->name, "rotary_emb.inv_freq") ||
+                       !strcmp(t->name, "lm_head.weight");
+            for (k = 0; !used && k < count; k++) used = s->parts.of[k].data == t->data;
+            if (!used)
+                return ob_fail(ONEBIT_UNSUPPORTED, "the tensor %s has no place in this version",
+                               t->name);
+        }
+    return ONEBIT_OK;
+}
+
+/* Opens a directory whose config.json is Hugging Face's. */
+static onebit_status ob_hf_open(ob_origin *s, const char *directory, const ob_map *config) {
+    ob_hf_config h;
+    char name[OB_PATH_MAX];
+    int i, latents;
+    memset(&h, 0, sizeof h);
+    OB_TRY(ob_hf_config_read(s, &h, config));
+    OB_TRY(ob_hf_shards(s, directory));
+    s->have.use_sub_norm = ob_hf_find(s, "model.layers.0.self_attn.attn_sub_norm.weight") ||
+                           ob_hf_find(s, "model.layers.0.self_attn.inner_attn_ln.weight");
+    OB_TRY(ob_parts_list(s));
+    for (i = 0; i < ob_tensor_count(&s->have); i++) OB_TRY(ob_hf_tensor(s, i, &h));
+    OB_TRY(ob_hf_leftover(s));
+    OB_TRY(ob_path_join(name, sizeof name, directory, "tokenizer.json"));
+    if (!s->tokenizer && ob_file_exists(name))
+        OB_TRY(onebit_tokenizer_open(&s->tokenizer, directory, &s->env));
+    s->have.text_start =
+        onebit_tokenizer_start(s->tokenizer) >= 0 ? OB_START_START : OB_START_NONE;
+    for (i = 0, latents = h.online || h.bits || h.packed; i < ob_tensor_count(&s->have); i++)
+        if (s->parts.of[i].type == OB_TYPE_HF_PACKED) latents = 0;
+    return ob_parts_finish(s, latents);
+}
+
+/* ---- llama2.c ---- */
+
+/* Its tensors in the order of the file (llama2.c, run.c). */
+static const uint8_t ob_llama2c_order[] = {OB_NORM1, OB_Q, OB_K, OB_V, OB_O,
+                                           OB_NORM2, OB_GATE, OB_DOWN, OB_UP};
+
+#define OB_BIT_MAGIC 0x616b3432u /* "ak42": bit_model.bin of bitllama2.c */
+#define OB_BIT_HEAD  256
+
+/* The seven numbers in front: dim, hidden_dim, layers, heads, kv heads, vocabulary (negative: the
+   head is its own), length. 0 = they are none of a model. */
+static int ob_llama2c_head(onebit_config *c, const uint8_t *p) {
+    int32_t n[7];
+    int i;
+    for (i = 0; i < 7; i++) n[i] = (int32_t)ob_get32(p + 4 * i);
+    for (i = 0; i < 7; i++)
+        if (n[i] < -(1 << 20) || n[i] > 1 << 20 || n[i] == 0 || (n[i] < 0 && i != 5)) return 0;
+    c->hidden_size = n[0], c->intermediate_size = n[1], c->num_layers = n[2], c->num_heads = n[3];
+    c->num_key_value_heads = n[4], c->vocab_size = n[5] < 0 ? -n[5] : n[5], c->max_seq_len = n[6];
+    c->tie_word_embeddings = n[5] > 0;
+    return n[2] <= ONEBIT_MAX_LAYERS && n[0] % n[3] == 0;
+}
+
+/* Number of our tensor with an id; layer counts for those of blocks. */
+static int ob_tensor_number(const onebit_config *c, int layer, int id, ob_tensor *t) {
+    int i;
+    for (i = 0; ob_tensor_at(c, i, t); i++)
+        if (t->id == id && (id >= OB_BLOCK_TENSORS || t->layer == layer)) return i;
+    return -1;
+}
+
+/* Enters a tensor that begins at *at, and moves on. heads: q and k are paired by neighbours. */
+static onebit_status ob_llama2c_take(ob_origin *s, size_t *at, int layer, int id, ob_type type) {
+    ob_tensor t;
+    int number = ob_tensor_number(&s->have, layer, id, &t);
+    uint64_t bytes = ob_type_tensor_bytes(type, t.rows, t.cols);
+    ob_theirs *p = s->parts.of + number;
+    if (bytes > s->parts.map.bytes - *at)
+        return ob_fail(ONEBIT_FORMAT, "cut off in %s", t.name);
+    OB_TRY(ob_theirs_put(p, &t, type, s->parts.map.data + *at, bytes));
+    if (id == OB_Q || id == OB_K) p->head = s->have.head_dim;
+    *at += (size_t)bytes;
+    return ONEBIT_OK;
+}
+
+/* Version 0: floats. Behind the weights of the last norm stand two tables of rotary positions,
+   which are passed over. */
+static onebit_status ob_llama2c_floats(ob_origin *s) {
+    size_t at = 28, tables = (size_t)s->have.max_seq_len * (size_t)s->have.head_dim * 4, i;
+    int layer;
+    OB_TRY(ob_llama2c_take(s, &at, 0, OB_EMBED, OB_TYPE_F32));
+    for (i = 0; i < sizeof ob_llama2c_order; i++)
+        for (layer = 0; layer < s->have.num_layers; layer++)
+            OB_TRY(ob_llama2c_take(s, &at, layer, ob_llama2c_order[i], OB_TYPE_F32));
+    OB_TRY(ob_llama2c_take(s, &at, 0, OB_FINAL_NORM, OB_TYPE_F32));
+    if (tables > s->parts.map.bytes - at) return ob_fail(ONEBIT_FORMAT, "cut off in its tables");
+    at += tables;
+    if (!s->have.tie_word_embeddings)
+        OB_TRY(ob_llama2c_take(s, &at, 0, OB_HEAD, OB_TYPE_F32));
+    if (at == s->parts.map.bytes) return ONEBIT_OK;
+    return ob_fail(ONEBIT_FORMAT, "%.0f bytes, its head asks for %.0f",
+                   (double)s->parts.map.bytes, (double)at);
+}
+
+/* Norms without weights have gains of 1. */
+static void ob_llama2c_ones(ob_origin *s) {
+    ob_tensor t;
+    int i;
+    for (i = 0; ob_tensor_at(&s->have, i, &t); i++)
+        if (t.mode < 0 && t.layer >= 0)
+            (void)ob_theirs_put(s->parts.of + i, &t, OB_TYPE_F32, s->parts.ones,
+                              4 * (uint64_t)t.cols);
+}
+
+/* bitllama2.c: each linear layer divides its normed input by its width n, which goes into the
+   scale here; its scale stands in front of each matrix. */
+static onebit_status ob_llama2c_bits(ob_origin *s) {
+    static const uint8_t order[] = {OB_Q, OB_K, OB_V, OB_O, OB_GATE, OB_DOWN, OB_UP};
+    size_t at = OB_BIT_HEAD, i;
+    int layer;
+    OB_TRY(ob_llama2c_take(s, &at, 0, OB_FINAL_NORM, OB_TYPE_F32));
+    OB_TRY(ob_llama2c_take(s, &at, 0, OB_EMBED, OB_TYPE_F32));
+    for (i = 0; i < sizeof order; i++)
+        for (layer = 0; layer < s->have.num_layers; layer++) {
+            ob_tensor t;
+            ob_theirs *p = s->parts.of + ob_tensor_number(&s->have, layer, order[i], &t);
+            if (s->parts.map.bytes - at < 4) return ob_fail(ONEBIT_FORMAT, "cut off");
+            at += 4;
+            OB_TRY(ob_llama2c_take(s, &at, layer, order[i], OB_TYPE_BIT_LLAMA));
+            p->factor = ob_getf32(p->data - 4) / (float)p->cols;
+        }
+    ob_llama2c_ones(s);
+    return at == s->parts.map.bytes ? ONEBIT_OK : ob_fail(ONEBIT_FORMAT, "bytes behind its end");
+}
+
+/* 1 when the bytes are a llama2.c file of either kind. Version 0 has no magic: its numbers must be
+   those of a model, and byte 8 must not begin the header of a safetensors file. */
+static int ob_llama2c_is(const ob_map *map) {
+    onebit_config c;
+    if (map->bytes >= OB_BIT_HEAD && ob_get32(map->data) == OB_BIT_MAGIC) return 1;
+    return map->bytes > 28 && map->data[8] != '{' && ob_llama2c_head(&c, map->data);
+}
+
+/* The tokenizer beside a llama2.c file: NAME-tokV.bin, tokV.bin or tokenizer.bin. None is fine, for
+   then the caller must bring ids. */
+static onebit_status ob_llama2c_words(ob_origin *s, const char *path) {
+    char stem[OB_PATH_MAX], name[OB_PATH_MAX], full[OB_PATH_MAX];
+    const char *directory, *base;
+    size_t n;
+    int i;
+    OB_TRY(ob_path_join(stem, sizeof stem, "", path));
+    directory = ob_path_cut(stem, &base);
+    n = strlen(base);
+    if (n > 4 && !strcmp(base + n - 4, ".bin")) n -= 4;
+    for (i = 0; i < 3; i++) {
+        if (i == 2) ob_print(name, sizeof name, "tokenizer.bin");
+        else ob_print(name, sizeof name, "%.*s%stok%d.bin", i ? 0 : (int)n, base, i ? "" : "-",
+                      s->have.vocab_size);
+        OB_TRY(ob_path_join(full, sizeof full, directory, name));
+        if (ob_file_exists(full)) return onebit_tokenizer_open(&s->tokenizer, full, &s->env);
+    }
+    ob_parts_tell(&s->parts, "no tokenizer was found beside it");
+    return ONEBIT_OK;
+}
+
+/* Opens a llama2.c file that is mapped. */
+static onebit_status ob_llama2c_open(ob_origin *s, const char *path) {
+    const ob_map *map = &s->parts.map;
+    int bits = ob_get32(map->data) == OB_BIT_MAGIC;
+    if (bits && ob_get32(map->data + 4) != 1)
+        return ob_fail(ONEBIT_UNSUPPORTED, "version %lu of bitllama2.c's file, expected 1",
+                       (unsigned long)ob_get32(map->data + 4));
+    if (!ob_llama2c_head(&s->have, map->data + (bits ? 8 : 0)))
+        return ob_fail(ONEBIT_FORMAT, "its head names no model");
+    if (bits) {
+        s->have.use_sub_norm = 1, s->have.layer_norm_eps = 1e-30, s->have.final_norm_eps = 1e-5;
+        if (map->data[36] != 1)
+            return ob_fail(ONEBIT_UNSUPPORTED, "bitllama2.c's file with a head of its own");
+    }
+    OB_TRY(ob_parts_list(s));
+    OB_TRY(bits ? ob_llama2c_bits(s) : ob_llama2c_floats(s));
+    if (!s->tokenizer) OB_TRY(ob_llama2c_words(s, path));
+    s->have.text_start = OB_START_START;
+    return ob_parts_finish(s, 0);
 }
 
 /* The file that a path names: itself, or the weights in a directory. */
@@ -17555,28 +18620,79 @@ static int ob_is_1bit(const char *path, int *v1) {
     return is;
 }
 
-/* Opens whatever holds a model; messages name the path. */
-static onebit_status ob_origin_open(ob_origin *s, const char *input, const onebit_env *env) {
+/* What a file or directory holds, by its first bytes. */
+typedef enum ob_holder { OB_HOLDER_OURS, OB_HOLDER_GGUF, OB_HOLDER_LLAMA2C, OB_HOLDER_HF } ob_holder;
+
+/* Opens the config of a directory when it is Hugging Face's; the map must be closed. */
+static int ob_hf_found(ob_map *config, const char *directory) {
     char path[OB_PATH_MAX];
+    memset(config, 0, sizeof *config);
+    if (ob_path_join(path, sizeof path, directory, "config.json") != ONEBIT_OK) return 0;
+    if (!ob_file_exists(path) || ob_map_open(config, path) != ONEBIT_OK) return 0;
+    if (ob_hf_is(config)) return 1;
+    ob_map_close(config);
+    return 0;
+}
+
+/* Opens a foreign model; *is 0 when the path holds none. */
+static onebit_status ob_parts_open(ob_origin *s, const char *input,
+                                   const onebit_open_options *options, int *is) {
+    char path[OB_PATH_MAX];
+    const char *directory, *name;
     onebit_status status;
-    int v1;
+    ob_map config, *map = &s->parts.map;
+    *is = 1;
+    OB_TRY(ob_path_join(path, sizeof path, "", input));
+    directory = ob_is_directory(input) ? input : ob_path_cut(path, &name);
+    if (directory != input) {
+        OB_TRY(ob_map_open(map, input));
+        if (map->bytes >= 4 && !memcmp(map->data, "GGUF", 4)) return ob_gguf_open(s, input, options);
+        if (ob_llama2c_is(map)) return ob_llama2c_open(s, input);
+        *is = map->bytes > 8 && map->data[8] == '{';
+        ob_map_close(map);
+    }
+    if (!*is || !ob_hf_found(&config, directory)) {
+        *is = 0;
+        return ONEBIT_OK;
+    }
+    status = ob_hf_open(s, directory, &config);
+    ob_map_close(&config);
+    return status;
+}
+
+/* Opens whatever holds a model. */
+static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
+                                        const onebit_open_options *options) {
+    char path[OB_PATH_MAX];
+    int v1, foreign;
+    OB_TRY(ob_origin_path(path, sizeof path, input));
+    if (ob_is_1bit(path, &v1)) {
+        OB_TRY(ob_model_open(&s->model, path, &s->env, 0));
+        s->have = s->model->config;
+        return ONEBIT_OK;
+    }
+    s->have = onebit_config_default();
+    if (options->tokenizer)
+        OB_TRY(onebit_tokenizer_open(&s->tokenizer, options->tokenizer, &s->env));
+    OB_TRY(ob_parts_open(s, input, options, &foreign));
+    return foreign ? ONEBIT_OK : ob_origin_open_latents(s, path);
+}
+
+/* The same; messages name the path, and what was opened half is closed. */
+static onebit_status ob_origin_open(ob_origin *s, const char *input,
+                                    const onebit_open_options *options, const onebit_env *env) {
+    onebit_open_options o = options ? *options : onebit_open_options_default();
+    onebit_status status;
     memset(s, 0, sizeof *s);
     s->env = ob_env_or_default(env);
     OB_TRY(ob_env_check(&s->env));
-    OB_TRY(ob_origin_path(path, sizeof path, input));
-    if (ob_is_1bit(path, &v1)) {
-        OB_TRY(onebit_model_open(&s->model, path, &s->env));
-        s->have = s->model->config;
-    } else {
-        status = ob_origin_open_latents(s, path);
-        if (status != ONEBIT_OK) {
-            ob_origin_close(s);
-            if (!strncmp(onebit_error_text(), path, strlen(path))) return status;
-            return ob_fail(status, "%.200s: %s", path, onebit_error_text());
-        }
-    }
+    if (o.i2s < 0 || o.i2s > 2) return ob_fail(ONEBIT_USAGE, "i2s is %d, expected 0..2", o.i2s);
+    status = ob_origin_open_any(s, input, &o);
     s->want = s->have;
-    return ONEBIT_OK;
+    if (status == ONEBIT_OK) return status;
+    ob_origin_close(s);
+    if (!strncmp(onebit_error_text(), input, strlen(input))) return status;
+    return ob_fail(status, "%.200s: %s", input, onebit_error_text());
 }
 
 /* -1 keeps the mode that the file has. */
@@ -17601,13 +18717,60 @@ static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options 
     return onebit_config_check(c);
 }
 
-/* Packs a source into a new file. */
-static onebit_status ob_origin_pack(ob_origin *s, const char *output, int packing) {
+/* A source as what it is to become. */
+static ob_tensors ob_origin_tensors(ob_origin *s, int packing) {
     ob_tensors t;
     t.config = &s->want, t.count = ob_tensor_count(&s->want), t.packing = packing;
-    t.tokenizer = s->model ? s->model->tokenizer : s->tokenizer;
-    t.source = s, t.fetch = ob_origin_fetch;
-    return ob_image_file(&t, output, &s->env);
+    t.tokenizer = s->model ? s->model->tokenizer : s->tokenizer, t.env = &s->env;
+    t.source = s, t.fetch = ob_origin_fetch, t.row = ob_parts_row;
+    return t;
+}
+
+/* Makes a source a model: packed in memory, as a .1bit is in its file. */
+static onebit_status ob_origin_settle(ob_origin *s, const char *what) {
+    ob_tensors t = ob_origin_tensors(s, ONEBIT_PACKING_2_BITS);
+    onebit_model head;
+    onebit_status status;
+    ob_image m;
+    if (s->model) return ONEBIT_OK;
+    OB_TRY(ob_image_make(&m, &t, what));
+    memset(&head, 0, sizeof head);
+    head.env = s->env, head.image = head.copy = m.p, head.bytes = (size_t)m.at;
+    status = ob_open_image(&s->model, &head);
+    if (status != ONEBIT_OK) {
+        ob_model_drop(&head);
+        return status;
+    }
+    memcpy(s->model->note, s->parts.note, sizeof s->model->note);
+    ob_parts_close(s);
+    memset(&s->parts, 0, sizeof s->parts);
+    s->have = s->want;
+    return ONEBIT_OK;
+}
+
+/* A .1bit is opened as it lies; anything else is packed in memory. */
+ONEBIT_API onebit_status onebit_model_open_with(onebit_model **out, const char *path,
+                                                const onebit_open_options *options,
+                                                const onebit_env *env) {
+    onebit_open_options o = options ? *options : onebit_open_options_default();
+    onebit_status status;
+    ob_origin s;
+    int v1;
+    if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_model_open: NULL argument");
+    *out = NULL;
+    if (ob_is_1bit(path, &v1)) return ob_model_open(out, path, env, o.in_place);
+    OB_TRY(ob_origin_open(&s, path, &o, env));
+    status = ob_origin_settle(&s, path);
+    if (status == ONEBIT_OK) *out = s.model, s.model = NULL;
+    else ob_fail(status, "%.200s: %s", path, onebit_error_text());
+    ob_origin_close(&s);
+    return status;
+}
+
+/* Small files gain nothing from huge pages. */
+ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
+                                           const onebit_env *env) {
+    return onebit_model_open_with(out, path, NULL, env);
 }
 
 /* Input and output may be the same file: it is replaced at the very end. */
@@ -17617,10 +18780,14 @@ ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
     onebit_pack_options o = options ? *options : onebit_pack_options_default();
     onebit_status status;
     ob_origin s;
+    ob_tensors t;
     if (!output || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_pack: a path is NULL");
-    OB_TRY(ob_origin_open(&s, input, env));
+    OB_TRY(ob_origin_open(&s, input, NULL, env));
     status = ob_pack_config(&s.want, &o);
-    if (status == ONEBIT_OK) status = ob_origin_pack(&s, output, o.packing);
+    if (status == ONEBIT_OK) {
+        t = ob_origin_tensors(&s, o.packing);
+        status = ob_image_file(&t, output);
+    }
     ob_origin_close(&s);
     return status;
 }
@@ -17790,11 +18957,13 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
         return status;
     }
     OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
-    OB_TRY(ob_origin_open(&s, input, env));
-    if (latent && (s.model || s.deployed))
+    OB_TRY(ob_origin_open(&s, input, NULL, env));
+    if (latent && (s.model || s.deployed || s.parts.of))
         status =
             ob_fail(ONEBIT_USAGE, "%.200s holds no latent weights, only what they gave", input);
-    else status = ob_leave_weights(&s, path, latent);
+    else if (s.parts.of) status = ob_origin_settle(&s, input);
+    else status = ONEBIT_OK;
+    if (status == ONEBIT_OK) status = ob_leave_weights(&s, path, latent);
     words = s.model ? s.model->tokenizer : s.tokenizer;
     if (status == ONEBIT_OK)
         status = ob_leave_object(&s.env, directory, "config.json", ob_write_config, &s.have);

@@ -16,7 +16,7 @@ static const cli_row flags[] = {
     {"What", NULL, NULL},
     {"machine", NULL, "read bandwidth and peak arithmetic"},
     {"kernels", NULL, "every kernel of matrix products on every instruction set"},
-    {"model", "FILE", "decoding, prefill and batches of a .1bit file"},
+    {"model", "PATH", "decoding, prefill and batches of a model, in any format that onebit-chat takes"},
     {"shape", "NAME", "the same of random weights: 2b4t, 125m or demo"},
     {"write", "FILE", "leave the random model of --shape in a file, and stop"},
     {"train", "NAME", "training steps of S1, S2, S3 or S4"},
@@ -33,7 +33,7 @@ static const cli_row flags[] = {
     {"context", "N", "tokens that are in the context before decoding (default 16)"},
     CLI_CACHE_BITS,
     CLI_FAST,
-    CLI_IN_PLACE,
+    CLI_OPEN,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};

@@ -14,7 +14,7 @@
 
 static const cli_row rows[] = {
     {"Model and talk", NULL, NULL},
-    {"model", "FILE", "the model, a .1bit file"},
+    {"model", "PATH", "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"prompt", "TEXT", "answer this and leave"},
     {"system", "TEXT",
@@ -26,14 +26,13 @@ static const cli_row rows[] = {
     {"Running", NULL, NULL},
     CLI_CACHE_BITS,
     CLI_FAST,
-    CLI_IN_PLACE,
+    CLI_OPEN,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
 
 /* Flags of this framework's predecessors that have become something else. */
 static const cli_row former[] = {
-    {"tokenizer", NULL, "it is in the model file"},
     {"greedy", NULL, "say --temperature 0"},
     {"system-prompt", NULL, "say --system TEXT"},
     {"debug", NULL, "see onebit-generate --ids"},

@@ -53,8 +53,14 @@ typedef struct cli_row {
     }
 #define CLI_FAST                                                                                   \
     { "fast", NULL, "fuse multiply and add: faster with a long context, other last digits" }
-#define CLI_IN_PLACE                                                                               \
-    { "in-place", NULL, "use a large file where it lies instead of reading it into memory" }
+#define CLI_OPEN                                                                                   \
+    {"in-place", NULL, "use a large .1bit where it lies instead of reading it into memory"},       \
+        {"tokenizer", "PATH",                                                                      \
+         "tokenizer of a model that brings none or another: tokenizer.json, a GGUF, .model, .bin"}, \
+    {                                                                                              \
+        "i2s", "NAME", "order of GGUF's I2_S codes, which no file says: x86, arm or rows (default "  \
+                       "x86, that of the official files)"                                          \
+    }
 
 /* What a program is: all that --help, --version and the parser need. */
 typedef struct cli_spec {
@@ -729,18 +735,36 @@ CLI cli cli_start(const cli_spec *spec, int argc, char **argv) {
 
 /* ---- models ---- */
 
+/* Where a number stands among the words of a choice; a wrong word ends the program. */
+CLI int cli_choice(const cli *c, const char *flag, const char *words) {
+    const char *given = cli_get(c, flag), *p = words;
+    size_t n;
+    int i;
+    for (i = 0; given && *p; i++, p += n + (p[n] != 0)) {
+        n = strcspn(p, "|");
+        if (strlen(given) == n && !strncmp(p, given, n)) return i;
+    }
+    if (given) cli_usage("--%s: '%s' is none of %s", flag, given, words);
+    return 0;
+}
+
 /* Opens the model of --model FILE or --model-dir DIR; a failure names the flag and ends the
    program. */
 CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
     const char *file = cli_get(c, "model"), *dir = cli_get(c, "model-dir");
     cli_text path = {NULL, 0, 0};
+    onebit_open_options how = onebit_open_options_default();
     onebit_model *model = NULL;
     onebit_status status;
-    if (!file && !dir) cli_usage("which model? Give --model FILE.1bit");
+    if (!file && !dir) cli_usage("which model? Give --model FILE");
     cli_add_text(&path, file ? file : dir);
     if (!file) cli_add_text(&path, "/model.1bit");
-    status = cli_has(c, "in-place") ? onebit_model_open_in_place(&model, path.p, env)
-                                    : onebit_model_open(&model, path.p, env);
+    how.in_place = cli_has(c, "in-place");
+    how.tokenizer = cli_get(c, "tokenizer");
+    how.i2s = cli_choice(c, "i2s", "x86|arm|rows");
+    status = onebit_model_open_with(&model, path.p, &how, env);
+    if (status == ONEBIT_OK && !c->quiet && *onebit_model_note(model))
+        fprintf(stderr, "%s: %s: %s\n", cli_program, path.p, onebit_model_note(model));
     if (status != ONEBIT_OK)
         exit(cli_fail("%s (see %s)", onebit_error_text(), file ? "--model" : "--model-dir"));
     free(path.p);

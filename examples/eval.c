@@ -12,7 +12,7 @@
 
 static const cli_row rows[] = {
     {"Model and data", NULL, NULL},
-    {"model", "FILE", "the model, a .1bit file"},
+    {"model", "PATH", "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"data", "PATH",
      "loss on a text: .txt, .jsonl, .json or .tokens file, a directory (all of it), or '-'; each "
@@ -36,7 +36,7 @@ static const cli_row rows[] = {
     {"Running", NULL, NULL},
     CLI_CACHE_BITS,
     CLI_FAST,
-    CLI_IN_PLACE,
+    CLI_OPEN,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};

@@ -69,19 +69,6 @@ static const cli_spec spec = {
     0,
     former};
 
-/* Where a number stands among the words of a choice; a wrong word ends the program. */
-static int choice(const cli *c, const char *flag, const char *words) {
-    const char *given = cli_get(c, flag), *p = words;
-    size_t n;
-    int i;
-    for (i = 0; given && *p; i++, p += n + (p[n] != 0)) {
-        n = strcspn(p, "|");
-        if (strlen(given) == n && !strncmp(p, given, n)) return i;
-    }
-    if (given) cli_usage("--%s: '%s' is none of %s", flag, given, words);
-    return 0;
-}
-
 /* The mode that a flag names, -1 without it. */
 static int mode_of(const cli *c, const char *flag) {
     const char *given = cli_get(c, flag);
@@ -566,12 +553,12 @@ int main(int argc, char **argv) {
     if (given == 0) cli_usage("which model? Give --model-dir DIR, --checkpoint or --model FILE");
     if (given > 1) cli_usage("give one of --model-dir, --checkpoint and --model");
     j.output = cli_has(&c, "output") ? cli_get(&c, "output") : "model.1bit";
-    j.options.packing = choice(&c, "packing", "2bit|1.6bit");
+    j.options.packing = cli_choice(&c, "packing", "2bit|1.6bit");
     j.options.block_mode = mode_of(&c, "pack-mode");
     j.options.embedding_mode = mode_of(&c, "embedding");
     j.options.head_mode = mode_of(&c, "lm-head");
-    format = choice(&c, "format", "1bit|safetensors");
-    latent = choice(&c, "weights", "deployed|latent");
+    format = cli_choice(&c, "format", "1bit|safetensors");
+    latent = cli_choice(&c, "weights", "deployed|latent");
     if (cli_has(&c, "weights") && !format) cli_usage("--weights needs --format safetensors");
     cli_catch_interrupt();
     cli_add_text(&inside, j.input);

@@ -9,7 +9,7 @@
 
 static const cli_row rows[] = {
     {"Model and text", NULL, NULL},
-    {"model", "FILE", "the model, a .1bit file"},
+    {"model", "PATH", "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"prompt", "TEXT", "the beginning; '-' reads it from stdin"},
     {"prompt-file", "FILE", "the beginning from a file; '-' is stdin"},
@@ -21,7 +21,7 @@ static const cli_row rows[] = {
     {"Running", NULL, NULL},
     CLI_CACHE_BITS,
     CLI_FAST,
-    CLI_IN_PLACE,
+    CLI_OPEN,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -29,7 +29,6 @@ static const cli_row rows[] = {
 /* Flags of this framework's predecessors that have become something else. */
 static const cli_row former[] = {
     {"chat", NULL, "talk with onebit-chat"},
-    {"tokenizer", NULL, "it is in the model file"},
     {"eval-perplexity", NULL, "measure with onebit-eval"},
     {"use-cached-quantized", NULL, "models are packed when they are exported"},
     CLI_END};

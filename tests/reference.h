@@ -273,7 +273,9 @@ static void ref_norm(const ref_model *m, const ref_tensor *gain, const double *x
     for (g = 0; g < groups; g++) {
         double sum = 0, r;
         for (i = 0; i < n; i++) sum += x[g * n + i] * x[g * n + i];
-        r = 1 / sqrt(sum / (double)n + m->config.layer_norm_eps);
+        r = 1 / sqrt(sum / (double)n + (strcmp(gain->name, "model.norm.weight") || !m->config.final_norm_eps
+                                            ? m->config.layer_norm_eps
+                                            : m->config.final_norm_eps));
         for (i = 0; i < n; i++) y[g * n + i] = x[g * n + i] * r * gain->used[i];
     }
 }

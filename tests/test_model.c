@@ -19,7 +19,8 @@ static const char *const model_cases[] = {
     "layer_bit_map=f32 embedding=f32",
     "layer_bit_map=f32 embedding=f16 num_key_value_heads=2 use_qk_norm=true",
     "layer_bit_map=f32 embedding=8bit use_swiglu=false activation=relu",
-    "layer_bit_map=f32 embedding=f32 use_rope=false rope_theta=100 layer_norm_eps=0.01",
+    "layer_bit_map=f32 embedding=f32 use_rope=false rope_theta=100 layer_norm_eps=0.01 "
+    "final_norm_eps=0.1",
     "layer_bit_map=f16 embedding=f16 tie_word_embeddings=false lm_head=f16",
     "layer_bit_map=f16 embedding=8bit use_swiglu=false use_relu2=true use_sub_norm=true",
     "layer_bit_map=8bit embedding=8bit",
@@ -2164,6 +2165,7 @@ static const model_setting model_settings[] = {
     {'+', "intermediate_size", "48", "", ""},
     {'+', "max_seq_len", "24", "", ""},
     {'+', "layer_norm_eps", "0.001", "", ""},
+    {'+', "final_norm_eps", "0.01", "", ""},
     {'+', "rope_theta", "100", "", ""},
     {'+', "activation", "relu2", "", ""},
     {'+', "activation", "relu", "activation=relu2", ""},
