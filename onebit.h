@@ -11375,6 +11375,205 @@ static void ob_type_floats(ob_type t, const uint8_t *tensor, int rows, int cols,
         ob_type_read_block(t, in, out + i);
 }
 
+/* ---- codes and floats to other types ---- */
+
+/* Four planes of n bytes of two-bit codes; plane p goes to the bits from first + step * p. */
+OB_BODY void ob_put_planes(uint8_t *OB_RESTRICT bytes, const int8_t *OB_RESTRICT codes, int n,
+                           int first, int step) {
+    int i;
+    for (i = 0; i < n; i++) {
+        unsigned a = (unsigned)(codes[i] + 1) << first;
+        unsigned b = (unsigned)(codes[n + i] + 1) << (first + step);
+        unsigned c = (unsigned)(codes[2 * n + i] + 1) << (first + 2 * step);
+        unsigned d = (unsigned)(codes[3 * n + i] + 1) << (first + 3 * step);
+        bytes[i] = (uint8_t)(a | b | c | d);
+    }
+}
+
+/* Trits of n bytes, level by level: q of 243 is stored as the least byte that is no less as a
+   fraction of 256, so that the reader's multiplications by 3 give its trits. Of four levels the
+   fifth trit is 0. */
+OB_BODY void ob_put_trits(uint8_t *OB_RESTRICT bytes, const int8_t *OB_RESTRICT codes, int n,
+                          int levels) {
+    int i, level;
+    for (i = 0; i < n; i++) {
+        unsigned q = 0;
+        for (level = 0; level < 5; level++)
+            q = 3 * q + (level < levels ? (unsigned)(codes[level * n + i] + 1) : 0);
+        bytes[i] = (uint8_t)((q * 256 + 242) / 243);
+    }
+}
+
+/* Two-bit codes in the order of their bits, n weights. */
+OB_BODY void ob_put_pairs(uint8_t *bytes, const int8_t *codes, int n) {
+    int i;
+    for (i = 0; i < n; i += 4) {
+        int low = (codes[i] + 1) | (codes[i + 1] + 1) << 2;
+        bytes[i / 4] = (uint8_t)(low | (codes[i + 2] + 1) << 4 | (codes[i + 3] + 1) << 6);
+    }
+}
+
+/* 128 signs. Multiplying the eight bits of a word's bytes gathers them in its top byte. */
+OB_BODY void ob_put_bits(uint8_t *bytes, const int8_t *codes) {
+    int i;
+    for (i = 0; i < 16; i++) {
+        uint64_t x = ob_bits_of_codes(ob_get64(codes + 8 * i));
+        bytes[i] = (uint8_t)(x * 0x0102040810204080u >> 56);
+    }
+}
+
+/* One block of a type without mixed rows, and its scale where blocks have one. */
+static void ob_type_put_block(ob_type t, uint8_t *block, const int8_t *codes, float scale) {
+    uint16_t half = ob_f32_to_f16(scale);
+    int i;
+    if (t == OB_TYPE_I2_S) {
+        ob_put_planes(block, codes, 32, 6, -2);
+    } else if (t == OB_TYPE_I2_S_ARM) {
+        ob_put_planes(block, codes, 16, 6, -2);
+    } else if (t == OB_TYPE_TQ2_0) {
+        for (i = 0; i < 2; i++) ob_put_planes(block + 32 * i, codes + 128 * i, 32, 0, 2);
+        ob_put16(block + 64, half);
+    } else if (t == OB_TYPE_TQ1_0) {
+        ob_put_trits(block, codes, 32, 5);
+        ob_put_trits(block + 32, codes + 160, 16, 5);
+        ob_put_trits(block + 48, codes + 240, 4, 4);
+        ob_put16(block + 52, half);
+    } else {
+        ob_put16(block, half);
+        if (t == OB_TYPE_Q1_0) ob_put_bits(block + 2, codes);
+        else ob_put_pairs(block + 2, codes, ob_types[t].weights);
+    }
+}
+
+/* Writes one row of a ternary or binary type; the tensor's ob_type_tensor_bytes, not 0, began as
+   zeros. codes: -1, 0, 1, binary -1, 1. scales: ob_type_scales(t, cols), at most 65504, rounded to
+   f16; of i2_s the tensor's one f32, taken from row 0; hf_packed does not store it. Several threads
+   may write rows, but not of the types in which four rows share bytes. */
+static void ob_type_put(ob_type t, uint8_t *tensor, int rows, int cols, int row,
+                        const int8_t *codes, const float *scales) {
+    const ob_type_info *type = &ob_types[t];
+    uint8_t *block = tensor + ob_type_row_at(t, rows, cols, row);
+    int i, mixed = ob_type_mixes_rows(t), shift = mixed ? ob_type_row_shift(t, rows, row) : 0;
+    if (ob_type_has_tail(t) && row == 0)
+        ob_putf32(tensor + (size_t)(ob_type_tensor_bytes(t, rows, cols) - 32), scales[0]);
+    if (mixed) {
+        for (i = 0; i < cols; i++) block[i] = (uint8_t)(block[i] | (codes[i] + 1) << shift);
+        return;
+    }
+    for (i = 0; i < cols / type->weights; i++, block += type->bytes, codes += type->weights)
+        ob_type_put_block(t, block, codes, type->group ? scales[i] : 1.0f);
+}
+
+/* The nearest bfloat16, ties to even; NaN becomes quiet and keeps its sign and upper payload. */
+static uint16_t ob_f32_to_bf16(float x) {
+    uint32_t bits = ob_float_bits(x);
+    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(bits >> 16 | 64u);
+    return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+}
+
+/* 32 numbers as q8_0, rounded as ggml's reference does: by the float32 scale, halves away from 0;
+   only what is stored is an f16. Numbers that are not finite become code 0. */
+static void ob_type_put_q8(uint8_t *block, const float *values) {
+    float largest = 0.0f, d, inverse;
+    int i;
+    for (i = 0; i < 32; i++)
+        if (ob_absf(values[i]) > largest) largest = ob_absf(values[i]);
+    d = largest / 127.0f, inverse = d > 0.0f ? 1.0f / d : 0.0f;
+    ob_put16(block, ob_f32_to_f16(d));
+    for (i = 0; i < 32; i++) {
+        float x = roundf(values[i] * inverse);
+        block[2 + i] = (uint8_t)(x >= -127.0f && x <= 127.0f ? (int)x : 0);
+    }
+}
+
+/* Writes one row of f32, f16, bf16 or q8_0, of a shape that fits. f16 and bf16 round to nearest
+   even; beyond their range they become infinite. */
+static void ob_type_put_floats(ob_type t, uint8_t *tensor, int rows, int cols, int row,
+                               const float *values) {
+    uint8_t *out = tensor + ob_type_row_at(t, rows, cols, row);
+    int i;
+    if (t == OB_TYPE_F32)
+        for (i = 0; i < cols; i++) ob_putf32(out + 4 * (size_t)i, values[i]);
+    else if (t == OB_TYPE_F16)
+        for (i = 0; i < cols; i++) ob_put16(out + 2 * (size_t)i, ob_f32_to_f16(values[i]));
+    else if (t == OB_TYPE_BF16)
+        for (i = 0; i < cols; i++) ob_put16(out + 2 * (size_t)i, ob_f32_to_bf16(values[i]));
+    else
+        for (i = 0; i < cols; i += 32, out += 34) ob_type_put_q8(out, values + i);
+}
+
+/* ---- the nearest codes to given weights ------------------------------------------------------ */
+/* For models that were trained as floats. AbsMean needs training around it; without training the
+   best that one scale can do is the least squared distance, which is found exactly. */
+
+/* Sorts n floats that are not negative by their bits, upwards: four counting passes from the lowest
+   byte, from one array into the other; a byte that all share costs nothing. The sorted one. */
+static float *ob_sort_magnitudes(float *a, float *b, int n) {
+    uint32_t at[4][256], sum, count;
+    int i, pass;
+    memset(at, 0, sizeof at);
+    for (i = 0; i < n; i++)
+        for (pass = 0; pass < 4; pass++) at[pass][ob_float_bits(a[i]) >> 8 * pass & 255u]++;
+    for (pass = 0; pass < 4; pass++) {
+        uint32_t *place = at[pass];
+        float *swap = a;
+        if (place[ob_float_bits(a[0]) >> 8 * pass & 255u] == (uint32_t)n) continue;
+        for (i = 0, sum = 0; i < 256; i++) count = place[i], place[i] = sum, sum += count;
+        for (i = 0; i < n; i++) b[place[ob_float_bits(a[i]) >> 8 * pass & 255u]++] = a[i];
+        a = b, b = swap;
+    }
+    return a;
+}
+
+/* The smallest |w| that gets a code, and *scale, which is not finite when a weight is not. With the
+   k largest coded and their mean as scale, the squared distance is sum w^2 - (sum of k)^2 / k;
+   equal numbers are taken together, as within them no k is better than both ends. Zeros alone:
+   scale 0, bound infinite. */
+static float ob_ternary_bound(const float *sorted, int n, float *scale) {
+    double sum = 0.0, most = 0.0;
+    float bound = HUGE_VALF;
+    int k;
+    *scale = 0.0f;
+    for (k = 1; k <= n; k++) {
+        sum += (double)sorted[n - k];
+        if ((k < n && sorted[n - k - 1] == sorted[n - k]) || !(sum * sum > most * k)) continue;
+        most = sum * sum / k;
+        bound = sorted[n - k];
+        *scale = (float)(sum / k);
+    }
+    if (!(sum <= DBL_MAX)) *scale = (float)sum; /* a weight was not finite */
+    return bound;
+}
+
+/* Codes of n weights, 1 to 2^30, and the scale s for which sum (w - s * code)^2 is least. scratch
+   holds 2n floats. A weight that is not finite makes s infinite or NaN, and all codes 0. Costs one
+   radix sort. The criterion is that of Ternary Weight Networks (arXiv 1605.04711), solved exactly.
+   */
+static float ob_ternary_fit(const float *w, int n, int8_t *codes, float *scratch) {
+    float scale, bound;
+    int i;
+    for (i = 0; i < n; i++) scratch[i] = ob_bits_float(ob_float_bits(w[i]) & 0x7FFFFFFFu);
+    bound = ob_ternary_bound(ob_sort_magnitudes(scratch, scratch + n, n), n, &scale);
+    if (!ob_is_finite(scale)) {
+        memset(codes, 0, (size_t)n);
+        return scale;
+    }
+    for (i = 0; i < n; i++) codes[i] = (int8_t)((w[i] >= bound) - (w[i] <= -bound));
+    return scale;
+}
+
+/* The same for codes -1 and 1: the sign, 1 for a zero, and the mean of |w|. n >= 1. A weight that
+   is not finite makes the scale so. */
+static float ob_binary_fit(const float *w, int n, int8_t *codes) {
+    double sum = 0.0;
+    int i;
+    for (i = 0; i < n; i++) {
+        sum += (double)ob_absf(w[i]);
+        codes[i] = w[i] >= 0.0f ? 1 : -1;
+    }
+    return (float)(sum / n);
+}
+
 /* =================================================================================================
    9 >>kernels   the inner loops, once per instruction set, and the chooser.
    uses: base system format                                               used by: ops optim

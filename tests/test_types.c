@@ -230,6 +230,175 @@ static void types_check_packing(void) {
     free(codes), free(back);
 }
 
+/* Written rows read back; scales as an f16 keeps them; the bytes are those that were read. */
+static void types_check_put(ob_type t, int rows, int cols) {
+    size_t n = (size_t)ob_type_tensor_bytes(t, rows, cols);
+    uint8_t *tensor = (uint8_t *)calloc(n, 1);
+    int8_t *codes = (int8_t *)malloc((size_t)cols), *back = (int8_t *)malloc((size_t)cols);
+    float *scales = (float *)malloc((size_t)cols * 4), *read = (float *)malloc((size_t)cols * 4);
+    ob_format like = ob_types[t].holds == OB_HOLDS_BITS ? OB_B1X16 : OB_T2X16;
+    int row, i, groups = ob_type_scales(t, cols);
+    for (row = rows - 1; row >= 0; row--) {
+        types_codes(codes, cols, like, (uint64_t)row);
+        for (i = 0; i < groups; i++) scales[i] = 0.1f + 0.37f * (float)(row + i);
+        ob_type_put(t, tensor, rows, cols, row, codes, scales);
+    }
+    for (row = 0; row < rows; row++) {
+        types_codes(codes, cols, like, (uint64_t)row);
+        CHECK(ob_type_codes(t, tensor, rows, cols, row, back, read));
+        CHECK(memcmp(codes, back, (size_t)cols) == 0);
+        for (i = 0; i < groups; i++) {
+            float wanted = ob_f16_to_f32(ob_f32_to_f16(0.1f + 0.37f * (float)(row + i)));
+            if (ob_type_has_tail(t)) wanted = 0.1f;
+            CHECK(read[i] == (t == OB_TYPE_HF_PACKED ? 1.0f : wanted));
+        }
+    }
+    free(tensor), free(codes), free(back), free(scales), free(read);
+}
+
+/* What gguf's quantizers make of the numbers of a generator that the tool shares. */
+static void types_check_golden_put(const golden_put *g) {
+    ob_type t = ob_type_of_gguf((uint32_t)g->gguf);
+    int cols = 2 * (ob_types[t].weights > 16 ? ob_types[t].weights : 16), i;
+    size_t n = (size_t)ob_type_tensor_bytes(t, 1, cols), k;
+    uint8_t *tensor = (uint8_t *)calloc(n, 1);
+    uint32_t x = 158;
+    float values[512], scales[2] = {0.5f, 0.5f};
+    int8_t codes[512];
+    int same = strlen(g->hex) == 2 * n;
+    for (i = 0; i < cols; i++) {
+        x = x * 1664525u + 1013904223u;
+        values[i] = (float)(x >> 16) / 32768.0f - 1.0f;
+        codes[i] = (int8_t)((int)((x >> 16) % 3) - 1);
+    }
+    if (ob_types[t].holds == OB_HOLDS_TRITS) ob_type_put(t, tensor, 1, cols, 0, codes, scales);
+    else ob_type_put_floats(t, tensor, 1, cols, 0, values);
+    for (k = 0; k < n && same; k++) same = tensor[k] == types_hex(g->hex + 2 * k);
+    if (!CHECK(same)) printf("   in type %s\n", g->name);
+    free(tensor);
+}
+
+/* The bounds of the float types: ties, what is not finite, values beyond the range, zeros. */
+static void types_check_put_floats(void) {
+    static const uint32_t bits[8][2] = {/* float32, bfloat16 */
+        {0x3F808000u, 0x3F80u}, {0x3F818000u, 0x3F82u}, {0x3F808001u, 0x3F81u},
+        {0x7F800000u, 0x7F80u}, {0xFF800001u, 0xFFC0u}, {0x7F7FFFFFu, 0x7F80u},
+        {0x80000000u, 0x8000u}, {0x00008000u, 0x0000u}};
+    float values[32];
+    uint8_t out[34];
+    int i;
+    for (i = 0; i < 32; i++) values[i] = ob_bits_float(bits[i % 8][0]);
+    ob_type_put_floats(OB_TYPE_BF16, out, 1, 8, 0, values);
+    for (i = 0; i < 8; i++) CHECK(ob_get16(out + 2 * i) == bits[i][1]);
+    ob_type_put_floats(OB_TYPE_F32, out, 1, 8, 0, values);
+    for (i = 0; i < 8; i++) CHECK(ob_get32(out + 4 * i) == bits[i][0]);
+    ob_type_put_floats(OB_TYPE_Q8_0, out, 1, 32, 0, values); /* infinite: f16 infinite, codes 0 */
+    CHECK(ob_get16(out) == 0x7C00 && out[2] == 0 && out[5] == 0);
+    for (i = 0; i < 32; i++) values[i] = i == 7 ? -127.0f : (float)i - 15.5f;
+    ob_type_put_floats(OB_TYPE_Q8_0, out, 1, 32, 0, values); /* halves go away from zero */
+    for (i = 0; i < 32; i++)
+        CHECK((int8_t)out[2 + i] == (i == 7 ? -127 : i < 16 ? i - 16 : i - 15));
+    memset(values, 0, sizeof values);
+    ob_type_put_floats(OB_TYPE_Q8_0, out, 1, 32, 0, values);
+    for (i = 0; i < 34; i++) CHECK(out[i] == 0);
+}
+
+/* Squared distance of codes times a scale. */
+static double types_distance(const float *w, int n, const int8_t *codes, double scale) {
+    double sum = 0;
+    int i;
+    for (i = 0; i < n; i++) {
+        double off = (double)w[i] - scale * codes[i];
+        sum += off * off;
+    }
+    return sum;
+}
+
+/* The least distance over all choices of coded weights, each with its own best scale. */
+static double types_least(const float *w, int n) {
+    double least = HUGE_VAL;
+    int chosen, i;
+    for (chosen = 0; chosen < 1 << n; chosen++) {
+        double all = 0, sum = 0, count = 0;
+        for (i = 0; i < n; i++) {
+            all += (double)w[i] * w[i];
+            if (chosen >> i & 1) sum += fabs((double)w[i]), count++;
+        }
+        if (count > 0) all -= sum * sum / count;
+        if (all < least) least = all;
+    }
+    return least;
+}
+
+/* Fits of short rows, many of them with ties and zeros, against all choices. */
+static void types_check_fit(void) {
+    onebit_rng rng;
+    float w[12], scratch[24], scale;
+    int8_t codes[12];
+    double least;
+    int i, round, n;
+    onebit_rng_seed(&rng, 3);
+    for (round = 0; round < 400; round++) {
+        n = 1 + round % 12;
+        for (i = 0; i < n; i++) {
+            w[i] = (float)test_below(&rng, 1u << 20) / 524288.0f - 1.0f;
+            if (round & 1) w[i] = (float)((int)test_below(&rng, 9) - 4) * 0.25f;
+            if (test_below(&rng, 6) == 0) w[i] = -0.0f;
+        }
+        scale = ob_ternary_fit(w, n, codes, scratch);
+        CHECK(scale >= 0 && types_distance(w, n, codes, scale) <= types_least(w, n) + 1e-6);
+        for (i = 0; i < n; i++) CHECK(codes[i] == 0 || (codes[i] > 0) == (w[i] > 0));
+        scale = ob_binary_fit(w, n, codes);
+        for (i = 0; i < n; i++) CHECK(codes[i] == (w[i] < 0 ? -1 : 1));
+        least = types_distance(w, n, codes, scale) - 1e-6;
+        CHECK(least <= types_distance(w, n, codes, scale * 1.01));
+        CHECK(least <= types_distance(w, n, codes, scale * 0.99));
+    }
+}
+
+static int types_compare(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* A long row of many magnitudes: the sum over the k largest, sorted by qsort. */
+static void types_check_long_fit(int n) {
+    float *w = (float *)calloc((size_t)n, 4), *scratch = (float *)malloc((size_t)n * 8), scale;
+    int8_t *codes = (int8_t *)malloc((size_t)n);
+    double sum = 0, most = 0, squares = 0;
+    onebit_rng rng;
+    int i;
+    onebit_rng_seed(&rng, (uint64_t)n);
+    for (i = 0; i < n; i++)
+        w[i] = (float)ldexp((double)test_below(&rng, 2001) - 1000, -(int)test_below(&rng, 40));
+    scale = ob_ternary_fit(w, n, codes, scratch);
+    for (i = 0; i < n; i++) scratch[i] = fabsf(w[i]), squares += (double)w[i] * w[i];
+    qsort(scratch, (size_t)n, 4, types_compare);
+    for (i = 0; i < n; i++) {
+        sum += scratch[i];
+        if (sum * sum / (i + 1) > most) most = sum * sum / (i + 1);
+    }
+    CHECK(types_distance(w, n, codes, scale) <= (squares - most) * (1 + 1e-6));
+    free(w), free(scratch), free(codes);
+}
+
+/* Rows without an answer: zeros, and weights that are no finite numbers. */
+static void types_check_fit_bounds(void) {
+    float w[3] = {0.0f, -0.0f, 0.0f}, scratch[6];
+    int8_t codes[3] = {5, 5, 5};
+    CHECK(ob_ternary_fit(w, 3, codes, scratch) == 0 && !codes[0] && !codes[1] && !codes[2]);
+    CHECK(ob_binary_fit(w, 3, codes) == 0 && codes[0] == 1 && codes[1] == 1 && codes[2] == 1);
+    w[1] = -HUGE_VALF;
+    CHECK(!ob_is_finite(ob_ternary_fit(w, 3, codes, scratch)) && !codes[0] && !codes[1]);
+    CHECK(!ob_is_finite(ob_binary_fit(w, 3, codes)));
+    w[1] = ob_bits_float(0xFFC00000u), w[0] = 1.0f;
+    CHECK(!ob_is_finite(ob_ternary_fit(w, 3, codes, scratch)) && !codes[0] && !codes[1]);
+    CHECK(!ob_is_finite(ob_binary_fit(w, 3, codes)));
+    w[0] = w[1] = w[2] = -3e38f; /* sums beyond float32, not beyond double */
+    CHECK(ob_ternary_fit(w, 3, codes, scratch) == 3e38f && codes[0] == -1 && codes[2] == -1);
+    CHECK(ob_binary_fit(w, 3, codes) == 3e38f);
+}
+
 static void test_types(void) {
     size_t i;
     int t;
@@ -250,4 +419,19 @@ static void test_types(void) {
         types_check_refusal((ob_type)t, 8, 2 * ob_types[t].weights);
     test_case("types: rows are packed as one code at a time, and unpacked again");
     types_check_packing();
+    test_case("types: rows of codes are written as they are read");
+    for (t = OB_TYPE_TQ1_0; t < OB_TYPE_COUNT; t++) {
+        types_check_put((ob_type)t, 8, ob_types[t].weights);
+        types_check_put((ob_type)t, 12, 3 * ob_types[t].weights);
+    }
+    test_case("types: bytes equal those of the package gguf");
+    for (i = 0; i < sizeof golden_puts / sizeof golden_puts[0]; i++)
+        types_check_golden_put(&golden_puts[i]);
+    test_case("types: floats are rounded as the types ask, at their bounds too");
+    types_check_put_floats();
+    test_case("types: fitted codes are the nearest of all");
+    types_check_fit();
+    types_check_long_fit(1000);
+    types_check_long_fit(100000);
+    types_check_fit_bounds();
 }
