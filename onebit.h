@@ -17571,7 +17571,7 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
    already are moved without rounding. */
 
 #define OB_SCALE_PREFIX "onebit.scale."
-#define OB_SHARDS_MAX   1000 /* files of one model */
+#define OB_SHARDS_MAX   512 /* files of one model */
 
 /* One tensor of ours as the file of another program holds it. */
 typedef struct ob_theirs {
@@ -17592,7 +17592,8 @@ typedef struct ob_parts {
     uint8_t *ones; /* [widest] f32, for norms without weights */
     ob_map map;  /* of a GGUF or of llama2.c's file */
     ob_gguf gguf;
-    ob_st_file *shards; /* of a directory */
+    ob_st_file *shards;      /* of a directory */
+    char (*shard_names)[256]; /* behind them in their block */
     int shard_count;
     char note[512]; /* what a person should know about how it was read */
 } ob_parts;
@@ -18287,6 +18288,7 @@ static onebit_status ob_gguf_open(ob_origin *s, const char *path,
                                   const onebit_open_options *options) {
     const ob_architecture *a;
     const ob_gguf_tensor *t;
+    ob_slice words;
     int i;
     OB_TRY(ob_gguf_read(&s->parts.gguf, s->parts.map.data, s->parts.map.bytes, path, &s->env));
     OB_TRY(ob_gguf_architecture(&s->parts.gguf, &a));
@@ -18297,7 +18299,8 @@ static onebit_status ob_gguf_open(ob_origin *s, const char *path,
     for (i = 0; i < ob_tensor_count(&s->have); i++)
         OB_TRY(ob_gguf_part(s, i, a, options->i2s));
     OB_TRY(ob_gguf_leftover(s));
-    if (!s->tokenizer && ob_gguf_find(&s->parts.gguf, "tokenizer.ggml.model"))
+    if (!s->tokenizer && ob_gguf_string(&s->parts.gguf, "tokenizer.ggml.model", &words) &&
+        !ob_slice_is(words, "no_vocab") && !ob_slice_is(words, "none"))
         OB_TRY(ob_tokenizer_gguf(&s->tokenizer, &s->parts.gguf, &s->env));
     s->have.text_start = s->tokenizer ? ob_gguf_start(&s->parts.gguf, s->tokenizer) : 0;
     for (i = 0; i < ob_tensor_count(&s->have); i++)
@@ -18495,23 +18498,26 @@ static int ob_hf_is(const ob_map *map) {
 /* Opens one more file of weights, once. The name may not lead out of the directory. */
 static onebit_status ob_hf_shard(ob_origin *s, const char *directory, const char *name) {
     char path[OB_PATH_MAX];
+    int i;
     if (strchr(name, '/') || strchr(name, '\\') || !*name)
         return ob_fail(ONEBIT_FORMAT, "the index names a file '%.80s' elsewhere", name);
-    if (s->parts.shard_count == OB_SHARDS_MAX)
+    for (i = s->parts.shard_count - 1; i >= 0; i--)
+        if (strcmp(s->parts.shard_names[i], name) == 0) return ONEBIT_OK;
+    i = s->parts.shard_count;
+    if (i == OB_SHARDS_MAX)
         return ob_fail(ONEBIT_UNSUPPORTED, "more than %d files of weights", OB_SHARDS_MAX);
     OB_TRY(ob_path_join(path, sizeof path, directory, name));
-    OB_TRY(ob_st_open(s->parts.shards + s->parts.shard_count, path, &s->env));
+    OB_TRY(ob_st_open(s->parts.shards + i, path, &s->env));
+    ob_print(s->parts.shard_names[i], sizeof s->parts.shard_names[i], "%s", name);
     s->parts.shard_count++;
     return ONEBIT_OK;
 }
 
-/* Files of an index: weight_map gives one for each tensor; most follow one another. */
+/* Files of an index: weight_map gives one for each tensor. */
 static onebit_status ob_hf_index(ob_origin *s, const char *directory, const ob_map *map) {
     ob_json j = ob_json_on((const char *)map->data, map->bytes, "model.safetensors.index.json");
-    char names[4][256], name[256]; /* the last four: an index jumps between two at most */
+    char name[256];
     ob_slice key;
-    int i, at = 0;
-    memset(names, 0, sizeof names);
     ob_json_object(&j);
     while (ob_json_key(&j, &key)) {
         if (!ob_slice_is(key, "weight_map")) {
@@ -18522,10 +18528,7 @@ static onebit_status ob_hf_index(ob_origin *s, const char *directory, const ob_m
         while (ob_json_key(&j, &key)) {
             if (ob_json_string(&j, name, sizeof name) >= sizeof name)
                 ob_json_error(&j, "a file name of more than 255 bytes");
-            for (i = 0; i < 4 && strcmp(names[i], name) != 0; i++) {}
-            if (i < 4 || j.status != ONEBIT_OK) continue;
-            OB_TRY(ob_hf_shard(s, directory, name));
-            memcpy(names[at++ % 4], name, sizeof name);
+            if (j.status == ONEBIT_OK) OB_TRY(ob_hf_shard(s, directory, name));
         }
     }
     return ob_json_end(&j);
@@ -18536,8 +18539,8 @@ static onebit_status ob_hf_shards(ob_origin *s, const char *directory) {
     char path[OB_PATH_MAX];
     onebit_status status;
     ob_map map;
-    s->parts.shards =
-        (ob_st_file *)ob_alloc(&s->env, OB_SHARDS_MAX * sizeof *s->parts.shards);
+    s->parts.shards = (ob_st_file *)ob_alloc(&s->env, OB_SHARDS_MAX * (sizeof(ob_st_file) + 256));
+    s->parts.shard_names = (char(*)[256])(void *)(s->parts.shards + OB_SHARDS_MAX);
     if (!s->parts.shards) return ob_fail(ONEBIT_MEMORY, "no memory for a list of files");
     OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors.index.json"));
     if (!ob_file_exists(path)) return ob_hf_shard(s, directory, "model.safetensors");
