@@ -10778,6 +10778,19 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
 /* The same bytes as ob_pack_code gives one code at a time, for tensors of billions of weights:
    eight codes of a row are taken as one 64-bit word, whose bytes are worked on together. */
 
+/* ob_put32 for loops over strided places: compilers that make vector loops of its byte stores make
+   them slow. */
+OB_BODY void ob_store32(uint8_t *p, uint32_t v) {
+    if (ob_is_little_endian()) memcpy(p, &v, 4);
+    else ob_put32(p, v);
+}
+
+/* ob_put16 in the same way. */
+OB_BODY void ob_store16(uint8_t *p, uint16_t v) {
+    if (ob_is_little_endian()) memcpy(p, &v, 2);
+    else ob_put16(p, v);
+}
+
 /* One byte in each of the eight of a word. */
 #define OB_BYTES8(byte) (0x0101010101010101u * (uint64_t)(byte))
 
@@ -10831,7 +10844,7 @@ OB_BODY void ob_pack_words(uint8_t *block, int format, int row, const int8_t *co
     int8_t rest[32];
     uint8_t *out = block + 4 * (size_t)row;
     for (k = 0; k + group <= cols; k += group, out += 64)
-        ob_put32(out, ob_pack_word(codes + k, format));
+        ob_store32(out, ob_pack_word(codes + k, format));
     if (k == cols) return;
     memset(rest, 0, sizeof rest);
     memcpy(rest, codes + k, (size_t)(cols - k));
@@ -10853,10 +10866,11 @@ static void ob_pack_floats(uint8_t *block, ob_format format, int row, const floa
                            int cols) {
     int i;
     if (format == OB_F32X16)
-        for (i = 0; i < cols; i++) ob_putf32(block + 64 * (size_t)i + 4 * row, values[i]);
+        for (i = 0; i < cols; i++)
+            ob_store32(block + 64 * (size_t)i + 4 * row, ob_float_bits(values[i]));
     else
         for (i = 0; i < cols; i++)
-            ob_put16(block + 32 * (size_t)i + 2 * row, ob_f32_to_f16(values[i]));
+            ob_store16(block + 32 * (size_t)i + 2 * row, ob_f32_to_f16(values[i]));
 }
 
 /* The codes of one row's word, as many as the format's group has columns. */
@@ -11301,11 +11315,11 @@ static void ob_type_read_q6k(const uint8_t *block, float *out) {
     for (r = 0; r < 8; r++) {
         const uint8_t *q = block + 64 * (r / 4) + 32 * (r % 2), *h = block + 128 + 32 * (r / 4);
         int up = r % 4 / 2 * 4, shift = r % 4 * 2;
-        for (i = 0; i < 32; i++) {
-            float factor = d * (float)(int8_t)block[192 + 2 * r + i / 16];
-            int code = ((q[i] >> up & 15) | (h[i] >> shift & 3) << 4) - 32;
-            out[32 * r + i] = factor * (float)code;
-        }
+        float first = d * (float)(int8_t)block[192 + 2 * r];
+        float second = d * (float)(int8_t)block[193 + 2 * r];
+        for (i = 0; i < 32; i++)
+            out[32 * r + i] = (float)(((q[i] >> up & 15) | (h[i] >> shift & 3) << 4) - 32);
+        for (i = 0; i < 16; i++) out[32 * r + i] *= first, out[32 * r + 16 + i] *= second;
     }
 }
 
@@ -11481,8 +11495,9 @@ static void ob_type_put_q8(uint8_t *block, const float *values) {
     d = largest / 127.0f, inverse = d > 0.0f ? 1.0f / d : 0.0f;
     ob_put16(block, ob_f32_to_f16(d));
     for (i = 0; i < 32; i++) {
-        float x = roundf(values[i] * inverse);
-        block[2 + i] = (uint8_t)(x >= -127.0f && x <= 127.0f ? (int)x : 0);
+        float x = values[i] * inverse;
+        x = x > -127.5f && x < 127.5f ? x : 0.0f;
+        block[2 + i] = (uint8_t)(int)((double)x + (x < 0.0f ? -0.5 : 0.5)); /* exact as double */
     }
 }
 
@@ -11495,9 +11510,9 @@ static void ob_type_put_floats(ob_type t, uint8_t *tensor, int rows, int cols, i
     if (t == OB_TYPE_F32)
         for (i = 0; i < cols; i++) ob_putf32(out + 4 * (size_t)i, values[i]);
     else if (t == OB_TYPE_F16)
-        for (i = 0; i < cols; i++) ob_put16(out + 2 * (size_t)i, ob_f32_to_f16(values[i]));
+        for (i = 0; i < cols; i++) ob_store16(out + 2 * (size_t)i, ob_f32_to_f16(values[i]));
     else if (t == OB_TYPE_BF16)
-        for (i = 0; i < cols; i++) ob_put16(out + 2 * (size_t)i, ob_f32_to_bf16(values[i]));
+        for (i = 0; i < cols; i++) ob_store16(out + 2 * (size_t)i, ob_f32_to_bf16(values[i]));
     else
         for (i = 0; i < cols; i += 32, out += 34) ob_type_put_q8(out, values + i);
 }

@@ -5,7 +5,7 @@
 #define GOLDEN_TYPE_ROWS    2
 #define GOLDEN_TYPE_SAMPLES 8
 
-/* hex: the rows' bytes; hash: FNV-1a of all floats; sample k: float k * n / 8 + k. */
+/* hex: rows' bytes; hash: FNV-1a of all floats; sample k: float k * n / 8 + k. */
 typedef struct golden_type {
     const char *name;
     int gguf, cols;

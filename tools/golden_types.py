@@ -73,7 +73,7 @@ def main():
     lines = ["/* Written by tools/golden_types.py from the Python package gguf: see there. */",
              "#ifndef GOLDEN_TYPES_H", "#define GOLDEN_TYPES_H", "",
              f"#define GOLDEN_TYPE_ROWS    {ROWS}", f"#define GOLDEN_TYPE_SAMPLES {SAMPLES}", "",
-             "/* hex: the rows' bytes; hash: FNV-1a of all floats; sample k: float k * n / 8 + k. */",
+             "/* hex: rows' bytes; hash: FNV-1a of all floats; sample k: float k * n / 8 + k. */",
              "typedef struct golden_type {", "    const char *name;", "    int gguf, cols;",
              "    const char *hex;", "    uint64_t hash;",
              "    float samples[GOLDEN_TYPE_SAMPLES];", "} golden_type;", "",
