@@ -19,6 +19,7 @@ static const char *const test_needs_data[] = {
     "tokenizer: Llama 3's ids on the vectors",
     "tokenizer: Llama 2's ids on the vectors",
     "tokenizer: other files of one model make the same tokenizer",
+    "template: Llama 3's own",
     "dataset: real rows of questions and replies",
     NULL,
 };
@@ -57,6 +58,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_base.c"
 #include "test_config.c"
 #include "test_tokenizer.c"
+#include "test_template.c"
 #include "test_dataset.c"
 #include "test_types.c"
 #include "test_safetensors.c"
@@ -84,6 +86,7 @@ static const test_floor test_floors[] = {
     {"base", test_base},
     {"config", test_config},
     {"tokenizer", test_tokenizer},
+    {"template", test_template},
     {"dataset", test_dataset},
     {"types", test_types},
     {"safetensors", test_safetensors},

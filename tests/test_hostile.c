@@ -849,6 +849,24 @@ static void hostile_misuse_tokenizer(void) {
     CHECK(onebit_tokenizer_stream(t, &state, 1, text, 0) == 0);
 }
 
+static void hostile_misuse_chat(void) {
+    onebit_message m = {"user", "a", 1};
+    char text[8] = "x";
+    size_t n = 1;
+    test_case("hostile: chat templates with wrong arguments");
+    CHECK(onebit_chat_render(text, 8, NULL, "a", &m, 1, NULL, NULL) == ONEBIT_USAGE && !text[0]);
+    CHECK_FAILS(onebit_chat_render(NULL, 8, &n, "a", &m, 1, NULL, NULL), ONEBIT_USAGE, "out is NULL");
+    CHECK_FAILS(onebit_chat_render(text, 8, &n, NULL, &m, 1, NULL, NULL), ONEBIT_USAGE, "template_text");
+    CHECK_FAILS(onebit_chat_render(text, 8, &n, "a", NULL, 1, NULL, NULL), ONEBIT_USAGE, "messages");
+    CHECK_OK(onebit_chat_render(NULL, 0, &n, "a", NULL, 0, NULL, NULL));
+    CHECK(n == 1);
+    m.content = NULL;
+    CHECK_FAILS(onebit_chat_render(text, 8, &n, "a", &m, 1, NULL, NULL), ONEBIT_USAGE, "no content");
+    m.role = NULL;
+    CHECK_FAILS(onebit_chat_render(text, 8, &n, "a", &m, 1, NULL, NULL), ONEBIT_USAGE, "no role");
+    CHECK(n == 0 && !text[0]);
+}
+
 static void hostile_misuse_dataset(void) {
     static const int32_t ids[4] = {1, 2, 3, 4}, bad[2] = {1, -2};
     onebit_position far;
@@ -1245,6 +1263,7 @@ static void test_hostile(void) {
         hostile_misuse_base();
         hostile_misuse_config();
         hostile_misuse_tokenizer();
+        hostile_misuse_chat();
         hostile_misuse_dataset();
         hostile_misuse_model(&f);
         hostile_misuse_options();
