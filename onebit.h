@@ -7272,6 +7272,16 @@ enum {
     OB_SAYS_META = 32
 };
 
+/* What the files beside tokenizer.json say. One block holds the chat template, decoded. */
+typedef struct ob_beside {
+    int64_t ends[OB_ENDS_MAX]; /* "eos_token_id" */
+    int end_count;
+    char start[64], end[64]; /* "bos_token" and "eos_token" */
+    int wants_start;         /* "add_bos_token" */
+    ob_slice chat;
+    void *block;
+} ob_beside;
+
 /* What a first pass found. The readers are bookmarks: copies that stand at the values which the
    second pass needs. */
 typedef struct ob_hf {
@@ -7285,6 +7295,7 @@ typedef struct ob_hf {
     char decoder[32];
     char type[32], unknown[64], start[64], end[64];    /* names */
     size_t tokens, tokens_bytes, merge_count, longest; /* upper bounds, and longest merge */
+    const ob_beside *beside;                           /* or NULL */
 } ob_hf;
 
 /* A short string; a longer one is cut. null is empty. A cut name matches none of ours, and its head
@@ -7863,6 +7874,34 @@ static onebit_status ob_draft_named(const ob_draft *d, const char *what, const c
     return ob_fail(ONEBIT_FORMAT, "tokenizer: %s \"%.60s\" is no token", what, name);
 }
 
+/* Id of a special token that a file beside names; -1 when the tokenizer has none of that name,
+   which such files may do: they are shared by several tokenizers. */
+static int ob_draft_special(const ob_draft *d, const char *name) {
+    uint32_t id = name[0] ? *ob_draft_slot(d, name, strlen(name)) : 0;
+    return id && d->role[id - 1] & OB_TOKEN_ADDED ? (int)id - 1 : -1;
+}
+
+/* Takes what the files beside tokenizer.json say. What tokenizer.json itself says of start and end
+   goes first; the rest become ends that are as good as end. */
+static onebit_status ob_hf_beside(const ob_hf *h, ob_draft *d) {
+    const ob_beside *b = h->beside;
+    int end, i;
+    if (!b) return ONEBIT_OK;
+    end = ob_draft_special(d, b->end);
+    for (i = 0; i < b->end_count; i++) {
+        if (b->ends[i] < 0 || (uint64_t)b->ends[i] >= d->capacity || !d->piece[b->ends[i]].p)
+            return ob_fail(ONEBIT_FORMAT, "%.120s: no token has the eos_token_id %lld",
+                           h->merges.what, (long long)b->ends[i]);
+        if (end < 0) end = (int)b->ends[i];
+    }
+    if (d->end < 0) d->end = end;
+    for (i = 0; i < b->end_count; i++)
+        if (b->ends[i] != d->end) ob_draft_ends(d, (int)b->ends[i]);
+    if (end != d->end) ob_draft_ends(d, end);
+    if (d->start < 0 && b->wants_start) d->start = ob_draft_special(d, b->start);
+    return ob_draft_chat(d, b->chat);
+}
+
 /* Second pass: tokens and merges into the draft. The first has walked the same lists, so only their
    values can be wrong. room has longest + 1 bytes. */
 static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
@@ -7883,6 +7922,7 @@ static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
     OB_TRY(ob_draft_named(d, "unk_token", h->unknown, &d->unknown));
     OB_TRY(ob_draft_named(d, "the start", h->start, &d->start));
     OB_TRY(ob_draft_named(d, "the end", h->end, &d->end));
+    OB_TRY(ob_hf_beside(h, d));
     if (d->end < 0) d->end = ob_draft_end(d);
     return h->merges.status;
 }
@@ -7902,16 +7942,19 @@ static onebit_status ob_hf_make(onebit_tokenizer **out, ob_hf *h, const onebit_e
     return status;
 }
 
-/* The whole reading, for text and files alike; what names the text in messages. ONEBIT_FORMAT comes
+/* The whole reading, for text and files alike; what names the text in messages, beside may be
+   NULL. ONEBIT_FORMAT comes
    with line and column, ONEBIT_UNSUPPORTED with the construct. The JSON need not outlive the
    call. */
 static onebit_status ob_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes,
-                                        const char *what, const onebit_env *env) {
+                                        const char *what, const ob_beside *beside,
+                                        const onebit_env *env) {
     onebit_env e = ob_env_or_default(env);
     ob_json j = ob_json_on(json, bytes, what);
     ob_hf h;
     *out = NULL;
     memset(&h, 0, sizeof h);
+    h.beside = beside;
     OB_TRY(ob_hf_read(&j, &h));
     OB_TRY(ob_hf_judge(&j, &h));
     return ob_hf_make(out, &h, &e);
@@ -7922,7 +7965,123 @@ onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, s
                                      const onebit_env *env) {
     if (!out || !json)
         return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_parse: out and json are needed");
-    return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", env);
+    return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", NULL, env);
+}
+
+/* ---- the files beside tokenizer.json in a directory ----
+   generation_config.json and config.json name the ids that end an answer, tokenizer_config.json
+   the tokens of start and end and the chat template; chat_template.jinja has that alone in newer
+   directories. All are optional; what they say beyond this is passed over. */
+
+/* "eos_token_id": an id or a list of them; null is none. */
+static void ob_beside_ids(ob_json *j, ob_beside *b) {
+    int kind = ob_json_peek(j);
+    if (kind == '[') {
+        for (ob_json_array(j); ob_json_item(j);) {
+            int64_t id = ob_json_int(j);
+            if (b->end_count < OB_ENDS_MAX) b->ends[b->end_count++] = id;
+        }
+    } else if (kind == '0') {
+        int64_t id = ob_json_int(j);
+        if (b->end_count < OB_ENDS_MAX) b->ends[b->end_count++] = id;
+    } else ob_json_skip(j);
+}
+
+/* A token as a string, or as an object with "content". */
+static void ob_beside_name(ob_json *j, char *out, size_t size) {
+    ob_slice key;
+    int kind = ob_json_peek(j);
+    if (kind == '"') ob_hf_text(j, out, size);
+    else if (kind != '{') ob_json_skip(j);
+    else
+        for (ob_json_object(j); ob_json_key(j, &key);) {
+            if (ob_slice_is(key, "content") && ob_json_peek(j) == '"') ob_hf_text(j, out, size);
+            else ob_json_skip(j);
+        }
+}
+
+/* "chat_template", as written: a string, or a list of {"name", "template"} of which "default" is
+   taken. */
+static ob_slice ob_beside_chat(ob_json *j) {
+    ob_slice found = {"", 0}, text = found, name = found, key;
+    int kind = ob_json_peek(j);
+    if (kind == '"') return ob_json_raw_string(j);
+    if (kind != '[') {
+        ob_json_skip(j);
+        return found;
+    }
+    for (ob_json_array(j); ob_json_item(j);) {
+        for (ob_json_object(j); ob_json_key(j, &key);) {
+            if (ob_slice_is(key, "name") && ob_json_peek(j) == '"') name = ob_json_raw_string(j);
+            else if (ob_slice_is(key, "template") && ob_json_peek(j) == '"')
+                text = ob_json_raw_string(j);
+            else ob_json_skip(j);
+        }
+        if (ob_slice_is(name, "default")) found = text;
+    }
+    return found;
+}
+
+/* One of the JSON files: what it says goes to b; the template is decoded into b's block. */
+static onebit_status ob_beside_json(ob_beside *b, const uint8_t *data, size_t bytes,
+                                    const char *path, const onebit_env *env) {
+    ob_json j = ob_json_on((const char *)data, bytes, path);
+    ob_slice key, chat = {"", 0};
+    for (ob_json_object(&j); ob_json_key(&j, &key);) {
+        int kind = ob_json_peek(&j);
+        if (ob_slice_is(key, "eos_token_id")) ob_beside_ids(&j, b);
+        else if (ob_slice_is(key, "eos_token")) ob_beside_name(&j, b->end, sizeof b->end);
+        else if (ob_slice_is(key, "bos_token")) ob_beside_name(&j, b->start, sizeof b->start);
+        else if (ob_slice_is(key, "chat_template")) chat = ob_beside_chat(&j);
+        else if (ob_slice_is(key, "add_bos_token") && kind == 't')
+            b->wants_start = ob_json_bool(&j);
+        else ob_json_skip(&j);
+    }
+    OB_TRY(ob_json_end(&j));
+    if (!chat.n || b->block) return ONEBIT_OK;
+    if (chat.n > 6 * (size_t)OB_CHAT_MAX)
+        return ob_fail(ONEBIT_UNSUPPORTED, "%.200s: a chat template of %lu bytes", path,
+                       (unsigned long)chat.n);
+    b->block = ob_alloc(env, chat.n + 1);
+    if (!b->block) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its template", path);
+    b->chat = ob_slice_on((const char *)b->block,
+                          ob_json_unescape(chat, (char *)b->block, chat.n + 1));
+    return ONEBIT_OK;
+}
+
+/* Reads one file of a directory, when it is there. */
+static onebit_status ob_beside_file(ob_beside *b, const char *directory, const char *name,
+                                    const onebit_env *env) {
+    char path[OB_PATH_MAX];
+    ob_map map;
+    onebit_status status = ONEBIT_OK;
+    OB_TRY(ob_path_join(path, sizeof path, directory, name));
+    if (!ob_file_exists(path)) return ONEBIT_OK;
+    OB_TRY(ob_map_open(&map, path));
+    if (strcmp(name, "chat_template.jinja") != 0)
+        status = ob_beside_json(b, map.data, map.bytes, path, env);
+    else if (map.bytes > 0 && map.bytes <= OB_CHAT_MAX) {
+        b->block = ob_alloc(env, map.bytes + 1);
+        if (!b->block) status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for it", path);
+        else {
+            memcpy(b->block, map.data, map.bytes);
+            b->chat = ob_slice_on((const char *)b->block, map.bytes);
+        }
+    } else if (map.bytes)
+        status = ob_fail(ONEBIT_UNSUPPORTED, "%.200s: more than %d bytes", path, OB_CHAT_MAX);
+    ob_map_close(&map);
+    return status;
+}
+
+/* All files of a directory. What holds the template first, then the ids, most telling first. */
+static onebit_status ob_beside_read(ob_beside *b, const char *directory, const onebit_env *env) {
+    static const char *const names[] = {"chat_template.jinja", "tokenizer_config.json",
+                                        "generation_config.json", "config.json"};
+    size_t i;
+    memset(b, 0, sizeof *b);
+    for (i = 0; i < sizeof names / sizeof *names; i++)
+        OB_TRY(ob_beside_file(b, directory, names[i], env));
+    return ONEBIT_OK;
 }
 
 /* ---- other files: vocab.json with merges.txt, tiktoken's ranks, GGUF, SentencePiece ---- */
@@ -7977,7 +8136,8 @@ static onebit_status ob_tokenizer_is_gpt2(const char *vocab_path) {
 
 /* vocab.json and merges.txt as GPT-2 has them: the same reading with the settings given. */
 static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab_path,
-                                       const char *merges_path, const onebit_env *env) {
+                                       const char *merges_path, const ob_beside *beside,
+                                       const onebit_env *env) {
     ob_map vocab, merges;
     ob_hf h;
     ob_json j;
@@ -7987,6 +8147,7 @@ static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab
     OB_TRY(ob_map_open(&vocab, vocab_path));
     status = ob_map_open(&merges, merges_path);
     memset(&h, 0, sizeof h);
+    h.beside = beside;
     h.rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
     if (status == ONEBIT_OK) {
         j = ob_json_on((const char *)vocab.data, vocab.bytes, vocab_path);
@@ -8751,7 +8912,7 @@ static onebit_status ob_tokenizer_spm(onebit_tokenizer **out, ob_slice all, cons
 
 /* A file, by what it begins with. */
 static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
-                                       const onebit_env *env) {
+                                       const ob_beside *beside, const onebit_env *env) {
     ob_map map;
     ob_slice all, text, line;
     char room[OB_RANK_BYTES * 2];
@@ -8770,34 +8931,45 @@ static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
         ob_gguf_close(&g);
     } else if (ob_is_sentencepiece(all)) status = ob_tokenizer_spm(out, all, path, env);
     else if (ob_is_llama2c(all)) status = ob_tokenizer_llama2c(out, all, path, env);
-    else status = ob_tokenizer_parse(out, all.p, all.n, path, env);
+    else status = ob_tokenizer_parse(out, all.p, all.n, path, beside, env);
     ob_map_close(&map);
     if (status != ONEBIT_OK && !strstr(onebit_error_text(), path))
         ob_fail(status, "%.200s: %s", path, onebit_error_text());
     return status;
 }
 
+/* A path that is no directory, or the file of one that was found. */
+static onebit_status ob_tokenizer_path(onebit_tokenizer **out, const char *path,
+                                       const ob_beside *beside, const onebit_env *env) {
+    char other[1024];
+    if (ob_path_twin(other, sizeof other, path, "vocab.json", "merges.txt"))
+        return ob_tokenizer_pair(out, path, other, beside, env);
+    if (ob_path_twin(other, sizeof other, path, "merges.txt", "vocab.json"))
+        return ob_tokenizer_pair(out, other, path, beside, env);
+    return ob_tokenizer_file(out, path, beside, env);
+}
+
 /* Messages name the path. Files are closed on return: pieces are copies. */
 onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
                                     const onebit_env *env) {
     onebit_env e = ob_env_or_default(env);
-    char name[1024], other[1024];
+    char name[1024];
+    ob_beside beside;
+    onebit_status status;
     if (!out || !path)
         return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_open: out and path are needed");
     *out = NULL;
-    if (ob_is_directory(path)) {
-        OB_TRY(ob_path_join(name, sizeof name, path, "tokenizer.json"));
-        if (ob_file_exists(name)) return ob_tokenizer_file(out, name, &e);
+    if (!ob_is_directory(path)) return ob_tokenizer_path(out, path, NULL, &e);
+    OB_TRY(ob_path_join(name, sizeof name, path, "tokenizer.json"));
+    if (!ob_file_exists(name)) {
         OB_TRY(ob_path_join(name, sizeof name, path, "vocab.json"));
         if (!ob_file_exists(name))
             return ob_fail(ONEBIT_IO, "%.200s holds neither tokenizer.json nor vocab.json", path);
-        path = name;
     }
-    if (ob_path_twin(other, sizeof other, path, "vocab.json", "merges.txt"))
-        return ob_tokenizer_pair(out, path, other, &e);
-    if (ob_path_twin(other, sizeof other, path, "merges.txt", "vocab.json"))
-        return ob_tokenizer_pair(out, other, path, &e);
-    return ob_tokenizer_file(out, path, &e);
+    status = ob_beside_read(&beside, path, &e);
+    if (status == ONEBIT_OK) status = ob_tokenizer_path(out, name, &beside, &e);
+    ob_release(&e, beside.block);
+    return status;
 }
 
 /* ---- tokenizer.json out ----
