@@ -426,6 +426,10 @@ ONEBIT_API onebit_status onebit_tokenizer_train(onebit_tokenizer **out, onebit_t
      a directory that holds tokenizer.json, or vocab.json and merges.txt
      vocab.json or merges.txt, with the other beside it: GPT-2's kind
      tiktoken's ranks (lines "base64 rank") of GPT-2 or Llama 3
+     a GGUF file (llama.cpp) whose vocabulary is byte-level BPE or SentencePiece BPE
+     a SentencePiece .model of the kind BPE; llama2.c's tokenizer.bin
+   A directory's generation_config.json, config.json, tokenizer_config.json and chat_template.jinja
+   are asked for end tokens, the start token and the chat template.
    Anything it does not understand is an error that names it. env may be NULL. */
 ONEBIT_API onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
                                                const onebit_env *env);
@@ -443,6 +447,17 @@ ONEBIT_API int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer);
 
 /* Id of <|endoftext|> (or of the file's end token), or -1. */
 ONEBIT_API int onebit_tokenizer_end(const onebit_tokenizer *tokenizer);
+
+/* 1 when this id ends an answer, so that generating stops at it: the end token, the ends that a
+   file names (GGUF's eos, eot and eom ids; "eos_token_id" of generation_config.json or config.json
+   and "eos_token" of tokenizer_config.json beside tokenizer.json), and special tokens that are
+   named <|eot_id|>, <|im_end|>, <|end|>, <end_of_turn>, <|endoftext|> or </s>. Else 0, also for
+   NULL. Allocates nothing; any thread. */
+ONEBIT_API int onebit_tokenizer_ends(const onebit_tokenizer *tokenizer, int id);
+
+/* The chat template (Jinja text) that came with the tokenizer's file, terminated, or NULL when
+   there was none. Belongs to the tokenizer and lives as long. */
+ONEBIT_API const char *onebit_tokenizer_template(const onebit_tokenizer *tokenizer);
 
 /* Id that stands before a text (BOS) when the file says so, or -1. Encoding never adds it. */
 ONEBIT_API int onebit_tokenizer_start(const onebit_tokenizer *tokenizer);
@@ -4919,8 +4934,10 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
 #define OB_SHORT_WORD  64              /* symbols up to which a plain scan beats a heap */
 #define OB_DERIVED_MAX 256             /* bytes of a piece that the packed form leaves out */
 #define OB_NO_RANK     0xFFFFFFFFu     /* no merge: behind every rank */
+#define OB_ENDS_MAX    24              /* tokens that end an answer: files name one to five */
+#define OB_CHAT_MAX    (1 << 20)       /* bytes of a chat template: real ones have up to 20 kB */
 
-/* Which characters are letters (L*) and numbers (N*), Unicode 16.0.0, by tools/unicode_ranges.py:
+/* Which characters are letters (L*), numbers (N*) and punctuation (P*), Unicode 16.0.0, by tools/unicode_ranges.py:
    lengths of the runs outside, inside, outside and so on, in base 26; upper-case letters go on, a
    lower-case one ends the number. Text keeps 1642 edges in 3 kB of source and needs no file. A
    newer Unicode would cut some words in another way, so it would change what tokenizers mean. */
@@ -4952,15 +4969,23 @@ static const char OB_NUMBER_RUNS[] =
     "kwkDikPqkBFMckSzBtmCfrcNdBbBkeBdbibFefHukBKgizhBnjCxfwgGeccqcBuCmjCacBedCxfEaiyiBphMsgBwkgkK"
     "sBfGckBqeEihFeBeEykCikFokhuJrkNekEokOkkDykguCymQetDpkZmkDiBdItkCskQgkDyvBPbEhXAfkDMckDikFekb"
     "hUgkKcxBJSzkCEwumuEezBQrByDNckQgkTikJnkBBojEykBElChbdbeCyBtbpBLanEDfk";
+#define OB_PUNCT_EDGES 396
+static const char OB_PUNCT_RUNS[] =
+    "BhdbgbekcdcBadbbBbbbbBjbfbdbkcdbdbBBabibRygBpcBzbbbcbcbBscucbcnbbdCweDybBroIzdCcpBfbKbckbFkb"
+    "EqbErbPabmbOdbDmbkcGmpbbBleCtbCwfecEhgGpbXojFvbXxbBscDadCtcGbdbdBllMbcIicEyhbgGeckhBcdEueChf"
+    "CkcCmilbBFwyiubnbmBecocYjeBdcBPtoDbcBfkPnwCleBgcBDjebcEibFnBvbBgcmQddekcmqbmbDubDmbBRYgcKjdD"
+    "vbkbElgOqeDicBodbbBxcBvbDtnqcEueEwcqcJpbBEUscIakwBjbobbebbcFtdbgbekcdcBadbbBbbbbbhPudZsbBwbP"
+    "ybBCpbHrbBfbKmjBmbEihCohDleRxbMgbGlfBseHhhEfcbeEweBwcDbeebnbbdDkgEdbLmcbcEkfkcbbEabJqxEbdBcn"
+    "CybFadJsbKedFzbDoiDfdbfDpkIhbDrfBqcYvcCwnGtbBRsfEJccWDvcFdbCnfibVgdLjeMpbBDBobLIlfEItbBHec";
 
 /* What the pre-tokenizer tells apart. Bytes that are not UTF-8 are OTHER, like punctuation: broken
    text still encodes, and decodes to the same bytes. */
 enum { OB_CHAR_OTHER, OB_CHAR_LETTER, OB_CHAR_NUMBER, OB_CHAR_SPACE };
 
-/* The tables, unfolded: sorted code points where membership changes. 6 kB in each tokenizer, filled
+/* The tables, unfolded: sorted code points where membership changes. 8 kB in each tokenizer, filled
    when it is made, because the library has no mutable globals. */
 typedef struct ob_classes {
-    uint32_t letters[OB_LETTER_EDGES], numbers[OB_NUMBER_EDGES];
+    uint32_t letters[OB_LETTER_EDGES], numbers[OB_NUMBER_EDGES], puncts[OB_PUNCT_EDGES];
     uint8_t ascii[128]; /* class of each, without a search */
 } ob_classes;
 
@@ -5007,12 +5032,13 @@ static int ob_class_of(const ob_classes *k, uint32_t code) {
     return ob_runs_below(k->numbers, OB_NUMBER_EDGES, code) & 1 ? OB_CHAR_NUMBER : OB_CHAR_OTHER;
 }
 
-/* Unfolds both tables, and notes the classes of ASCII, which is most of any text. Costs
+/* Unfolds the tables, and notes the classes of ASCII, which is most of any text. Costs
    microseconds. */
 static void ob_classes_fill(ob_classes *k) {
     uint32_t c;
     ob_runs_unfold(k->letters, OB_LETTER_RUNS);
     ob_runs_unfold(k->numbers, OB_NUMBER_RUNS);
+    ob_runs_unfold(k->puncts, OB_PUNCT_RUNS);
     for (c = 0; c < 128; c++) k->ascii[c] = (uint8_t)ob_class_of(k, c);
 }
 
@@ -5045,10 +5071,12 @@ typedef struct ob_split {
     size_t digits;       /* 0: " ?\p{N}+"; else so many numbers at most, without the space */
     int parted;          /* numbers were cut out before, so a text ends in front of one */
     int lines;           /* Llama 3's form: see ob_word_length */
+    const char *const *steps; /* or several patterns, each applied to what the last one left */
 } ob_split;
 
-/* Rows of the table. NONE: the text is one word. SPACE: each space begins one (Metaspace). The last
-   two are GPT-2's behind Hugging Face's stage Digits: each alone (StarCoder), or together. */
+/* Rows of the table. NONE: the text is one word. SPACE: each space begins one (Metaspace). DIGIT
+   and DIGITS are GPT-2's behind Hugging Face's stage Digits: each alone (StarCoder), or together.
+   CODER is deepseek-coder's; PLAIN what llama.cpp does for a file that names no rule. */
 enum {
     OB_SPLIT_NONE,
     OB_SPLIT_SPACE,
@@ -5057,6 +5085,8 @@ enum {
     OB_SPLIT_QWEN2,
     OB_SPLIT_DIGIT,
     OB_SPLIT_DIGITS,
+    OB_SPLIT_CODER,
+    OB_SPLIT_PLAIN,
     OB_SPLITS
 };
 #define OB_GPT2_PATTERN                                                                            \
@@ -5064,15 +5094,24 @@ enum {
 #define OB_LINES_PATTERN(numbers)                                                                  \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers                          \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+/* deepseek-coder's tokenizer.json; the fourth is U+4E00-9FA5, U+0800-4E00, U+AC00-D7FF. */
+static const char *const ob_coder_steps[] = {
+    "[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
+    "[\xE4\xB8\x80-\xE9\xBE\xA5\xE0\xA0\x80-\xE4\xB8\x80\xEA\xB0\x80-\xED\x9F\xBF]+", "\\p{N}",
+    NULL};
+static const char *const ob_plain_steps[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", OB_GPT2_PATTERN,
+                                             "\\p{N}+", "[0-9][0-9][0-9]", NULL};
 /* In the order of the enum. Rows without a pattern are made by other stages of a file. */
 static const ob_split ob_splits[OB_SPLITS] = {
-    {NULL, 0, 0, 0},
-    {NULL, 0, 0, 0},
-    {OB_GPT2_PATTERN, 0, 0, 0}, /* Radford et al. 2019 */
-    {OB_LINES_PATTERN("\\p{N}{1,3}"), 3, 0, 1},
-    {OB_LINES_PATTERN("\\p{N}"), 1, 0, 1},
-    {NULL, 1, 1, 0},
-    {NULL, SIZE_MAX, 1, 0},
+    {NULL, 0, 0, 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+    {OB_GPT2_PATTERN, 0, 0, 0, NULL}, /* Radford et al. 2019 */
+    {OB_LINES_PATTERN("\\p{N}{1,3}"), 3, 0, 1, NULL},
+    {OB_LINES_PATTERN("\\p{N}"), 1, 0, 1, NULL},
+    {NULL, 1, 1, 0, NULL},
+    {NULL, SIZE_MAX, 1, 0, NULL},
+    {NULL, 1, 0, 0, ob_coder_steps},
+    {NULL, 0, 0, 0, ob_plain_steps},
 };
 
 /* Length of the English contraction at p ('s 't 're 've 'm 'll 'd), 0 when there is none. GPT-2's
@@ -5135,6 +5174,90 @@ static size_t ob_word_length(const ob_classes *k, const ob_split *s, const char 
     at += ob_class_run(k, kind, p + at, n - at);
     if (s->lines && kind == OB_CHAR_OTHER)
         while (at < n && (p[at] == '\r' || p[at] == '\n')) at++;
+    return at;
+}
+
+/* Classes that only the two rules below tell apart. */
+enum { OB_CHAR_PUNCT = OB_CHAR_SPACE + 1, OB_CHAR_LINE };
+
+/* As ob_class_at, with punctuation (P*) and line ends for themselves; *wide: the character is in
+   the ranges of deepseek-coder's fourth pattern. */
+static int ob_fine_class(const ob_classes *k, const char *p, size_t n, size_t *used, int *wide) {
+    uint32_t c;
+    int kind = ob_class_at(k, p, n, used);
+    (void)ob_utf8_decode(p, n, &c);
+    *wide = c != OB_UTF8_BAD && ((c >= 0x800 && c <= 0x9FA5) || (c >= 0xAC00 && c <= 0xD7FF));
+    if (c == '\r' || c == '\n') return OB_CHAR_LINE;
+    if (kind == OB_CHAR_OTHER && c != OB_UTF8_BAD &&
+        ob_runs_below(k->puncts, OB_PUNCT_EDGES, c) & 1)
+        return OB_CHAR_PUNCT;
+    return kind;
+}
+
+/* Length of the first word by deepseek-coder's patterns, each of which cuts what the ones before
+   left: line ends and numbers alone; letters, or punctuation, with one space of any kind in front;
+   all else together, up to a space that goes with what follows. The fourth pattern cuts every such
+   piece where its ranges begin or end. Looks at no more than two characters beyond the word. */
+static size_t ob_coder_word(const ob_classes *k, const char *p, size_t n) {
+    size_t at, used, next;
+    int wide, other, kind = ob_fine_class(k, p, n, &at, &wide), now;
+    if (kind == OB_CHAR_LINE || kind == OB_CHAR_NUMBER) return at;
+    if (kind == OB_CHAR_SPACE && at < n) {
+        now = ob_fine_class(k, p + at, n - at, &used, &other);
+        if (now == OB_CHAR_LETTER || now == OB_CHAR_PUNCT) kind = now;
+    }
+    for (; at < n; at += used) {
+        now = ob_fine_class(k, p + at, n - at, &used, &other);
+        if (other != wide) break;
+        if (kind == OB_CHAR_LETTER || kind == OB_CHAR_PUNCT) {
+            if (now != kind) break;
+            continue;
+        }
+        if (now != OB_CHAR_SPACE && now != OB_CHAR_OTHER) break;
+        if (now == OB_CHAR_SPACE && at + used < n) {
+            now = ob_fine_class(k, p + at + used, n - at - used, &next, &other);
+            if (now == OB_CHAR_LETTER || now == OB_CHAR_PUNCT) break;
+        }
+    }
+    return at;
+}
+
+/* Numbers at p: three ASCII digits, or what stands in front of the first three of the run. */
+static size_t ob_threes(const ob_classes *k, const char *p, size_t n) {
+    size_t at = 0, used;
+    int digits = 0;
+    while (at < n && ob_class_at(k, p + at, n - at, &used) == OB_CHAR_NUMBER) {
+        digits = used == 1 ? digits + 1 : 0; /* the numbers of ASCII are its digits */
+        at += used;
+        if (digits == 3) return at > 3 ? at - 3 : 3;
+    }
+    return at;
+}
+
+/* What llama.cpp's first pattern for unnamed rules takes: P* and some signs of ASCII. */
+static int ob_is_sign(const ob_classes *k, const char *p, size_t n) {
+    size_t used;
+    int wide;
+    return (*p && strchr("$+<=>^~|", *p)) ||
+           ob_fine_class(k, p, n, &used, &wide) == OB_CHAR_PUNCT;
+}
+
+/* Length of the first word by llama.cpp's rule for a file that names none: signs together, then
+   GPT-2's expression between them, then its numbers without a space and in threes. */
+static size_t ob_plain_word(const ob_classes *k, const char *p, size_t n) {
+    size_t at = 0, used, last = 0;
+    int kind = ob_class_at(k, p, n, &used), signs = ob_is_sign(k, p, n);
+    if (kind == OB_CHAR_NUMBER) return ob_threes(k, p, n);
+    if (kind == OB_CHAR_SPACE) {
+        while (at < n && (kind = ob_class_at(k, p + at, n - at, &used)) == OB_CHAR_SPACE)
+            last = at, at += used;
+        if (at == n || ob_is_sign(k, p + at, n - at)) return at;
+        if (last || *p != ' ' || kind == OB_CHAR_NUMBER) return last ? last : at;
+    }
+    for (; at < n; at += used) {
+        if (ob_is_sign(k, p + at, n - at) != signs) break;
+        if (ob_class_at(k, p + at, n - at, &used) != kind && !signs) break;
+    }
     return at;
 }
 
@@ -5620,6 +5743,10 @@ struct onebit_tokenizer {
     ob_rules rules;
     int vocab, merges, added;            /* counts */
     int start, end;                      /* ids, or -1 */
+    int ends[OB_ENDS_MAX];               /* more ids that end an answer */
+    int end_count, end_given;            /* of ends; the first so many a file named */
+    char *chat;                          /* the chat template, terminated, or NULL */
+    size_t chat_bytes;
     int unknown;                         /* id for characters without one, or -1: dropped */
     int spaced;                          /* words may be cut before spaces: see ob_spaced_word */
     int any;                             /* OR of first[] */
@@ -5646,6 +5773,8 @@ typedef struct ob_draft {
     onebit_env env;
     ob_rules rules;
     int start, end, unknown; /* as in the object; unknown OB_UNKNOWN_MARK: '?' when there is one */
+    int ends[OB_ENDS_MAX], end_count; /* that a file names, beside end */
+    ob_slice chat;                    /* the chat template; it lies elsewhere */
     int vocab, merges;       /* vocab counts the ids given so far */
     size_t capacity;              /* ids */
     ob_slice *piece;              /* [capacity]; p NULL = not given yet */
@@ -5712,9 +5841,20 @@ static uint32_t *ob_draft_slot(const ob_draft *d, const char *p, size_t n) {
     return &d->known[i];
 }
 
+/* 1 when files of byte-level kinds spell a text in another way than it reads: then an added token
+   and a plain one may both have it (deepseek-coder's letters do), and the added one is found
+   first. */
+static int ob_is_spelled_apart(const ob_draft *d, const char *p, size_t n) {
+    size_t i;
+    if (d->rules.chars) return 0;
+    for (i = 0; i < n; i++)
+        if ((unsigned char)p[i] <= ' ' || (unsigned char)p[i] > 126) return 1;
+    return 0;
+}
+
 /* Gives id its text, which stays where it lies. Every id and every text once. Anything else is
-   ONEBIT_FORMAT: two ids with one text could not be told apart when encoding. role is OB_TOKEN_
-   bits. */
+   ONEBIT_FORMAT: two ids with one text could not be told apart when encoding. Where that can be,
+   the table keeps the plain one, which merges name. role is OB_TOKEN_ bits. */
 static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t n, int role) {
     uint32_t *slot;
     if (n == 0) return ob_fail(ONEBIT_FORMAT, "tokenizer: token %.0f is empty", (double)id);
@@ -5725,7 +5865,10 @@ static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t
     if (d->piece[id].p) return ob_fail(ONEBIT_FORMAT, "tokenizer: id %d twice", (int)id);
     /* bytes that stand in for unknown characters are no texts: the character A has its own token */
     slot = role & OB_TOKEN_BYTE && d->rules.chars ? NULL : ob_draft_slot(d, p, n);
-    if (slot && *slot)
+    if (slot && *slot && ((d->role[*slot - 1] ^ role) & OB_TOKEN_ADDED) &&
+        ob_is_spelled_apart(d, p, n)) {
+        if (role & OB_TOKEN_ADDED) slot = NULL;
+    } else if (slot && *slot)
         return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: tokens %d and %d have the same text, %.*s",
                        (int)*slot - 1, (int)id, (int)(n < 60 ? n : 60), p);
     d->piece[id].p = p;
@@ -5733,6 +5876,26 @@ static onebit_status ob_draft_put(ob_draft *d, int64_t id, const char *p, size_t
     d->role[id] = (uint8_t)role;
     if (slot) *slot = (uint32_t)id + 1;
     d->vocab++;
+    return ONEBIT_OK;
+}
+
+/* Notes one more id that ends an answer; once each, and none when id is below 0. What does not fit
+   is left out: no real file names so many. */
+static void ob_draft_ends(ob_draft *d, int id) {
+    int i;
+    for (i = 0; i < d->end_count && d->ends[i] != id; i++) {}
+    if (id >= 0 && i == d->end_count && i < OB_ENDS_MAX) d->ends[d->end_count++] = id;
+}
+
+/* Takes a chat template, which stays where it lies. It will be a terminated text, so it may hold no
+   NUL. */
+static onebit_status ob_draft_chat(ob_draft *d, ob_slice chat) {
+    if (chat.n > OB_CHAT_MAX)
+        return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: a chat template of %lu bytes, at most %d",
+                       (unsigned long)chat.n, OB_CHAT_MAX);
+    if (chat.n && memchr(chat.p, 0, chat.n))
+        return ob_fail(ONEBIT_FORMAT, "tokenizer: the chat template holds a NUL");
+    d->chat = chat;
     return ONEBIT_OK;
 }
 
@@ -5900,6 +6063,7 @@ static void ob_tokenizer_carve(onebit_tokenizer *t, ob_carve *c, size_t text) {
     if (t->rules.flags & OB_RULE_WHOLE)
         t->known = (uint32_t *)ob_take(c, (t->known_mask + 1) * sizeof *t->known);
     if (t->rules.flags & OB_RULE_NFC) t->forms = (ob_forms *)ob_take(c, sizeof *t->forms);
+    t->chat = t->chat_bytes ? (char *)ob_take(c, t->chat_bytes + 1) : NULL;
 }
 
 /* Counts what the draft needs; every id below vocab must have its text. ONEBIT_UNSUPPORTED for a
@@ -5915,6 +6079,9 @@ static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape
     shape->merges = d->merges;
     shape->start = d->start;
     shape->end = d->end;
+    memcpy(shape->ends, d->ends, sizeof shape->ends);
+    shape->end_count = shape->end_given = d->end_count;
+    shape->chat_bytes = d->chat.n;
     shape->unknown = d->unknown;
     shape->known_mask = ob_power_of_two((size_t)d->vocab * 2) - 1;
     *text = 0;
@@ -5928,6 +6095,23 @@ static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape
     /* at least two slots, so shift stays below 64, where it would be undefined */
     for (shape->shift = 64; shape->mask >> (64 - shape->shift); shape->shift--) {}
     return ONEBIT_OK;
+}
+
+/* Adds the tokens that end an answer by their name, as llama.cpp does: files of chat models often
+   name only the end of the text, and then an answer would never stop. Only special tokens count:
+   the same letters in a text end nothing. */
+static void ob_tokenizer_name_ends(onebit_tokenizer *t) {
+    static const char *const names[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>",
+                                        "<end_of_turn>", OB_END_TEXT,  "</s>"};
+    const int both = OB_TOKEN_ADDED | OB_TOKEN_SPECIAL;
+    size_t k;
+    int i, id;
+    for (i = 0; i < t->added; i++) {
+        id = t->sorted[i];
+        if ((t->role[id] & both) != both || t->end_count == OB_ENDS_MAX) continue;
+        for (k = 0; k < sizeof names / sizeof *names; k++)
+            if (ob_slice_is(ob_piece(t, id), names[k])) t->ends[t->end_count++] = id;
+    }
 }
 
 /* Copies the pieces in id order, then fills the tables. 0xFF makes every id -1: a free slot, a byte
@@ -5950,6 +6134,8 @@ static onebit_status ob_tokenizer_fill(onebit_tokenizer *t, const ob_draft *d) {
     if (t->forms) ob_forms_fill(t->forms);
     for (i = 0; i < t->vocab; i++) OB_TRY(ob_tokenizer_enter(t, i, &added));
     ob_added_sort(t);
+    ob_tokenizer_name_ends(t);
+    if (t->chat) memcpy(t->chat, d->chat.p, d->chat.n);
     if (t->unknown == OB_UNKNOWN_MARK) t->unknown = ob_char_id(t, '?');
     /* unknown spaces could fuse with what stands before them */
     t->spaced = t->rules.flags & OB_RULE_SPACES && ob_char_id(t, ' ') >= 0;
@@ -5985,7 +6171,7 @@ void onebit_tokenizer_free(onebit_tokenizer *tokenizer) {
     ob_release(&env, tokenizer);
 }
 
-/* The four below answer for NULL too, so that a program without a tokenizer needs no cases. */
+/* Those below answer for NULL too, so that a program without a tokenizer needs no cases. */
 int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer) {
     return tokenizer ? tokenizer->vocab : 0;
 }
@@ -5993,6 +6179,20 @@ int onebit_tokenizer_vocab_size(const onebit_tokenizer *tokenizer) {
 /* -1 also when a file names no token that ends texts: generation then stops by length. */
 int onebit_tokenizer_end(const onebit_tokenizer *tokenizer) {
     return tokenizer ? tokenizer->end : -1;
+}
+
+/* What a file names and what is named so; a handful of comparisons. */
+int onebit_tokenizer_ends(const onebit_tokenizer *tokenizer, int id) {
+    int i;
+    if (!tokenizer || id < 0) return 0;
+    for (i = 0; i < tokenizer->end_count; i++)
+        if (tokenizer->ends[i] == id) return 1;
+    return id == tokenizer->end;
+}
+
+/* The block is zeroed, so the text is terminated. */
+const char *onebit_tokenizer_template(const onebit_tokenizer *tokenizer) {
+    return tokenizer ? tokenizer->chat : NULL;
 }
 
 /* Llama's files name it, GPT-2's and Qwen's do not. */
@@ -6326,6 +6526,8 @@ static size_t ob_cut(const onebit_tokenizer *t, const char *p, size_t n) {
     if (!t->merges && !(t->rules.flags & (OB_RULE_FUSE | OB_RULE_WHOLE)))
         return t->rules.chars ? ob_utf8_decode(p, n, &code) : 1;
     if (t->rules.split == OB_SPLIT_SPACE) return ob_spaced_word(p, n, 1);
+    if (t->rules.split == OB_SPLIT_CODER) return ob_coder_word(&t->classes, p, n);
+    if (t->rules.split == OB_SPLIT_PLAIN) return ob_plain_word(&t->classes, p, n);
     if (t->rules.split != OB_SPLIT_NONE)
         return ob_word_length(&t->classes, &ob_splits[t->rules.split], p, n);
     return t->spaced ? ob_spaced_word(p, n, 0) : n;
@@ -7152,6 +7354,16 @@ enum {
     OB_SAYS_META = 32
 };
 
+/* What the files beside tokenizer.json say. One block holds the chat template, decoded. */
+typedef struct ob_beside {
+    int64_t ends[OB_ENDS_MAX]; /* "eos_token_id" */
+    int end_count;
+    char start[64], end[64]; /* "bos_token" and "eos_token" */
+    int wants_start;         /* "add_bos_token" */
+    ob_slice chat;
+    void *block;
+} ob_beside;
+
 /* What a first pass found. The readers are bookmarks: copies that stand at the values which the
    second pass needs. */
 typedef struct ob_hf {
@@ -7159,10 +7371,13 @@ typedef struct ob_hf {
     ob_slice lines; /* merges.txt, when the merges do not stand in JSON */
     ob_rules rules;
     int bytes, digits, marked; /* ByteLevel seen; row for Digits; a normalizer writes U+2581 */
+    int steps;                 /* Split patterns so far */
+    uint32_t fits;             /* rows of ob_splits that begin with these, a bit each */
     int says;                  /* OB_SAYS_ bits */
     char decoder[32];
     char type[32], unknown[64], start[64], end[64];    /* names */
     size_t tokens, tokens_bytes, merge_count, longest; /* upper bounds, and longest merge */
+    const ob_beside *beside;                           /* or NULL */
 } ob_hf;
 
 /* A short string; a longer one is cut. null is empty. A cut name matches none of ours, and its head
@@ -7268,17 +7483,36 @@ static onebit_status ob_hf_normalizer(const ob_json *j, ob_hf *h, const ob_stage
     return ONEBIT_OK;
 }
 
-/* The pre-tokenizer Split: its pattern must be one of the table. Isolated keeps the matches,
-   Removed with invert too, and the patterns match everything. */
+/* Pattern number step of a row, or NULL behind its last. */
+static const char *ob_split_step(int row, int step) {
+    const ob_split *s = &ob_splits[row];
+    int i;
+    if (!s->steps) return step ? NULL : s->pattern;
+    for (i = 0; i < step && s->steps[i]; i++) {}
+    return s->steps[i];
+}
+
+/* The pre-tokenizer Split: its pattern must be one of the table, or the next one of a row that
+   has several; the row that the patterns so far complete is the rule. Isolated keeps the matches,
+   Removed with invert too, where the patterns match everything. */
 static onebit_status ob_hf_split(const ob_json *j, ob_hf *h, const ob_stage *s) {
     int row, kept = !strcmp(s->behavior, s->invert ? "Removed" : "Isolated");
-    for (row = 0; row < OB_SPLITS; row++)
-        if (ob_splits[row].pattern && !strcmp(ob_splits[row].pattern, s->pattern)) break;
-    if (row == OB_SPLITS || strcmp(s->how, "Regex"))
+    uint32_t fits = 0;
+    int complete = 0;
+    for (row = 0; row < OB_SPLITS; row++) {
+        const char *step = ob_split_step(row, h->steps);
+        if (!step || (h->steps && !(h->fits >> row & 1)) || strcmp(step, s->pattern)) continue;
+        fits |= (uint32_t)1 << row;
+        if (!ob_split_step(row, h->steps + 1)) complete = row;
+    }
+    if (h->digits || (h->steps && !fits)) return ob_hf_refuse_text(j, "a second split:", s->type);
+    if (!fits || strcmp(s->how, "Regex"))
         return ob_hf_refuse_text(j, "the Split pattern", s->pattern);
-    if (!kept) return ob_hf_refuse_text(j, "the Split behavior", s->behavior);
-    if (h->digits || h->rules.split) return ob_hf_refuse_text(j, "a second split:", s->type);
-    h->rules.split = (uint8_t)row;
+    if (!kept || (s->invert && !complete))
+        return ob_hf_refuse_text(j, "the Split behavior", s->behavior);
+    h->fits = fits;
+    h->steps++;
+    h->rules.split = (uint8_t)complete;
     return ONEBIT_OK;
 }
 
@@ -7286,11 +7520,13 @@ static onebit_status ob_hf_split(const ob_json *j, ob_hf *h, const ob_stage *s) 
 static onebit_status ob_hf_bytes(const ob_json *j, ob_hf *h, const ob_stage *s) {
     if (s->prefix_space == 1) {
         /* it would put a space before every word of an earlier stage */
-        if (h->rules.split || h->digits) return ob_hf_refuse_text(j, "here", "add_prefix_space");
+        if (h->steps || h->digits) return ob_hf_refuse_text(j, "here", "add_prefix_space");
         h->rules.prefix = OB_PREFIX_WORD;
     }
     h->bytes = 1;
-    if (s->regex && h->rules.split) return ob_hf_refuse_text(j, "a second split:", s->type);
+    if (h->steps && (s->regex || !h->rules.split))
+        return ob_hf_refuse_text(j, s->regex ? "a second split:" : "only a part of a split:",
+                                 s->type);
     if (h->digits && !s->regex) return ob_hf_refuse_text(j, "pre_tokenizer", "Digits");
     if (s->regex) h->rules.split = (uint8_t)(h->digits ? h->digits : OB_SPLIT_GPT2);
     return ONEBIT_OK;
@@ -7318,7 +7554,14 @@ static onebit_status ob_hf_pre_tokenizer(const ob_json *j, ob_hf *h, const ob_st
     if (!strcmp(s->type, "Split")) return ob_hf_split(j, h, s);
     if (!strcmp(s->type, "ByteLevel")) return ob_hf_bytes(j, h, s);
     if (!strcmp(s->type, "Metaspace")) return ob_hf_metaspace(j, h, s);
-    if (strcmp(s->type, "Digits") || h->rules.split)
+    if (!strcmp(s->type, "Digits") && h->steps > 1 && s->individual) {
+        ob_stage as_split = *s; /* the same as this pattern */
+        memcpy(as_split.pattern, "\\p{N}", 6);
+        memcpy(as_split.how, "Regex", 6);
+        memcpy(as_split.behavior, "Isolated", 9);
+        return ob_hf_split(j, h, &as_split);
+    }
+    if (strcmp(s->type, "Digits") || h->steps)
         return ob_hf_refuse_text(j, "pre_tokenizer", s->type);
     h->digits = s->individual ? OB_SPLIT_DIGIT : OB_SPLIT_DIGITS;
     return ONEBIT_OK;
@@ -7713,6 +7956,34 @@ static onebit_status ob_draft_named(const ob_draft *d, const char *what, const c
     return ob_fail(ONEBIT_FORMAT, "tokenizer: %s \"%.60s\" is no token", what, name);
 }
 
+/* Id of a special token that a file beside names; -1 when the tokenizer has none of that name,
+   which such files may do: they are shared by several tokenizers. */
+static int ob_draft_special(const ob_draft *d, const char *name) {
+    uint32_t id = name[0] ? *ob_draft_slot(d, name, strlen(name)) : 0;
+    return id && d->role[id - 1] & OB_TOKEN_ADDED ? (int)id - 1 : -1;
+}
+
+/* Takes what the files beside tokenizer.json say. What tokenizer.json itself says of start and end
+   goes first; the rest become ends that are as good as end. */
+static onebit_status ob_hf_beside(const ob_hf *h, ob_draft *d) {
+    const ob_beside *b = h->beside;
+    int end, i;
+    if (!b) return ONEBIT_OK;
+    end = ob_draft_special(d, b->end);
+    for (i = 0; i < b->end_count; i++) {
+        if (b->ends[i] < 0 || (uint64_t)b->ends[i] >= d->capacity || !d->piece[b->ends[i]].p)
+            return ob_fail(ONEBIT_FORMAT, "%.120s: no token has the eos_token_id %lld",
+                           h->merges.what, (long long)b->ends[i]);
+        if (end < 0) end = (int)b->ends[i];
+    }
+    if (d->end < 0) d->end = end;
+    for (i = 0; i < b->end_count; i++)
+        if (b->ends[i] != d->end) ob_draft_ends(d, (int)b->ends[i]);
+    if (end != d->end) ob_draft_ends(d, end);
+    if (d->start < 0 && b->wants_start) d->start = ob_draft_special(d, b->start);
+    return ob_draft_chat(d, b->chat);
+}
+
 /* Second pass: tokens and merges into the draft. The first has walked the same lists, so only their
    values can be wrong. room has longest + 1 bytes. */
 static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
@@ -7733,6 +8004,7 @@ static onebit_status ob_hf_fill(ob_hf *h, ob_draft *d, char *room) {
     OB_TRY(ob_draft_named(d, "unk_token", h->unknown, &d->unknown));
     OB_TRY(ob_draft_named(d, "the start", h->start, &d->start));
     OB_TRY(ob_draft_named(d, "the end", h->end, &d->end));
+    OB_TRY(ob_hf_beside(h, d));
     if (d->end < 0) d->end = ob_draft_end(d);
     return h->merges.status;
 }
@@ -7752,16 +8024,19 @@ static onebit_status ob_hf_make(onebit_tokenizer **out, ob_hf *h, const onebit_e
     return status;
 }
 
-/* The whole reading, for text and files alike; what names the text in messages. ONEBIT_FORMAT comes
+/* The whole reading, for text and files alike; what names the text in messages, beside may be
+   NULL. ONEBIT_FORMAT comes
    with line and column, ONEBIT_UNSUPPORTED with the construct. The JSON need not outlive the
    call. */
 static onebit_status ob_tokenizer_parse(onebit_tokenizer **out, const char *json, size_t bytes,
-                                        const char *what, const onebit_env *env) {
+                                        const char *what, const ob_beside *beside,
+                                        const onebit_env *env) {
     onebit_env e = ob_env_or_default(env);
     ob_json j = ob_json_on(json, bytes, what);
     ob_hf h;
     *out = NULL;
     memset(&h, 0, sizeof h);
+    h.beside = beside;
     OB_TRY(ob_hf_read(&j, &h));
     OB_TRY(ob_hf_judge(&j, &h));
     return ob_hf_make(out, &h, &e);
@@ -7772,10 +8047,126 @@ onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, s
                                      const onebit_env *env) {
     if (!out || !json)
         return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_parse: out and json are needed");
-    return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", env);
+    return ob_tokenizer_parse(out, json, bytes, "tokenizer.json", NULL, env);
 }
 
-/* ---- other files: vocab.json with merges.txt, and tiktoken's ranks ---- */
+/* ---- the files beside tokenizer.json in a directory ----
+   generation_config.json and config.json name the ids that end an answer, tokenizer_config.json
+   the tokens of start and end and the chat template; chat_template.jinja has that alone in newer
+   directories. All are optional; what they say beyond this is passed over. */
+
+/* "eos_token_id": an id or a list of them; null is none. */
+static void ob_beside_ids(ob_json *j, ob_beside *b) {
+    int kind = ob_json_peek(j);
+    if (kind == '[') {
+        for (ob_json_array(j); ob_json_item(j);) {
+            int64_t id = ob_json_int(j);
+            if (b->end_count < OB_ENDS_MAX) b->ends[b->end_count++] = id;
+        }
+    } else if (kind == '0') {
+        int64_t id = ob_json_int(j);
+        if (b->end_count < OB_ENDS_MAX) b->ends[b->end_count++] = id;
+    } else ob_json_skip(j);
+}
+
+/* A token as a string, or as an object with "content". */
+static void ob_beside_name(ob_json *j, char *out, size_t size) {
+    ob_slice key;
+    int kind = ob_json_peek(j);
+    if (kind == '"') ob_hf_text(j, out, size);
+    else if (kind != '{') ob_json_skip(j);
+    else
+        for (ob_json_object(j); ob_json_key(j, &key);) {
+            if (ob_slice_is(key, "content") && ob_json_peek(j) == '"') ob_hf_text(j, out, size);
+            else ob_json_skip(j);
+        }
+}
+
+/* "chat_template", as written: a string, or a list of {"name", "template"} of which "default" is
+   taken. */
+static ob_slice ob_beside_chat(ob_json *j) {
+    ob_slice found = {"", 0}, text = found, name = found, key;
+    int kind = ob_json_peek(j);
+    if (kind == '"') return ob_json_raw_string(j);
+    if (kind != '[') {
+        ob_json_skip(j);
+        return found;
+    }
+    for (ob_json_array(j); ob_json_item(j);) {
+        for (ob_json_object(j); ob_json_key(j, &key);) {
+            if (ob_slice_is(key, "name") && ob_json_peek(j) == '"') name = ob_json_raw_string(j);
+            else if (ob_slice_is(key, "template") && ob_json_peek(j) == '"')
+                text = ob_json_raw_string(j);
+            else ob_json_skip(j);
+        }
+        if (ob_slice_is(name, "default")) found = text;
+    }
+    return found;
+}
+
+/* One of the JSON files: what it says goes to b; the template is decoded into b's block. */
+static onebit_status ob_beside_json(ob_beside *b, const uint8_t *data, size_t bytes,
+                                    const char *path, const onebit_env *env) {
+    ob_json j = ob_json_on((const char *)data, bytes, path);
+    ob_slice key, chat = {"", 0};
+    for (ob_json_object(&j); ob_json_key(&j, &key);) {
+        int kind = ob_json_peek(&j);
+        if (ob_slice_is(key, "eos_token_id")) ob_beside_ids(&j, b);
+        else if (ob_slice_is(key, "eos_token")) ob_beside_name(&j, b->end, sizeof b->end);
+        else if (ob_slice_is(key, "bos_token")) ob_beside_name(&j, b->start, sizeof b->start);
+        else if (ob_slice_is(key, "chat_template")) chat = ob_beside_chat(&j);
+        else if (ob_slice_is(key, "add_bos_token") && kind == 't')
+            b->wants_start = ob_json_bool(&j);
+        else ob_json_skip(&j);
+    }
+    OB_TRY(ob_json_end(&j));
+    if (!chat.n || b->block) return ONEBIT_OK;
+    if (chat.n > 6 * (size_t)OB_CHAT_MAX)
+        return ob_fail(ONEBIT_UNSUPPORTED, "%.200s: a chat template of %lu bytes", path,
+                       (unsigned long)chat.n);
+    b->block = ob_alloc(env, chat.n + 1);
+    if (!b->block) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for its template", path);
+    b->chat = ob_slice_on((const char *)b->block,
+                          ob_json_unescape(chat, (char *)b->block, chat.n + 1));
+    return ONEBIT_OK;
+}
+
+/* Reads one file of a directory, when it is there. */
+static onebit_status ob_beside_file(ob_beside *b, const char *directory, const char *name,
+                                    const onebit_env *env) {
+    char path[OB_PATH_MAX];
+    ob_map map;
+    onebit_status status = ONEBIT_OK;
+    OB_TRY(ob_path_join(path, sizeof path, directory, name));
+    if (!ob_file_exists(path)) return ONEBIT_OK;
+    OB_TRY(ob_map_open(&map, path));
+    if (strcmp(name, "chat_template.jinja") != 0)
+        status = ob_beside_json(b, map.data, map.bytes, path, env);
+    else if (map.bytes > 0 && map.bytes <= OB_CHAT_MAX) {
+        b->block = ob_alloc(env, map.bytes + 1);
+        if (!b->block) status = ob_fail(ONEBIT_MEMORY, "%.200s: no memory for it", path);
+        else {
+            memcpy(b->block, map.data, map.bytes);
+            b->chat = ob_slice_on((const char *)b->block, map.bytes);
+        }
+    } else if (map.bytes)
+        status = ob_fail(ONEBIT_UNSUPPORTED, "%.200s: more than %d bytes", path, OB_CHAT_MAX);
+    ob_map_close(&map);
+    return status;
+}
+
+/* All files of a directory. What holds the template first, then the ids, most telling first. */
+static onebit_status ob_beside_read(ob_beside *b, const char *directory, const onebit_env *env) {
+    static const char *const names[] = {"chat_template.jinja", "tokenizer_config.json",
+                                        "generation_config.json", "config.json"};
+    size_t i;
+    memset(b, 0, sizeof *b);
+    for (i = 0; i < sizeof names / sizeof *names; i++)
+        OB_TRY(ob_beside_file(b, directory, names[i], env));
+    return ONEBIT_OK;
+}
+
+/* ---- other files: vocab.json with merges.txt, tiktoken's ranks, GGUF, SentencePiece ---- */
 
 /* Where the other of two files stands that differ in the end of their names; 0 when path does not
    end so. */
@@ -7827,7 +8218,8 @@ static onebit_status ob_tokenizer_is_gpt2(const char *vocab_path) {
 
 /* vocab.json and merges.txt as GPT-2 has them: the same reading with the settings given. */
 static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab_path,
-                                       const char *merges_path, const onebit_env *env) {
+                                       const char *merges_path, const ob_beside *beside,
+                                       const onebit_env *env) {
     ob_map vocab, merges;
     ob_hf h;
     ob_json j;
@@ -7837,6 +8229,7 @@ static onebit_status ob_tokenizer_pair(onebit_tokenizer **out, const char *vocab
     OB_TRY(ob_map_open(&vocab, vocab_path));
     status = ob_map_open(&merges, merges_path);
     memset(&h, 0, sizeof h);
+    h.beside = beside;
     h.rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
     if (status == ONEBIT_OK) {
         j = ob_json_on((const char *)vocab.data, vocab.bytes, vocab_path);
@@ -7981,6 +8374,537 @@ static onebit_status ob_tokenizer_ranks(onebit_tokenizer **out, ob_slice all, co
     return status;
 }
 
+/* ---- SentencePiece's BPE: pieces with scores instead of merges ----
+   SentencePiece joins the two neighbours whose union has the best score, the leftmost of equals
+   (Kudo and Richardson 2018, bpe_model.cc). Every split of a piece into two pieces is so a merge,
+   and the rank of a merge is the place of its result by score. */
+
+#define OB_PIECE_BYTES 1024 /* of a piece that is merged: all its splits are tried */
+
+/* Types of pieces in SentencePiece's files and in GGUF. */
+enum {
+    OB_PIECE_NORMAL = 1,
+    OB_PIECE_UNKNOWN,
+    OB_PIECE_CONTROL,
+    OB_PIECE_USER,
+    OB_PIECE_UNUSED,
+    OB_PIECE_BYTE
+};
+
+/* A piece and its place among the merges. */
+typedef struct ob_scored {
+    float score;
+    int32_t id;
+} ob_scored;
+
+/* For qsort: the best score first, then the lower id. */
+static int ob_by_score(const void *a, const void *b) {
+    const ob_scored *x = (const ob_scored *)a, *y = (const ob_scored *)b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* A text for a token that has none of its own, or one that another has: vocabularies are padded
+   with such. It is in no text that people write. The pool has 32 bytes for each. */
+static onebit_status ob_draft_filler(ob_draft *d, int id) {
+    char *p = d->pool + d->used;
+    size_t n = ob_print(p, 32, "[EMPTY_%d]", id);
+    d->used += n;
+    return ob_draft_put(d, id, p, n, 0);
+}
+
+/* Enters a piece that is no plain one, whose text lies in the pool: special tokens, those that
+   users defined (found in every text), unused ones. *done: it was one of these. */
+static onebit_status ob_draft_piece(ob_draft *d, int id, ob_slice s, int type, int *done) {
+    int role = type == OB_PIECE_USER ? OB_TOKEN_ADDED : OB_TOKEN_ADDED | OB_TOKEN_SPECIAL;
+    *done = 1;
+    if (s.n == 0) return ob_draft_filler(d, id);
+    if (type == OB_PIECE_UNUSED)
+        return *ob_draft_slot(d, s.p, s.n) ? ob_draft_filler(d, id)
+                                           : ob_draft_put(d, id, s.p, s.n, 0);
+    if (type == OB_PIECE_UNKNOWN || type == OB_PIECE_CONTROL || type == OB_PIECE_USER)
+        return ob_draft_put(d, id, s.p, s.n, role);
+    if (type != OB_PIECE_NORMAL && type != OB_PIECE_BYTE)
+        return ob_fail(ONEBIT_FORMAT, "tokenizer: token %d has the unknown type %d", id, type);
+    *done = 0;
+    return ONEBIT_OK;
+}
+
+/* Enters a piece of SentencePiece: its text is copied to the pool. marks: spaces are spelled
+   U+2581, as they are everywhere but in llama2.c's files. */
+static onebit_status ob_spm_put(ob_draft *d, int id, ob_slice text, int type, int marks) {
+    char *p = d->pool + d->used;
+    size_t n = text.n;
+    int byte = ob_spelled_byte(text), done;
+    if (n) memcpy(p, text.p, n);
+    d->used += n;
+    OB_TRY(ob_draft_piece(d, id, ob_slice_on(p, n), type, &done));
+    if (done) return ONEBIT_OK;
+    if (type == OB_PIECE_BYTE) {
+        if (byte < 0)
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: byte token %d is \"%.*s\", not \"<0x41>\"",
+                           id, n < 40 ? (int)n : 40, text.p);
+        *p = (char)(unsigned char)byte;
+        d->rules.flags |= OB_RULE_FALLBACK;
+        return ob_draft_put(d, id, p, 1, OB_TOKEN_BYTE);
+    }
+    if (!ob_is_utf8(p, n) || n > OB_PIECE_BYTES || (marks && !ob_draft_text(d, p, &n)))
+        return ob_fail(ONEBIT_FORMAT,
+                       "tokenizer: token %d is not UTF-8, holds a plain space, or has more than "
+                       "%d bytes",
+                       id, OB_PIECE_BYTES);
+    return ob_draft_put(d, id, p, n, 0);
+}
+
+/* The rules that Llama 2's tokenizer.json says in other words. prefix: texts get a space in
+   front. */
+static ob_rules ob_spm_rules(int prefix) {
+    ob_rules r = {0, 0, 0, 0, 0};
+    r.chars = 1;
+    r.split = OB_SPLIT_NONE;
+    r.prefix = (uint8_t)(prefix ? OB_PREFIX_PART : OB_PREFIX_NEVER);
+    r.strip = (uint8_t)(prefix ? OB_STRIP_ONE : OB_STRIP_NONE);
+    r.flags = OB_RULE_SPACES | OB_RULE_FUSE;
+    return r;
+}
+
+/* Every split of one piece into two plain ones, shorter left parts first. */
+static void ob_spm_splits(ob_draft *d, int32_t id) {
+    ob_slice s = d->piece[id];
+    size_t at;
+    for (at = 1; at < s.n; at++) {
+        uint32_t left, right;
+        if (((unsigned char)s.p[at] & 0xC0) == 0x80) continue; /* inside a character */
+        left = *ob_draft_slot(d, s.p, at);
+        right = left ? *ob_draft_slot(d, s.p + at, s.n - at) : 0;
+        if (!right || (d->role[left - 1] | d->role[right - 1]) & OB_TOKEN_ADDED) continue;
+        ob_draft_merge(d, (int32_t)left - 1, (int32_t)right - 1, id);
+    }
+}
+
+/* The merges of all plain pieces, best score first. list has the score of each id, which must be a
+   number; it is sorted here. */
+static onebit_status ob_spm_merges(ob_draft *d, ob_scored *list, int n) {
+    int i;
+    for (i = 0; i < n; i++)
+        if (!(fabs((double)list[i].score) <= FLT_MAX))
+            return ob_fail(ONEBIT_FORMAT, "tokenizer: the score of token %d is no number", i);
+    qsort(list, (size_t)n, sizeof *list, ob_by_score);
+    for (i = 0; i < n; i++)
+        if (!(d->role[list[i].id] & (OB_TOKEN_ADDED | OB_TOKEN_BYTE)) &&
+            d->piece[list[i].id].n <= OB_PIECE_BYTES)
+            ob_spm_splits(d, list[i].id);
+    return ONEBIT_OK;
+}
+
+/* ---- a vocabulary in a GGUF file ---- */
+
+/* What tokenizer.ggml.pre names, as a row of ob_splits. llama.cpp (llama-vocab.cpp) knows more
+   names; those whose expression we lack are refused. */
+typedef struct ob_gguf_pre {
+    const char *name;
+    int split, flags;
+} ob_gguf_pre;
+
+/* Qwen's tokenizer.json puts texts in NFC, which GGUF has no word for: so do we. */
+static const ob_gguf_pre ob_gguf_pres[] = {
+    {"gpt-2", OB_SPLIT_GPT2, 0},
+    {"phi-2", OB_SPLIT_GPT2, 0},
+    {"mpt", OB_SPLIT_GPT2, 0},
+    {"olmo", OB_SPLIT_GPT2, 0},
+    {"jais", OB_SPLIT_GPT2, 0},
+    {"gigachat", OB_SPLIT_GPT2, 0},
+    {"llama-bpe", OB_SPLIT_LLAMA3, OB_RULE_WHOLE},
+    {"llama3", OB_SPLIT_LLAMA3, OB_RULE_WHOLE},
+    {"llama-v3", OB_SPLIT_LLAMA3, OB_RULE_WHOLE},
+    {"falcon3", OB_SPLIT_LLAMA3, OB_RULE_WHOLE},
+    {"pixtral", OB_SPLIT_LLAMA3, OB_RULE_WHOLE},
+    {"dbrx", OB_SPLIT_LLAMA3, 0},
+    {"smaug-bpe", OB_SPLIT_LLAMA3, 0},
+    {"qwen2", OB_SPLIT_QWEN2, OB_RULE_NFC},
+    {"deepseek-r1-qwen", OB_SPLIT_QWEN2, OB_RULE_NFC},
+    {"stablelm2", OB_SPLIT_QWEN2, 0},
+    {"starcoder", OB_SPLIT_DIGIT, 0},
+    {"refact", OB_SPLIT_DIGIT, 0},
+    {"command-r", OB_SPLIT_DIGIT, 0},
+    {"smollm", OB_SPLIT_DIGIT, 0},
+    {"codeshell", OB_SPLIT_DIGIT, 0},
+    {"deepseek-coder", OB_SPLIT_CODER, 0},
+    {"default", OB_SPLIT_PLAIN, 0},
+};
+
+/* The lists of a vocabulary, with equal counts; types and scores may be NULL. */
+typedef struct ob_gguf_vocab {
+    const ob_gguf *g;
+    const ob_gguf_value *tokens, *types, *scores, *merges;
+    int count;
+    int spm; /* model "llama", else "gpt2" */
+    int right; /* Phi-3: special tokens take the white space behind them along */
+} ob_gguf_vocab;
+
+/* An id under a key: *id stays when there is none or it is written as all ones, which some
+   converters do for "none". */
+static onebit_status ob_gguf_token_id(const ob_gguf_vocab *v, const char *key, int *id) {
+    uint64_t n;
+    if (!ob_gguf_u64(v->g, key, &n) || n == 0xFFFFFFFFu) return ONEBIT_OK;
+    if (n >= (uint64_t)v->count)
+        return ob_fail(ONEBIT_FORMAT, "%.120s: %s is %llu, there are %d tokens", v->g->what, key,
+                       (unsigned long long)n, v->count);
+    *id = (int)n;
+    return ONEBIT_OK;
+}
+
+/* 1 when general.name says Phi-3, whose special tokens llama.cpp treats in another way; the file
+   has no key for it. */
+static int ob_gguf_is_phi3(const ob_gguf *g) {
+    ob_slice name;
+    size_t i;
+    if (!ob_gguf_string(g, "general.name", &name)) return 0;
+    for (i = 0; i + 4 <= name.n; i++) {
+        const char *p = name.p + i;
+        int dash = p[3] == '-';
+        if ((p[0] | 32) == 'p' && (p[1] | 32) == 'h' && (p[2] | 32) == 'i' &&
+            i + 3 + (size_t)dash < name.n && p[3 + dash] == '3')
+            return 1;
+    }
+    return 0;
+}
+
+/* Finds the lists and judges the model's name. */
+static onebit_status ob_gguf_vocab_find(ob_gguf_vocab *v, const ob_gguf *g) {
+    ob_slice model;
+    memset(v, 0, sizeof *v);
+    v->g = g;
+    if (!ob_gguf_string(g, "tokenizer.ggml.model", &model))
+        return ob_fail(ONEBIT_FORMAT, "%.120s holds no vocabulary (tokenizer.ggml.model)", g->what);
+    v->spm = ob_slice_is(model, "llama");
+    if (!v->spm && !ob_slice_is(model, "gpt2"))
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%.120s: the vocabulary \"%.*s\" is not supported: expected \"gpt2\" or "
+                       "\"llama\" (BPE)",
+                       g->what, model.n < 40 ? (int)model.n : 40, model.p);
+    v->tokens = ob_gguf_array(g, "tokenizer.ggml.tokens", OB_GGUF_STRING);
+    v->types = ob_gguf_array(g, "tokenizer.ggml.token_type", OB_GGUF_I32);
+    v->scores = ob_gguf_array(g, "tokenizer.ggml.scores", OB_GGUF_F32);
+    v->merges = ob_gguf_array(g, "tokenizer.ggml.merges", OB_GGUF_STRING);
+    if (!v->tokens || v->tokens->count == 0 || v->tokens->count > OB_VOCAB_MAX)
+        return ob_fail(ONEBIT_FORMAT, "%.120s: tokenizer.ggml.tokens must be 1 to %d strings",
+                       g->what, OB_VOCAB_MAX);
+    v->count = (int)v->tokens->count;
+    if ((v->types && v->types->count != v->tokens->count) ||
+        (v->spm && (!v->scores || v->scores->count != v->tokens->count)))
+        return ob_fail(ONEBIT_FORMAT, "%.120s: %d tokens need as many token_type and scores",
+                       g->what, v->count);
+    v->right = v->spm && ob_gguf_is_phi3(g);
+    return ONEBIT_OK;
+}
+
+/* The splitting rule. Files from before tokenizer.ggml.pre existed, and some that say "default",
+   are told by their ids when they are Llama 3's or GPT-2's: llama.cpp's own default would cut
+   their texts in a way that the models have never seen. */
+static onebit_status ob_gguf_vocab_rules(const ob_gguf_vocab *v, ob_draft *d) {
+    ob_slice pre = {"default", 7};
+    uint64_t start = 0;
+    size_t i;
+    int flag = 1;
+    if (v->spm) {
+        (void)ob_gguf_bool(v->g, "tokenizer.ggml.add_space_prefix", &flag);
+        d->rules = ob_spm_rules(flag);
+        return ONEBIT_OK;
+    }
+    (void)ob_gguf_string(v->g, "tokenizer.ggml.pre", &pre);
+    (void)ob_gguf_u64(v->g, "tokenizer.ggml.bos_token_id", &start);
+    if (ob_slice_is(pre, "default") && start == OB_LLAMA_RANKS) pre = ob_slice_of("llama-bpe");
+    else if (ob_slice_is(pre, "default") && start == OB_GPT2_RANKS && v->count == OB_GPT2_RANKS + 1)
+        pre = ob_slice_of("gpt-2");
+    d->rules = ob_rules_of(ONEBIT_TOKENIZER_BPE);
+    for (i = 0; i < sizeof ob_gguf_pres / sizeof *ob_gguf_pres; i++) {
+        if (!ob_slice_is(pre, ob_gguf_pres[i].name)) continue;
+        d->rules.split = (uint8_t)ob_gguf_pres[i].split;
+        d->rules.flags = (uint8_t)ob_gguf_pres[i].flags;
+        return ONEBIT_OK;
+    }
+    return ob_fail(ONEBIT_UNSUPPORTED,
+                   "%.120s: the splitting rule \"%.*s\" (tokenizer.ggml.pre) is not supported",
+                   v->g->what, pre.n < 60 ? (int)pre.n : 60, pre.p);
+}
+
+/* Enters one token of the byte-level kind. A plain token that is not spelled in GPT-2's alphabet
+   is padding or was added without a type: no merge makes it, so its text stays as it is. */
+static onebit_status ob_gguf_put_bytes(ob_draft *d, int id, ob_slice text, int type) {
+    char *p = d->pool + d->used;
+    size_t n = text.n;
+    int done;
+    if (n) memcpy(p, text.p, n);
+    d->used += n;
+    OB_TRY(ob_draft_piece(d, id, ob_slice_on(p, n), type, &done));
+    if (done) return ONEBIT_OK;
+    if (type == OB_PIECE_BYTE)
+        return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: byte token %d in a byte-level vocabulary",
+                       id);
+    if (ob_spelled_bytes(p, &n))
+        return ob_draft_put(d, id, p, n, n == 1 ? OB_TOKEN_BYTE : 0);
+    n = text.n;
+    memcpy(p, text.p, n); /* half converted */
+    return *ob_draft_slot(d, p, n) ? ob_draft_filler(d, id) : ob_draft_put(d, id, p, n, 0);
+}
+
+/* All tokens, in the order of their ids. */
+static onebit_status ob_gguf_put_tokens(const ob_gguf_vocab *v, ob_draft *d) {
+    static const char *const alone[] = {"<unk>", "<s>", OB_END_TEXT};
+    ob_reader r = ob_gguf_strings(v->tokens);
+    uint64_t type;
+    size_t k;
+    int id;
+    for (id = 0; id < v->count; id++) {
+        ob_slice text = ob_gguf_read_string(&r);
+        type = OB_PIECE_NORMAL;
+        if (v->types && (!ob_gguf_item_u64(v->types, (uint64_t)id, &type) || type > 255)) type = 0;
+        OB_TRY(v->spm ? ob_spm_put(d, id, text, (int)type, 1)
+                      : ob_gguf_put_bytes(d, id, text, (int)type));
+        if (!v->right || !(d->role[id] & OB_TOKEN_ADDED)) continue;
+        for (k = 0; k < 3 && !ob_slice_is(text, alone[k]); k++) {}
+        if (k == 3) d->role[id] |= OB_TOKEN_RIGHT;
+    }
+    return ONEBIT_OK;
+}
+
+/* The merges of the byte-level kind; room has space for the longest. */
+static onebit_status ob_gguf_put_merges(const ob_gguf_vocab *v, ob_draft *d, char *room) {
+    ob_json j = ob_json_on("", 0, v->g->what); /* carries the name for messages */
+    ob_reader r;
+    uint64_t i;
+    if (!v->merges) return ONEBIT_OK;
+    r = ob_gguf_strings(v->merges);
+    for (i = 0; i < v->merges->count; i++) {
+        ob_slice text = ob_gguf_read_string(&r);
+        size_t n = text.n, split;
+        if (n) memcpy(room, text.p, n);
+        split = n ? ob_hf_part(room, &n) : 0;
+        if (!split)
+            return ob_fail(ONEBIT_FORMAT, "%.120s: merge %llu is no \"left right\"", v->g->what,
+                           (unsigned long long)i);
+        OB_TRY(ob_hf_merge(&j, d, room, n, split));
+    }
+    return ONEBIT_OK;
+}
+
+/* The merges of the other kind, from the scores. */
+static onebit_status ob_gguf_put_scores(const ob_gguf_vocab *v, ob_draft *d) {
+    size_t bytes;
+    ob_scored *list;
+    onebit_status status;
+    int id;
+    (void)ob_mul((size_t)v->count, sizeof *list, &bytes);
+    list = (ob_scored *)ob_alloc(&d->env, bytes);
+    if (!list) return ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for its scores");
+    for (id = 0; id < v->count; id++) {
+        list[id].id = id;
+        list[id].score = ob_getf32(v->scores->p + (size_t)id * 4);
+    }
+    status = ob_spm_merges(d, list, v->count);
+    ob_release(&d->env, list);
+    return status;
+}
+
+/* The ids that have a meaning, and the chat template. Defaults are llama.cpp's: SentencePiece's
+   texts begin with a start token unless the file says no, Llama 3's too, others do not. */
+static onebit_status ob_gguf_put_meaning(const ob_gguf_vocab *v, ob_draft *d) {
+    static const char *const ends[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    int start = -1, wanted = v->spm || d->rules.flags & OB_RULE_WHOLE ? 1 : 0, id;
+    size_t i;
+    ob_slice chat;
+    if (v->spm) start = v->count > 1 ? 1 : -1, d->end = v->count > 2 ? 2 : -1, d->unknown = 0;
+    OB_TRY(ob_gguf_token_id(v, "tokenizer.ggml.bos_token_id", &start));
+    OB_TRY(ob_gguf_token_id(v, ends[0], &d->end));
+    for (i = 1; i < sizeof ends / sizeof *ends; i++) {
+        id = -1;
+        OB_TRY(ob_gguf_token_id(v, ends[i], &id));
+        ob_draft_ends(d, id);
+    }
+    if (v->spm) OB_TRY(ob_gguf_token_id(v, "tokenizer.ggml.unknown_token_id", &d->unknown));
+    (void)ob_gguf_bool(v->g, "tokenizer.ggml.add_bos_token", &wanted);
+    if (wanted) d->start = start;
+    if (d->end < 0) d->end = ob_draft_end(d);
+    if (ob_gguf_string(v->g, "tokenizer.chat_template", &chat)) OB_TRY(ob_draft_chat(d, chat));
+    return ONEBIT_OK;
+}
+
+/* Longest string of an array, for the room that a merge needs. */
+static size_t ob_gguf_longest(const ob_gguf_value *v) {
+    ob_reader r = ob_gguf_strings(v);
+    size_t longest = 0;
+    uint64_t i;
+    for (i = 0; i < v->count; i++) {
+        ob_slice s = ob_gguf_read_string(&r);
+        if (s.n > longest) longest = s.n;
+    }
+    return longest;
+}
+
+/* Takes the draft and fills it. Every length was checked when the file was opened; the pool holds
+   each text once, what fillers need, and a merge. */
+static onebit_status ob_gguf_fill(const ob_gguf_vocab *v, ob_draft *d, const onebit_env *env) {
+    size_t room = v->merges && !v->spm ? ob_gguf_longest(v->merges) + 1 : 1, pool;
+    size_t merges = v->spm ? v->tokens->bytes : v->merges ? (size_t)v->merges->count : 0;
+    if (!ob_add(v->tokens->bytes, (size_t)v->count * 32 + room, &pool)) pool = SIZE_MAX;
+    OB_TRY(ob_draft_take(d, env, (size_t)v->count, merges, pool));
+    d->used = room;
+    OB_TRY(ob_gguf_vocab_rules(v, d));
+    OB_TRY(ob_gguf_put_tokens(v, d));
+    OB_TRY(v->spm ? ob_gguf_put_scores(v, d) : ob_gguf_put_merges(v, d, d->pool));
+    return ob_gguf_put_meaning(v, d);
+}
+
+/* The vocabulary of an open GGUF file, which need not outlive the tokenizer. Byte-level BPE
+   (model "gpt2") and SentencePiece BPE ("llama"); others are ONEBIT_UNSUPPORTED by their name.
+   *out is NULL after an error. */
+static onebit_status ob_tokenizer_gguf(onebit_tokenizer **out, const ob_gguf *g,
+                                       const onebit_env *env) {
+    onebit_env e = ob_env_or_default(env);
+    ob_gguf_vocab v;
+    ob_draft d;
+    onebit_status status;
+    *out = NULL;
+    memset(&d, 0, sizeof d);
+    OB_TRY(ob_gguf_vocab_find(&v, g));
+    status = ob_gguf_fill(&v, &d, &e);
+    if (status == ONEBIT_OK) status = ob_tokenizer_build(out, &d);
+    ob_release(&e, d.block);
+    return status;
+}
+
+/* ---- llama2.c's tokenizer.bin ----
+   i32 length of the longest token, then for each id f32 score, i32 length, bytes, up to the end of
+   the file (karpathy/llama2.c, tokenizer.py). Spaces are spaces; ids 0, 1 and 2 are <unk>, <s> and
+   </s>, the next 256 are the bytes. */
+
+/* Next entry; 0 at the end, *bad when the rest is none. */
+static int ob_llama2c_next(ob_reader *r, float *score, ob_slice *text, int *bad) {
+    uint32_t n;
+    const uint8_t *p;
+    if (r->at == r->n) return 0;
+    *score = ob_bits_float(ob_read32(r));
+    n = ob_read32(r);
+    p = ob_read_bytes(r, n);
+    *bad |= r->bad;
+    if (r->bad) return 0;
+    *text = ob_slice_on((const char *)p, n);
+    return 1;
+}
+
+/* 1 when a file begins as llama2.c's do: token 0 is <unk>. */
+static int ob_is_llama2c(ob_slice all) {
+    return all.n > 17 && ob_get32(all.p + 8) == 5 && !memcmp(all.p + 12, "<unk>", 5);
+}
+
+/* Enters the tokens and the merges of their scores. The three in front are spelled with line ends
+   around them there; they get their usual names. */
+static onebit_status ob_llama2c_fill(ob_draft *d, ob_slice all, ob_scored *list) {
+    static const char *const names[3] = {"<unk>", "<s>", "</s>"};
+    ob_reader r = ob_reader_on(all.p, all.n);
+    ob_slice text;
+    int id, bad = 0;
+    (void)ob_read32(&r);
+    for (id = 0; ob_llama2c_next(&r, &list[id].score, &text, &bad); id++) {
+        int byte = id >= 3 && id < 259;
+        list[id].id = id;
+        if (id < 3) text = ob_slice_of(names[id]);
+        OB_TRY(ob_spm_put(d, id, text,
+                          id == 0  ? OB_PIECE_UNKNOWN
+                          : id < 3 ? OB_PIECE_CONTROL
+                          : byte   ? OB_PIECE_BYTE
+                                   : OB_PIECE_NORMAL,
+                          0));
+    }
+    d->unknown = 0;
+    d->start = 1;
+    d->end = 2;
+    return ob_spm_merges(d, list, id);
+}
+
+/* Counts, takes memory, fills, builds. */
+static onebit_status ob_tokenizer_llama2c(onebit_tokenizer **out, ob_slice all, const char *path,
+                                          const onebit_env *env) {
+    ob_reader r = ob_reader_on(all.p, all.n);
+    ob_draft d;
+    ob_scored *list;
+    ob_slice text;
+    float score;
+    size_t count = 0;
+    int bad = 0;
+    onebit_status status;
+    (void)ob_read32(&r);
+    while (ob_llama2c_next(&r, &score, &text, &bad)) count++;
+    if (bad || count < 259)
+        return ob_fail(ONEBIT_FORMAT,
+                       "%.120s: a tokenizer.bin of llama2.c that ends within token %lu", path,
+                       (unsigned long)count);
+    OB_TRY(ob_draft_take(&d, env, count, all.n, all.n + count * 32));
+    d.rules = ob_spm_rules(1);
+    list = (ob_scored *)ob_alloc(env, (count + 1) * sizeof *list);
+    status = list ? ob_llama2c_fill(&d, all, list)
+                  : ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for its scores");
+    if (status == ONEBIT_OK) status = ob_tokenizer_build(out, &d);
+    ob_release(env, list);
+    ob_release(env, d.block);
+    return status;
+}
+
+/* ---- SentencePiece's .model: a protobuf message (sentencepiece_model.proto) ----
+   Field 1, repeated: a piece (1 text, 2 score, 3 type); 2: how it was trained (3 kind of model,
+   41 and 42 ids of start and end); 3: how texts are normalised. */
+
+/* One field of a message: its number, and its value by wire type. */
+typedef struct ob_field_pb {
+    uint64_t number, value; /* of a varint or the bits of a fixed one */
+    ob_slice bytes;         /* of a message or text */
+} ob_field_pb;
+
+/* A varint: seven bits a byte, the low ones first; more than ten bytes are bad. */
+static uint64_t ob_pb_varint(ob_reader *r) {
+    uint64_t v = 0;
+    int shift;
+    for (shift = 0; shift < 70; shift += 7) {
+        uint8_t b = ob_read8(r);
+        if (shift < 64) v |= (uint64_t)(b & 127) << shift;
+        if (b < 128) return v;
+    }
+    r->bad = 1;
+    return 0;
+}
+
+/* The next field: 0 at the end or when the rest is no protobuf (r->bad). Groups are refused: they
+   are long out of use and would nest. */
+static int ob_pb_next(ob_reader *r, ob_field_pb *f) {
+    uint64_t key, n;
+    memset(f, 0, sizeof *f);
+    if (r->at == r->n || r->bad) return 0;
+    key = ob_pb_varint(r);
+    f->number = key >> 3;
+    switch ((int)(key & 7)) {
+    case 0: f->value = ob_pb_varint(r); break;
+    case 1: f->value = ob_read64(r); break;
+    case 5: f->value = ob_read32(r); break;
+    case 2:
+        n = ob_pb_varint(r);
+        if (n > r->n - r->at) r->bad = 1;
+        else f->bytes = ob_slice_on((const char *)ob_read_bytes(r, (size_t)n), (size_t)n);
+        break;
+    default: r->bad = 1;
+    }
+    if (f->number == 0) r->bad = 1;
+    return !r->bad;
+}
+
+/* What the settings of a .model say. */
+typedef struct ob_spm_file {
+    uint64_t kind, start, end; /* kind 1 unigram, 2 BPE, 3 word, 4 char */
+    int prefix, escapes, suffix, maps;
+    size_t count;
+} ob_spm_file;
+
 /* 1 when a file begins as SentencePiece's do: a protobuf field 1 (a piece) that holds a field 1
    (its text) and a field 2 (its score, a float) or 3 (its type). */
 static int ob_is_sentencepiece(ob_slice all) {
@@ -7989,9 +8913,88 @@ static int ob_is_sentencepiece(ob_slice all) {
            (p[4 + p[3]] == 0x15 || p[4 + p[3]] == 0x18);
 }
 
+/* First walk: counts pieces, reads the settings, whose defaults are those of the .proto. */
+static int ob_spm_read(ob_slice all, ob_spm_file *m) {
+    ob_reader r = ob_reader_on(all.p, all.n);
+    ob_field_pb f, in;
+    memset(m, 0, sizeof *m);
+    m->kind = m->start = 1;
+    m->end = 2;
+    m->prefix = m->escapes = 1;
+    while (ob_pb_next(&r, &f)) {
+        ob_reader inside = ob_reader_on(f.bytes.p, f.bytes.n);
+        if (f.number == 1) m->count++;
+        if ((f.number != 2 && f.number != 3) || !f.bytes.p) continue;
+        while (ob_pb_next(&inside, &in)) {
+            if (f.number == 2 && in.number == 3) m->kind = in.value;
+            if (f.number == 2 && in.number == 24) m->suffix = in.value != 0;
+            if (f.number == 2 && in.number == 41) m->start = in.value;
+            if (f.number == 2 && in.number == 42) m->end = in.value;
+            if (f.number == 3 && in.number == 2) m->maps = in.bytes.n > 0;
+            if (f.number == 3 && in.number == 3) m->prefix = in.value != 0;
+            if (f.number == 3 && in.number == 5) m->escapes = in.value != 0;
+        }
+        r.bad |= inside.bad;
+    }
+    return !r.bad;
+}
+
+/* Second walk: the pieces. */
+static onebit_status ob_spm_fill(ob_draft *d, ob_slice all, const ob_spm_file *m,
+                                 ob_scored *list) {
+    ob_reader r = ob_reader_on(all.p, all.n);
+    ob_field_pb f, in;
+    int id = 0;
+    while (ob_pb_next(&r, &f)) {
+        ob_reader inside = ob_reader_on(f.bytes.p, f.bytes.n);
+        ob_slice text = {"", 0};
+        uint64_t type = OB_PIECE_NORMAL;
+        if (f.number != 1) continue;
+        list[id].id = id;
+        while (f.bytes.p && ob_pb_next(&inside, &in)) {
+            if (in.number == 1 && in.bytes.p) text = in.bytes;
+            if (in.number == 2) list[id].score = ob_bits_float((uint32_t)in.value);
+            if (in.number == 3) type = in.value;
+        }
+        if (inside.bad) return ob_fail(ONEBIT_FORMAT, "tokenizer: piece %d is damaged", id);
+        if (type == OB_PIECE_UNKNOWN && d->unknown < 0) d->unknown = id;
+        OB_TRY(ob_spm_put(d, id, text, type > 255 ? 0 : (int)type, 1));
+        id++;
+    }
+    if (m->start < (uint64_t)id && d->role[m->start] & OB_TOKEN_SPECIAL) d->start = (int)m->start;
+    if (m->end < (uint64_t)id && d->role[m->end] & OB_TOKEN_SPECIAL) d->end = (int)m->end;
+    return ob_spm_merges(d, list, id);
+}
+
+/* A .model of the kind BPE. That extra white space is removed is passed over, as every program
+   does that runs such models without SentencePiece; a table of replacements (nfkc) is not. */
+static onebit_status ob_tokenizer_spm(onebit_tokenizer **out, ob_slice all, const char *path,
+                                      const onebit_env *env) {
+    static const char *const kinds[] = {"no known kind", "Unigram", "BPE", "Word", "Char"};
+    ob_spm_file m;
+    ob_draft d;
+    ob_scored *list;
+    onebit_status status;
+    if (!ob_spm_read(all, &m)) return ob_fail(ONEBIT_FORMAT, "%.120s: a damaged .model", path);
+    if (m.kind != 2 || m.maps || m.suffix || !m.escapes)
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%.120s: a SentencePiece .model of the kind %s%s is not supported: expected "
+                       "BPE that changes no characters",
+                       path, kinds[m.kind < 5 ? m.kind : 0], m.maps ? " with a table" : "");
+    OB_TRY(ob_draft_take(&d, env, m.count, all.n, all.n + m.count * 32));
+    d.rules = ob_spm_rules(m.prefix);
+    list = (ob_scored *)ob_alloc(env, m.count * sizeof *list);
+    status = list ? ob_spm_fill(&d, all, &m, list)
+                  : ob_fail(ONEBIT_MEMORY, "tokenizer: no memory for its scores");
+    if (status == ONEBIT_OK) status = ob_tokenizer_build(out, &d);
+    ob_release(env, list);
+    ob_release(env, d.block);
+    return status;
+}
+
 /* A file, by what it begins with. */
 static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
-                                       const onebit_env *env) {
+                                       const ob_beside *beside, const onebit_env *env) {
     ob_map map;
     ob_slice all, text, line;
     char room[OB_RANK_BYTES * 2];
@@ -8003,39 +9006,52 @@ static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
     line = ob_line(&text);
     if (line.p && line.n < sizeof room && ob_rank_line(line, room, &n, &rank))
         status = ob_tokenizer_ranks(out, all, path, env);
-    else if (ob_is_sentencepiece(all))
-        status = ob_fail(ONEBIT_UNSUPPORTED,
-                         "%.200s is a SentencePiece .model: give the tokenizer.json of the same "
-                         "model (a Unigram one is not supported: it has scores, not merges)",
-                         path);
-    else status = ob_tokenizer_parse(out, all.p, all.n, path, env);
+    else if (all.n >= 4 && !memcmp(all.p, "GGUF", 4)) {
+        ob_gguf g;
+        status = ob_gguf_read(&g, map.data, map.bytes, path, env);
+        if (status == ONEBIT_OK) status = ob_tokenizer_gguf(out, &g, env);
+        ob_gguf_close(&g);
+    } else if (ob_is_sentencepiece(all)) status = ob_tokenizer_spm(out, all, path, env);
+    else if (ob_is_llama2c(all)) status = ob_tokenizer_llama2c(out, all, path, env);
+    else status = ob_tokenizer_parse(out, all.p, all.n, path, beside, env);
     ob_map_close(&map);
     if (status != ONEBIT_OK && !strstr(onebit_error_text(), path))
         ob_fail(status, "%.200s: %s", path, onebit_error_text());
     return status;
 }
 
+/* A path that is no directory, or the file of one that was found. */
+static onebit_status ob_tokenizer_path(onebit_tokenizer **out, const char *path,
+                                       const ob_beside *beside, const onebit_env *env) {
+    char other[1024];
+    if (ob_path_twin(other, sizeof other, path, "vocab.json", "merges.txt"))
+        return ob_tokenizer_pair(out, path, other, beside, env);
+    if (ob_path_twin(other, sizeof other, path, "merges.txt", "vocab.json"))
+        return ob_tokenizer_pair(out, other, path, beside, env);
+    return ob_tokenizer_file(out, path, beside, env);
+}
+
 /* Messages name the path. Files are closed on return: pieces are copies. */
 onebit_status onebit_tokenizer_open(onebit_tokenizer **out, const char *path,
                                     const onebit_env *env) {
     onebit_env e = ob_env_or_default(env);
-    char name[1024], other[1024];
+    char name[1024];
+    ob_beside beside;
+    onebit_status status;
     if (!out || !path)
         return ob_fail(ONEBIT_USAGE, "onebit_tokenizer_open: out and path are needed");
     *out = NULL;
-    if (ob_is_directory(path)) {
-        OB_TRY(ob_path_join(name, sizeof name, path, "tokenizer.json"));
-        if (ob_file_exists(name)) return ob_tokenizer_file(out, name, &e);
+    if (!ob_is_directory(path)) return ob_tokenizer_path(out, path, NULL, &e);
+    OB_TRY(ob_path_join(name, sizeof name, path, "tokenizer.json"));
+    if (!ob_file_exists(name)) {
         OB_TRY(ob_path_join(name, sizeof name, path, "vocab.json"));
         if (!ob_file_exists(name))
             return ob_fail(ONEBIT_IO, "%.200s holds neither tokenizer.json nor vocab.json", path);
-        path = name;
     }
-    if (ob_path_twin(other, sizeof other, path, "vocab.json", "merges.txt"))
-        return ob_tokenizer_pair(out, path, other, &e);
-    if (ob_path_twin(other, sizeof other, path, "merges.txt", "vocab.json"))
-        return ob_tokenizer_pair(out, other, path, &e);
-    return ob_tokenizer_file(out, path, &e);
+    status = ob_beside_read(&beside, path, &e);
+    if (status == ONEBIT_OK) status = ob_tokenizer_path(out, name, &beside, &e);
+    ob_release(&e, beside.block);
+    return status;
 }
 
 /* ---- tokenizer.json out ----
@@ -8131,11 +9147,19 @@ static void ob_out_metaspace(ob_out *o, const char *scheme, int split) {
     ob_out_text(o, "}");
 }
 
-/* "pre_tokenizer". ByteLevel has GPT-2's expression inside; another one stands before it. */
+/* A stage Split. */
+static void ob_out_split(ob_out *o, const char *pattern) {
+    ob_out_text(o, "{\"type\":\"Split\",\"pattern\":{\"Regex\":");
+    ob_out_json(o, pattern, strlen(pattern));
+    ob_out_text(o, "},\"behavior\":\"Isolated\",\"invert\":false},\n");
+}
+
+/* "pre_tokenizer". ByteLevel has GPT-2's expression inside; others stand before it. */
 static void ob_out_pre_tokenizer(ob_out *o, const ob_rules *r) {
     static const char *const schemes[] = {"never", "", "always", "first"};
     const ob_split *split = &ob_splits[r->split];
-    int inside = r->split == OB_SPLIT_GPT2 || split->parted, outside = split->lines;
+    int inside = r->split == OB_SPLIT_GPT2 || split->parted;
+    int outside = split->lines || split->steps, i;
     ob_out_text(o, ",\n\"pre_tokenizer\":");
     if (r->chars) {
         if (!(r->flags & OB_RULE_SPACES) || r->prefix == OB_PREFIX_PART ||
@@ -8145,11 +9169,8 @@ static void ob_out_pre_tokenizer(ob_out *o, const ob_rules *r) {
         return;
     }
     if (outside || split->parted) ob_out_text(o, "{\"type\":\"Sequence\",\"pretokenizers\":[");
-    if (outside) {
-        ob_out_text(o, "{\"type\":\"Split\",\"pattern\":{\"Regex\":");
-        ob_out_json(o, split->pattern, strlen(split->pattern));
-        ob_out_text(o, "},\"behavior\":\"Isolated\",\"invert\":false},\n");
-    }
+    for (i = 0; outside && ob_split_step(r->split, i); i++)
+        ob_out_split(o, ob_split_step(r->split, i));
     if (split->parted)
         ob_out_format(o, "{\"type\":\"Digits\",\"individual_digits\":%s},",
                       split->digits == 1 ? "true" : "false");
@@ -8268,7 +9289,8 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
 
    Little-endian, no padding. w = 2 bytes when vocab < 65536, else 4; an id takes w bytes.
      u32 'O' 'B' 'T' 'K'
-     u32 kind | flags << 8    flags: 1 byte b has id b; 2 results of merges are implied
+     u32 kind | flags << 8    flags: 1 byte b has id b; 2 results of merges are implied;
+                              4 ends and chat template stand behind the texts
                               kind: onebit_tokenizer_kind, or 3: the rules stand below
      u32 vocab
      u32 end                  0xFFFFFFFF: none
@@ -8283,6 +9305,7 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
      id  [S], id [A]
      kind 3: a byte for each of these: its OB_TOKEN_LEFT, RIGHT and LATE
      K times: id, u32 length, bytes      in the order of the ids
+     flag 4: u32 E, id [E] tokens that end an answer; u32 length, bytes of the chat template
    Flag 2: merge number k makes the k-th id that is neither a byte nor among the K texts. Any other
    text is that of the first merge whose parts are known by then; such texts have at most
    OB_DERIVED_MAX bytes, which bounds what a small file can unfold to. */
@@ -8291,6 +9314,8 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
 #define OB_PACK_AROUND  (OB_TOKEN_LEFT | OB_TOKEN_RIGHT | OB_TOKEN_LATE)
 #define OB_PACK_PLAIN   1 /* byte b has id b */
 #define OB_PACK_IMPLIED 2 /* results of merges are not written */
+#define OB_PACK_MORE    4 /* ends and chat template follow; absent where there are none, so that
+                             such tokenizers pack into the same bytes as before there was a flag */
 
 /* 1 when the packed form must hold the text of id. */
 static int ob_pack_stored(const onebit_tokenizer *t, int32_t id) {
@@ -8302,6 +9327,7 @@ static int ob_pack_stored(const onebit_tokenizer *t, int32_t id) {
 static int ob_pack_flags(const onebit_tokenizer *t) {
     int flags = OB_PACK_PLAIN | OB_PACK_IMPLIED, i;
     int32_t id = 0;
+    if (t->end_given || t->chat) flags |= OB_PACK_MORE;
     for (i = 0; i < 256; i++)
         if (t->byte_id[i] != i) flags &= ~OB_PACK_PLAIN;
     for (i = 0; i < t->merges; i++, id++) {
@@ -8407,6 +9433,11 @@ static void ob_pack_all(ob_packer *o, const onebit_tokenizer *t) {
         ob_pack_32(o, (uint32_t)s.n);
         ob_pack_add(o, s.p, s.n);
     }
+    if (!(flags & OB_PACK_MORE)) return;
+    ob_pack_32(o, (uint32_t)t->end_given);
+    for (i = 0; i < t->end_given; i++) ob_pack_id(o, t, t->ends[i]);
+    ob_pack_32(o, (uint32_t)t->chat_bytes);
+    if (t->chat) ob_pack_add(o, t->chat, t->chat_bytes);
 }
 
 /* Packs into out[size]; returns the bytes needed and writes nothing when size is smaller. NULL only
@@ -8462,7 +9493,7 @@ static onebit_status ob_unpack_header(ob_unpack *u, uint32_t *end) {
     u->kind = (int)(kind & 0xFF);
     u->flags = (int)(kind >> 8 & 0xFF);
     if (kind >> 16 || u->kind > OB_PACK_RULES ||
-        u->flags & ~(OB_PACK_PLAIN | OB_PACK_IMPLIED))
+        u->flags & ~(OB_PACK_PLAIN | OB_PACK_IMPLIED | OB_PACK_MORE))
         return ob_unpack_bad("an unknown kind or flag");
     /* results may be implied and byte ids absent: a lower bound is enough to bound memory */
     ids = 2 * (uint64_t)u->merges + u->special + u->plain + 3 * (uint64_t)u->stored;
@@ -8531,6 +9562,22 @@ static onebit_status ob_unpack_merges(ob_unpack *u) {
     return ONEBIT_OK;
 }
 
+/* The part behind flag 4. The template stays where it lies. */
+static onebit_status ob_unpack_more(ob_unpack *u) {
+    uint32_t count = ob_read32(&u->r), i, bytes;
+    const uint8_t *p;
+    if (count > OB_ENDS_MAX) return ob_unpack_bad("too many end tokens");
+    for (i = 0; i < count; i++) {
+        int32_t id = ob_unpack_id(u);
+        if (id < 0) return ob_unpack_bad("a bad end token");
+        ob_draft_ends(&u->d, id);
+    }
+    bytes = ob_read32(&u->r);
+    p = ob_read_bytes(&u->r, bytes);
+    if (!p) return ob_unpack_bad("its chat template is cut");
+    return ob_draft_chat(&u->d, ob_slice_on((const char *)p, bytes));
+}
+
 /* Which tokens are added ones, then the texts that are stored. Stored texts stay where they lie in
    the packed bytes. Here the form must end. */
 static onebit_status ob_unpack_texts(ob_unpack *u) {
@@ -8561,6 +9608,7 @@ static onebit_status ob_unpack_texts(ob_unpack *u) {
         d->piece[id].p = (const char *)p;
         d->piece[id].n = n;
     }
+    if (u->flags & OB_PACK_MORE) OB_TRY(ob_unpack_more(u));
     return u->r.bad || u->r.at != u->r.n ? ob_unpack_bad("it does not end where it should")
                                          : ONEBIT_OK;
 }

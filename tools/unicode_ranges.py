@@ -5,7 +5,8 @@ Usage: tools/unicode_ranges.py > tables.txt, then paste the output over the tabl
 OB_MARK_RUNS. Numbers are written in base 26, most significant digit first: upper-case letters go
 on, the lower-case letter ends the number. Signed numbers are folded: 0, -1, 1, -2, 2, ...
 
-  letters, numbers   run lengths over the code points: outside, inside, outside, ...
+  letters, numbers, punctuation
+                     run lengths over the code points: outside, inside, outside, ...
   marks              run lengths, each followed by the combining class of the run
   compositions       canonical decompositions in groups of one second part: the step from the last
                      group's second part, the number of rows, then for each row the steps (signed)
@@ -102,6 +103,7 @@ if __name__ == '__main__':
     print('/* Unicode %s, by tools/unicode_ranges.py. */' % unicodedata.unidata_version)
     runs('LETTER', 'L')
     runs('NUMBER', 'N')
+    runs('PUNCT', 'P')
     rows = sum(groups(kind) for kind in ('COMPOSED', 'EXCLUDED', 'SINGLE'))
     print('#define OB_DECOMPOSITIONS %d' % rows)
     marks()
