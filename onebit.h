@@ -885,6 +885,35 @@ ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
 ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *input, int latent,
                                             const onebit_env *env);
 
+/* Containers of other programs. ONEBIT_HUGGING_FACE: a directory as transformers loads it. */
+typedef enum onebit_container { ONEBIT_GGUF, ONEBIT_HUGGING_FACE } onebit_container;
+
+/* One tensor that was written: its name there, its mode here, its type there, and the largest
+   difference of a weight. */
+typedef struct onebit_export_report {
+    const char *name, *from, *to;
+    int rows, cols;
+    double error;
+} onebit_export_report;
+
+/* How to write a model for other programs. type: of the matrices of blocks, NULL = what holds each
+   as it is (tq2_0, q1_0, q2_0, q8_0, f16, f32; for Hugging Face packed codes). head_type: of
+   embedding and head. on_tensor, when not NULL, is told of each tensor; non-zero stops. */
+typedef struct onebit_export_options {
+    int container;
+    const char *type, *head_type;
+    int (*on_tensor)(void *user, const onebit_export_report *report);
+    void *user;
+} onebit_export_options;
+ONEBIT_API onebit_export_options onebit_export_options_default(void);
+
+/* Writes a model as a GGUF file, or as a directory with model.safetensors, config.json,
+   tokenizer.json and tokenizer_config.json, each atomically. ONEBIT_UNSUPPORTED names what no other
+   program computes, or what a type cannot hold; nothing is then written. */
+ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const char *path,
+                                             const onebit_export_options *options,
+                                             const onebit_env *env);
+
 /* Receives one tensor of a file. Return non-zero to stop. */
 typedef int (*onebit_tensor_fn)(void *user, const onebit_tensor_info *tensor);
 
@@ -21002,6 +21031,11 @@ static size_t ob_write_tokenizer(const void *object, char *out, size_t size) {
     return object ? onebit_tokenizer_write((const onebit_tokenizer *)object, out, size) : 0;
 }
 
+/* What tokenizer.json has no words for. */
+static size_t ob_write_tokenizer_config(const void *object, char *out, size_t size) {
+    return ob_tokenizer_config_write((const onebit_tokenizer *)object, out, size);
+}
+
 /* From the field table, so a new option is saved without a change here. */
 static size_t ob_write_options(const void *object, char *out, size_t size) {
     ob_out o = ob_out_on(out, size);
@@ -23171,6 +23205,557 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
     return status;
 }
 
+/* ---- models for other programs: GGUF and Hugging Face ---------------------------------------- */
+/* A model is written from its packed form, tensor by tensor. What a format cannot hold is refused
+   before a byte is written; what it holds less exactly is measured and told. */
+
+/* A model on its way out. */
+typedef struct ob_export {
+    const onebit_model *model;
+    onebit_export_options options;
+    onebit_env env;
+    const char *architecture; /* GGUF's name, or Hugging Face's model_type */
+    int neighbours, hf;       /* q and k are paired by neighbours there; it is no GGUF */
+    ob_type block, head;      /* types of block matrices (OB_TYPE_COUNT: each its own), of the rest */
+    float *values, *target, *scales; /* [widest row] each */
+    int8_t *codes;
+    uint8_t *bytes; /* one row, or a tensor whose rows are mixed */
+    void *room;
+} ob_export;
+
+/* The weight of a tensor. */
+static const ob_weight *ob_export_weight(const ob_export *e, const ob_tensor *t) {
+    return e->model->view.slots + t->slot;
+}
+
+/* The type that holds a matrix as it is, where the width allows it; else f16. */
+static ob_type ob_export_natural(const ob_tensor *t) {
+    ob_type type = OB_TYPE_F16;
+    if (t->mode == ONEBIT_F32) return OB_TYPE_F32;
+    if (t->mode == ONEBIT_8BIT) type = OB_TYPE_Q8_0;
+    if (t->mode == ONEBIT_BINARY) type = OB_TYPE_Q1_0;
+    if (t->mode == ONEBIT_TERNARY)
+        type = !t->group || t->group % 256 == 0 ? OB_TYPE_TQ2_0 : OB_TYPE_Q2_0;
+    return ob_type_row_bytes(type, t->cols) ? type : OB_TYPE_F16;
+}
+
+/* The type of a tensor in a directory of Hugging Face: packed codes, or floats. */
+static ob_type ob_export_hf_type(const ob_export *e, const ob_tensor *t) {
+    if (t->kind == OB_ROLE_LINEAR && e->block == OB_TYPE_COUNT) return OB_TYPE_HF_PACKED;
+    if (t->mode < 0) return OB_TYPE_F32;
+    if (t->kind == OB_ROLE_LINEAR) return e->block; /* ob_export_hf_name: a type of floats */
+    return t->mode == ONEBIT_F16 ? OB_TYPE_F16 : OB_TYPE_F32;
+}
+
+/* The type that a tensor will have. */
+static ob_type ob_export_type(const ob_export *e, const ob_tensor *t) {
+    if (e->hf) return ob_export_hf_type(e, t);
+    if (t->mode < 0) return OB_TYPE_F32;
+    if (t->kind == OB_ROLE_LINEAR)
+        return e->block == OB_TYPE_COUNT ? ob_export_natural(t) : e->block;
+    if (e->head != OB_TYPE_COUNT) return e->head;
+    return ob_mode_is_integer(t->mode) && t->mode != ONEBIT_8BIT ? OB_TYPE_F16
+                                                                 : ob_export_natural(t);
+}
+
+/* Whether a type can hold a tensor's codes and groups; floats can hold everything, less exactly. */
+static onebit_status ob_export_fits(const ob_tensor *t, ob_type type) {
+    const ob_type_info *info = ob_types + type;
+    int coded = info->holds >= OB_HOLDS_TRITS, group = info->group;
+    if (t->mode < 0) return ONEBIT_OK;
+    if (!ob_type_tensor_bytes(type, t->rows, t->cols))
+        return ob_fail(ONEBIT_UNSUPPORTED, "%s: %d x %d is not whole blocks of %s", t->name, t->rows,
+                       t->cols, info->name);
+    if (!coded) return ONEBIT_OK;
+    if (t->mode < ONEBIT_TERNARY || (info->holds == OB_HOLDS_BITS && t->mode != ONEBIT_BINARY))
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "%s is %s, which %s cannot hold; store it in another type, or quantize it",
+                       t->name, ob_mode_text(t->mode), info->name);
+    if (t->group && (!group || t->group % group))
+        return ob_fail(ONEBIT_UNSUPPORTED, "%s has a scale per %d weights, %s per %d", t->name,
+                       t->group, info->name, group ? group : t->cols);
+    return ONEBIT_OK;
+}
+
+/* Our row that stands at their row g: the inverse of ob_theirs_row. */
+static int ob_export_row(const ob_export *e, const ob_tensor *t, int g) {
+    int d = e->model->config.head_dim, k = g % d;
+    if (!e->neighbours || (t->id != OB_Q && t->id != OB_K)) return g;
+    return g - k + k % 2 * (d / 2) + k / 2;
+}
+
+/* Row r of ours: codes where they are small integers, values always, and the scale of each of their
+   `group` weights (0: one). */
+static void ob_export_read(ob_export *e, const ob_tensor *t, int r, int group) {
+    const ob_weight *w = ob_export_weight(e, t);
+    size_t groups = ob_row_groups(t->cols, t->group ? t->group : t->cols);
+    const float *scale = w->scale + (t->group ? (size_t)r * groups : (size_t)(r * w->scale_step));
+    const uint8_t *block = (const uint8_t *)w->data;
+    int i;
+    if (!ob_mode_is_integer(t->mode)) {
+        ob_unpack_row(e->values, block, (ob_format)w->format, r, t->cols);
+        return;
+    }
+    block += (uint64_t)(r / 16) * ob_block_bytes((ob_format)w->format, t->cols);
+    ob_unpack_codes(e->codes, block, (ob_format)w->format, r % 16, t->cols);
+    for (i = 0; i < t->cols; i++)
+        e->values[i] = (float)e->codes[i] * scale[t->group ? i / t->group : 0];
+    for (i = 0; i * (group ? group : t->cols) < t->cols; i++)
+        e->scales[i] = scale[t->group ? i * group / t->group : 0];
+}
+
+/* Writes row g of a tensor into bytes, and gives the largest error of its values there. */
+static float ob_export_put(ob_export *e, const ob_tensor *t, ob_type type, uint8_t *tensor, int rows,
+                           int g) {
+    float worst = 0.0f;
+    int i;
+    if (ob_types[type].holds >= OB_HOLDS_TRITS)
+        ob_type_put(type, tensor, rows, t->cols, g, e->codes, e->scales);
+    else ob_type_put_floats(type, tensor, rows, t->cols, g, e->values);
+    ob_type_floats(type, tensor, rows, t->cols, g, e->target);
+    for (i = 0; i < t->cols; i++) {
+        float error = ob_absf(e->target[i] - e->values[i]);
+        worst = error > worst ? error : worst;
+    }
+    return worst;
+}
+
+/* Bytes of the largest piece that is written at a time. */
+static size_t ob_export_piece(const ob_tensor *t, ob_type type) {
+    int whole = ob_type_has_tail(type) || ob_type_mixes_rows(type);
+    return (size_t)(whole ? ob_type_tensor_bytes(type, t->rows, t->cols)
+                          : ob_type_row_bytes(type, t->cols));
+}
+
+/* Writes a tensor's bytes; *worst is its largest error. */
+static void ob_export_tensor(ob_export *e, ob_sink *sink, const ob_tensor *t, ob_type type,
+                             float *worst) {
+    size_t piece = ob_export_piece(t, type);
+    int whole = ob_type_has_tail(type) || ob_type_mixes_rows(type), g;
+    *worst = 0.0f;
+    memset(e->bytes, 0, piece);
+    for (g = 0; g < t->rows; g++) {
+        float error;
+        int r = ob_export_row(e, t, g);
+        if (t->mode < 0) memcpy(e->values, ob_export_weight(e, t)->data, (size_t)t->cols * 4);
+        else ob_export_read(e, t, r, ob_types[type].group);
+        if (!whole) memset(e->bytes, 0, piece);
+        error = ob_export_put(e, t, type, e->bytes, whole ? t->rows : 1, whole ? g : 0);
+        *worst = error > *worst ? error : *worst;
+        if (!whole) ob_sink_write(sink, e->bytes, piece);
+    }
+    if (whole) ob_sink_write(sink, e->bytes, piece);
+}
+
+/* Tells the caller of a tensor that was written. */
+static onebit_status ob_export_tell(const ob_export *e, const ob_tensor *t, const char *name,
+                                    ob_type type, float worst) {
+    onebit_export_report report;
+    if (!e->options.on_tensor) return ONEBIT_OK;
+    report.name = name, report.rows = t->rows, report.cols = t->cols;
+    report.from = t->mode < 0 ? "f32" : ob_mode_text(t->mode), report.to = ob_types[type].name;
+    report.error = (double)worst;
+    if (!e->options.on_tensor(e->options.user, &report)) return ONEBIT_OK;
+    return ob_fail(ONEBIT_CANCELLED, "export: stopped by the caller");
+}
+
+/* The type that a name of the options asks for. */
+static onebit_status ob_export_named(const char *name, ob_type *out) {
+    static const uint8_t types[] = {OB_TYPE_F32,  OB_TYPE_F16,  OB_TYPE_BF16, OB_TYPE_Q8_0,
+                                    OB_TYPE_TQ1_0, OB_TYPE_TQ2_0, OB_TYPE_I2_S, OB_TYPE_Q1_0,
+                                    OB_TYPE_Q2_0};
+    size_t i;
+    *out = OB_TYPE_COUNT;
+    if (!name) return ONEBIT_OK;
+    for (i = 0; i < sizeof types; i++)
+        if (strcmp(name, ob_types[types[i]].name) == 0) {
+            *out = (ob_type)types[i];
+            return ONEBIT_OK;
+        }
+    return ob_fail(ONEBIT_USAGE,
+                   "type '%.40s', expected f32, f16, bf16, q8_0, tq1_0, tq2_0, i2_s, q1_0 or q2_0",
+                   name);
+}
+
+/* Settings of ours that no other program has; 0 = one is in use, and the error names it. */
+static onebit_status ob_export_graph(const onebit_config *c) {
+    const char *name = !c->use_rope             ? "use_rope=false"
+                       : !c->use_subln          ? "use_subln=false (LayerNorm)"
+                       : c->use_residual_scaling ? "use_residual_scaling=true"
+                       : c->logit_softcap > 0    ? "logit_softcap"
+                       : c->activation_bits != 8 ? "activation_bits other than 8"
+                       : c->final_norm_eps > 0   ? "final_norm_eps"
+                       : !c->use_swiglu          ? "use_swiglu=false (an FFN without a gate)"
+                       : c->activation == 2      ? "activation=relu"
+                       : c->use_qk_norm && (c->use_qkv_bias || c->use_sub_norm)
+                           ? "use_qk_norm beside use_qkv_bias or use_sub_norm"
+                       : c->use_sub_norm && c->use_qkv_bias ? "use_sub_norm beside use_qkv_bias"
+                                                            : NULL;
+    if (!name) return ONEBIT_OK;
+    return ob_fail(ONEBIT_UNSUPPORTED, "no other program runs a model with %s", name);
+}
+
+/* Whether the activation of the FFN is ReLU^2. */
+static int ob_is_relu2(const onebit_config *c) { return c->use_relu2 || c->activation == 1; }
+
+/* What the graph is called in GGUF. */
+static onebit_status ob_export_gguf_name(ob_export *e) {
+    const onebit_config *c = &e->model->config;
+    OB_TRY(ob_export_graph(c));
+    e->architecture = c->use_sub_norm ? (ob_is_relu2(c) ? "bitnet-b1.58" : "bitnet")
+                      : c->use_qk_norm  ? "qwen3"
+                      : c->use_qkv_bias ? "qwen2"
+                                        : "llama";
+    e->neighbours = !strcmp(e->architecture, "llama");
+    if (ob_is_relu2(c) && !c->use_sub_norm)
+        return ob_fail(ONEBIT_UNSUPPORTED, "GGUF has no architecture for ReLU^2 without SubLN");
+    if (c->rope_scaling == OB_ROPE_LLAMA3)
+        return ob_fail(ONEBIT_UNSUPPORTED, "writing rope_scaling=llama3 as GGUF");
+    return ONEBIT_OK;
+}
+
+/* Rows, codes and bytes of the widest tensor. */
+static onebit_status ob_export_take(ob_export *e) {
+    size_t widest = 0, piece = 0;
+    ob_tensor t;
+    ob_carve c;
+    int i, pass;
+    for (i = 0; ob_tensor_at(&e->model->config, i, &t); i++) {
+        ob_type type = ob_export_type(e, &t);
+        OB_TRY(ob_export_fits(&t, type));
+        widest = (size_t)t.cols > widest ? (size_t)t.cols : widest;
+        piece = ob_export_piece(&t, type) > piece ? ob_export_piece(&t, type) : piece;
+    }
+    c.base = NULL;
+    for (pass = 0; pass < 2; pass++) {
+        c.used = 0;
+        e->values = ob_floats(&c, widest, 1), e->target = ob_floats(&c, widest, 1);
+        e->scales = ob_floats(&c, widest, 1);
+        e->codes = (int8_t *)ob_take(&c, widest), e->bytes = (uint8_t *)ob_take(&c, piece);
+        if (pass) break;
+        e->room = ob_alloc(&e->env, c.used);
+        if (!e->room) return ob_fail(ONEBIT_MEMORY, "export: no memory for %zu bytes", c.used);
+        c.base = (uint8_t *)e->room;
+    }
+    return ONEBIT_OK;
+}
+
+/* ---- GGUF out ---- */
+
+/* A key of the architecture with a whole number, and with a real one. */
+static void ob_export_int(ob_out *o, const ob_export *e, const char *name, int v) {
+    char key[128];
+    ob_gguf_put_u32(o, ob_gguf_key(key, e->architecture, name), (uint32_t)v);
+}
+static void ob_export_real(ob_out *o, const ob_export *e, const char *name, double v) {
+    char key[128];
+    ob_gguf_put_f32(o, ob_gguf_key(key, e->architecture, name), (float)v);
+}
+
+/* llama.cpp's number for what most matrices are (its llama_ftype). */
+static uint32_t ob_export_file_type(ob_type t) {
+    switch (t) {
+    case OB_TYPE_F32: return 0;
+    case OB_TYPE_F16: return 1;
+    case OB_TYPE_Q8_0: return 7;
+    case OB_TYPE_BF16: return 32;
+    case OB_TYPE_TQ1_0: return 36;
+    case OB_TYPE_TQ2_0: return 37;
+    case OB_TYPE_I2_S: return 40; /* microsoft/BitNet's */
+    default: return 1024;         /* guessed: the reader looks at the tensors */
+    }
+}
+
+/* Keys of the model; returns how many. */
+static uint64_t ob_export_keys(ob_out *o, const ob_export *e) {
+    const onebit_config *c = &e->model->config;
+    char key[128];
+    ob_tensor t;
+    ob_tensor_in(c, ob_slot(c, 0, OB_Q), &t);
+    ob_gguf_put_string(o, "general.architecture", ob_slice_of(e->architecture));
+    ob_gguf_put_string(o, "general.name", ob_slice_of("onebit"));
+    ob_gguf_put_u32(o, "general.file_type", ob_export_file_type(ob_export_type(e, &t)));
+    ob_export_int(o, e, "vocab_size", c->vocab_size);
+    ob_export_int(o, e, "context_length", c->max_seq_len);
+    ob_export_int(o, e, "embedding_length", c->hidden_size);
+    ob_export_int(o, e, "block_count", c->num_layers);
+    ob_export_int(o, e, "feed_forward_length", c->intermediate_size);
+    ob_export_int(o, e, "attention.head_count", c->num_heads);
+    ob_export_int(o, e, "attention.head_count_kv", c->num_key_value_heads);
+    ob_export_int(o, e, "attention.key_length", c->head_dim);
+    ob_export_int(o, e, "attention.value_length", c->head_dim);
+    ob_export_int(o, e, "rope.dimension_count", c->head_dim);
+    ob_export_real(o, e, "attention.layer_norm_rms_epsilon", c->layer_norm_eps);
+    ob_export_real(o, e, "rope.freq_base", c->rope_theta);
+    if (!c->rope_scaling) return 15;
+    ob_gguf_put_string(o, ob_gguf_key(key, e->architecture, "rope.scaling.type"),
+                       ob_slice_of(c->rope_scaling == OB_ROPE_YARN ? "yarn" : "linear"));
+    ob_export_real(o, e, "rope.scaling.factor", c->rope_factor);
+    ob_export_int(o, e, "rope.scaling.original_context_length",
+                  c->rope_original ? c->rope_original : (int)(c->max_seq_len / c->rope_factor));
+    return 18;
+}
+
+/* Everything before the data; written into o, or with o->n alone counted. */
+static onebit_status ob_export_gguf_head(ob_out *o, const ob_export *e, uint64_t keys) {
+    const onebit_config *c = &e->model->config;
+    uint64_t at = 0, more;
+    ob_tensor t;
+    int i;
+    ob_gguf_put_head(o, (uint64_t)ob_tensor_count(c), keys);
+    (void)ob_export_keys(o, e);
+    if (e->model->tokenizer) OB_TRY(ob_gguf_put_tokenizer(o, e->model->tokenizer, &more));
+    else ob_gguf_put_string(o, "tokenizer.ggml.model", ob_slice_of("no_vocab"));
+    for (i = 0; ob_tensor_at(c, i, &t); i++) {
+        ob_type type = ob_export_type(e, &t);
+        uint64_t dims[2];
+        dims[0] = (uint64_t)t.cols, dims[1] = (uint64_t)t.rows;
+        ob_gguf_put_tensor(o, t.gguf, t.mode < 0 ? 1 : 2, dims, (uint32_t)ob_types[type].gguf, at);
+        at += (ob_type_tensor_bytes(type, t.rows, t.cols) + 31) / 32 * 32;
+    }
+    ob_gguf_put_padding(o);
+    return ONEBIT_OK;
+}
+
+/* The head, in memory. */
+static onebit_status ob_export_gguf_begin(ob_export *e, ob_sink *sink) {
+    ob_out o = ob_out_on(NULL, 0);
+    uint64_t keys = ob_export_keys(&o, e), more = 1;
+    onebit_status status;
+    char *head;
+    if (e->model->tokenizer) OB_TRY(ob_gguf_put_tokenizer(&o, e->model->tokenizer, &more));
+    o = ob_out_on(NULL, 0);
+    OB_TRY(ob_export_gguf_head(&o, e, keys + more));
+    head = (char *)ob_alloc(&e->env, o.n + 1);
+    if (!head) return ob_fail(ONEBIT_MEMORY, "export: no memory for the head");
+    o = ob_out_on(head, o.n + 1);
+    status = ob_export_gguf_head(&o, e, keys + more);
+    if (status == ONEBIT_OK) ob_sink_write(sink, head, o.n);
+    ob_release(&e->env, head);
+    return status;
+}
+
+/* All tensors behind the head. */
+static onebit_status ob_export_gguf_data(ob_export *e, ob_sink *sink) {
+    static const uint8_t zeros[32] = {0};
+    ob_tensor t;
+    int i;
+    for (i = 0; ob_tensor_at(&e->model->config, i, &t); i++) {
+        ob_type type = ob_export_type(e, &t);
+        uint64_t bytes = ob_type_tensor_bytes(type, t.rows, t.cols);
+        float worst;
+        ob_export_tensor(e, sink, &t, type, &worst);
+        ob_sink_write(sink, zeros, (size_t)((32 - bytes % 32) % 32));
+        OB_TRY(ob_export_tell(e, &t, t.gguf, type, worst));
+    }
+    return ONEBIT_OK;
+}
+
+/* A GGUF, replaced atomically. */
+static onebit_status ob_export_gguf(ob_export *e, const char *path) {
+    onebit_status status;
+    ob_sink sink;
+    OB_TRY(ob_export_gguf_name(e));
+    OB_TRY(ob_export_take(e));
+    OB_TRY(ob_sink_open(&sink, path));
+    status = ob_export_gguf_begin(e, &sink);
+    if (status == ONEBIT_OK) status = ob_export_gguf_data(e, &sink);
+    if (status == ONEBIT_OK) return ob_sink_commit(&sink);
+    ob_sink_abort(&sink);
+    return status;
+}
+
+/* ---- Hugging Face out ---- */
+
+/* model_type and what must hold for it. */
+static onebit_status ob_export_hf_name(ob_export *e) {
+    const onebit_config *c = &e->model->config;
+    ob_tensor t;
+    int i;
+    OB_TRY(ob_export_graph(c));
+    if (e->block != OB_TYPE_COUNT && ob_types[e->block].holds != OB_HOLDS_FLOATS)
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "safetensors of Hugging Face hold f32, f16, bf16 or packed codes, not %s",
+                       ob_types[e->block].name);
+    e->architecture = c->use_sub_norm   ? "bitnet"
+                      : c->use_qk_norm  ? "qwen3"
+                      : c->use_qkv_bias ? "qwen2"
+                                        : "llama";
+    for (i = 0; ob_tensor_at(c, i, &t); i++) {
+        if (t.kind != OB_ROLE_LINEAR || e->block != OB_TYPE_COUNT) continue;
+        if (t.mode != ONEBIT_TERNARY || t.group)
+            return ob_fail(ONEBIT_UNSUPPORTED,
+                           "%s is %s%s; transformers packs ternary matrices with one scale only: "
+                           "export it as f16 or f32",
+                           t.name, ob_mode_text(t.mode), t.group ? " with groups" : "");
+        OB_TRY(ob_export_fits(&t, OB_TYPE_HF_PACKED));
+    }
+    return ONEBIT_OK;
+}
+
+/* A member of config.json. */
+static void ob_export_member(ob_out *o, const char *name, double v) {
+    ob_out_format(o, "  \"%s\": ", name);
+    ob_out_number(o, v);
+    ob_out_text(o, ",\n");
+}
+
+/* config.json as transformers reads it. */
+static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
+    static const char *const classes[] = {"BitNet", "Qwen3", "Qwen2", "Llama"};
+    const ob_export *e = (const ob_export *)object;
+    const onebit_config *c = &e->model->config;
+    ob_out o = ob_out_on(out, size);
+    const char *name = classes[c->use_sub_norm ? 0 : c->use_qk_norm ? 1 : c->use_qkv_bias ? 2 : 3];
+    int start = onebit_tokenizer_start(e->model->tokenizer);
+    int end = onebit_tokenizer_end(e->model->tokenizer);
+    ob_out_format(&o, "{\n  \"architectures\": [\"%sForCausalLM\"],\n", name);
+    ob_out_format(&o, "  \"model_type\": \"%s\",\n", e->architecture);
+    ob_export_member(&o, "vocab_size", c->vocab_size);
+    ob_export_member(&o, "hidden_size", c->hidden_size);
+    ob_export_member(&o, "intermediate_size", c->intermediate_size);
+    ob_export_member(&o, "num_hidden_layers", c->num_layers);
+    ob_export_member(&o, "num_attention_heads", c->num_heads);
+    ob_export_member(&o, "num_key_value_heads", c->num_key_value_heads);
+    ob_export_member(&o, "head_dim", c->head_dim);
+    ob_export_member(&o, "max_position_embeddings", c->max_seq_len);
+    ob_export_member(&o, "rms_norm_eps", c->layer_norm_eps);
+    ob_export_member(&o, "rope_theta", c->rope_theta);
+    ob_out_format(&o, "  \"hidden_act\": \"%s\",\n", ob_is_relu2(c) ? "relu2" : "silu");
+    ob_out_format(&o, "  \"tie_word_embeddings\": %s,\n", c->tie_word_embeddings ? "true" : "false");
+    ob_out_text(&o, "  \"attention_bias\": false,\n");
+    if (start >= 0) ob_export_member(&o, "bos_token_id", start);
+    if (end >= 0) ob_export_member(&o, "eos_token_id", end);
+    if (c->rope_scaling) {
+        static const char *const kinds[] = {"default", "linear", "yarn", "llama3"};
+        ob_out_format(&o, "  \"rope_scaling\": {\"rope_type\": \"%s\", \"factor\": ",
+                      kinds[c->rope_scaling]);
+        ob_out_number(&o, c->rope_factor);
+        ob_out_format(&o, ", \"original_max_position_embeddings\": %d, ",
+                      c->rope_original ? c->rope_original : (int)(c->max_seq_len / c->rope_factor));
+        ob_out_text(&o, c->rope_scaling == OB_ROPE_YARN ? "\"beta_slow\": " : "\"low_freq_factor\": ");
+        ob_out_number(&o, c->rope_slow);
+        ob_out_text(&o,
+                    c->rope_scaling == OB_ROPE_YARN ? ", \"beta_fast\": " : ", \"high_freq_factor\": ");
+        ob_out_number(&o, c->rope_fast);
+        ob_out_text(&o, "},\n");
+    }
+    if (e->block == OB_TYPE_COUNT)
+        ob_out_text(&o, "  \"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": "
+                        "\"autobitlinear\", \"quantization_mode\": \"offline\", "
+                        "\"modules_to_not_convert\": [\"lm_head\"]},\n");
+    ob_out_text(&o, "  \"torch_dtype\": \"float32\"\n}\n");
+    return o.n;
+}
+
+/* Describes a tensor, or with scale its weight_scale, for the header. */
+static void ob_export_item(const ob_export *e, ob_st_item *item, char name[128], const ob_tensor *t,
+                           int scale) {
+    static const char *const types[] = {"F32", "F16", "BF16"};
+    ob_type type = ob_export_hf_type(e, t);
+    int packed = type == OB_TYPE_HF_PACKED;
+    ob_print(name, 128, "%s%s", t->name, scale ? "_scale" : "");
+    memset(item, 0, sizeof *item);
+    item->name = name, item->dtype = packed && !scale ? "U8" : scale ? "F32" : types[type];
+    item->rank = t->mode < 0 || scale ? 1 : 2;
+    item->shape[0] = scale ? 1 : t->mode < 0 ? t->cols : packed ? t->rows / 4 : t->rows;
+    item->shape[1] = t->cols;
+    item->bytes = scale ? 4 : (size_t)ob_type_tensor_bytes(type, t->rows, t->cols);
+}
+
+/* The header of model.safetensors: floats first, so that they stay aligned. */
+static onebit_status ob_export_hf_begin(ob_export *e, ob_sink *sink, const char *path) {
+    static const char *const metadata[] = {"format", "pt", NULL};
+    const onebit_config *c = &e->model->config;
+    size_t most = 2 * (size_t)ob_tensor_count(c);
+    ob_st_item *items = (ob_st_item *)ob_alloc(&e->env, most * (sizeof(ob_st_item) + 128));
+    char(*names)[128] = (char(*)[128])(void *)(items + most);
+    onebit_status status;
+    ob_tensor t;
+    int i, pass, n = 0;
+    if (!items) return ob_fail(ONEBIT_MEMORY, "export: no memory for the list of tensors");
+    for (pass = 0; pass < 3; pass++)
+        for (i = 0; ob_tensor_at(c, i, &t); i++) {
+            int packed = ob_export_hf_type(e, &t) == OB_TYPE_HF_PACKED;
+            if (packed != (pass > 0)) continue;
+            ob_export_item(e, items + n, names[n], &t, pass == 1), n++;
+        }
+    status = ob_st_begin(sink, path, items, n, metadata, &e->env);
+    ob_release(&e->env, items);
+    return status;
+}
+
+/* The bytes in the order of the header. */
+static onebit_status ob_export_hf_data(ob_export *e, ob_sink *sink) {
+    ob_tensor t;
+    int i, pass;
+    for (pass = 0; pass < 3; pass++)
+        for (i = 0; ob_tensor_at(&e->model->config, i, &t); i++) {
+            ob_type type = ob_export_hf_type(e, &t);
+            float worst = 0, scale = ob_export_weight(e, &t)->scale[0];
+            uint8_t bytes[4];
+            if ((type == OB_TYPE_HF_PACKED) != (pass > 0)) continue;
+            ob_putf32(bytes, scale);
+            if (pass == 1) ob_sink_write(sink, bytes, 4);
+            else ob_export_tensor(e, sink, &t, type, &worst);
+            if (pass == 2) worst = 0; /* the scale stands apart, so it is exact */
+            if (pass != 1) OB_TRY(ob_export_tell(e, &t, t.name, type, worst));
+        }
+    return ONEBIT_OK;
+}
+
+/* A directory for transformers; each file is replaced atomically. */
+static onebit_status ob_export_hf(ob_export *e, const char *directory) {
+    const onebit_tokenizer *words = e->model->tokenizer;
+    char path[OB_PATH_MAX];
+    onebit_status status;
+    ob_sink sink;
+    e->hf = 1;
+    OB_TRY(ob_export_hf_name(e));
+    OB_TRY(ob_export_take(e));
+    OB_TRY(ob_make_directory(directory));
+    OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
+    OB_TRY(ob_export_hf_begin(e, &sink, path));
+    status = ob_export_hf_data(e, &sink);
+    if (status != ONEBIT_OK) {
+        ob_sink_abort(&sink);
+        return status;
+    }
+    OB_TRY(ob_sink_commit(&sink));
+    OB_TRY(ob_leave_object(&e->env, directory, "config.json", ob_export_hf_config, e));
+    if (!words) return ONEBIT_OK;
+    OB_TRY(ob_leave_object(&e->env, directory, "tokenizer.json", ob_write_tokenizer, words));
+    return ob_leave_object(&e->env, directory, "tokenizer_config.json", ob_write_tokenizer_config,
+                           words);
+}
+
+/* Types of their own for each tensor, and nobody to tell. */
+ONEBIT_API onebit_export_options onebit_export_options_default(void) {
+    onebit_export_options o;
+    memset(&o, 0, sizeof o);
+    return o;
+}
+
+/* Everything that may be refused is looked at before the first byte is written. */
+ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const char *path,
+                                             const onebit_export_options *options,
+                                             const onebit_env *env) {
+    onebit_status status;
+    ob_export e;
+    memset(&e, 0, sizeof e);
+    if (!model || !path) return ob_fail(ONEBIT_USAGE, "onebit_model_export: NULL argument");
+    e.model = model, e.env = ob_env_or_default(env);
+    e.options = options ? *options : onebit_export_options_default();
+    OB_TRY(ob_env_check(&e.env));
+    OB_TRY(ob_export_named(e.options.type, &e.block));
+    OB_TRY(ob_export_named(e.options.head_type, &e.head));
+    if (e.options.container != ONEBIT_GGUF && e.options.container != ONEBIT_HUGGING_FACE)
+        return ob_fail(ONEBIT_USAGE, "onebit_model_export: no such container");
+    status = e.options.container == ONEBIT_GGUF ? ob_export_gguf(&e, path) : ob_export_hf(&e, path);
+    ob_release(&e.env, e.room);
+    return status;
+}
+
 /* Rows and columns of a shape for a list; a dimension beyond int counts as INT_MAX there. */
 static void ob_list_shape(onebit_tensor_info *info, const int64_t *shape, int rank) {
     uint64_t cols = 1;
@@ -24949,7 +25534,7 @@ static onebit_status ob_generate_loop(onebit_session *s, const onebit_sample_opt
     while (g->tokens < o->max_tokens) {
         int32_t id = ob_generate_draw(s, o, &rng);
         onebit_status status;
-        if (id == onebit_tokenizer_end(words)) {
+        if (onebit_tokenizer_ends(words, id)) {
             g->stopped = "end";
             break;
         }

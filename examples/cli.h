@@ -45,6 +45,7 @@ typedef struct cli_row {
         "isa", "NAME",                                                                             \
             "kernels: auto, scalar, avx2, avx512, avx512vnni, avx512bf16 or neon (default auto)"   \
     }
+#define CLI_CONTEXT 4096 /* tokens of a context, at most, where no flag says */
 #define CLI_CACHE_BITS                                                                             \
     {                                                                                              \
         "cache-bits", "N",                                                                         \
@@ -769,6 +770,13 @@ CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
         exit(cli_fail("%s (see %s)", onebit_error_text(), file ? "--model" : "--model-dir"));
     free(path.p);
     return model;
+}
+
+/* The context of a session when no flag says: the model's own, but of a model that was made for
+   very long ones no more than fits into memory. */
+CLI int cli_context(const onebit_model *model) {
+    int most = onebit_model_config(model)->max_seq_len;
+    return most > CLI_CONTEXT ? CLI_CONTEXT : most;
 }
 
 /* Encodes text into new memory; a failure ends the program. */

@@ -524,10 +524,10 @@ int main(int argc, char **argv) {
     model = cli_open_model(&c, &env);
     e.tokenizer = onebit_model_tokenizer(model);
     e.start = onebit_model_start(model);
+    if (!how.context) how.context = cli_context(model);
     if (cli_has(&c, "ids")) {
         ids = read_ids(cli_get(&c, "ids"), model, &count);
-        if (!how.context && count > (size_t)onebit_model_config(model)->max_seq_len)
-            how.context = (int)count;
+        if (!cli_has(&c, "window") && count > (size_t)how.context) how.context = (int)count;
     }
     if (onebit_session_create(&e.session, model, &how, &env) != ONEBIT_OK)
         return cli_fail("%s (see --window)", onebit_error_text());

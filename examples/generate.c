@@ -165,6 +165,7 @@ int main(int argc, char **argv) {
     cli_apply(&c, ONEBIT_TABLE_SAMPLE, &options.sample);
     options.stop = stop;
     how.context = cli_int(&c, "context", 0, 1, 1 << 20);
+    if (!how.context) how.context = cli_context(model);
     cli_session(&c, &how);
     model = cli_open_model(&c, &env);
     prompt = read_prompt(&c);
