@@ -4966,10 +4966,11 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
 #define OB_ENDS_MAX    24              /* tokens that end an answer: files name one to five */
 #define OB_CHAT_MAX    (1 << 20)       /* bytes of a chat template: real ones have up to 20 kB */
 
-/* Which characters are letters (L*), numbers (N*) and punctuation (P*), Unicode 16.0.0, by tools/unicode_ranges.py:
-   lengths of the runs outside, inside, outside and so on, in base 26; upper-case letters go on, a
-   lower-case one ends the number. Text keeps 1642 edges in 3 kB of source and needs no file. A
-   newer Unicode would cut some words in another way, so it would change what tokenizers mean. */
+/* Which characters are letters (L*), numbers (N*) and punctuation (P*), Unicode 16.0.0, by
+   tools/unicode_ranges.py: lengths of the runs outside, inside, outside and so on, in base 26;
+   upper-case letters go on, a lower-case one ends the number. Text keeps 2038 edges in 4 kB of
+   source and needs no file. A newer Unicode would cut some words in another way, so it would change
+   what tokenizers mean. */
 #define OB_LETTER_EDGES 1354
 static const char OB_LETTER_RUNS[] =
     "CnBagBaBvbkbebfxbBfbRqemofhbbbEzfbccebbgbbdbbbubDfbFjiGkbBmcbgBpCtBbeeBtBrBjcbDvbbpchckdcbqb"
@@ -9312,6 +9313,220 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
     ob_out_vocab(&o, t);
     ob_out_merges(&o, t);
     return o.n;
+}
+
+/* ---- tokenizer_config.json out: what tokenizer.json has no place for ---- */
+
+/* A key with the written form of a token. */
+static void ob_out_named(ob_out *o, const onebit_tokenizer *t, const char *key, int id) {
+    ob_slice s;
+    if (id < 0) return;
+    s = ob_piece(t, id);
+    ob_out_format(o, ",\n\"%s\":", key);
+    ob_out_json(o, s.p, s.n);
+}
+
+/* The text of a tokenizer_config.json that goes with what onebit_tokenizer_write writes; length
+   needed, as snprintf. Bytes that are not UTF-8 in a template become U+FFFD. */
+OB_INLINE size_t ob_tokenizer_config_write(const onebit_tokenizer *t, char *out, size_t size) {
+    ob_out o = ob_out_on(out, size);
+    ob_out_text(&o, "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"");
+    ob_out_named(&o, t, "bos_token", t->start);
+    ob_out_named(&o, t, "eos_token", t->end);
+    ob_out_switch(&o, "add_bos_token", t->start >= 0);
+    ob_out_switch(&o, "clean_up_tokenization_spaces", 0);
+    if (t->chat) {
+        ob_out_text(&o, ",\n\"chat_template\":");
+        ob_out_json(&o, t->chat, t->chat_bytes);
+    }
+    ob_out_text(&o, "}\n");
+    return o.n;
+}
+
+/* ---- a vocabulary for a GGUF file ----
+   GGUF says how text is cut by a name (tokenizer.ggml.pre), and what SentencePiece's kind merges by
+   scores alone. What cannot be said so is refused: llama.cpp would give other ids. It does not know
+   NFC, nor that a special token takes white space along; those two are dropped. */
+
+/* A token as GGUF spells it. */
+static void ob_out_piece(ob_out *o, const onebit_tokenizer *t, int32_t id) {
+    ob_slice s = ob_piece(t, id);
+    size_t i, used;
+    if (t->role[id] & OB_TOKEN_ADDED) ob_out_add(o, s.p, s.n);
+    else if (t->rules.chars && t->role[id] & OB_TOKEN_BYTE)
+        ob_out_format(o, "<0x%02X>", (unsigned)(unsigned char)*s.p);
+    else
+        for (i = 0; i < s.n; i += used) {
+            char text[4];
+            used = 1;
+            if (!t->rules.chars)
+                ob_out_add(o, text, ob_utf8_encode(ob_byte_code((unsigned char)s.p[i]), text));
+            else if (s.p[i] == ' ') ob_out_text(o, OB_SPACE_MARK);
+            else ob_out_add(o, s.p + i, 1);
+        }
+}
+
+/* One or two tokens as one string of an array, with a space between two; right < 0: only one. */
+static void ob_gguf_put_pieces(ob_out *o, const onebit_tokenizer *t, int32_t left, int32_t right) {
+    ob_out count = ob_out_on(NULL, 0), *to[2];
+    int i;
+    to[0] = &count;
+    to[1] = o;
+    for (i = 0; i < 2; i++) {
+        if (i) ob_gguf_put64(o, count.n);
+        ob_out_piece(to[i], t, left);
+        if (right < 0) continue;
+        ob_out_text(to[i], " ");
+        ob_out_piece(to[i], t, right);
+    }
+}
+
+/* Type of a token, as SentencePiece counts them. */
+static int ob_gguf_piece_type(const onebit_tokenizer *t, int32_t id) {
+    int role = t->role[id];
+    if (id == t->unknown && role & OB_TOKEN_ADDED) return OB_PIECE_UNKNOWN;
+    if (role & OB_TOKEN_ADDED) return role & OB_TOKEN_SPECIAL ? OB_PIECE_CONTROL : OB_PIECE_USER;
+    return t->rules.chars && role & OB_TOKEN_BYTE ? OB_PIECE_BYTE : OB_PIECE_NORMAL;
+}
+
+/* Name of the splitting rule of a byte-level tokenizer, NULL when GGUF has none. Without merges
+   every byte stands alone, however text is cut. */
+static const char *ob_gguf_pre_name(const ob_rules *r, int merges) {
+    int whole = r->flags & OB_RULE_WHOLE ? OB_RULE_WHOLE : 0;
+    size_t i;
+    if (r->prefix) return NULL;
+    if (!merges && !whole) return "gpt-2";
+    for (i = 0; i < sizeof ob_gguf_pres / sizeof *ob_gguf_pres; i++)
+        if (ob_gguf_pres[i].split == r->split && (ob_gguf_pres[i].flags & OB_RULE_WHOLE) == whole)
+            return ob_gguf_pres[i].name;
+    return NULL;
+}
+
+/* Scores that give back the merges: list[id] gets minus the place of its first merge. The merges of
+   one token must stand together. 0 = they do not. */
+static int ob_gguf_scores(const onebit_tokenizer *t, ob_scored *list) {
+    int i, place = 0;
+    int32_t last = -1;
+    for (i = 0; i < t->vocab; i++) list[i].id = i, list[i].score = -1e9f;
+    for (i = 0; i < t->merges; i++) {
+        int32_t made = t->merge[(size_t)i * 3 + 2];
+        if (made == last) continue;
+        if (list[made].score > -1e9f) return 0;
+        list[made].score = (float)-(place++);
+        last = made;
+    }
+    return 1;
+}
+
+/* Checks that a SentencePiece tokenizer's merges are those that its scores say: the same number of
+   splits, when all of a token stand together and each is one, means the same merges. */
+static onebit_status ob_gguf_check_scores(const onebit_tokenizer *t, ob_scored *list) {
+    ob_draft d;
+    onebit_status status;
+    int32_t id;
+    int same;
+    if (!ob_gguf_scores(t, list))
+        return ob_fail(ONEBIT_UNSUPPORTED, "GGUF: the merges of this tokenizer follow no scores");
+    OB_TRY(ob_draft_take(&d, &t->env, (size_t)t->vocab, t->at[t->vocab], 1));
+    d.rules = t->rules;
+    status = ONEBIT_OK;
+    for (id = 0; id < t->vocab && status == ONEBIT_OK; id++) {
+        ob_slice s = ob_piece(t, id);
+        status = ob_draft_put(&d, id, s.p, s.n,
+                              t->role[id] & (OB_TOKEN_ADDED | OB_TOKEN_SPECIAL | OB_TOKEN_BYTE));
+    }
+    if (status == ONEBIT_OK) status = ob_spm_merges(&d, list, t->vocab);
+    same = status == ONEBIT_OK && d.merges == t->merges;
+    ob_release(&t->env, d.block);
+    if (status == ONEBIT_OK && !same)
+        status = ob_fail(ONEBIT_UNSUPPORTED,
+                         "GGUF: this tokenizer has %d merges, its scores would give %d", t->merges,
+                         d.merges);
+    return status;
+}
+
+/* The merges (byte-level kind) or the scores (SentencePiece's). */
+static onebit_status ob_gguf_put_ranks(ob_out *o, const onebit_tokenizer *t) {
+    ob_scored *list;
+    onebit_status status;
+    int i;
+    if (!t->rules.chars) {
+        ob_gguf_put_array(o, "tokenizer.ggml.merges", OB_GGUF_STRING, (uint64_t)t->merges);
+        for (i = 0; i < t->merges; i++)
+            ob_gguf_put_pieces(o, t, t->merge[(size_t)i * 3], t->merge[(size_t)i * 3 + 1]);
+        return ONEBIT_OK;
+    }
+    list = (ob_scored *)ob_alloc(&t->env, (size_t)t->vocab * sizeof *list);
+    if (!list) return ob_fail(ONEBIT_MEMORY, "GGUF: no memory for the scores");
+    status = o->size ? ONEBIT_OK : ob_gguf_check_scores(t, list);
+    (void)ob_gguf_scores(t, list); /* the check has sorted them */
+    ob_gguf_put_array(o, "tokenizer.ggml.scores", OB_GGUF_F32, (uint64_t)t->vocab);
+    for (i = 0; i < t->vocab; i++) ob_gguf_put32(o, ob_float_bits(list[i].score));
+    ob_release(&t->env, list);
+    return status;
+}
+
+/* Refuses what GGUF cannot say. */
+static onebit_status ob_gguf_can_put(const onebit_tokenizer *t) {
+    const ob_rules *r = &t->rules;
+    if (!r->chars && !ob_gguf_pre_name(r, t->merges))
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "GGUF has no name for the splitting rule of this tokenizer (rule %d, prefix "
+                       "%d)",
+                       (int)r->split, (int)r->prefix);
+    if (r->chars && !(r->flags & OB_RULE_SPACES))
+        return ob_fail(ONEBIT_UNSUPPORTED, "GGUF cannot hold a tokenizer of the kind CHAR");
+    if (r->chars && (!(r->flags & OB_RULE_FALLBACK) || r->split ||
+                     (r->prefix != OB_PREFIX_PART && r->prefix != OB_PREFIX_NEVER)))
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "GGUF cannot hold a SentencePiece tokenizer without byte tokens or with "
+                       "Metaspace");
+    return ONEBIT_OK;
+}
+
+/* Ids with a meaning; returns the number of keys. Beside eos there is room for two more ends. */
+static uint64_t ob_gguf_put_ids(ob_out *o, const onebit_tokenizer *t) {
+    static const char *const more[] = {"tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    uint64_t keys = 0;
+    int i, k = 0;
+    if (t->start >= 0)
+        ob_gguf_put_u32(o, "tokenizer.ggml.bos_token_id", (uint32_t)t->start), keys++;
+    if (t->end >= 0) ob_gguf_put_u32(o, "tokenizer.ggml.eos_token_id", (uint32_t)t->end), keys++;
+    if (t->rules.chars && t->unknown >= 0)
+        ob_gguf_put_u32(o, "tokenizer.ggml.unknown_token_id", (uint32_t)t->unknown), keys++;
+    for (i = 0; i < t->end_count && k < 2; i++)
+        if (t->ends[i] != t->end) ob_gguf_put_u32(o, more[k++], (uint32_t)t->ends[i]);
+    return keys + (uint64_t)k;
+}
+
+/* Writes a tokenizer's keys; *keys is their number, for the head of the file. Called twice: with a
+   place of no size it counts, and checks what takes time. ONEBIT_UNSUPPORTED names what GGUF has no
+   words for. */
+OB_INLINE onebit_status ob_gguf_put_tokenizer(ob_out *o, const onebit_tokenizer *t,
+                                              uint64_t *keys) {
+    int spm = t->rules.chars;
+    int32_t id;
+    OB_TRY(ob_gguf_can_put(t));
+    ob_gguf_put_string(o, "tokenizer.ggml.model", ob_slice_of(spm ? "llama" : "gpt2"));
+    ob_gguf_put_string(o, "tokenizer.ggml.pre",
+                       ob_slice_of(spm ? "default" : ob_gguf_pre_name(&t->rules, t->merges)));
+    ob_gguf_put_array(o, "tokenizer.ggml.tokens", OB_GGUF_STRING, (uint64_t)t->vocab);
+    for (id = 0; id < t->vocab; id++) ob_gguf_put_pieces(o, t, id, -1);
+    ob_gguf_put_array(o, "tokenizer.ggml.token_type", OB_GGUF_I32, (uint64_t)t->vocab);
+    for (id = 0; id < t->vocab; id++) ob_gguf_put32(o, (uint32_t)ob_gguf_piece_type(t, id));
+    OB_TRY(ob_gguf_put_ranks(o, t));
+    ob_gguf_put_bool(o, "tokenizer.ggml.add_bos_token", t->start >= 0);
+    *keys = 6 + ob_gguf_put_ids(o, t);
+    if (spm) {
+        ob_gguf_put_bool(o, "tokenizer.ggml.add_space_prefix", t->rules.prefix == OB_PREFIX_PART);
+        ++*keys;
+    }
+    if (t->chat) {
+        ob_gguf_put_string(o, "tokenizer.chat_template", ob_slice_on(t->chat, t->chat_bytes));
+        ++*keys;
+    }
+    return ONEBIT_OK;
 }
 
 /* ---- packed form, for .1bit files ----
