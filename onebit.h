@@ -9446,7 +9446,7 @@ static onebit_status ob_gguf_check_scores(const onebit_tokenizer *t, ob_scored *
 }
 
 /* The merges (byte-level kind) or the scores (SentencePiece's). */
-static onebit_status ob_gguf_put_ranks(ob_out *o, const onebit_tokenizer *t) {
+static onebit_status ob_gguf_put_ranks(ob_out *o, const onebit_tokenizer *t, int rows) {
     ob_scored *list;
     onebit_status status;
     int i;
@@ -9460,8 +9460,9 @@ static onebit_status ob_gguf_put_ranks(ob_out *o, const onebit_tokenizer *t) {
     if (!list) return ob_fail(ONEBIT_MEMORY, "GGUF: no memory for the scores");
     status = o->size ? ONEBIT_OK : ob_gguf_check_scores(t, list);
     (void)ob_gguf_scores(t, list); /* the check has sorted them */
-    ob_gguf_put_array(o, "tokenizer.ggml.scores", OB_GGUF_F32, (uint64_t)t->vocab);
+    ob_gguf_put_array(o, "tokenizer.ggml.scores", OB_GGUF_F32, (uint64_t)rows);
     for (i = 0; i < t->vocab; i++) ob_gguf_put32(o, ob_float_bits(list[i].score));
+    for (; i < rows; i++) ob_gguf_put32(o, ob_float_bits(-1e9f));
     ob_release(&t->env, list);
     return status;
 }
@@ -9485,13 +9486,12 @@ static onebit_status ob_gguf_can_put(const onebit_tokenizer *t) {
 }
 
 /* Ids with a meaning; returns the number of keys. Beside eos there is room for two more ends. */
-static uint64_t ob_gguf_put_ids(ob_out *o, const onebit_tokenizer *t) {
+static uint64_t ob_gguf_put_ids(ob_out *o, const onebit_tokenizer *t, int start) {
     static const char *const more[] = {"tokenizer.ggml.eot_token_id",
                                        "tokenizer.ggml.eom_token_id"};
     uint64_t keys = 0;
     int i, k = 0;
-    if (t->start >= 0)
-        ob_gguf_put_u32(o, "tokenizer.ggml.bos_token_id", (uint32_t)t->start), keys++;
+    if (start >= 0) ob_gguf_put_u32(o, "tokenizer.ggml.bos_token_id", (uint32_t)start), keys++;
     if (t->end >= 0) ob_gguf_put_u32(o, "tokenizer.ggml.eos_token_id", (uint32_t)t->end), keys++;
     if (t->rules.chars && t->unknown >= 0)
         ob_gguf_put_u32(o, "tokenizer.ggml.unknown_token_id", (uint32_t)t->unknown), keys++;
@@ -9500,24 +9500,32 @@ static uint64_t ob_gguf_put_ids(ob_out *o, const onebit_tokenizer *t) {
     return keys + (uint64_t)k;
 }
 
-/* Writes a tokenizer's keys; *keys is their number, for the head of the file. Called twice: with a
+/* Writes a tokenizer's keys; *keys is their number, for the head of the file. rows: of the
+   embedding, which llama.cpp wants as many tokens as; start: what stands before a text (add_bos), -1
+   = nothing. Called twice: with a
    place of no size it counts, and checks what takes time. ONEBIT_UNSUPPORTED names what GGUF has no
    words for. */
-OB_INLINE onebit_status ob_gguf_put_tokenizer(ob_out *o, const onebit_tokenizer *t,
-                                              uint64_t *keys) {
+static onebit_status ob_gguf_put_tokenizer(ob_out *o, const onebit_tokenizer *t, int rows,
+                                           int start, uint64_t *keys) {
     int spm = t->rules.chars;
     int32_t id;
+    char pad[24];
     OB_TRY(ob_gguf_can_put(t));
     ob_gguf_put_string(o, "tokenizer.ggml.model", ob_slice_of(spm ? "llama" : "gpt2"));
     ob_gguf_put_string(o, "tokenizer.ggml.pre",
                        ob_slice_of(spm ? "default" : ob_gguf_pre_name(&t->rules, t->merges)));
-    ob_gguf_put_array(o, "tokenizer.ggml.tokens", OB_GGUF_STRING, (uint64_t)t->vocab);
+    ob_gguf_put_array(o, "tokenizer.ggml.tokens", OB_GGUF_STRING, (uint64_t)rows);
     for (id = 0; id < t->vocab; id++) ob_gguf_put_pieces(o, t, id, -1);
-    ob_gguf_put_array(o, "tokenizer.ggml.token_type", OB_GGUF_I32, (uint64_t)t->vocab);
-    for (id = 0; id < t->vocab; id++) ob_gguf_put32(o, (uint32_t)ob_gguf_piece_type(t, id));
-    OB_TRY(ob_gguf_put_ranks(o, t));
-    ob_gguf_put_bool(o, "tokenizer.ggml.add_bos_token", t->start >= 0);
-    *keys = 6 + ob_gguf_put_ids(o, t);
+    for (; id < rows; id++) {
+        ob_print(pad, sizeof pad, "[PAD%d]", (int)id);
+        ob_gguf_put_text(o, ob_slice_of(pad));
+    }
+    ob_gguf_put_array(o, "tokenizer.ggml.token_type", OB_GGUF_I32, (uint64_t)rows);
+    for (id = 0; id < rows; id++)
+        ob_gguf_put32(o, (uint32_t)(id < t->vocab ? ob_gguf_piece_type(t, id) : OB_PIECE_UNUSED));
+    OB_TRY(ob_gguf_put_ranks(o, t, rows));
+    ob_gguf_put_bool(o, "tokenizer.ggml.add_bos_token", start >= 0);
+    *keys = 6 + ob_gguf_put_ids(o, t, start >= 0 ? start : t->start);
     if (spm) {
         ob_gguf_put_bool(o, "tokenizer.ggml.add_space_prefix", t->rules.prefix == OB_PREFIX_PART);
         ++*keys;
@@ -23719,7 +23727,9 @@ static onebit_status ob_export_gguf_head(ob_out *o, const ob_export *e, uint64_t
     int i;
     ob_gguf_put_head(o, (uint64_t)ob_tensor_count(c), keys);
     (void)ob_export_keys(o, e);
-    if (e->model->tokenizer) OB_TRY(ob_gguf_put_tokenizer(o, e->model->tokenizer, &more));
+    if (e->model->tokenizer)
+        OB_TRY(ob_gguf_put_tokenizer(o, e->model->tokenizer, c->vocab_size,
+                                     onebit_model_start(e->model), &more));
     else ob_gguf_put_string(o, "tokenizer.ggml.model", ob_slice_of("no_vocab"));
     for (i = 0; ob_tensor_at(c, i, &t); i++) {
         ob_type type = ob_export_type(e, &t);
@@ -23738,7 +23748,9 @@ static onebit_status ob_export_gguf_begin(ob_export *e, ob_sink *sink) {
     uint64_t keys = ob_export_keys(&o, e), more = 1;
     onebit_status status;
     char *head;
-    if (e->model->tokenizer) OB_TRY(ob_gguf_put_tokenizer(&o, e->model->tokenizer, &more));
+    if (e->model->tokenizer)
+        OB_TRY(ob_gguf_put_tokenizer(&o, e->model->tokenizer, e->model->config.vocab_size,
+                                     onebit_model_start(e->model), &more));
     o = ob_out_on(NULL, 0);
     OB_TRY(ob_export_gguf_head(&o, e, keys + more));
     head = (char *)ob_alloc(&e->env, o.n + 1);

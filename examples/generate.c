@@ -165,9 +165,11 @@ int main(int argc, char **argv) {
     cli_apply(&c, ONEBIT_TABLE_SAMPLE, &options.sample);
     options.stop = stop;
     how.context = cli_int(&c, "context", 0, 1, 1 << 20);
-    if (!how.context) how.context = cli_context(model);
     cli_session(&c, &how);
     model = cli_open_model(&c, &env);
+    if (!onebit_model_tokenizer(model))
+        return cli_fail("the model brings no tokenizer (see --tokenizer)");
+    if (!how.context) how.context = cli_context(model);
     prompt = read_prompt(&c);
     if (onebit_session_create(&session, model, &how, &env) != ONEBIT_OK)
         code = cli_fail("%s (see --context)", onebit_error_text());
