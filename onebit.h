@@ -861,18 +861,36 @@ typedef enum onebit_packing {
     ONEBIT_PACKING_5_IN_8  /* t5x16: five codes in a byte, 1.6 bits per weight; the smaller one */
 } onebit_packing;
 
+/* Containers of other programs. ONEBIT_HUGGING_FACE: a directory as transformers loads it. */
+typedef enum onebit_container { ONEBIT_GGUF, ONEBIT_HUGGING_FACE } onebit_container;
+
+/* One tensor that was written: its name in the new file, what it was and what it is now, and the
+   largest difference of a weight. */
+typedef struct onebit_export_report {
+    const char *name, *from, *to;
+    int rows, cols;
+    double error;
+} onebit_export_report;
+
 /* How onebit_file_pack stores a model: an onebit_packing; an onebit_mode for all blocks, for the
-   embedding and for an untied head, -1 = as the model was trained. A model that was trained in
-   another mode gets worse: measure it. */
+   embedding and for an untied head, -1 = as the model was trained; weights that share a scale in
+   ternary and binary blocks, -1 = as it is. A model that was trained in another mode gets worse:
+   measure it. fit 1: floats that become ternary or binary take, group by group, the codes and scale
+   that are nearest in the least-squares sense, not those of training; scale_group must then not be
+   0. open: how the input is opened. on_tensor, when not NULL, is told of each tensor, whose new
+   weights are read again for it; non-zero stops. */
 typedef struct onebit_pack_options {
-    int packing, block_mode, embedding_mode, head_mode;
+    int packing, block_mode, embedding_mode, head_mode, scale_group, fit;
+    onebit_open_options open;
+    int (*on_tensor)(void *user, const onebit_export_report *report);
+    void *user;
 } onebit_pack_options;
 ONEBIT_API onebit_pack_options onebit_pack_options_default(void);
 
-/* Writes a model as a .1bit file, atomically. input: a directory with model.safetensors,
-   config.json and tokenizer.json (or with checkpoint.safetensors), such a file, or a .1bit. Weights
-   are latents, which are quantized, or what onebit_file_unpack wrote. options NULL = 2 bits, as
-   trained. Takes memory for the new file and, as floats, for its largest tensor. */
+/* Writes a model as a .1bit file, atomically. input: whatever onebit_model_open takes (weights of a
+   directory that onebit_train left, or of a checkpoint, are latents, which are quantized, or what
+   onebit_file_unpack wrote). options NULL = 2 bits, as trained. Takes memory for the new file and,
+   as floats, for its largest tensor. */
 ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
                                           const onebit_pack_options *options,
                                           const onebit_env *env);
@@ -884,17 +902,6 @@ ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
    version 1 gives its bare codes as int8 and its config as it stands. */
 ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *input, int latent,
                                             const onebit_env *env);
-
-/* Containers of other programs. ONEBIT_HUGGING_FACE: a directory as transformers loads it. */
-typedef enum onebit_container { ONEBIT_GGUF, ONEBIT_HUGGING_FACE } onebit_container;
-
-/* One tensor that was written: its name there, its mode here, its type there, and the largest
-   difference of a weight. */
-typedef struct onebit_export_report {
-    const char *name, *from, *to;
-    int rows, cols;
-    double error;
-} onebit_export_report;
 
 /* How to write a model for other programs. type: of the matrices of blocks, NULL = what holds each
    as it is (tq2_0, q1_0, q2_0, q8_0, f16, f32; for Hugging Face packed codes). head_type: of
@@ -21860,6 +21867,7 @@ typedef struct ob_origin {
     ob_st_file file;
     onebit_model *model; /* NULL = file */
     int deployed;        /* the file says that its weights are no latents */
+    int fit;             /* onebit_pack_options */
     ob_parts parts;
     void *block;         /* memory of the tensor fetched last */
 } ob_origin;
@@ -22077,6 +22085,22 @@ static onebit_status ob_parts_read(const ob_origin *s, ob_param *p) {
     return ONEBIT_OK;
 }
 
+/* The nearest codes and scale of every group, as floats in codes. */
+static void ob_origin_nearest(ob_param *p) {
+    float scratch[2 * 256], *scale = p->scale, *codes = (float *)p->codes;
+    int8_t near[256];
+    int r, k, i, cols = p->info.cols, group = p->info.group;
+    for (r = 0; r < p->info.rows; r++)
+        for (k = 0; k < cols; k += group) {
+            int n = cols - k < group ? cols - k : group;
+            size_t at = (size_t)r * (size_t)cols + (size_t)k;
+            *scale++ = p->info.mode == ONEBIT_TERNARY
+                           ? ob_ternary_fit(p->value + at, n, near, scratch)
+                           : ob_binary_fit(p->value + at, n, near);
+            for (i = 0; i < n; i++) codes[at + (size_t)i] = near[i];
+        }
+}
+
 /* Fetches tensor number index as it is to be stored. Codes stay as they are where the mode stays;
    else the values are quantised as latents are. */
 static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
@@ -22102,6 +22126,10 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
         return ONEBIT_OK;
     if (!ob_all_finite(p->value, p->size))
         return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
+    if (s->fit && p->info.mode >= ONEBIT_TERNARY && p->info.group) {
+        ob_origin_nearest(p);
+        return ONEBIT_OK;
+    }
     z = ob_deployed_quantizer(&s->want, &p->info);
     memset(&x, 0, sizeof x);
     x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
@@ -23153,8 +23181,9 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input,
 /* -1 keeps the mode that the file has. */
 ONEBIT_API onebit_pack_options onebit_pack_options_default(void) {
     onebit_pack_options o;
-    o.packing = ONEBIT_PACKING_2_BITS;
-    o.block_mode = o.embedding_mode = o.head_mode = -1;
+    memset(&o, 0, sizeof o);
+    o.packing = ONEBIT_PACKING_2_BITS, o.open = onebit_open_options_default();
+    o.block_mode = o.embedding_mode = o.head_mode = o.scale_group = -1;
     return o;
 }
 
@@ -23169,6 +23198,9 @@ static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options 
         c->layer_modes[i] = (uint8_t)o->block_mode;
     if (o->embedding_mode >= 0) c->embedding_mode = (uint8_t)o->embedding_mode;
     if (o->head_mode >= 0) c->head_mode = (uint8_t)o->head_mode;
+    if (o->scale_group >= 0) c->scale_group = o->scale_group;
+    if (o->fit && !c->scale_group)
+        return ob_fail(ONEBIT_USAGE, "the nearest codes are found for groups: scale_group is 0");
     return onebit_config_check(c);
 }
 
@@ -23226,25 +23258,6 @@ ONEBIT_API onebit_status onebit_model_open_with(onebit_model **out, const char *
 ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
                                            const onebit_env *env) {
     return onebit_model_open_with(out, path, NULL, env);
-}
-
-/* Input and output may be the same file: it is replaced at the very end. */
-ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
-                                          const onebit_pack_options *options,
-                                          const onebit_env *env) {
-    onebit_pack_options o = options ? *options : onebit_pack_options_default();
-    onebit_status status;
-    ob_origin s;
-    ob_tensors t;
-    if (!output || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_pack: a path is NULL");
-    OB_TRY(ob_origin_open(&s, input, NULL, env));
-    status = ob_pack_config(&s.want, &o);
-    if (status == ONEBIT_OK) {
-        t = ob_origin_tensors(&s, o.packing);
-        status = ob_image_file(&t, output);
-    }
-    ob_origin_close(&s);
-    return status;
 }
 
 /* ---- and out again ---- */
@@ -23980,6 +23993,108 @@ ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const ch
         return ob_fail(ONEBIT_USAGE, "onebit_model_export: no such container");
     status = e.options.container == ONEBIT_GGUF ? ob_export_gguf(&e, path) : ob_export_hf(&e, path);
     ob_release(&e.env, e.room);
+    return status;
+}
+
+/* ---- packing a file ---- */
+
+/* Values of row r of a tensor as its source has them; p was fetched, or is a foreign one. */
+static void ob_origin_values(const ob_origin *s, const ob_param *p, int r, float *values) {
+    if (s->parts.of) (void)ob_theirs_values(s->parts.of + p->number, r, values);
+    else memcpy(values, p->value + (size_t)r * (size_t)p->info.cols, (size_t)p->info.cols * 4);
+}
+
+/* The largest difference of a tensor's weights there and in the packed model. */
+static float ob_pack_error(const ob_origin *s, const ob_param *p, ob_export *e) {
+    float worst = 0.0f;
+    int r, i;
+    for (r = 0; r < p->info.rows; r++) {
+        size_t bytes = (size_t)p->info.cols * sizeof(float);
+        if (p->info.mode < 0) memcpy(e->values, ob_export_weight(e, &p->info)->data, bytes);
+        else ob_export_read(e, &p->info, r, 0);
+        ob_origin_values(s, p, r, e->target);
+        for (i = 0; i < p->info.cols; i++) {
+            float error = ob_absf(e->target[i] - e->values[i]);
+            worst = error > worst ? error : worst;
+        }
+    }
+    return worst;
+}
+
+/* Tells of every tensor of an image that was packed from a source. */
+static onebit_status ob_pack_tell(ob_origin *s, const onebit_model *model,
+                                  const onebit_pack_options *o) {
+    onebit_status status = ONEBIT_OK;
+    ob_export e;
+    ob_param p;
+    int i;
+    memset(&e, 0, sizeof e);
+    e.model = model, e.env = s->env, e.block = e.head = OB_TYPE_F32;
+    OB_TRY(ob_export_take(&e));
+    for (i = 0; i < model->count && status == ONEBIT_OK; i++) {
+        onebit_export_report report;
+        ob_tensor have;
+        float *largest;
+        memset(&p, 0, sizeof p);
+        p.number = i;
+        ob_tensor_at(&s->have, i, &have);
+        ob_tensor_at(&model->config, i, &p.info);
+        if (!s->parts.of) status = ob_origin_take(s, &p, &largest);
+        if (status != ONEBIT_OK) break;
+        if (s->model) ob_origin_unpack(s, &p, &have);
+        else if (!s->parts.of) ob_origin_read(s, &p, &have);
+        report.name = p.info.name, report.rows = p.info.rows, report.cols = p.info.cols;
+        report.from = s->parts.of ? ob_types[s->parts.of[i].type].name
+                      : have.mode < 0 || !(s->model || s->deployed) ? "f32"
+                                                                    : ob_mode_text(have.mode);
+        report.to = ob_format_names[ob_export_weight(&e, &p.info)->format];
+        report.error = (double)ob_pack_error(s, &p, &e);
+        if (o->on_tensor(o->user, &report))
+            status = ob_fail(ONEBIT_CANCELLED, "packing: stopped by the caller");
+    }
+    ob_release(&s->env, e.room);
+    return status;
+}
+
+/* Builds the image, tells of it, and writes it. */
+static onebit_status ob_origin_pack(ob_origin *s, const char *output,
+                                    const onebit_pack_options *o) {
+    ob_tensors t = ob_origin_tensors(s, o->packing);
+    onebit_model head, *model = NULL;
+    onebit_status status = ONEBIT_OK;
+    ob_image m;
+    OB_TRY(ob_image_make(&m, &t, output));
+    if (o->on_tensor) {
+        memset(&head, 0, sizeof head);
+        head.env = s->env, head.image = m.p, head.bytes = (size_t)m.at;
+        if (!ob_is_little_endian()) { /* opening turns floats in place */
+            head.image = head.copy = (uint8_t *)ob_alloc(&s->env, head.bytes);
+            if (head.copy) memcpy(head.copy, m.p, head.bytes);
+            else status = ob_fail(ONEBIT_MEMORY, "packing: no memory to read it again");
+        }
+        if (status == ONEBIT_OK) status = ob_open_image(&model, &head);
+        if (status == ONEBIT_OK) status = ob_pack_tell(s, model, o);
+        if (model) onebit_model_free(model);
+        else ob_model_drop(&head);
+    }
+    if (status == ONEBIT_OK) status = ob_file_write(output, m.p, (size_t)m.at);
+    ob_release(&s->env, m.p);
+    return status;
+}
+
+/* Input and output may be the same file: it is replaced at the very end. */
+ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
+                                          const onebit_pack_options *options,
+                                          const onebit_env *env) {
+    onebit_pack_options o = options ? *options : onebit_pack_options_default();
+    onebit_status status;
+    ob_origin s;
+    if (!output || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_pack: a path is NULL");
+    OB_TRY(ob_origin_open(&s, input, &o.open, env));
+    s.fit = o.fit;
+    status = ob_pack_config(&s.want, &o);
+    if (status == ONEBIT_OK) status = ob_origin_pack(&s, output, &o);
+    ob_origin_close(&s);
     return status;
 }
 

@@ -749,20 +749,26 @@ CLI int cli_choice(const cli *c, const char *flag, const char *words) {
     return 0;
 }
 
+/* CLI_OPEN's flags. */
+CLI onebit_open_options cli_open_options(const cli *c) {
+    onebit_open_options how = onebit_open_options_default();
+    how.in_place = cli_has(c, "in-place");
+    how.tokenizer = cli_get(c, "tokenizer");
+    how.i2s = cli_choice(c, "i2s", "x86|arm|rows");
+    return how;
+}
+
 /* Opens the model of --model FILE or --model-dir DIR; a failure names the flag and ends the
    program. */
 CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
     const char *file = cli_get(c, "model"), *dir = cli_get(c, "model-dir");
     cli_text path = {NULL, 0, 0};
-    onebit_open_options how = onebit_open_options_default();
+    onebit_open_options how = cli_open_options(c);
     onebit_model *model = NULL;
     onebit_status status;
     if (!file && !dir) cli_usage("which model? Give --model FILE");
     cli_add_text(&path, file ? file : dir);
     if (!file) cli_add_text(&path, "/model.1bit");
-    how.in_place = cli_has(c, "in-place");
-    how.tokenizer = cli_get(c, "tokenizer");
-    how.i2s = cli_choice(c, "i2s", "x86|arm|rows");
     status = onebit_model_open_with(&model, path.p, &how, env);
     if (status == ONEBIT_OK && !c->quiet && *onebit_model_note(model))
         fprintf(stderr, "%s: %s: %s\n", cli_program, path.p, onebit_model_note(model));

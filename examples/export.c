@@ -1,7 +1,9 @@
-/* export.c - onebit-export: stores a trained model anew: packed, as safetensors, or as C source.
+/* export.c - onebit-export: stores a model anew: packed, for other programs, or as C source.
 
    cc -O3 -fopenmp examples/export.c -o onebit-export -lm
    ./onebit-export --model-dir out --packing 1.6bit --output small.1bit
+   ./onebit-export --model ggml-model-i2_s.gguf --output bitnet.1bit
+   ./onebit-export --model demo.1bit --format gguf --output demo.gguf
    ./onebit-export --model demo.1bit --list
    ./onebit-export --model demo.1bit --emit-c-header demo.h */
 #define ONEBIT_IMPLEMENTATION
@@ -16,12 +18,19 @@ static const cli_row rows[] = {
     {"model-dir", "DIR",
      "what onebit-train left: model.safetensors, config.json, tokenizer.json (or the checkpoint)"},
     {"checkpoint", "FILE", "a checkpoint.safetensors"},
-    {"model", "FILE", "a .1bit file, to be stored in another way"},
+    {"model", "PATH",
+     "any model that onebit-chat opens: a .1bit or GGUF file, a Hugging Face directory, llama2.c"},
     {"To", NULL, NULL},
     {"output", "PATH",
      "the file (default model.1bit; none when only a C header is asked for), or with --format "
-     "safetensors a directory"},
-    {"format", "NAME", "1bit or safetensors (default 1bit)"},
+     "safetensors or hf a directory"},
+    {"format", "NAME",
+     "1bit, safetensors (plain, to come back here), gguf (llama.cpp), hf (transformers); default "
+     "1bit"},
+    {"type", "NAME",
+     "with gguf and hf: type of the matrices of blocks: tq2_0, tq1_0, i2_s, q1_0, q2_0, q8_0, f16, "
+     "bf16 or f32 (default: what holds them as they are; hf: packed codes)"},
+    {"head-type", "NAME", "with gguf: type of embedding and head: f16, bf16, q8_0 or f32"},
     {"weights", "NAME",
      "with --format safetensors: deployed (what the model computes with, the default) or latent "
      "(what training moves)"},
@@ -35,12 +44,18 @@ static const cli_row rows[] = {
      "ternary weights in 2bit (faster) or 1.6bit (smaller, the same numbers); default 2bit"},
     {"pack-mode", "NAME",
      "store all blocks as ternary, binary, 8bit, f16 or f32 (default: as they were trained)"},
+    {"quantize", "NAME",
+     "make a model of floats ternary or binary after its training, by the nearest codes of each "
+     "group; needs --val-data, which says what is lost"},
+    {"scale-group", "N",
+     "weights that share a scale: 32, 64, 128 or 256 (default as it is; with --quantize 128)"},
     {"embedding", "NAME", "store the embedding in this mode (default: as it was trained)"},
     {"lm-head", "NAME", "store an untied head in this mode (default: as it was trained)"},
     {"val-data", "PATH", "text on which to measure the loss before and after"},
     {"Looking", NULL, NULL},
     {"list", NULL, "only show the tensors of a file, and the sizes of a .1bit; writes nothing"},
     {"Running", NULL, NULL},
+    CLI_OPEN,
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -49,21 +64,23 @@ static const cli_row rows[] = {
 static const cli_row former[] = {
     {"checkpoint-dir", NULL, "name the directory with --model-dir"},
     {"output-dir", NULL, "name a directory with --format safetensors --output DIR"},
-    {"tokenizer", NULL, "it travels in the model; --model-dir takes it from the directory"},
     CLI_END};
 
 static const cli_spec spec = {
     "onebit-export",
-    "stores a trained model: packed, as safetensors, as C source",
-    "onebit-export (--model-dir DIR|--checkpoint FILE|--model FILE) [flags]",
+    "stores a model: packed, for other programs, as C source",
+    "onebit-export (--model-dir DIR|--checkpoint FILE|--model PATH) [flags]",
     "examples:\n"
     "  onebit-export --model-dir out --packing 1.6bit --output small.1bit\n"
     "  onebit-export --model demo.1bit --embedding 8bit --val-data valid.txt\n"
     "  onebit-export --model demo.1bit --list\n"
+    "  onebit-export --model demo.1bit --format gguf --output demo.gguf\n"
+    "  onebit-export --model ggml-model-i2_s.gguf --format hf --output bitnet\n"
+    "  onebit-export --model SmolLM --quantize ternary --val-data text.txt\n"
     "  onebit-export --model demo.1bit --emit-c-header demo.h\n"
     "  onebit-export --model-dir out --format safetensors --output hf\n",
-    "model-dir checkpoint model output format packing pack-mode embedding val-data "
-    "emit-c-header list json ",
+    "model-dir checkpoint model output format type packing quantize val-data emit-c-header list "
+    "json ",
     "model",
     rows,
     0,
@@ -228,13 +245,19 @@ static int list(const cli *c, const char *path, const onebit_env *env) {
 
 /* ---- loss ---- */
 
-/* Bits per byte of a text, each document by itself from the document start; as onebit-eval does. */
-static double bits_per_byte(const onebit_model *model, const char *path, const onebit_env *env) {
+/* What a text costs a model. */
+typedef struct cost {
+    double bits_per_byte, perplexity; /* of a byte, of a token */
+} cost;
+
+/* The cost of a text, each document by itself from the document start; as onebit-eval does. */
+static cost cost_of(const onebit_model *model, const char *path, const onebit_env *env) {
     static const char separator[] = "<|endoftext|>";
     const onebit_tokenizer *tokenizer = onebit_model_tokenizer(model);
     onebit_session *session = NULL;
     char *text = NULL, *p, *end, *stop;
-    double nats = 0, sum = 0, bytes = 0;
+    double nats = 0, sum = 0, bytes = 0, tokens = 0;
+    cost found;
     size_t n;
     int start = onebit_model_start(model);
     if (onebit_text_load(&text, &n, path, 0, NULL, env) != ONEBIT_OK)
@@ -252,7 +275,7 @@ static double bits_per_byte(const onebit_model *model, const char *path, const o
         if (count + first > 1 && strspn(p, " \t\r\n") < (size_t)(stop - p)) {
             if (onebit_score(session, all, count + first, 1, &nats, &scored) != ONEBIT_OK)
                 exit(cli_fail("%s (see --val-data)", onebit_error_text()));
-            sum += nats, bytes += (double)(stop - p);
+            sum += nats, bytes += (double)(stop - p), tokens += (double)scored;
         }
         free(ids);
         free(all);
@@ -261,7 +284,9 @@ static double bits_per_byte(const onebit_model *model, const char *path, const o
     onebit_session_free(session);
     onebit_text_free(text, env);
     if (bytes < 1) exit(cli_fail("%s: there is nothing to score (see --val-data)", path));
-    return sum / log(2.0) / bytes;
+    found.bits_per_byte = sum / log(2.0) / bytes;
+    found.perplexity = exp(sum / tokens);
+    return found;
 }
 
 /* ---- the model as C source ---- */
@@ -392,25 +417,27 @@ typedef struct job {
     onebit_pack_options options;
     int changes;   /* blocks, embedding and head whose mode is not the trained one */
     int temporary; /* output is only written for a header, and removed again */
-    double before, after;
+    cost before, after;
 } job;
 
-/* Opens a model as it was trained: a .1bit itself, else packed to a file that is removed again. */
+/* Opens a model as it is. */
 static onebit_model *open_trained(const job *j) {
     onebit_model *model = NULL;
-    char *path = NULL;
-    onebit_status status;
-    if (!strcmp(j->flag, "model")) {
-        status = onebit_model_open(&model, j->input, &j->env);
-    } else {
-        path = with_ending(j->output, ".trained.tmp");
-        status = onebit_file_pack(path, j->input, NULL, &j->env);
-        if (status == ONEBIT_OK) status = onebit_model_open(&model, path, &j->env);
-        remove(path);
-    }
-    if (status != ONEBIT_OK) exit(cli_fail("%s (see --%s)", onebit_error_text(), j->flag));
-    free(path);
+    if (onebit_model_open_with(&model, j->input, &j->options.open, &j->env) != ONEBIT_OK)
+        exit(cli_fail("%s (see --%s)", onebit_error_text(), j->flag));
     return model;
+}
+
+/* One line of the table of tensors. */
+static int on_written(void *user, const onebit_export_report *r) {
+    const job *j = (const job *)user;
+    char error[32];
+    if (cli_interrupts) return 1;
+    if (j->c->quiet || j->c->json) return 0;
+    if (r->error == 0) snprintf(error, sizeof error, "exact");
+    else snprintf(error, sizeof error, "max error %.3g", r->error);
+    printf("%-48s %7d x %-7d %-9s -> %-9s %s\n", r->name, r->rows, r->cols, r->from, r->to, error);
+    return 0;
 }
 
 /* Tells of parts that are stored otherwise than they were trained. */
@@ -442,14 +469,20 @@ static void print_result(const job *j, const sizes *s) {
         cli_json_string(stdout, j->output, strlen(j->output));
         json_sizes(s);
         cli_json_int(stdout, "parts_in_other_modes", j->changes);
-        cli_json_real(stdout, "bits_per_byte_before", j->val ? j->before : NAN);
-        cli_json_real(stdout, "bits_per_byte_after", j->val ? j->after : NAN);
+        cli_json_real(stdout, "bits_per_byte_before", j->val ? j->before.bits_per_byte : NAN);
+        cli_json_real(stdout, "bits_per_byte_after", j->val ? j->after.bits_per_byte : NAN);
+        cli_json_real(stdout, "perplexity_before", j->val ? j->before.perplexity : NAN);
+        cli_json_real(stdout, "perplexity_after", j->val ? j->after.perplexity : NAN);
         puts("}");
         return;
     }
     if (j->c->quiet) return;
     print_sizes(s);
-    if (j->val) printf("bits per byte  %.4f before, %.4f after\n", j->before, j->after);
+    if (j->val)
+        printf("bits per byte  %.4f before, %.4f after\nperplexity     %.3f before, %.3f after "
+               "(%.2f times)\n",
+               j->before.bits_per_byte, j->after.bits_per_byte, j->before.perplexity,
+               j->after.perplexity, j->after.perplexity / j->before.perplexity);
     fprintf(stderr, "wrote %s\n", j->output);
 }
 
@@ -496,7 +529,7 @@ static int pack(job *j) {
     if (j->val || o->block_mode >= 0 || o->embedding_mode >= 0 || o->head_mode >= 0) {
         model = open_trained(j);
         warn_modes(j, onebit_model_config(model));
-        if (j->val) j->before = bits_per_byte(model, j->val, &j->env);
+        if (j->val) j->before = cost_of(model, j->val, &j->env);
         onebit_model_free(model);
     }
     if (cli_interrupts) return 130;
@@ -504,7 +537,7 @@ static int pack(job *j) {
         return cli_fail("%s (see --%s, --output)", onebit_error_text(), j->flag);
     if (onebit_model_open(&model, j->output, &j->env) != ONEBIT_OK)
         return cli_fail("%s", onebit_error_text());
-    if (j->val) j->after = bits_per_byte(model, j->val, &j->env);
+    if (j->val) j->after = cost_of(model, j->val, &j->env);
     s = measure(j->output, model);
     onebit_model_free(model);
     if (header) write_header(header, j->output, j->temporary ? j->input : j->output);
@@ -514,6 +547,11 @@ static int pack(job *j) {
     }
     if (incbin) write_incbin(incbin, j->output, s.file);
     print_result(j, &s);
+    if (j->val && j->after.perplexity > 2 * j->before.perplexity)
+        fprintf(stderr,
+                "%s: WARNING: the perplexity is %.3g times what it was: this model has lost what it "
+                "knew; train it in this mode instead (onebit-train)\n",
+                cli_program, j->after.perplexity / j->before.perplexity);
     free(header);
     free(incbin);
     free(twin);
@@ -521,11 +559,51 @@ static int pack(job *j) {
     return 0;
 }
 
+/* --format gguf and hf. */
+static int leave(job *j, int container) {
+    onebit_export_options how = onebit_export_options_default();
+    onebit_model *model;
+    if (!cli_has(j->c, "output")) cli_usage("where to? Give --output");
+    model = open_trained(j);
+    how.container = container, how.on_tensor = on_written, how.user = j;
+    how.type = cli_get(j->c, "type"), how.head_type = cli_get(j->c, "head-type");
+    if (*onebit_model_note(model) && !j->c->quiet)
+        fprintf(stderr, "%s: %s: %s\n", cli_program, j->input, onebit_model_note(model));
+    if (same_file(j->output, j->input)) cli_usage("--output would replace the model itself");
+    if (onebit_model_export(model, j->output, &how, &j->env) != ONEBIT_OK)
+        return cli_interrupts ? 130 : cli_fail("%s (see --type, --output)", onebit_error_text());
+    onebit_model_free(model);
+    if (j->c->json) {
+        cli_json_key(stdout, 1, "output");
+        cli_json_string(stdout, j->output, strlen(j->output));
+        puts("}");
+    } else if (!j->c->quiet) {
+        fprintf(stderr, "wrote %s\n", j->output);
+    }
+    return 0;
+}
+
+/* Flags that belong to some formats only. */
+static void check_flags(const cli *c, int format) {
+    static const char *const packs[] = {"packing",     "pack-mode", "embedding",     "lm-head",
+                                        "quantize",    "val-data",  "emit-c-header", "emit-incbin",
+                                        "scale-group", NULL};
+    int i;
+    for (i = 0; packs[i]; i++)
+        if (format && cli_has(c, packs[i]))
+            cli_usage("--%s needs --format 1bit; export that .1bit in a second step", packs[i]);
+    if (format < 2 && (cli_has(c, "type") || cli_has(c, "head-type")))
+        cli_usage("--type and --head-type need --format gguf or hf");
+    if (cli_has(c, "weights") && format != 1) cli_usage("--weights needs --format safetensors");
+    if (cli_has(c, "quantize") && !cli_has(c, "val-data"))
+        cli_usage("--quantize needs --val-data TEXT: it often ruins a model, and only a text shows");
+    if (cli_has(c, "quantize") && cli_has(c, "pack-mode"))
+        cli_usage("give one of --quantize and --pack-mode");
+}
+
 /* --format safetensors. */
 static int unpack(const job *j, int latent) {
     if (!cli_has(j->c, "output")) cli_usage("which directory? Give --output DIR");
-    if (cli_has(j->c, "emit-c-header") || cli_has(j->c, "emit-incbin"))
-        cli_usage("--emit-c-header and --emit-incbin need --format 1bit");
     if (is_old(j->input)) warn_old(j->input);
     if (onebit_file_unpack(j->output, j->input, latent, &j->env) != ONEBIT_OK)
         return cli_fail("%s (see --%s)", onebit_error_text(), j->flag);
@@ -550,20 +628,30 @@ int main(int argc, char **argv) {
     j.c = &c, j.env = cli_env(&c), j.val = cli_get(&c, "val-data");
     for (i = 0; i < 3; i++)
         if (cli_has(&c, from[i])) j.input = cli_get(&c, from[i]), j.flag = from[i], given++;
-    if (given == 0) cli_usage("which model? Give --model-dir DIR, --checkpoint or --model FILE");
+    if (given == 0) cli_usage("which model? Give --model-dir DIR, --checkpoint or --model PATH");
     if (given > 1) cli_usage("give one of --model-dir, --checkpoint and --model");
     j.output = cli_has(&c, "output") ? cli_get(&c, "output") : "model.1bit";
     j.options.packing = cli_choice(&c, "packing", "2bit|1.6bit");
     j.options.block_mode = mode_of(&c, "pack-mode");
     j.options.embedding_mode = mode_of(&c, "embedding");
     j.options.head_mode = mode_of(&c, "lm-head");
-    format = cli_choice(&c, "format", "1bit|safetensors");
+    j.options.scale_group = cli_int(&c, "scale-group", -1, 0, 256);
+    j.options.open = cli_open_options(&c);
+    j.options.on_tensor = on_written, j.options.user = &j;
+    format = cli_choice(&c, "format", "1bit|safetensors|gguf|hf");
     latent = cli_choice(&c, "weights", "deployed|latent");
-    if (cli_has(&c, "weights") && !format) cli_usage("--weights needs --format safetensors");
+    check_flags(&c, format);
+    if (cli_has(&c, "quantize")) {
+        j.options.block_mode = cli_choice(&c, "quantize", "ternary|binary") ? ONEBIT_BINARY
+                                                                           : ONEBIT_TERNARY;
+        j.options.fit = 1;
+        if (j.options.scale_group < 0) j.options.scale_group = 128;
+    }
     cli_catch_interrupt();
     cli_add_text(&inside, j.input);
     if (!strcmp(j.flag, "model-dir")) cli_add_text(&inside, "/model.safetensors");
     if (cli_has(&c, "list")) code = list(&c, inside.p, &j.env);
+    else if (format > 1) code = leave(&j, format == 2 ? ONEBIT_GGUF : ONEBIT_HUGGING_FACE);
     else code = format ? unpack(&j, latent) : pack(&j);
     free(inside.p);
     free(c.given);

@@ -181,7 +181,7 @@ static const char *const export_cases[] = {
 };
 
 static onebit_pack_options export_options(int packing, int block, int embedding, int head) {
-    onebit_pack_options o;
+    onebit_pack_options o = onebit_pack_options_default();
     o.packing = packing, o.block_mode = block, o.embedding_mode = embedding, o.head_mode = head;
     return o;
 }
