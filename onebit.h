@@ -6016,20 +6016,26 @@ static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape
     return ONEBIT_OK;
 }
 
+/* 1 for the names that tokens have which end an answer, in the files of many families. */
+static int ob_is_end_name(ob_slice s) {
+    static const char *const names[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>",
+                                        "<end_of_turn>", OB_END_TEXT,  "</s>"};
+    size_t k;
+    for (k = 0; k < sizeof names / sizeof *names; k++)
+        if (ob_slice_is(s, names[k])) return 1;
+    return 0;
+}
+
 /* Adds the tokens that end an answer by their name, as llama.cpp does: files of chat models often
    name only the end of the text, and then an answer would never stop. Only special tokens count:
    the same letters in a text end nothing. */
 static void ob_tokenizer_name_ends(onebit_tokenizer *t) {
-    static const char *const names[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>",
-                                        "<end_of_turn>", OB_END_TEXT,  "</s>"};
     const int both = OB_TOKEN_ADDED | OB_TOKEN_SPECIAL;
-    size_t k;
     int i, id;
     for (i = 0; i < t->added; i++) {
         id = t->sorted[i];
         if ((t->role[id] & both) != both || t->end_count == OB_ENDS_MAX) continue;
-        for (k = 0; k < sizeof names / sizeof *names; k++)
-            if (ob_slice_is(ob_piece(t, id), names[k])) t->ends[t->end_count++] = id;
+        if (ob_is_end_name(ob_piece(t, id))) t->ends[t->end_count++] = id;
     }
 }
 
@@ -8355,6 +8361,8 @@ static onebit_status ob_spm_put(ob_draft *d, int id, ob_slice text, int type, in
     char *p = d->pool + d->used;
     size_t n = text.n;
     int byte = ob_spelled_byte(text), done;
+    /* old files have no types; what is spelled as a byte is one there too */
+    if (type == OB_PIECE_NORMAL && byte >= 0) type = OB_PIECE_BYTE;
     if (n) memcpy(p, text.p, n);
     d->used += n;
     OB_TRY(ob_draft_piece(d, id, ob_slice_on(p, n), type, &done));
@@ -8568,7 +8576,8 @@ static onebit_status ob_gguf_put_bytes(ob_draft *d, int id, ob_slice text, int t
     return *ob_draft_slot(d, p, n) ? ob_draft_filler(d, id) : ob_draft_put(d, id, p, n, 0);
 }
 
-/* All tokens, in the order of their ids. */
+/* All tokens, in the order of their ids. One that is named as an end is special whatever its type,
+   as in llama.cpp: some converters typed them as plain. */
 static onebit_status ob_gguf_put_tokens(const ob_gguf_vocab *v, ob_draft *d) {
     static const char *const alone[] = {"<unk>", "<s>", OB_END_TEXT};
     ob_reader r = ob_gguf_strings(v->tokens);
@@ -8579,6 +8588,7 @@ static onebit_status ob_gguf_put_tokens(const ob_gguf_vocab *v, ob_draft *d) {
         ob_slice text = ob_gguf_read_string(&r);
         type = OB_PIECE_NORMAL;
         if (v->types && (!ob_gguf_item_u64(v->types, (uint64_t)id, &type) || type > 255)) type = 0;
+        if (ob_is_end_name(text)) type = OB_PIECE_CONTROL;
         OB_TRY(v->spm ? ob_spm_put(d, id, text, (int)type, 1)
                       : ob_gguf_put_bytes(d, id, text, (int)type));
         if (!v->right || !(d->role[id] & OB_TOKEN_ADDED)) continue;

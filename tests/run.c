@@ -20,6 +20,9 @@ static const char *const test_needs_data[] = {
     "tokenizer: Llama 2's ids on the vectors",
     "tokenizer: other files of one model make the same tokenizer",
     "dataset: real rows of questions and replies",
+    "gguf: vocabularies of five families give llama.cpp's ids",
+    "gguf: one vocabulary in four forms gives the same ids",
+    "gguf: llama2.c's and SentencePiece's small tokenizers begin a story alike",
     NULL,
 };
 
@@ -58,6 +61,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_config.c"
 #include "test_tokenizer.c"
 #include "test_dataset.c"
+#include "test_gguf.c"
 #include "test_safetensors.c"
 #include "test_sample.c"
 #include "test_model.c"
@@ -84,6 +88,7 @@ static const test_floor test_floors[] = {
     {"config", test_config},
     {"tokenizer", test_tokenizer},
     {"dataset", test_dataset},
+    {"gguf", test_gguf},
     {"safetensors", test_safetensors},
     {"sample", test_sample},
     {"model", test_model},
