@@ -8511,14 +8511,14 @@ static onebit_status ob_gguf_vocab_find(ob_gguf_vocab *v, const ob_gguf *g) {
                        "\"llama\" (BPE)",
                        g->what, model.n < 40 ? (int)model.n : 40, model.p);
     v->tokens = ob_gguf_array(g, "tokenizer.ggml.tokens", OB_GGUF_STRING);
-    v->types = ob_gguf_array(g, "tokenizer.ggml.token_type", OB_GGUF_I32);
+    v->types = ob_gguf_find(g, "tokenizer.ggml.token_type");
     v->scores = ob_gguf_array(g, "tokenizer.ggml.scores", OB_GGUF_F32);
     v->merges = ob_gguf_array(g, "tokenizer.ggml.merges", OB_GGUF_STRING);
     if (!v->tokens || v->tokens->count == 0 || v->tokens->count > OB_VOCAB_MAX)
         return ob_fail(ONEBIT_FORMAT, "%.120s: tokenizer.ggml.tokens must be 1 to %d strings",
                        g->what, OB_VOCAB_MAX);
     v->count = (int)v->tokens->count;
-    if ((v->types && v->types->count != v->tokens->count) ||
+    if ((v->types && (v->types->type != OB_GGUF_ARRAY || v->types->count != v->tokens->count)) ||
         (v->spm && (!v->scores || v->scores->count != v->tokens->count)))
         return ob_fail(ONEBIT_FORMAT, "%.120s: %d tokens need as many token_type and scores",
                        g->what, v->count);

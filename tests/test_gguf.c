@@ -394,6 +394,51 @@ static void gguf_test_out(void) {
     onebit_tokenizer_free(t);
 }
 
+/* Memory that runs out at the k-th request, and counts what is held. */
+typedef struct gguf_memory {
+    long left, held;
+} gguf_memory;
+
+static void *gguf_alloc(void *user, size_t bytes) {
+    gguf_memory *m = (gguf_memory *)user;
+    void *p = m->left-- > 0 ? malloc(bytes) : NULL;
+    m->held += p != NULL;
+    return p;
+}
+
+static void gguf_release(void *user, void *p) {
+    ((gguf_memory *)user)->held -= p != NULL;
+    free(p);
+}
+
+static void gguf_test_memory(void) {
+    static const char *const files[] = {"tests/fuzz/corpus/gguf/spm",
+                                        "tests/fuzz/corpus/gguf/bytes",
+                                        "tests/fuzz/corpus/spm/model",
+                                        "tests/fuzz/corpus/spm/llama2c"};
+    onebit_env env = onebit_env_default();
+    gguf_memory m;
+    size_t i;
+    long k;
+    test_case("gguf: memory that runs out anywhere is an error without a leak");
+    env.user = &m;
+    env.alloc = gguf_alloc;
+    env.release = gguf_release;
+    for (i = 0; i < 4; i++)
+        for (k = 0; k < 40; k++) {
+            onebit_tokenizer *t = NULL;
+            onebit_status status;
+            m.left = k;
+            m.held = 0;
+            status = onebit_tokenizer_open(&t, files[i], &env);
+            CHECK(status == ONEBIT_OK || (status == ONEBIT_MEMORY && !t));
+            onebit_tokenizer_free(t);
+            CHECK(m.held == 0);
+            if (status == ONEBIT_OK) break;
+            CHECK(k < 39);
+        }
+}
+
 static void gguf_save(const char *d, const char *name, const char *text) {
     char path[200];
     snprintf(path, sizeof path, "%s/%s", d, name);
@@ -417,12 +462,14 @@ static void gguf_test_beside(void) {
     gguf_save(d, "generation_config.json", "{\"eos_token_id\":[5,6]}");
     gguf_save(d, "config.json", "{\"eos_token_id\":6}");
     gguf_save(d, "tokenizer_config.json",
-              "{\"eos_token\":{\"content\":\"<eos>\"},\"bos_token\":\"<bos>\",\"add_bos_token\":true,"
+              "{\"eos_token\":{\"content\":\"<eos>\"},\"bos_token\":\"<bos>\","
+              "\"add_bos_token\":true,"
               "\"chat_template\":[{\"name\":\"tool\",\"template\":\"x\"},{\"name\":\"default\","
               "\"template\":\"{{\\\"a\\\"}}\\n\"}]}");
     CHECK_OK(onebit_tokenizer_open(&t, d, NULL));
     CHECK(onebit_tokenizer_end(t) == 6 && onebit_tokenizer_start(t) == 4);
-    CHECK(onebit_tokenizer_ends(t, 3) && onebit_tokenizer_ends(t, 5) && onebit_tokenizer_ends(t, 6));
+    CHECK(onebit_tokenizer_ends(t, 3) && onebit_tokenizer_ends(t, 5));
+    CHECK(onebit_tokenizer_ends(t, 6));
     CHECK(!onebit_tokenizer_ends(t, 4) && !onebit_tokenizer_ends(t, 0));
     CHECK(t && t->chat && !strcmp(onebit_tokenizer_template(t), "{{\"a\"}}\n"));
     if (t) tok_check_packed(t, 2000);
@@ -484,4 +531,5 @@ static void test_gguf(void) {
     gguf_test_out();
     gguf_test_beside();
     gguf_test_words();
+    gguf_test_memory();
 }
