@@ -306,6 +306,333 @@ static void foreign_test_types(void) {
     }
 }
 
+/* ---- what is refused, and what is told ---- */
+
+/* The export must fail with these words, and leave nothing: neither a file nor a directory. */
+static void foreign_refused(const onebit_model *m, onebit_export_options o, onebit_status wanted,
+                            const char *words) {
+    onebit_status status;
+    o.container = ONEBIT_GGUF;
+    for (; o.container <= (int)ONEBIT_HUGGING_FACE; o.container++) {
+        const char *path = foreign_path(o.container == ONEBIT_GGUF ? "bad" : "none");
+        status = onebit_model_export(m, path, &o, NULL);
+        if (!CHECK(status == wanted && strstr(onebit_error_text(), words)))
+            printf("  wanted \"%s\": %s\n", words, status ? onebit_error_text() : "it was written");
+        CHECK(!ob_file_exists(path) && !ob_is_directory(path));
+    }
+}
+
+/* Settings that no other program has. */
+static void foreign_test_refused_graphs(void) {
+    static const char *const rows[][2] = {
+        {"use_rope=false", "use_rope"},
+        {"use_subln=false", "use_subln"},
+        {"use_residual_scaling=true", "use_residual_scaling"},
+        {"logit_softcap=3", "logit_softcap"},
+        {"activation_bits=0", "activation_bits"},
+        {"activation_bits=1", "activation_bits"},
+        {"final_norm_eps=0.1", "final_norm_eps"},
+        {"use_swiglu=false", "use_swiglu"},
+        {"activation=relu", "relu"},
+        {"use_qk_norm=true use_qkv_bias=true", "use_qk_norm"},
+        {"use_qk_norm=true use_sub_norm=true", "use_sub_norm"},
+        {"use_sub_norm=true use_qkv_bias=true", "use_sub_norm beside use_qkv_bias"},
+    };
+    size_t i;
+    test_case("foreign: what no other program computes is refused by name, and nothing is written");
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        onebit_model *m = foreign_make(rows[i][0], NULL);
+        if (m) foreign_refused(m, onebit_export_options_default(), ONEBIT_UNSUPPORTED, rows[i][1]);
+        onebit_model_free(m);
+    }
+}
+
+/* One container alone. */
+static void foreign_refused_in(const char *settings, int container, const char *type,
+                               const char *head, const char *words) {
+    onebit_export_options o = foreign_options(container, type, head);
+    onebit_model *m = foreign_make(settings, NULL);
+    onebit_status status;
+    if (!m) return;
+    status = onebit_model_export(m, foreign_path("none"), &o, NULL);
+    if (!CHECK(status == ONEBIT_UNSUPPORTED && strstr(onebit_error_text(), words)))
+        printf("  %s as %s, wanted \"%s\": %s\n", settings, type ? type : "-", words,
+               status ? onebit_error_text() : "it was written");
+    CHECK(!ob_file_exists(foreign_path("none")) && !ob_is_directory(foreign_path("none")));
+    onebit_model_free(m);
+}
+
+static void foreign_test_refused_types(void) {
+    static const char *const coded[] = {"i2_s", "tq1_0", "tq2_0", "q1_0", "q2_0"};
+    static const char *const floats[] = {"layer_bit_map=f32", "layer_bit_map=f16",
+                                         "layer_bit_map=8bit", "layer_bit_map=ternary,f16"};
+    size_t i, k;
+    onebit_model *m;
+    test_case("foreign: a type that cannot hold a tensor is refused by name, and nothing is written");
+    for (i = 0; i < 4; i++)
+        for (k = 0; k < 5; k++)
+            foreign_refused_in(floats[i], ONEBIT_GGUF, coded[k], NULL, "cannot hold");
+    foreign_refused_in("", ONEBIT_GGUF, "q1_0", NULL, "which q1_0 cannot hold");
+    foreign_refused_in("embedding=f16", ONEBIT_GGUF, NULL, "tq2_0", "embed_tokens");
+    foreign_refused_in("scale_group=32", ONEBIT_GGUF, "q2_0", NULL, "a scale per 32");
+    foreign_refused_in("scale_group=64", ONEBIT_GGUF, "tq2_0", NULL, "tq2_0 per 256");
+    foreign_refused_in("scale_group=128", ONEBIT_GGUF, "i2_s", NULL, "a scale per 128");
+    foreign_refused_in("scale_group=64 layer_bit_map=binary", ONEBIT_GGUF, NULL, NULL, "q1_0 per 128");
+    foreign_refused_in("intermediate_size=192", ONEBIT_GGUF, "tq1_0", NULL, "whole blocks");
+    foreign_refused_in("hidden_size=72", ONEBIT_GGUF, "q8_0", NULL, "whole blocks");
+    foreign_refused_in("use_relu2=true", ONEBIT_GGUF, NULL, NULL, "ReLU^2 without SubLN");
+    foreign_refused_in("rope_scaling=llama3 rope_factor=8 rope_fast=4", ONEBIT_GGUF, NULL, NULL,
+                       "llama3");
+    foreign_refused_in("scale_group=64", ONEBIT_HUGGING_FACE, NULL, NULL, "with groups");
+    foreign_refused_in("layer_bit_map=binary", ONEBIT_HUGGING_FACE, NULL, NULL, "is binary");
+    foreign_refused_in("layer_bit_map=ternary,8bit", ONEBIT_HUGGING_FACE, NULL, NULL, "8bit");
+    foreign_refused_in("intermediate_size=30", ONEBIT_HUGGING_FACE, NULL, NULL, "whole blocks");
+    foreign_refused_in("", ONEBIT_HUGGING_FACE, "tq2_0", NULL, "packed codes, not tq2_0");
+    foreign_refused_in("", ONEBIT_HUGGING_FACE, "q8_0", NULL, "not q8_0");
+    m = foreign_make("", NULL);
+    if (!m) return;
+    foreign_refused(m, foreign_options(0, "q4_k", NULL), ONEBIT_USAGE, "type 'q4_k'");
+    foreign_refused(m, foreign_options(0, NULL, "Q8_0"), ONEBIT_USAGE, "type 'Q8_0'");
+    foreign_refused(m, foreign_options(0, "hf_packed", NULL), ONEBIT_USAGE, "expected f32");
+    onebit_model_free(m);
+}
+
+/* The settings that only one container holds. */
+static void foreign_test_only_hugging_face(void) {
+    static const char *const rows[] = {
+        "rope_scaling=llama3 rope_factor=8 rope_fast=4 rope_original=32 rope_theta=100",
+        "use_relu2=true", "use_relu2=true use_qkv_bias=true", "intermediate_size=68"};
+    onebit_export_options hf = foreign_options(ONEBIT_HUGGING_FACE, NULL, NULL);
+    size_t i;
+    test_case("foreign: what only Hugging Face's files hold comes back bit for bit");
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        onebit_model *m = foreign_make(rows[i], NULL);
+        if (m) foreign_trip(m, rows[i], &hf, FOREIGN_BITS);
+        onebit_model_free(m);
+    }
+}
+
+/* Counts what is told, and looks every weight up again. */
+typedef struct foreign_told {
+    int count, stop;
+    const onebit_model *had;
+    double error[64];
+    char to[64][16], name[64][64];
+} foreign_told;
+
+static int foreign_hear(void *user, const onebit_export_report *report) {
+    foreign_told *h = (foreign_told *)user;
+    if (!CHECK(h->count < 64)) return 1;
+    h->error[h->count] = report->error;
+    snprintf(h->to[h->count], sizeof h->to[0], "%s", report->to);
+    snprintf(h->name[h->count], sizeof h->name[0], "%s", report->name);
+    CHECK(report->rows > 0 && report->cols > 0 && report->from[0]);
+    return ++h->count == h->stop;
+}
+
+/* Largest differences by tensor must be those that were told. */
+static void foreign_check_told(const foreign_told *h, const onebit_model *a, const onebit_model *b) {
+    static float codes[300], values[2][300];
+    ob_tensor t, u;
+    int i, r, k;
+    CHECK(h->count == a->count);
+    for (i = 0; i < h->count && ob_tensor_at(&a->config, i, &t); i++) {
+        double worst = 0;
+        ob_tensor_at(&b->config, i, &u);
+        for (r = 0; r < t.rows; r++) {
+            foreign_row(a, &t, r, codes, values[0]);
+            foreign_row(b, &u, r, codes, values[1]);
+            for (k = 0; k < t.cols; k++)
+                worst = fmax(worst, fabs((double)(values[0][k] - values[1][k])));
+        }
+        if (!CHECK(worst == h->error[i]))
+            printf("  %s: %.9g was told, it is %.9g\n", h->name[i], h->error[i], worst);
+    }
+}
+
+/* bf16 rounds blocks; the head is exact. The caller may stop, and then nothing is left. */
+static void foreign_test_export_told(void) {
+    foreign_told h;
+    onebit_export_options o = foreign_options(ONEBIT_GGUF, "bf16", NULL);
+    onebit_model *m, *n = NULL;
+    test_case("foreign: export tells the error of every tensor, and can be stopped");
+    memset(&h, 0, sizeof h);
+    m = foreign_make("layer_bit_map=f32 embedding=f32", NULL);
+    if (!m) return;
+    o.on_tensor = foreign_hear, o.user = &h;
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &o, NULL));
+    CHECK(h.count == m->count && !strcmp(h.to[2], "bf16") && !strcmp(h.to[0], "f32"));
+    CHECK(strncmp(h.name[0], "token_embd", 10) == 0 || h.error[0] > 0);
+    memset(&h, 0, sizeof h);
+    o.type = "f16"; /* f16 in the file stays f16 here, so the model shows the error */
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &o, NULL));
+    CHECK_OK(onebit_model_open(&n, foreign_path("a.gguf"), NULL));
+    if (n) foreign_check_told(&h, m, n);
+    onebit_model_free(n);
+    n = NULL;
+    memset(&h, 0, sizeof h);
+    o.container = ONEBIT_HUGGING_FACE;
+    CHECK_OK(onebit_model_export(m, foreign_path("hf"), &o, NULL));
+    CHECK_OK(onebit_model_open(&n, foreign_path("hf"), NULL));
+    if (n && CHECK(h.count == m->count)) CHECK(h.error[1] > 0 || h.error[2] > 0);
+    for (h.stop = 1; h.stop < 4; h.stop++) {
+        h.count = 0;
+        o.container = ONEBIT_GGUF;
+        CHECK_FAILS(onebit_model_export(m, foreign_path("bad"), &o, NULL), ONEBIT_CANCELLED,
+                    "stopped");
+        h.count = 0;
+        o.container = ONEBIT_HUGGING_FACE;
+        CHECK_FAILS(onebit_model_export(m, foreign_path("none"), &o, NULL), ONEBIT_CANCELLED,
+                    "stopped");
+        CHECK(!ob_file_exists(foreign_path("bad")));
+        CHECK(!ob_file_exists(foreign_path("none/model.safetensors")));
+    }
+    onebit_model_free(n);
+    onebit_model_free(m);
+    remove(foreign_path("none"));
+}
+
+/* Sum of squares of what the packed blocks are away from the floats. */
+static double foreign_squares(const onebit_model *a, const onebit_model *b) {
+    static float codes[300], values[2][300];
+    ob_tensor t, u;
+    double sum = 0;
+    int i, r, k;
+    for (i = 0; ob_tensor_at(&a->config, i, &t); i++) {
+        ob_tensor_at(&b->config, i, &u);
+        for (r = 0; t.kind == OB_ROLE_LINEAR && r < t.rows; r++) {
+            foreign_row(a, &t, r, codes, values[0]);
+            foreign_row(b, &u, r, codes, values[1]);
+            for (k = 0; k < t.cols; k++) sum += pow((double)(values[0][k] - values[1][k]), 2);
+        }
+    }
+    return sum;
+}
+
+/* A foreign model of floats becomes ternary and binary: by AbsMean, and by the nearest codes, which
+   must be nearer; what is told is what is there. */
+static void foreign_test_fit(void) {
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_export_options f32 = foreign_options(ONEBIT_GGUF, "f32", "f32");
+    onebit_model *m, *plain, *fitted;
+    foreign_told h;
+    int mode;
+    test_case("foreign: packing tells its errors, and fit finds nearer codes than AbsMean");
+    m = foreign_make("layer_bit_map=f32 embedding=f32 use_f16_scale=false", NULL);
+    if (!m) return;
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &f32, NULL));
+    p.on_tensor = foreign_hear, p.user = &h;
+    for (mode = ONEBIT_TERNARY; mode <= (int)ONEBIT_BINARY; mode++) {
+        plain = fitted = NULL;
+        p.block_mode = mode, p.scale_group = 64, p.fit = 0;
+        memset(&h, 0, sizeof h);
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&plain, foreign_path("b.1bit"), NULL));
+        if (plain) foreign_check_told(&h, m, plain);
+        p.fit = 1;
+        memset(&h, 0, sizeof h);
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&fitted, foreign_path("b.1bit"), NULL));
+        if (fitted) foreign_check_told(&h, m, fitted);
+        if (fitted && plain) {
+            CHECK(fitted->config.scale_group == 64 && fitted->config.layer_modes[1] == mode);
+            if (mode == ONEBIT_TERNARY)
+                CHECK(foreign_squares(m, fitted) < 0.999 * foreign_squares(m, plain));
+            else CHECK(foreign_squares(m, fitted) <= 1.0001 * foreign_squares(m, plain));
+        }
+        onebit_model_free(plain);
+        onebit_model_free(fitted);
+    }
+    h.count = 0, h.stop = 2;
+    remove(foreign_path("b.1bit"));
+    CHECK_FAILS(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_CANCELLED, "stopped");
+    CHECK(!ob_file_exists(foreign_path("b.1bit")));
+    p.scale_group = -1;
+    CHECK_FAILS(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_USAGE, "scale_group is 0");
+    p.scale_group = 48;
+    CHECK_FAILS(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_CONFIG, "48");
+    CHECK(!ob_file_exists(foreign_path("b.1bit")));
+    onebit_model_free(m);
+}
+
+/* Codes of groups that are to have other groups are quantised anew, larger or smaller. */
+static void foreign_test_regroup(void) {
+    static const int groups[] = {0, 32, 128, 256};
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_export_options q2 = foreign_options(ONEBIT_GGUF, "q2_0", NULL);
+    onebit_model *m = NULL, *n = NULL;
+    size_t i;
+    test_case("foreign: codes keep their scales in smaller groups and are quantised anew in larger");
+    m = foreign_make("scale_group=64", NULL);
+    if (!m) return;
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &q2, NULL));
+    for (i = 0; i < 4; i++) {
+        p.scale_group = groups[i];
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&n, foreign_path("b.1bit"), NULL));
+        if (n) {
+            CHECK(n->config.scale_group == groups[i]);
+            CHECK((foreign_weights_apart(m, n, 1) == 0) == (groups[i] == 32));
+        }
+        onebit_model_free(n);
+        n = NULL;
+    }
+    onebit_model_free(m);
+}
+
+/* A tokenizer smaller than the embedding goes along; another may be given when a file is opened. */
+static void foreign_test_words(void) {
+    static const char text[] = "the cat sat on the mat and the dog sat on the cat";
+    onebit_export_options o = foreign_options(ONEBIT_GGUF, NULL, NULL);
+    onebit_open_options with = onebit_open_options_default();
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_tokenizer *t = NULL;
+    onebit_model *m, *n = NULL;
+    int32_t one[100], two[100];
+    size_t k, a, b;
+    test_case("foreign: a tokenizer goes along, or another is given");
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, text, sizeof text - 1, 270, NULL));
+    m = foreign_make("vocab_size=300", t);
+    for (k = 0; m && k < 2; k++, o.container = ONEBIT_HUGGING_FACE) {
+        const char *path = foreign_path(k ? "hf" : "a.gguf");
+        CHECK_OK(onebit_model_export(m, path, &o, NULL));
+        CHECK_OK(onebit_model_open(&n, path, NULL));
+        if (n && CHECK(onebit_model_tokenizer(n) != NULL)) {
+            CHECK_OK(onebit_tokenizer_encode(t, one, 100, &a, text, sizeof text - 1, 0));
+            CHECK_OK(onebit_tokenizer_encode(onebit_model_tokenizer(n), two, 100, &b, text,
+                                             sizeof text - 1, 0));
+            CHECK(a == b && !memcmp(one, two, a * sizeof *one));
+            CHECK(onebit_model_start(n) == onebit_model_start(m) || k == 1);
+            CHECK(onebit_tokenizer_end(onebit_model_tokenizer(n)) == onebit_tokenizer_end(t));
+            CHECK(n->config.vocab_size == 300);
+        }
+        onebit_model_free(n);
+        n = NULL;
+    }
+    onebit_tokenizer_free(t);
+    t = NULL;
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
+    CHECK_OK(ob_file_write(foreign_path("tokenizer.bin"), "", 0));
+    with.tokenizer = foreign_path("tokenizer.bin");
+    CHECK(onebit_model_open_with(&n, foreign_path("a.gguf"), &with, NULL) != ONEBIT_OK && !n);
+    if (t) {
+        onebit_env env = onebit_env_default();
+        CHECK_OK(ob_leave_object(&env, foreign_dir, "bad", ob_write_tokenizer, t));
+        p.open.tokenizer = foreign_path("bad");
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&n, foreign_path("b.1bit"), NULL));
+        CHECK(n && onebit_tokenizer_vocab_size(onebit_model_tokenizer(n)) ==
+                       onebit_tokenizer_vocab_size(t));
+        onebit_model_free(n);
+    }
+    remove(foreign_path("bad"));
+    onebit_tokenizer_free(t);
+    onebit_model_free(m);
+}
+
 /* ---- real models: greedy text and logits ---- */
 
 /* Numbers of a JSON array into out; how many. */
@@ -468,6 +795,13 @@ static void foreign_test_anchors(void) {
 static void test_foreign(void) {
     foreign_test_graphs();
     foreign_test_types();
+    foreign_test_only_hugging_face();
+    foreign_test_refused_graphs();
+    foreign_test_refused_types();
+    foreign_test_export_told();
+    foreign_test_fit();
+    foreign_test_regroup();
+    foreign_test_words();
     foreign_clean();
     foreign_test_golden();
     foreign_test_anchors();
