@@ -22927,8 +22927,8 @@ static onebit_status ob_hf_shards(ob_origin *s, const char *directory) {
     onebit_status status;
     ob_map map;
     s->parts.shards = (ob_st_file *)ob_alloc(&s->env, OB_SHARDS_MAX * (sizeof(ob_st_file) + 256));
-    s->parts.shard_names = (char(*)[256])(void *)(s->parts.shards + OB_SHARDS_MAX);
     if (!s->parts.shards) return ob_fail(ONEBIT_MEMORY, "no memory for a list of files");
+    s->parts.shard_names = (char(*)[256])(void *)(s->parts.shards + OB_SHARDS_MAX);
     OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors.index.json"));
     if (!ob_file_exists(path)) return ob_hf_shard(s, directory, "model.safetensors");
     OB_TRY(ob_map_open(&map, path));
@@ -23423,10 +23423,11 @@ static onebit_status ob_leave_weights(ob_origin *s, const char *path, int latent
     int i, pass, n = 0, count = ob_tensor_count(&s->have);
     ob_st_item *items =
         (ob_st_item *)ob_alloc(&s->env, 2 * (size_t)count * (sizeof(ob_st_item) + 128));
-    char(*names)[128] = (char(*)[128])(void *)(items + 2 * (size_t)count);
+    char(*names)[128];
     onebit_status status;
     ob_sink sink;
     if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
+    names = (char(*)[128])(void *)(items + 2 * (size_t)count);
     for (pass = 0; pass < (latent ? 1 : 2); pass++) /* the weights, then the scales */
         for (i = 0; i < count; i++) {
             ob_tensor t;
@@ -24026,11 +24027,12 @@ static onebit_status ob_export_hf_begin(ob_export *e, ob_sink *sink, const char 
     const onebit_config *c = &e->model->config;
     size_t most = 2 * (size_t)ob_tensor_count(c);
     ob_st_item *items = (ob_st_item *)ob_alloc(&e->env, most * (sizeof(ob_st_item) + 128));
-    char(*names)[128] = (char(*)[128])(void *)(items + most);
+    char(*names)[128];
     onebit_status status;
     ob_tensor t;
     int i, pass, n = 0;
     if (!items) return ob_fail(ONEBIT_MEMORY, "export: no memory for the list of tensors");
+    names = (char(*)[128])(void *)(items + most);
     for (pass = 0; pass < 3; pass++)
         for (i = 0; ob_tensor_at(c, i, &t); i++) {
             int packed = ob_export_hf_type(e, &t) == OB_TYPE_HF_PACKED;
