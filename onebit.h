@@ -26936,8 +26936,9 @@ static onebit_status ob_run_write_sample(ob_run_state *r, const int32_t *ids, in
     onebit_status status;
     if (!block) return ob_fail(ONEBIT_MEMORY, "no memory for a packed model");
     image = block + (64 - (uintptr_t)block % 64) % 64;
-    onebit_trainer_pack(r->trainer, r->tokenizer, image, bytes);
-    status = onebit_model_open_memory(&model, image, bytes, &r->env);
+    if (onebit_trainer_pack(r->trainer, r->tokenizer, image, bytes) != bytes)
+        status = ONEBIT_MEMORY; /* nothing else can go wrong there; it has said so */
+    else status = onebit_model_open_memory(&model, image, bytes, &r->env);
     if (status == ONEBIT_OK) status = ob_run_continue(r, model, ids, count, text);
     onebit_model_free(model);
     ob_release(&r->env, block);

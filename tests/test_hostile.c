@@ -964,6 +964,7 @@ static void hostile_misuse_model(const hostile_files *f) {
 /* Files that are not there, places that cannot be written, options that are none. */
 static void hostile_misuse_packing(void) {
     onebit_pack_options o = onebit_pack_options_default();
+    onebit_export_options e;
     test_case("hostile: packing refuses paths and options that are none");
     CHECK(o.packing == ONEBIT_PACKING_2_BITS && o.block_mode == -1);
     CHECK(onebit_file_pack(NULL, "x", NULL, NULL) == ONEBIT_USAGE);
@@ -976,6 +977,12 @@ static void hostile_misuse_packing(void) {
     CHECK(onebit_file_unpack(NULL, "x", 0, NULL) == ONEBIT_USAGE);
     CHECK(onebit_file_unpack("x", NULL, 0, NULL) == ONEBIT_USAGE);
     CHECK(onebit_file_unpack("x", "no/such/file", 1, NULL) != ONEBIT_OK);
+    e = onebit_export_options_default();
+    CHECK(e.container == ONEBIT_GGUF && !e.type && !e.head_type && !e.on_tensor);
+    CHECK_FAILS(onebit_model_export(NULL, "x", &e, NULL), ONEBIT_USAGE, "NULL");
+    e.type = "q3_k";
+    CHECK_FAILS(onebit_model_export(fuzz_small_model(), "x", &e, NULL), ONEBIT_USAGE, "q3_k");
+    CHECK(onebit_model_export(fuzz_small_model(), NULL, NULL, NULL) == ONEBIT_USAGE);
     CHECK(onebit_file_list(NULL, NULL, NULL, NULL) == ONEBIT_USAGE);
     CHECK(onebit_file_list("no/such/file", NULL, NULL, NULL) != ONEBIT_OK);
 }
