@@ -18881,7 +18881,7 @@ static int ob_tensor_shape(const onebit_config *c, int slot, ob_tensor *out, con
 #define OB_TENSOR_CASE(ID, text, foreign, r, k, type, when)                                        \
     case OB_##ID:                                                                                  \
         present = (when) && (OB_##ID < OB_BLOCK_TENSORS) == (layer >= 0);                          \
-        *base = text, *other = foreign, out->rows = r, out->cols = k, out->kind = type;              \
+        *base = text, *other = foreign, out->rows = r, out->cols = k, out->kind = type;            \
         break;
         ONEBIT_BLOCK_TENSORS(OB_TENSOR_CASE)
         ONEBIT_MODEL_TENSORS(OB_TENSOR_CASE)
