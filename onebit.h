@@ -9626,7 +9626,7 @@ static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t
     *step = part[2].kind == OB_JINJA_NONE ? 1 : part[2].as.i;
     for (i = 0; i < 3; i++)
         if (part[i].kind != OB_JINJA_NONE && part[i].kind != OB_JINJA_INT)
-            ob_jinja_fail(m, ONEBIT_FORMAT, "a slice of %s", ob_jinja_kind_name(part[i]));
+            ob_jinja_fail(m, ONEBIT_FORMAT, "a slice from or to %s", ob_jinja_kind_name(part[i]));
     if (*step == 0) ob_jinja_fail(m, ONEBIT_FORMAT, "a slice with step 0");
     if (m->status != ONEBIT_OK) return 0;
     low = *step < 0 ? -1 : 0, high = *step < 0 ? n - 1 : n;
@@ -9675,8 +9675,10 @@ static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
         ob_jinja_missing(m, v);
         return v;
     }
-    if (v.kind != OB_JINJA_STRING && !(v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_RANGE_OF))
-        return ob_jinja_of(OB_JINJA_UNDEFINED);
+    if (v.kind != OB_JINJA_STRING && !(v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_RANGE_OF)) {
+        ob_jinja_fail(m, ONEBIT_FORMAT, "a slice of %s", ob_jinja_kind_name(v));
+        return v;
+    }
     n = v.kind == OB_JINJA_STRING ? ob_jinja_characters(m, ob_jinja_slice(v)) : v.as.list->n;
     count = ob_jinja_bounds(m, part, (int64_t)n, &first, &step);
     if (v.kind == OB_JINJA_STRING) return ob_jinja_cut(m, ob_jinja_slice(v), first, count, step);
@@ -9973,7 +9975,7 @@ static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_
         else v = ob_jinja_binary(m, '%', v, *other), holds = !ob_jinja_true(v);
     } else if (ob_jinja_listed("odd even", name)) {
         v = ob_jinja_binary(m, '%', v, ob_jinja_int(OB_JINJA_INT, 2));
-        holds = ob_jinja_true(v) == (*name.p == 'o');
+        holds = ob_jinja_equal(m, v, ob_jinja_int(OB_JINJA_INT, *name.p == 'o'));
     } else if (holds < 0) {
         ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "test '%.*s' is not supported",
                       (int)(name.n < 40 ? name.n : 40), name.p);
@@ -10021,6 +10023,7 @@ static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value
         ob_jinja_push(m, keys, key);
         ob_jinja_push(m, list, item);
         for (; !unique && k > 0 && m->status == ONEBIT_OK; k--) {
+            if (path && ob_jinja_equal(m, key, keys.as.list->v[k - 1])) break; /* both undefined */
             if (!ob_jinja_holds(m, down ? '>' : '<', key, keys.as.list->v[k - 1])) break;
             keys.as.list->v[k] = keys.as.list->v[k - 1],
             list.as.list->v[k] = list.as.list->v[k - 1];
@@ -10127,7 +10130,10 @@ static ob_jinja_value ob_jinja_text_filter(ob_jinja *m, ob_slice name, ob_jinja_
                                            ob_jinja_args *a) {
     ob_slice s = ob_jinja_str(m, v);
     if (ob_slice_is(name, "title")) return ob_jinja_case(m, s, 'j');
-    if (ob_slice_is(name, "indent")) return ob_jinja_indent(m, s, a);
+    if (ob_slice_is(name, "indent")) {
+        if (v.kind == OB_JINJA_STRING) return ob_jinja_indent(m, s, a);
+        ob_jinja_fail(m, ONEBIT_FORMAT, "indent of %s", ob_jinja_kind_name(v));
+    }
     if (ob_jinja_listed("string safe", name)) return ob_jinja_string(OB_JINJA_STRING, s);
     return ob_jinja_string_method(m, s, ob_slice_is(name, "trim") ? ob_slice_of("strip") : name, a);
 }
@@ -10198,7 +10204,7 @@ static ob_jinja_value ob_jinja_select(ob_jinja *m, ob_slice name, ob_jinja_value
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LAZY), item;
     const ob_jinja_value *path = attribute ? ob_jinja_arg(a, 0, "") : NULL;
     ob_slice test = ob_jinja_arg_text(m, a, attribute, "", "");
-    ob_jinja_list items = ob_jinja_items(m, v);
+    ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : list);
     size_t i;
     if (attribute && !path) ob_jinja_fail(m, ONEBIT_FORMAT, "%.10s without an attribute", name.p);
     a->used = (1u << a->n) - 1;
@@ -10219,7 +10225,7 @@ static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value
     int known = 1;
     if (m->status != ONEBIT_OK) return v;
     if (ob_slice_is(name, "map")) {
-        ob_jinja_list items = ob_jinja_items(m, v);
+        ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : ob_jinja_empty(m, OB_JINJA_LIST));
         ob_jinja_args rest;
         size_t i;
         v = ob_jinja_empty(m, OB_JINJA_LAZY);
