@@ -9987,22 +9987,22 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
    plain list is LIST..LAZY, what holds pairs is DICT..SPACE. VIEW: keys() and its like; LAZY: a
    generator, which is true even when empty, and empty after one reading. */
 typedef enum ob_jinja_kind {
-    OB_JINJA_UNDEFINED,
+    OB_JINJA_UNDEFINED, /* a name or a part that is not there */
     OB_JINJA_NONE,
     OB_JINJA_BOOL,
-    OB_JINJA_INT,
-    OB_JINJA_FLOAT,
-    OB_JINJA_STRING,
-    OB_JINJA_LIST,
-    OB_JINJA_TUPLE,
-    OB_JINJA_RANGE_OF,
+    OB_JINJA_INT,      /* of 64 bits; what would go beyond is refused */
+    OB_JINJA_FLOAT,    /* a double, as in Python */
+    OB_JINJA_STRING,   /* bytes, mostly UTF-8 */
+    OB_JINJA_LIST,     /* [a, b] */
+    OB_JINJA_TUPLE,    /* (a, b), and a, b in a tag */
+    OB_JINJA_RANGE_OF, /* what range() gives */
     OB_JINJA_VIEW,
     OB_JINJA_LAZY,
-    OB_JINJA_DICT,
-    OB_JINJA_SPACE,
-    OB_JINJA_LOOP,
+    OB_JINJA_DICT,  /* {k: v}, a message */
+    OB_JINJA_SPACE, /* what namespace() gives */
+    OB_JINJA_LOOP,  /* the variable loop */
     OB_JINJA_MACRO,
-    OB_JINJA_BOUND
+    OB_JINJA_BOUND /* a function, or a method with its object */
 } ob_jinja_kind;
 
 /* One value; small, passed by value. */
@@ -10010,27 +10010,27 @@ typedef struct ob_jinja_value {
     ob_jinja_kind kind;
     size_t n; /* bytes of a STRING or of the name of an UNDEFINED; turn of a LOOP */
     union ob_jinja_as {
-        int64_t i;                  /* BOOL, INT */
-        double f;                   /* FLOAT */
-        const char *s;              /* STRING, UNDEFINED: not terminated, never NULL */
-        struct ob_jinja_list *list; /* LIST..LOOP */
-        const struct ob_jinja_macro *macro;
-        const struct ob_jinja_bound *bound;
+        int64_t i;                          /* BOOL, INT */
+        double f;                           /* FLOAT */
+        const char *s;                      /* STRING, UNDEFINED: not terminated, never NULL */
+        struct ob_jinja_list *list;         /* LIST..LOOP */
+        const struct ob_jinja_macro *macro; /* MACRO */
+        const struct ob_jinja_bound *bound; /* BOUND */
     } as;
 } ob_jinja_value;
 
 /* A list; a DICT or a namespace has keys at even places and their values behind them. */
 typedef struct ob_jinja_list {
-    ob_jinja_value *v;
-    size_t n, room;
+    ob_jinja_value *v; /* in the arena; NULL when room is 0 */
+    size_t n, room;    /* items, and how many there is place for */
 } ob_jinja_list;
 
 /* A piece of the program. kind is a letter: see ob_jinja_run, which has one case for each. */
 typedef struct ob_jinja_node {
-    char kind, op;
-    int line;
-    ob_slice text;                       /* a name, or literal text */
-    ob_jinja_value k;                    /* of a constant */
+    char kind, op;    /* op: of an operator or comparison; 1 = a test with not, several names */
+    int line;         /* where it begins, from 1 */
+    ob_slice text;    /* a name, or literal text */
+    ob_jinja_value k; /* of a constant */
     struct ob_jinja_node *a, *b, *c, *d; /* parts; b is mostly a body or a chain of arguments */
     struct ob_jinja_node *next;          /* in a chain */
 } ob_jinja_node;
@@ -10043,14 +10043,14 @@ typedef struct ob_jinja_variable {
 } ob_jinja_variable;
 
 typedef struct ob_jinja_scope {
-    struct ob_jinja_scope *up;
-    ob_jinja_variable *first;
+    struct ob_jinja_scope *up; /* where to look further; NULL at the top */
+    ob_jinja_variable *first;  /* the newest */
 } ob_jinja_scope;
 
 /* A macro sees the variables of the place where it was defined. */
 typedef struct ob_jinja_macro {
-    const ob_jinja_node *node;
-    ob_jinja_scope *scope;
+    const ob_jinja_node *node; /* kind M: its arguments and body */
+    ob_jinja_scope *scope;     /* of the definition */
 } ob_jinja_macro;
 
 /* A method with its object; a function's object is UNDEFINED. */
@@ -10062,39 +10062,41 @@ typedef struct ob_jinja_bound {
 /* Arguments of a call: those without a name first. used has a bit for each that was asked for. */
 typedef struct ob_jinja_args {
     ob_jinja_value v[OB_JINJA_ARGS];
-    ob_slice name[OB_JINJA_ARGS];
-    int n;
-    unsigned used;
+    ob_slice name[OB_JINJA_ARGS]; /* empty when it has none */
+    int n;                        /* of both */
+    unsigned used;                /* bit i: of v[i] */
 } ob_jinja_args;
 
 /* Text that grows: in the arena, or what the caller sees when out is set. */
 typedef struct ob_jinja_text {
-    ob_out *out;
-    char *p;
-    size_t n, room;
+    ob_out *out;    /* NULL: p holds it */
+    char *p;        /* not terminated; NULL when room is 0 */
+    size_t n, room; /* bytes, and how many there is place for */
 } ob_jinja_text;
 
 /* The machine. Recursion goes through the two pointers, because a floor uses only what is above. */
 typedef struct ob_jinja {
-    const onebit_env *env;
-    onebit_status status;
-    void *chunk; /* newest; each begins with the one before */
-    uint8_t *free;
-    size_t left, taken; /* bytes free in the chunk, bytes of all */
-    int64_t fuel;
+    const onebit_env *env;         /* filled */
+    onebit_status status;          /* sticky */
+    void *chunk;                   /* newest; each begins with the one before */
+    uint8_t *free;                 /* next free byte of the chunk */
+    size_t left, taken;            /* bytes free in the chunk, bytes of all */
+    int64_t fuel;                  /* left; never below 0 */
     int depth, line, loops, flow;  /* flow: 'b' break, 'c' continue, 0 go on */
     const char *p, *end, *counted; /* next byte, end of the text, how far lines are counted */
-    int token_line, brackets, fresh_line;
-    char closing, token; /* '%' or '}' ends the tag; kind of the token, see ob_jinja_next */
-    ob_slice word;       /* the token's text */
-    ob_jinja_text *sink;
-    ob_jinja_scope *scope;
-    ob_jinja_node dud; /* stands for what there was no memory for */
+    int token_line, brackets, fresh_line; /* brackets open in a tag; 1 = a line begins at p */
+    char closing, token;   /* '%' or '}' ends the tag; kind of the token, see ob_jinja_next */
+    ob_slice word;         /* the token's text */
+    ob_jinja_text *sink;   /* where text goes now */
+    ob_jinja_scope *scope; /* the innermost one */
+    ob_jinja_node dud;     /* stands for what there was no memory for */
     ob_jinja_node *(*expression)(struct ob_jinja *m);
     ob_jinja_value (*run)(struct ob_jinja *m, const ob_jinja_node *n);
 } ob_jinja;
 
-/* Fails with the line; the first error wins. The text ends then, so that parsers and loops do. */
+/* Fails with the line; the first error wins. The text ends then, so that parsers and loops do. The
+   line is that of the node or token at work, which is what an author looks for. Codes: UNSUPPORTED
+   what we do not know, FORMAT what would be an error in jinja2 too. */
 OB_PRINTF(3, 4)
 static void ob_jinja_fail(ob_jinja *m, onebit_status code, const char *format, ...) {
     char text[300];
@@ -10108,7 +10110,9 @@ static void ob_jinja_fail(ob_jinja *m, onebit_status code, const char *format, .
     m->token = 0;
 }
 
-/* Pays for work before it is done; 0 = no more, or an error came before. */
+/* Pays for work before it is done; 0 = no more, or an error came before. One counter for steps and
+   bytes: a node costs 64, a byte that is looked at 1, a byte that is copied a sixteenth. So the
+   time is bounded however the work is spread. */
 static int ob_jinja_spend(ob_jinja *m, size_t units) {
     if (m->status != ONEBIT_OK) return 0;
     if (units <= (uint64_t)m->fuel) {
@@ -10119,14 +10123,17 @@ static int ob_jinja_spend(ob_jinja *m, size_t units) {
     return 0;
 }
 
-/* Goes one level down, to at most so many; 0 = too deep. m->depth-- leads up again. */
+/* Goes one level down, to at most so many; 0 = too deep. m->depth-- leads up again. The bound keeps
+   a hostile template from using up the stack of the caller, who may be a small thread. */
 static int ob_jinja_enter(ob_jinja *m, int most) {
     if (m->depth++ >= most) ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "nested deeper than %d", most);
     return m->status == ONEBIT_OK;
 }
 
 /* Zeroed memory until the end of the call; NULL after an error. Large blocks get a chunk of their
-   own, and the half-used one stays in use. */
+   own, and the half-used one stays in use. Nothing is given back one by one: a template runs for a
+   moment, and values share their parts freely. The bound on the sum is checked before each new
+   chunk. */
 static void *ob_jinja_memory(ob_jinja *m, size_t n) {
     size_t head = 2 * sizeof(void *), bytes;
     uint8_t *p;
@@ -10159,7 +10166,8 @@ static void *ob_jinja_memory(ob_jinja *m, size_t n) {
 /* ---- text ---- */
 
 /* Room for n more bytes of a text in the arena; NULL after an error. Doubles, so that adding stays
-   linear. */
+   linear. The old text stays behind in the arena, so slices of it stay valid. The sum is checked,
+   since n may come from a template's own numbers. */
 static char *ob_jinja_room(ob_jinja *m, ob_jinja_text *t, size_t n) {
     char *p;
     size_t room;
@@ -10175,7 +10183,8 @@ static char *ob_jinja_room(ob_jinja *m, ob_jinja_text *t, size_t n) {
     return t->p + t->n;
 }
 
-/* Adds bytes to a text, or to the output within its bound. */
+/* Adds bytes to a text, or to the output within its bound. The caller's place may be too small:
+   ob_out counts on, and this bounds what it counts. */
 static void ob_jinja_add(ob_jinja *m, ob_jinja_text *t, const char *p, size_t n) {
     char *to;
     if (n == 0 || m->status != ONEBIT_OK) return;
@@ -10200,7 +10209,9 @@ static void ob_jinja_say(ob_jinja *m, ob_jinja_text *t, const char *text) {
 /* Python's white space: Unicode's, and the four separators of ASCII. */
 static int ob_jinja_space(uint32_t c) { return ob_is_space(c) || (c >= 28 && c <= 31); }
 
-/* Bytes of the last character of p[n], n > 0: the longest valid one, or a single bad byte. */
+/* Bytes of the last character of p[n], n > 0: the longest valid one, or a single bad byte. Reads at
+   most four bytes backwards. Longer sequences are tried too, because a byte that continues one is
+   no character by itself. */
 static size_t ob_jinja_last(const char *p, size_t n) {
     size_t k;
     uint32_t code;
@@ -10209,7 +10220,9 @@ static size_t ob_jinja_last(const char *p, size_t n) {
     return 1;
 }
 
-/* 1 when the first n bytes at p are one of the characters, or white space when chars is NULL. */
+/* 1 when the first n bytes at p are one of the characters, or white space when chars is NULL. Both
+   lists are walked by characters, not bytes, so that half of a letter is never found in another
+   one. */
 static int ob_jinja_among(const char *p, size_t n, const ob_slice *chars) {
     uint32_t code;
     size_t i, used;
@@ -10224,7 +10237,9 @@ static int ob_jinja_among(const char *p, size_t n, const ob_slice *chars) {
     return 0;
 }
 
-/* Without the characters (NULL: white space) at its left (1), right (2) or both (3) ends. */
+/* Without the characters (NULL: white space) at its left (1), right (2) or both (3) ends. The
+   result lies inside s: nothing is copied. Only what is taken away is paid for, so a long text with
+   clean ends is cheap. */
 static ob_slice ob_jinja_strip(ob_jinja *m, ob_slice s, int sides, const ob_slice *chars) {
     size_t cost = 1 + (chars ? chars->n : 0), n;
     uint32_t code;
@@ -10241,7 +10256,8 @@ static ob_slice ob_jinja_strip(ob_jinja *m, ob_slice s, int sides, const ob_slic
     return s;
 }
 
-/* Characters of a text; a byte that is no UTF-8 counts as one. */
+/* Characters of a text; a byte that is no UTF-8 counts as one. Python's len(): code points, not
+   bytes and not what a reader would call letters. */
 static size_t ob_jinja_characters(ob_jinja *m, ob_slice s) {
     size_t i, n = 0;
     uint32_t code;
@@ -10251,7 +10267,8 @@ static size_t ob_jinja_characters(ob_jinja *m, ob_slice s) {
 }
 
 /* Where needle begins in s at or behind byte from; SIZE_MAX = nowhere. Each byte that is compared
-   is paid for, so repeated text cannot make it slow. */
+   is paid for, so repeated text cannot make it slow. memchr goes to the next place where the first
+   byte fits. In valid UTF-8 a whole character is never found inside another, so bytes suffice. */
 static size_t ob_jinja_find(ob_jinja *m, ob_slice s, ob_slice needle, size_t from) {
     size_t k;
     for (; from <= s.n && needle.n <= s.n - from; from++) {
@@ -10266,7 +10283,9 @@ static size_t ob_jinja_find(ob_jinja *m, ob_slice s, ob_slice needle, size_t fro
     return SIZE_MAX;
 }
 
-/* 1 when a word stands in a list of words that are parted, begun and ended by single spaces. */
+/* 1 when a word stands in a list of words that are parted, begun and ended by single spaces. Names
+   are told apart by such lists and not by tables of functions: there are few, and a call of a
+   filter costs more than this. */
 static int ob_jinja_listed(const char *words, ob_slice word) {
     for (; *words; words++) {
         size_t n = strcspn(words, " ");
@@ -10279,7 +10298,8 @@ static int ob_jinja_listed(const char *words, ob_slice word) {
 
 /* ---- values ---- */
 
-/* A value without content: NONE, or anything that the caller fills. */
+/* A value without content: NONE, or anything that the caller fills. All bytes are 0, so that copies
+   of it hold nothing that was left in memory. */
 static ob_jinja_value ob_jinja_of(ob_jinja_kind kind) {
     ob_jinja_value v;
     memset(&v, 0, sizeof v);
@@ -10287,7 +10307,8 @@ static ob_jinja_value ob_jinja_of(ob_jinja_kind kind) {
     return v;
 }
 
-/* A string, or with kind UNDEFINED the name of what is not there. */
+/* A string, or with kind UNDEFINED the name of what is not there. The bytes are not copied: they
+   lie in the template, in a message, or in the arena, all of which outlive the value. */
 static ob_jinja_value ob_jinja_string(ob_jinja_kind kind, ob_slice s) {
     ob_jinja_value v = ob_jinja_of(kind);
     v.as.s = s.n ? s.p : "";
@@ -10320,14 +10341,16 @@ static ob_jinja_value ob_jinja_gathered(const ob_jinja_text *t) {
     return ob_jinja_string(OB_JINJA_STRING, ob_slice_on(t->p, t->n));
 }
 
-/* An empty list of a kind; NONE after an error. */
+/* An empty list of a kind; NONE after an error. The list is shared by all copies of the value;
+   after it was made nobody changes it, but for namespaces and generators. */
 static ob_jinja_value ob_jinja_empty(ob_jinja *m, ob_jinja_kind kind) {
     ob_jinja_value v = ob_jinja_of(kind);
     v.as.list = (ob_jinja_list *)ob_jinja_memory(m, sizeof *v.as.list);
     return v.as.list ? v : ob_jinja_of(OB_JINJA_NONE);
 }
 
-/* Appends to a list that is being made; nothing after an error. */
+/* Appends to a list that is being made; nothing after an error. Room doubles, so n items cost 2 n
+   copies at most. Four units of fuel an item bound the arena's use as well. */
 static void ob_jinja_push(ob_jinja *m, ob_jinja_value list, ob_jinja_value item) {
     ob_jinja_list *l = list.as.list;
     ob_jinja_value *grown;
@@ -10352,7 +10375,9 @@ static const char *ob_jinja_kind_name(ob_jinja_value v) {
     return names[v.kind];
 }
 
-/* Something was done with what is not defined. Always fails; the name may be empty. */
+/* Something was done with what is not defined. Always fails; the name may be empty. jinja2's
+   default for undefined values: they print as nothing and are false, but have no parts, no
+   arithmetic and no order. */
 static void ob_jinja_missing(ob_jinja *m, ob_jinja_value v) {
     ob_jinja_fail(m, ONEBIT_FORMAT, "'%.*s' is undefined", (int)(v.n < 80 ? v.n : 80), v.as.s);
 }
@@ -10382,7 +10407,9 @@ static int ob_jinja_true(ob_jinja_value v) {
     return 1;
 }
 
-/* Python's ==. Numbers compare by value, lists item by item, others by identity. */
+/* Python's ==. Numbers compare by value, lists item by item, others by identity. Two undefined
+   values are equal, as in jinja2. Values may nest as deep as a template's loops build them, so the
+   depth is counted here too. */
 static int ob_jinja_equal(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     size_t i, k, step = a.kind == OB_JINJA_DICT ? 2 : 1;
     int same = 1;
@@ -10392,6 +10419,7 @@ static int ob_jinja_equal(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
         return ob_jinja_real(a) == ob_jinja_real(b);
     }
     if (a.kind != b.kind || a.kind <= OB_JINJA_NONE) return a.kind == b.kind;
+    /* one kind from here on */
     if (a.kind == OB_JINJA_STRING)
         return a.n == b.n && ob_jinja_spend(m, a.n / 16) && memcmp(a.as.s, b.as.s, a.n) == 0;
     if (a.kind >= OB_JINJA_SPACE || a.as.list == b.as.list) return a.as.list == b.as.list;
@@ -10408,7 +10436,9 @@ static int ob_jinja_equal(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     return same;
 }
 
-/* Python's order of two values: -1, 0, 1, or 2 when a NaN has none. Unlike kinds have no order. */
+/* Python's order of two values: -1, 0, 1, or 2 when a NaN has none. Unlike kinds have no order.
+   Lists compare by their first items that differ. The caller has already refused what is undefined.
+   */
 static int ob_jinja_order(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     int by = 0;
     size_t i, n;
@@ -10438,7 +10468,8 @@ static int ob_jinja_order(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     return by;
 }
 
-/* The value of a key in a DICT or a namespace, or NULL. */
+/* The value of a key in a DICT or a namespace, or NULL. Linear: mappings in templates are small,
+   and each comparison is paid for. 1, 1.0 and true are one key, as in Python. */
 static ob_jinja_value *ob_jinja_key(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key) {
     size_t i;
     for (i = 0; i < dict.as.list->n; i += 2)
@@ -10446,7 +10477,8 @@ static ob_jinja_value *ob_jinja_key(ob_jinja *m, ob_jinja_value dict, ob_jinja_v
     return NULL;
 }
 
-/* Sets a key of a DICT that is being made, or of a namespace. */
+/* Sets a key of a DICT that is being made, or of a namespace. A key that is there keeps its place,
+   as in Python's dict. Lists and mappings cannot be keys, because Python could not hash them. */
 static void ob_jinja_put(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key,
                          ob_jinja_value value) {
     ob_jinja_value *old;
@@ -10461,7 +10493,8 @@ static void ob_jinja_put(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key,
 }
 
 /* What a loop goes through: items, keys, characters; of what is undefined nothing. A generator is
-   empty afterwards. */
+   empty afterwards. The items of a list are not copied, which is safe since lists do not change.
+   Characters are slices of the string. */
 static ob_jinja_list ob_jinja_items(ob_jinja *m, ob_jinja_value v) {
     ob_jinja_list items;
     ob_jinja_value made;
@@ -10488,7 +10521,8 @@ static ob_jinja_list ob_jinja_items(ob_jinja *m, ob_jinja_value v) {
     return m->status == ONEBIT_OK ? *made.as.list : items;
 }
 
-/* Python's "a in b". */
+/* Python's "a in b". In strings it looks for a part, in mappings for a key, else for an equal item.
+   In what is undefined there is nothing. */
 static int ob_jinja_in(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     ob_jinja_list items;
     size_t i;
@@ -10507,7 +10541,9 @@ static int ob_jinja_in(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
 
 /* ---- values as text ---- */
 
-/* Python's repr of a float: the fewest digits that read back, with a point or an exponent. */
+/* Python's repr of a float: the fewest digits that read back, with a point or an exponent.
+   Exponents begin below 1e-4 and at 1e16 (Python's float_repr_style short). %g writes those of up
+   to 16 digits alike. */
 static void ob_jinja_write_float(char text[40], double f) {
     double back;
     int digits;
@@ -10531,7 +10567,9 @@ static void ob_jinja_write_float(char text[40], double f) {
     }
 }
 
-/* 1 for characters that repr() shows as they are: not controls, separators, private use. */
+/* 1 for characters that repr() shows as they are: not controls, separators, private use. Python
+   asks Unicode's tables; these ranges cover what occurs in text. Unassigned code points would
+   differ. */
 static int ob_jinja_prints(uint32_t c) {
     if (c == OB_UTF8_BAD || (ob_is_space(c) && c != 32)) return 0;
     if (c < 32 || (c >= 127 && c < 160) || c == 173) return 0;
@@ -10540,7 +10578,8 @@ static int ob_jinja_prints(uint32_t c) {
              (c >= 0xFFF0 && c <= 0xFFFB) || c >= 0xE0000);
 }
 
-/* Python's repr of a string: single quotes unless only those are inside. */
+/* Python's repr of a string: single quotes unless only those are inside. What strings look like
+   inside of printed lists and mappings. Bytes that are no UTF-8 are written as they are. */
 static void ob_jinja_repr(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     int twice = s.n && memchr(s.p, '\'', s.n) && !memchr(s.p, '"', s.n);
     char quote = twice ? '"' : '\'', text[16];
@@ -10565,7 +10604,9 @@ static void ob_jinja_repr(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     ob_jinja_add(m, t, &quote, 1);
 }
 
-/* Python's str(), or with repr its repr(); what is undefined gives nothing. */
+/* Python's str(), or with repr its repr(); what is undefined gives nothing. Generators, ranges and
+   the like have no text that a template could want, so they are refused by name and not written in
+   Python's words for them. */
 static void ob_jinja_write(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int repr) {
     char text[40];
     size_t i;
@@ -10580,6 +10621,7 @@ static void ob_jinja_write(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int 
     }
     if (v.kind == OB_JINJA_STRING && repr) ob_jinja_repr(m, t, ob_jinja_slice(v));
     else if (v.kind == OB_JINJA_STRING) ob_jinja_add(m, t, v.as.s, v.n);
+    /* what is left holds other values */
     if (v.kind <= OB_JINJA_STRING || !ob_jinja_enter(m, OB_JINJA_DEPTH)) return;
     if (v.kind != OB_JINJA_LIST && !tuple && !pairs)
         ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "%s as text is not supported", ob_jinja_kind_name(v));
@@ -10588,6 +10630,7 @@ static void ob_jinja_write(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int 
         if (i) ob_jinja_say(m, t, pairs && i % 2 ? ": " : ", ");
         ob_jinja_write(m, t, v.as.list->v[i], 1);
     }
+    /* (1,) is a tuple, (1) is not */
     if (tuple && m->status == ONEBIT_OK && v.as.list->n == 1) ob_jinja_say(m, t, ",");
     ob_jinja_say(m, t, tuple ? ")" : pairs ? "}" : "]");
     m->depth--;
@@ -10602,7 +10645,8 @@ static ob_slice ob_jinja_str(ob_jinja *m, ob_jinja_value v) {
     return ob_slice_on(t.n ? t.p : "", t.n);
 }
 
-/* A new line of JSON with its indent; nothing when indent < 0. */
+/* A new line of JSON with its indent; nothing when indent < 0. The indent is a template's number,
+   so each space is paid for. */
 static void ob_jinja_json_line(ob_jinja *m, ob_jinja_text *t, int64_t indent, int level) {
     int64_t i;
     if (indent < 0) return;
@@ -10610,7 +10654,8 @@ static void ob_jinja_json_line(ob_jinja *m, ob_jinja_text *t, int64_t indent, in
     for (i = 0; i < indent * level && m->status == ONEBIT_OK; i++) ob_jinja_say(m, t, " ");
 }
 
-/* A JSON string; letters beyond ASCII stay as they are. */
+/* A JSON string; letters beyond ASCII stay as they are. Measured first, then written in place; the
+   bound is that of the arena. */
 static void ob_jinja_json_string(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     ob_out o = ob_out_on(NULL, 0);
     char *p;
@@ -10623,7 +10668,9 @@ static void ob_jinja_json_string(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     t->n += o.n;
 }
 
-/* As Python's json.dumps writes it; indent < 0 = on one line. */
+/* As Python's json.dumps writes it; indent < 0 = on one line. Separators are ", " and ": ", and
+   with an indent the comma ends its line. Keys that are numbers or none are quoted. Empty lists
+   stay on their line. */
 static void ob_jinja_json(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int64_t indent,
                           int level) {
     int pairs = v.kind == OB_JINJA_DICT, key;
@@ -10636,6 +10683,7 @@ static void ob_jinja_json(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int64
     else if (ob_jinja_is_number(v)) ob_jinja_write(m, t, v, 0);
     else if (v.kind != OB_JINJA_LIST && v.kind != OB_JINJA_TUPLE && !pairs)
         ob_jinja_fail(m, ONEBIT_FORMAT, "%s cannot be JSON", ob_jinja_kind_name(v));
+    /* those were the plain values */
     if (v.kind <= OB_JINJA_STRING || !ob_jinja_enter(m, OB_JINJA_DEPTH)) return;
     ob_jinja_say(m, t, pairs ? "{" : "[");
     for (i = 0; i < v.as.list->n && m->status == ONEBIT_OK; i++) {
@@ -10655,7 +10703,8 @@ static void ob_jinja_json(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int64
 
 /* ---- template text -> nodes ---- */
 
-/* A node; the stand-in after an error, so that nobody needs to ask. */
+/* A node; the stand-in after an error, so that nobody needs to ask. Its line is that of the token
+   at which it begins. */
 static ob_jinja_node *ob_jinja_make(ob_jinja *m, char kind, ob_jinja_node *a, ob_jinja_node *b) {
     ob_jinja_node *n = (ob_jinja_node *)ob_jinja_memory(m, sizeof *n);
     if (!n) n = &m->dud;
@@ -10665,7 +10714,8 @@ static ob_jinja_node *ob_jinja_make(ob_jinja *m, char kind, ob_jinja_node *a, ob
     return n;
 }
 
-/* Counts lines up to p, which only moves forward. */
+/* Counts lines up to p, which only moves forward. Each byte is looked at once, whatever is parsed
+   in between. */
 static void ob_jinja_count_lines(ob_jinja *m, const char *p) {
     for (; m->counted < p; m->counted++) m->line += *m->counted == '\n';
 }
@@ -10683,7 +10733,8 @@ static void ob_jinja_skip_space(ob_jinja *m) {
 }
 
 /* Steps over the end of a tag or comment, of two characters, and over what its sign says: '-' all
-   white space behind, '+' none, else one new line behind % and #. */
+   white space behind, '+' none, else one new line behind % and #. fresh_line notes whether a line
+   begins behind the tag: lstrip_blocks wants to know it of the tag that follows. */
 static void ob_jinja_close(ob_jinja *m, char sign, char last) {
     m->p += 2;
     if (sign == '-') ob_jinja_skip_space(m);
@@ -10691,7 +10742,8 @@ static void ob_jinja_close(ob_jinja *m, char sign, char last) {
     if (m->status == ONEBIT_OK) m->fresh_line = m->p[-1] == '\n';
 }
 
-/* Digits, then what makes it a float. Python also knows 0x10 and 1_000: those are refused. */
+/* Digits, then what makes it a float. Python also knows 0x10 and 1_000: those are refused. A dot
+   needs a digit behind it, so that 1.x stays an attribute. */
 static void ob_jinja_lex_number(ob_jinja *m) {
     const char *p = m->p;
     int attribute = p[-1] == '.'; /* a.0.1 has no float; a tag's begin stands in front */
@@ -10711,7 +10763,8 @@ static void ob_jinja_lex_number(ob_jinja *m) {
     else m->p = p;
 }
 
-/* A string; word is what stands between the quotes. */
+/* A string; word is what stands between the quotes. Escapes are resolved by the parser; here only
+   the end is found. A backslash hides the byte behind it, a quote too. */
 static void ob_jinja_lex_string(ob_jinja *m) {
     const char *p = m->p + 1;
     while (p < m->end && *p != *m->p) p += *p == '\\' && m->end - p > 1 ? 2 : 1;
@@ -10730,7 +10783,9 @@ static int ob_jinja_is_name(char c) {
 }
 
 /* Reads the next token inside a tag: token becomes n name, s string, i integer, f float, o
-   operator, e end of the tag; 0 after an error. The end is not looked for inside brackets. */
+   operator, e end of the tag; 0 after an error. The end is not looked for inside brackets. A dict
+   may end in }} without ending its tag: hence the count of brackets. + in front of the end keeps a
+   new line, in {% %} only. */
 static void ob_jinja_next(ob_jinja *m) {
     static const char twos[] = " == != >= <= // ** ";
     size_t n = 1;
@@ -10740,6 +10795,7 @@ static void ob_jinja_next(ob_jinja *m) {
     m->token_line = m->line;
     if (m->p == m->end) ob_jinja_fail(m, ONEBIT_FORMAT, "a tag does not end");
     if (m->status != ONEBIT_OK || !ob_jinja_spend(m, 1)) return;
+    /* the end of the tag goes before the operators that it could also be */
     if (m->brackets == 0) {
         size_t sign = *m->p == '-' || (*m->p == '+' && m->closing == '%');
         if ((size_t)(m->end - m->p) >= sign + 2 && m->p[sign] == m->closing &&
@@ -10763,6 +10819,7 @@ static void ob_jinja_next(ob_jinja *m) {
         m->word = ob_slice_on(m->p, n);
         m->p += n;
         if (m->token == 'n') return;
+        /* a zero byte cannot be here, but strchr would find it */
         if (!*m->word.p || !strchr("+-*/%~[](){}<>=.:|,!", *m->word.p) || ob_slice_is(m->word, "!"))
             ob_jinja_fail(m, ONEBIT_FORMAT, "character %d is not expected in a tag",
                           (int)(uint8_t)*m->word.p);
@@ -10771,7 +10828,8 @@ static void ob_jinja_next(ob_jinja *m) {
     }
 }
 
-/* 1 when the token is this name or operator. */
+/* 1 when the token is this name or operator. A string of the same letters is none: its kind
+   differs. */
 static int ob_jinja_at(const ob_jinja *m, const char *word) {
     return (m->token == 'n' || m->token == 'o') && ob_slice_is(m->word, word);
 }
@@ -10783,7 +10841,8 @@ static int ob_jinja_take(ob_jinja *m, const char *word) {
     return 1;
 }
 
-/* Fails because something else was expected here. */
+/* Fails because something else was expected here. A token is shown up to 40 bytes, because it may
+   be a million long. */
 static void ob_jinja_expected(ob_jinja *m, const char *what) {
     if (m->token == 'e') ob_jinja_fail(m, ONEBIT_FORMAT, "expected %s, the tag ends", what);
     else
@@ -10799,7 +10858,7 @@ static void ob_jinja_need(ob_jinja *m, const char *word) {
     ob_jinja_expected(m, text);
 }
 
-/* A name, which is stepped over. */
+/* A name, which is stepped over. The slice points into the template, where it stays. */
 static ob_slice ob_jinja_name(ob_jinja *m) {
     ob_slice name = m->word;
     if (m->token != 'n') ob_jinja_expected(m, "a name");
@@ -10807,7 +10866,8 @@ static ob_slice ob_jinja_name(ob_jinja *m) {
     return name;
 }
 
-/* Number of hexadecimal (or up to 3 octal) digits of an escape; SIZE_MAX when it is malformed. */
+/* Value of the digits of an escape: so many hexadecimal ones, or up to three octal ones.
+   OB_UTF8_BAD when there are fewer. *at stands at the first digit and is moved behind the last. */
 static uint32_t ob_jinja_escape(ob_slice s, size_t *at, int digits, uint32_t base) {
     uint32_t code = 0;
     int i, d;
@@ -10820,7 +10880,8 @@ static uint32_t ob_jinja_escape(ob_slice s, size_t *at, int digits, uint32_t bas
 }
 
 /* The inside of a string with its escapes resolved, as in Python's literals. An unknown one stays
-   as it is written. */
+   as it is written. Names of characters (\N) would need Unicode's list of names. Halves of
+   surrogate pairs are no text: Python fails on them when it writes. */
 static void ob_jinja_unescape(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
     size_t i = 0, n;
@@ -10854,7 +10915,7 @@ static void ob_jinja_unescape(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     }
 }
 
-/* One string, or several in a row, which are one. */
+/* One string, or several in a row, which are one. One without escapes is not copied. */
 static ob_jinja_node *ob_jinja_parse_string(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
     ob_jinja_text t;
@@ -10874,7 +10935,8 @@ static ob_jinja_node *ob_jinja_parse_string(ob_jinja *m) {
     return n;
 }
 
-/* An integer of 64 bits, or a float. */
+/* An integer of 64 bits, or a float. Python's integers have no bound; ours are refused where they
+   would wrap round, here and in arithmetic. */
 static ob_jinja_node *ob_jinja_parse_number(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
     int64_t v = 0;
@@ -10900,7 +10962,8 @@ static ob_jinja_node *ob_jinja_parse_number(ob_jinja *m) {
 }
 
 /* Expressions parted by commas: one without a comma is itself, else they are a tuple. What may be
-   empty: "()", when explicit. item parses one. */
+   empty: "()", when explicit. item parses one. jinja2 takes tuples without brackets in {{ }}, set,
+   if and for, which is why the caller says what an item is. */
 static ob_jinja_node *ob_jinja_parse_tuple(ob_jinja *m, ob_jinja_node *(*item)(ob_jinja *m),
                                            int explicit_empty) {
     ob_jinja_node *first = NULL, **tail = &first, *n = ob_jinja_make(m, 't', NULL, NULL);
@@ -10911,13 +10974,14 @@ static ob_jinja_node *ob_jinja_parse_tuple(ob_jinja *m, ob_jinja_node *(*item)(o
         if (m->status != ONEBIT_OK) return n;
         tail = &(*tail)->next;
     } while (ob_jinja_take(m, ",") && ++commas);
-    if (!commas && first) return first;
+    if (!commas && first) return first; /* (a) is a */
     if (!first && !explicit_empty) ob_jinja_expected(m, "an expression");
     n->a = first;
     return n;
 }
 
-/* [a, b] or {k: v}, behind the opening bracket; pairs stand in one chain. */
+/* [a, b] or {k: v}, behind the opening bracket; pairs stand in one chain. A comma may stand behind
+   the last one. */
 static ob_jinja_node *ob_jinja_parse_list(ob_jinja *m, int dict) {
     const char *close = dict ? "}" : "]";
     ob_jinja_node *n = ob_jinja_make(m, dict ? 'd' : 'l', NULL, NULL), **tail = &n->a;
@@ -10935,7 +10999,8 @@ static ob_jinja_node *ob_jinja_parse_list(ob_jinja *m, int dict) {
     return n;
 }
 
-/* A constant by its name, or a variable. */
+/* A constant by its name, or a variable. Both spellings of the three constants are words of the
+   language. */
 static ob_jinja_node *ob_jinja_parse_name(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
     n->text = ob_jinja_name(m);
@@ -10946,7 +11011,8 @@ static ob_jinja_node *ob_jinja_parse_name(ob_jinja *m) {
     return n;
 }
 
-/* What needs no operator: a name, a constant, brackets. */
+/* What needs no operator: a name, a constant, brackets. Brackets recurse through m->expression,
+   which counts the depth. */
 static ob_jinja_node *ob_jinja_primary(ob_jinja *m) {
     ob_jinja_node *n;
     if (m->token == 'n') return ob_jinja_parse_name(m);
@@ -10963,7 +11029,8 @@ static ob_jinja_node *ob_jinja_primary(ob_jinja *m) {
     return n;
 }
 
-/* Arguments behind "(": a chain, with a name where one is given. */
+/* Arguments behind "(": a chain, with a name where one is given. At most eight: the filters and
+   macros of templates take three or four. */
 static ob_jinja_node *ob_jinja_arguments(ob_jinja *m) {
     ob_jinja_node *first = NULL, **tail = &first, *n, *value;
     int named = 0, count = 0;
@@ -10990,7 +11057,8 @@ static ob_jinja_node *ob_jinja_arguments(ob_jinja *m) {
     return first;
 }
 
-/* Behind "[": an index, or a slice with up to three parts. */
+/* Behind "[": an index, or a slice with up to three parts. Parts that are not written are NULL.
+   a[1, 2] would be a tuple as an index, which only mappings could take. */
 static ob_jinja_node *ob_jinja_subscript(ob_jinja *m, ob_jinja_node *object) {
     ob_jinja_node *n = ob_jinja_make(m, '[', object, NULL);
     if (!ob_jinja_at(m, ":")) n->b = m->expression(m);
@@ -11004,7 +11072,8 @@ static ob_jinja_node *ob_jinja_subscript(ob_jinja *m, ob_jinja_node *object) {
     return n;
 }
 
-/* Attributes, indices and calls behind a value. */
+/* Attributes, indices and calls behind a value. A chain of them nests to the left, so parsing it
+   does not recurse; walking it does, and counts. */
 static ob_jinja_node *ob_jinja_postfix(ob_jinja *m, ob_jinja_node *n) {
     while (m->status == ONEBIT_OK) {
         if (ob_jinja_take(m, ".")) {
@@ -11022,7 +11091,9 @@ static ob_jinja_node *ob_jinja_postfix(ob_jinja *m, ob_jinja_node *n) {
     return n;
 }
 
-/* Behind "is": not, a name, arguments in brackets or one without. */
+/* Behind "is": not, a name, arguments in brackets or one without. An argument without brackets is a
+   value with its attributes, not an expression: "x is eq 1 and y" tests only 1. Any name begins one
+   but else, or, and: jinja2's parser says so. */
 static ob_jinja_node *ob_jinja_parse_test(ob_jinja *m, ob_jinja_node *subject) {
     ob_jinja_node *n = ob_jinja_make(m, 'i', subject, NULL);
     n->op = (char)ob_jinja_take(m, "not");
@@ -11037,7 +11108,8 @@ static ob_jinja_node *ob_jinja_parse_test(ob_jinja *m, ob_jinja_node *subject) {
     return n;
 }
 
-/* Filters, tests and calls, which bind more tightly than operators do. */
+/* Filters, tests and calls, which bind more tightly than operators do. So "a + b | trim" trims b,
+   and "not x is none" negates the test. */
 static ob_jinja_node *ob_jinja_filters(ob_jinja *m, ob_jinja_node *n) {
     while (m->status == ONEBIT_OK) {
         if (ob_jinja_take(m, "|")) {
@@ -11053,7 +11125,9 @@ static ob_jinja_node *ob_jinja_filters(ob_jinja *m, ob_jinja_node *n) {
     return n;
 }
 
-/* Signs, then a value with all that stands behind it. A sign takes the value without filters. */
+/* Signs, then a value with all that stands behind it. A sign takes the value without filters. -x|f
+   is (-x)|f, since filters are taken only on the outside. The depth is counted, because signs may
+   stand in a row without end. */
 static ob_jinja_node *ob_jinja_unary(ob_jinja *m, int with_filters) {
     ob_jinja_node *n = &m->dud;
     char sign = ob_jinja_at(m, "-") ? 'm' : ob_jinja_at(m, "+") ? 'p' : 0;
@@ -11071,7 +11145,8 @@ static ob_jinja_node *ob_jinja_unary(ob_jinja *m, int with_filters) {
     return n;
 }
 
-/* The operator of arithmetic at the token and how tightly it binds, 0 = none. */
+/* The operator of arithmetic at the token and how tightly it binds, 0 = none. Levels: + and - 1, ~
+   2, * / // % 3, ** 4, as in jinja2's parser. */
 static int ob_jinja_operator(const ob_jinja *m, char *op) {
     static const char tight[] = "1+1-2~3*3/3%"; /* level and operator */
     int i;
@@ -11084,7 +11159,9 @@ static int ob_jinja_operator(const ob_jinja *m, char *op) {
     return 0;
 }
 
-/* Operators that bind at least so tightly; those of one level go from the left, ** too. */
+/* Operators that bind at least so tightly; those of one level go from the left, ** too. 2 ** 3 ** 2
+   is 64 here, not Python's 512. Each level calls the next one for its right side: four calls at
+   most between two brackets. */
 static ob_jinja_node *ob_jinja_arithmetic(ob_jinja *m, int least) {
     ob_jinja_node *n = ob_jinja_unary(m, 1);
     char op;
@@ -11098,7 +11175,8 @@ static ob_jinja_node *ob_jinja_arithmetic(ob_jinja *m, int least) {
     return n;
 }
 
-/* The comparison at the token, which is stepped over: a letter of ob_jinja_holds, 0 = none. */
+/* The comparison at the token, which is stepped over: a letter of ob_jinja_holds, 0 = none. "not"
+   can only be that of "not in" where an operator stands. */
 static char ob_jinja_comparison(ob_jinja *m) {
     static const char *const words[] = {"==", "!=", "<", "<=", ">", ">=", "in"};
     static const char letters[] = "=!<l>gi";
@@ -11111,7 +11189,8 @@ static char ob_jinja_comparison(ob_jinja *m) {
     return 'n';
 }
 
-/* a < b < c: the first value, and a chain of the others with their comparisons. */
+/* a < b < c: the first value, and a chain of the others with their comparisons. All of them have
+   one level, and hold together as in Python: a < b and b < c. */
 static ob_jinja_node *ob_jinja_compare(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_arithmetic(m, 1), **tail = NULL, *part;
     char op;
@@ -11126,7 +11205,7 @@ static ob_jinja_node *ob_jinja_compare(ob_jinja *m) {
     return n;
 }
 
-/* not, any number of times. */
+/* not, any number of times. It binds less tightly than comparisons, more tightly than and. */
 static ob_jinja_node *ob_jinja_not(ob_jinja *m) {
     ob_jinja_node *n;
     if (!ob_jinja_at(m, "not")) return ob_jinja_compare(m);
@@ -11138,7 +11217,7 @@ static ob_jinja_node *ob_jinja_not(ob_jinja *m) {
     return n;
 }
 
-/* and. */
+/* and. Gives one of its values, not a truth value. */
 static ob_jinja_node *ob_jinja_and(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_not(m);
     while (ob_jinja_take(m, "and")) {
@@ -11148,7 +11227,8 @@ static ob_jinja_node *ob_jinja_and(ob_jinja *m) {
     return n;
 }
 
-/* or: an expression without "if", as it stands in a loop's head. */
+/* or: an expression without "if", as it stands in a loop's head. In "for x in a if b" the word if
+   belongs to the loop and not to a. */
 static ob_jinja_node *ob_jinja_or(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_and(m);
     while (ob_jinja_take(m, "or")) {
@@ -11158,7 +11238,8 @@ static ob_jinja_node *ob_jinja_or(ob_jinja *m) {
     return n;
 }
 
-/* Any expression: a if b else c. Without else it may be undefined. */
+/* Any expression: a if b else c. Without else it may be undefined. The one entry for everything
+   nested, so the one that counts the depth of brackets, together with signs and not. */
 static ob_jinja_node *ob_jinja_expression(ob_jinja *m) {
     ob_jinja_node *n = &m->dud;
     if (!ob_jinja_enter(m, OB_JINJA_NESTING)) return n;
@@ -11174,7 +11255,8 @@ static ob_jinja_node *ob_jinja_expression(ob_jinja *m) {
 
 /* ---- statements ---- */
 
-/* Names on the left of "=" or "in", as a chain of 'v'; several may stand in brackets. */
+/* Names on the left of "=" or "in", as a chain of 'v'; several may stand in brackets. Names inside
+   of names, (a, (b, c)), do not occur in chat templates. */
 static ob_jinja_node *ob_jinja_targets(ob_jinja *m, int *several) {
     ob_jinja_node *first = NULL, **tail = &first;
     int bracket = ob_jinja_take(m, "(");
@@ -11192,13 +11274,15 @@ static ob_jinja_node *ob_jinja_targets(ob_jinja *m, int *several) {
     return first;
 }
 
-/* Ends a tag; what follows is text. */
+/* Ends a tag; what follows is text. The lexer has already stepped over the end and over what its
+   sign says. */
 static void ob_jinja_end(ob_jinja *m) {
     if (m->token != 'e') ob_jinja_expected(m, "the end of the tag");
 }
 
 /* Literal text up to p, as the sign of the tag there and lstrip_blocks leave it. first: the text
-   begins a line. */
+   begins a line. White space between the begin of a line and a tag goes when nothing else is there,
+   but never in front of {{. */
 static ob_jinja_node *ob_jinja_literal(ob_jinja *m, const char *p, char kind, char sign) {
     ob_jinja_node *n = ob_jinja_make(m, 'T', NULL, NULL);
     ob_slice s = ob_slice_on(m->p, (size_t)(p - m->p)), line;
@@ -11214,7 +11298,8 @@ static ob_jinja_node *ob_jinja_literal(ob_jinja *m, const char *p, char kind, ch
     return n;
 }
 
-/* Steps over a comment, behind its opening and sign. */
+/* Steps over a comment, behind its opening and sign. A sign in front of the end counts even when it
+   is all of the comment. */
 static void ob_jinja_comment(ob_jinja *m) {
     const char *from = m->p;
     while (m->p < m->end && !ob_jinja_ahead(m, "#}")) m->p++;
@@ -11223,7 +11308,7 @@ static void ob_jinja_comment(ob_jinja *m) {
 }
 
 /* Reads text up to the next tag and opens it: *text is the text's node, or NULL. Gives '%', '{', 0
-   at the end of the template; comments are stepped over. */
+   at the end of the template; comments are stepped over. A brace that opens no tag is text. */
 static char ob_jinja_open(ob_jinja *m, ob_jinja_node **text) {
     const char *p = m->p;
     char kind = 0, sign = 0;
@@ -11243,7 +11328,8 @@ static char ob_jinja_open(ob_jinja *m, ob_jinja_node **text) {
 }
 
 /* One statement behind its name; its parts are filled in by ob_jinja_block, which keeps a stack of
-   what is open. Gives the node, whose kind says what it is. */
+   what is open. Gives the node, whose kind says what it is. Tags of Jinja that fetch other files
+   (include, import, extends) and all others end here by name. */
 static ob_jinja_node *ob_jinja_head(ob_jinja *m, ob_slice name) {
     ob_jinja_node *n = ob_jinja_make(m, 'G', NULL, NULL), **tail;
     int several = 0;
@@ -11261,10 +11347,13 @@ static ob_jinja_node *ob_jinja_head(ob_jinja *m, ob_slice name) {
         n->kind = 'S', n->c = ob_jinja_targets(m, &several), n->op = (char)several;
         if (!several && ob_jinja_take(m, "."))
             n->d = ob_jinja_make(m, 'v', NULL, NULL), n->d->text = ob_jinja_name(m);
-        if (ob_jinja_take(m, "=")) n->a = ob_jinja_parse_tuple(m, ob_jinja_expression, 0);
-        else if (!several) { /* a block; its filters wait for the text in a node 'u' */
+        if (!several && m->token != 'n' && !ob_jinja_at(m, "=")) {
+            /* a block; its filters wait for the text in a node 'u' */
             n->kind = 'U', n->a = ob_jinja_make(m, 'u', NULL, NULL);
             n->a = ob_jinja_filters(m, n->a);
+        } else {
+            ob_jinja_need(m, "=");
+            n->a = ob_jinja_parse_tuple(m, ob_jinja_expression, 0);
         }
     } else if (ob_slice_is(name, "macro")) {
         n->kind = 'M', n->text = ob_jinja_name(m), tail = &n->a;
@@ -11306,7 +11395,8 @@ typedef struct ob_jinja_level {
 } ob_jinja_level;
 
 /* else, elif, or the end of the innermost block; 1 = it was one. A branch that follows stands in c
-   of the branch before; a loop's else in a chain behind its targets, as a node 'I'. */
+   of the branch before; a loop's else in a chain behind its targets, as a node 'I'. An elif or else
+   makes the new branch the place where the next nodes go, so a hundred branches do not nest. */
 static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *ended) {
     char kind = at->node ? at->node->kind : 0;
     const char *closer = ob_jinja_closer(kind);
@@ -11314,6 +11404,7 @@ static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *en
     *ended = closer != NULL && ob_slice_is(name, closer);
     if (branch && !at->otherwise && (kind == 'I' || (kind == 'F' && !elif))) {
         ob_jinja_node *n = ob_jinja_make(m, 'I', NULL, NULL), **tail = &at->node->c;
+        /* the condition stands in the tag */
         if (elif) n->a = ob_jinja_parse_tuple(m, ob_jinja_or, 0);
         if (kind == 'F') {
             while (*tail) tail = &(*tail)->next;
@@ -11333,7 +11424,8 @@ static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *en
 }
 
 /* The whole template as a chain. Blocks are kept on a stack of fixed depth, so that only brackets
-   recurse. */
+   recurse. Inside a macro a loop that surrounds it cannot be left, so loops are counted anew there,
+   and not at all behind a loop's else. */
 static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
     ob_jinja_level stack[OB_JINJA_NESTING + 1], *at = stack;
     ob_jinja_node *first = NULL, *n;
@@ -11354,6 +11446,7 @@ static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
         } else if (kind == '%') {
             name = ob_jinja_name(m);
             if (ob_jinja_turn(m, at, name, &ended)) {
+                /* loops are those that surround the block again */
                 if (ended) at--, m->loops = at->loops;
                 continue;
             }
@@ -11366,6 +11459,7 @@ static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
             }
             at->loops = m->loops; /* as it is again behind the block */
             m->loops = n->kind == 'F' ? m->loops + 1 : n->kind == 'M' ? 0 : m->loops;
+            /* the body is read next */
             at++, memset(at, 0, sizeof *at);
             at->node = n, at->tail = &n->b;
         }
@@ -11390,7 +11484,8 @@ static const ob_jinja_value *ob_jinja_arg(ob_jinja_args *a, int place, const cha
     return NULL;
 }
 
-/* An argument that must be a string; without fallback it must be given. */
+/* An argument that must be a string; without fallback it must be given. Nothing is turned into text
+   here: Python's methods do not do it either. */
 static ob_slice ob_jinja_arg_text(ob_jinja *m, ob_jinja_args *a, int place, const char *name,
                                   const char *fallback) {
     const ob_jinja_value *v = ob_jinja_arg(a, place, name);
@@ -11403,7 +11498,8 @@ static ob_slice ob_jinja_arg_text(ob_jinja *m, ob_jinja_args *a, int place, cons
     return ob_slice_of(fallback ? fallback : "");
 }
 
-/* An argument that must be an integer when it is given. */
+/* An argument that must be an integer when it is given. Truth values count as 0 and 1, as in
+   Python. */
 static int64_t ob_jinja_arg_int(ob_jinja *m, ob_jinja_args *a, int place, const char *name,
                                 int64_t fallback) {
     const ob_jinja_value *v = ob_jinja_arg(a, place, name);
@@ -11413,13 +11509,14 @@ static int64_t ob_jinja_arg_int(ob_jinja *m, ob_jinja_args *a, int place, const 
     return v && m->status == ONEBIT_OK ? v->as.i : fallback;
 }
 
-/* An argument as a truth value, false by default. */
+/* An argument as a truth value, false by default. Any value has a truth, so this never fails. */
 static int ob_jinja_arg_true(ob_jinja_args *a, int place, const char *name) {
     const ob_jinja_value *v = ob_jinja_arg(a, place, name);
     return v && ob_jinja_true(*v);
 }
 
-/* Everything that was given must have been asked for. */
+/* Everything that was given must have been asked for. An option that we do not know changes the
+   text, so it is refused, never passed over. */
 static void ob_jinja_args_end(ob_jinja *m, const ob_jinja_args *a, ob_slice of) {
     if (a->used == (1u << a->n) - 1) return;
     ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "'%.*s' with these arguments is not supported",
@@ -11428,7 +11525,9 @@ static void ob_jinja_args_end(ob_jinja *m, const ob_jinja_args *a, ob_slice of) 
 
 /* ---- work on strings ---- */
 
-/* 1 for code points beyond ASCII in the blocks of alphabets that have upper and lower case. */
+/* 1 for code points beyond ASCII in the blocks of alphabets that have upper and lower case. From
+   Unicode's list of blocks; edges, an odd number of which lies below a code point inside. A letter
+   without cases in such a block is refused too: rarely, and loudly. */
 static int ob_jinja_cased(uint32_t c) {
     static const uint32_t blocks[] = {
         0xAA,    0x590,   0x10A0,  0x1100,  0x13A0,  0x1400,  0x1C80,  0x1CC0,  0x1D00,  0x2000,
@@ -11441,7 +11540,8 @@ static int ob_jinja_cased(uint32_t c) {
 
 /* The string in another case: u upper, l lower, c the first letter upper and the rest lower, t so
    for each run of letters (Python's title()), j for each word (the filter title). Only ASCII has
-   cases here: other alphabets are refused, others are as they are. */
+   cases here: other alphabets are refused, others are as they are. Python's title() begins anew
+   behind an apostrophe, the filter title does not. */
 static ob_jinja_value ob_jinja_case(ob_jinja *m, ob_slice s, char mode) {
     ob_jinja_text t;
     size_t i;
@@ -11467,7 +11567,8 @@ static ob_jinja_value ob_jinja_case(ob_jinja *m, ob_slice s, char mode) {
     return ob_jinja_gathered(&t);
 }
 
-/* At most so many (all when < 0) of old become fresh; an empty one stands around each character. */
+/* At most so many (all when < 0) of old become fresh; an empty one stands around each character.
+   Found from the left, never overlapping, and what was put in is not looked at again. */
 static ob_jinja_value ob_jinja_replace(ob_jinja *m, ob_slice s, ob_slice old, ob_slice fresh,
                                        int64_t most) {
     ob_jinja_text t;
@@ -11490,12 +11591,13 @@ static ob_jinja_value ob_jinja_replace(ob_jinja *m, ob_slice s, ob_slice old, ob
     return ob_jinja_gathered(&t);
 }
 
-/* Appends a part of a string. */
+/* Appends a part of a string. It lies inside the string that it comes from. */
 static void ob_jinja_push_part(ob_jinja *m, ob_jinja_value list, const char *p, size_t n) {
     ob_jinja_push(m, list, ob_jinja_string(OB_JINJA_STRING, ob_slice_on(p, n)));
 }
 
-/* Parts between runs of white space; a limit leaves the rest in one part. */
+/* Parts between runs of white space; a limit leaves the rest in one part. No empty parts; white
+   space behind the last part of a limited split stays, in front of it not. */
 static void ob_jinja_split_words(ob_jinja *m, ob_jinja_value list, ob_slice s, int64_t most) {
     size_t n;
     for (; (s = ob_jinja_strip(m, s, 1, NULL)).n && m->status == ONEBIT_OK; s.p += n, s.n -= n) {
@@ -11510,7 +11612,8 @@ static void ob_jinja_split_words(ob_jinja *m, ob_jinja_value list, ob_slice s, i
     }
 }
 
-/* Where needle stands last in s; SIZE_MAX = nowhere. needle is not empty. */
+/* Where needle stands last in s; SIZE_MAX = nowhere. needle is not empty. Naive, but each byte that
+   is compared is paid for. */
 static size_t ob_jinja_find_last(ob_jinja *m, ob_slice s, ob_slice needle) {
     size_t at, k;
     for (at = s.n; at-- > 0;) {
@@ -11521,7 +11624,8 @@ static size_t ob_jinja_find_last(ob_jinja *m, ob_slice s, ob_slice needle) {
     return SIZE_MAX;
 }
 
-/* split(sep, maxsplit), or rsplit from the right. */
+/* split(sep, maxsplit), or rsplit from the right. n separators make n + 1 parts, empty ones too.
+   From the right the parts are found in reverse and turned round at the end. */
 static ob_jinja_value ob_jinja_split(ob_jinja *m, ob_slice s, ob_jinja_args *a, int right) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST), swap;
     const ob_jinja_value *given = ob_jinja_arg(a, 0, "sep");
@@ -11552,7 +11656,8 @@ static ob_jinja_value ob_jinja_split(ob_jinja *m, ob_slice s, ob_jinja_args *a, 
     return list;
 }
 
-/* 1 when s begins (or ends) with the string, or with one of a tuple of strings. */
+/* 1 when s begins (or ends) with the string, or with one of a tuple of strings. An empty one always
+   fits, an empty tuple never. */
 static int ob_jinja_begins(ob_jinja *m, ob_slice s, const ob_jinja_value *with, int at_end) {
     size_t i, n = with && with->kind == OB_JINJA_TUPLE ? with->as.list->n : 1;
     for (i = 0; with && i < n && ob_jinja_spend(m, 1); i++) {
@@ -11566,7 +11671,8 @@ static int ob_jinja_begins(ob_jinja *m, ob_slice s, const ob_jinja_value *with, 
     return 0;
 }
 
-/* Strings in a row with another between them; others are written as text when any is allowed. */
+/* Strings in a row with another between them; others are written as text when any is allowed. The
+   method takes only strings, the filter takes anything: that is what any says. */
 static ob_jinja_value ob_jinja_join(ob_jinja *m, ob_slice between, ob_jinja_list items, int any) {
     ob_jinja_text t;
     size_t i;
@@ -11581,7 +11687,8 @@ static ob_jinja_value ob_jinja_join(ob_jinja *m, ob_slice between, ob_jinja_list
     return ob_jinja_gathered(&t);
 }
 
-/* Occurrences that do not overlap; of nothing one around each character. */
+/* Occurrences that do not overlap; of nothing one around each character. Python counts "" once more
+   than there are characters. */
 static int64_t ob_jinja_occurrences(ob_jinja *m, ob_slice s, ob_slice part) {
     int64_t count = 0;
     size_t at = 0;
@@ -11595,7 +11702,8 @@ static int64_t ob_jinja_occurrences(ob_jinja *m, ob_slice s, ob_slice part) {
     "strip lstrip rstrip split rsplit startswith endswith upper lower title capitalize replace "   \
     "join find count index removeprefix removesuffix"
 
-/* A method of a string. */
+/* A method of a string. The places of the arguments are Python's, and so are the names in messages.
+   What is listed above and not tested for here is find or index. */
 static ob_jinja_value ob_jinja_string_method(ob_jinja *m, ob_slice s, ob_slice name,
                                              ob_jinja_args *a) {
     ob_slice part;
@@ -11637,7 +11745,9 @@ static ob_jinja_value ob_jinja_string_method(ob_jinja *m, ob_slice s, ob_slice n
         OB_JINJA_INT, at == SIZE_MAX ? -1 : (int64_t)ob_jinja_characters(m, ob_slice_on(s.p, at)));
 }
 
-/* Lines as Python's splitlines() finds them: the length of the first one; *used with its end. */
+/* Lines as Python's splitlines() finds them: the length of the first one; *used with its end. More
+   kinds of line ends than files have: form feeds, ASCII's separators, Unicode's two. Bytes that are
+   no UTF-8 end none. */
 static size_t ob_jinja_line(ob_slice s, size_t *used) {
     size_t i, step;
     uint32_t c;
@@ -11652,7 +11762,9 @@ static size_t ob_jinja_line(ob_slice s, size_t *used) {
     return s.n;
 }
 
-/* The filter indent: all lines but the first (or all) begin with some spaces or a text. */
+/* The filter indent: all lines but the first (or all) begin with some spaces or a text. Line ends
+   become \n. An empty line gets no spaces unless blank says so; the first line none unless first
+   does. */
 static ob_jinja_value ob_jinja_indent(ob_jinja *m, ob_slice s, ob_jinja_args *a) {
     const ob_jinja_value *given = ob_jinja_arg(a, 0, "width");
     int64_t width =
@@ -11667,6 +11779,7 @@ static ob_jinja_value ob_jinja_indent(ob_jinja *m, ob_slice s, ob_jinja_args *a)
     if (!ob_jinja_spend(m, s.n)) return ob_jinja_of(OB_JINJA_NONE);
     do { /* the filter adds a line's end before it splits, so an empty text is one line */
         n = ob_jinja_line(s, &used);
+        /* line: 0 for the first one */
         if (line) ob_jinja_say(m, &t, "\n");
         if (line ? n || blank : first) ob_jinja_add(m, &t, pad.p, pad.n);
         ob_jinja_add(m, &t, s.p, n);
@@ -11684,7 +11797,9 @@ static ob_jinja_value ob_jinja_indent(ob_jinja *m, ob_slice s, ob_jinja_args *a)
 
 /* ---- parts of values ---- */
 
-/* Python's slice bounds for n items: the first index taken, and how many. */
+/* Python's slice bounds for n items: the first index taken, and how many. Bounds beyond the ends
+   are moved to them; with a negative step "the end" is in front of the first item. All in 64 bits,
+   and the step is cut to n, so nothing overflows. */
 static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t n, int64_t *first,
                               int64_t *step) {
     int64_t at[2], low, high;
@@ -11692,9 +11807,10 @@ static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t
     *step = part[2].kind == OB_JINJA_NONE ? 1 : part[2].as.i;
     for (i = 0; i < 3; i++)
         if (part[i].kind != OB_JINJA_NONE && part[i].kind != OB_JINJA_INT)
-            ob_jinja_fail(m, ONEBIT_FORMAT, "a slice of %s", ob_jinja_kind_name(part[i]));
+            ob_jinja_fail(m, ONEBIT_FORMAT, "a slice from or to %s", ob_jinja_kind_name(part[i]));
     if (*step == 0) ob_jinja_fail(m, ONEBIT_FORMAT, "a slice with step 0");
     if (m->status != ONEBIT_OK) return 0;
+    /* the least and the greatest bound there are */
     low = *step < 0 ? -1 : 0, high = *step < 0 ? n - 1 : n;
     for (i = 0; i < 2; i++) {
         at[i] = part[i].as.i;
@@ -11703,14 +11819,15 @@ static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t
         if (part[i].kind == OB_JINJA_NONE) at[i] = (*step < 0) == (i == 0) ? high : low;
     }
     *first = at[0];
+    /* nothing lies between bounds in the wrong order */
     if (*step < 0 ? at[1] >= at[0] : at[0] >= at[1]) return 0;
     if (*step > n) *step = n; /* the same items, and no overflow below */
     if (*step < -n) *step = -n;
     return (size_t)(*step < 0 ? (at[0] - at[1] - 1) / -*step + 1 : (at[1] - at[0] - 1) / *step + 1);
 }
 
-/* Characters of a string from first on, count of them, step apart; one walk from the left, so for
-   a negative step the result is filled from its end. */
+/* Characters of a string from first on, count of them, step apart; one walk from the left, so for a
+   negative step the result is filled from its end. The result is never longer than s. */
 static ob_jinja_value ob_jinja_cut(ob_jinja *m, ob_slice s, int64_t first, size_t count,
                                    int64_t step) {
     int64_t at, next = step < 0 ? first + (int64_t)(count - (count > 0)) * step : first;
@@ -11731,7 +11848,8 @@ static ob_jinja_value ob_jinja_cut(ob_jinja *m, ob_slice s, int64_t first, size_
     return ob_jinja_string(OB_JINJA_STRING, ob_slice_on(step < 0 ? p + s.n - n : p, n));
 }
 
-/* v[a:b:c] of a string, a list, a tuple or a range; missing parts are NONE. */
+/* v[a:b:c] of a string, a list, a tuple or a range; missing parts are NONE. jinja2 gives TypeError
+   for other values, as we do. */
 static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
                                         const ob_jinja_value part[3]) {
     int64_t first = 0, step = 1;
@@ -11741,8 +11859,10 @@ static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
         ob_jinja_missing(m, v);
         return v;
     }
-    if (v.kind != OB_JINJA_STRING && !(v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_RANGE_OF))
-        return ob_jinja_of(OB_JINJA_UNDEFINED);
+    if (v.kind != OB_JINJA_STRING && !(v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_RANGE_OF)) {
+        ob_jinja_fail(m, ONEBIT_FORMAT, "a slice of %s", ob_jinja_kind_name(v));
+        return v;
+    }
     n = v.kind == OB_JINJA_STRING ? ob_jinja_characters(m, ob_jinja_slice(v)) : v.as.list->n;
     count = ob_jinja_bounds(m, part, (int64_t)n, &first, &step);
     if (v.kind == OB_JINJA_STRING) return ob_jinja_cut(m, ob_jinja_slice(v), first, count, step);
@@ -11752,7 +11872,8 @@ static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
     return list;
 }
 
-/* A name that a loop has. */
+/* A name that a loop has. loop.cycle, changed and depth are functions or belong to recursive loops:
+   refused by name. */
 static ob_jinja_value ob_jinja_loop_part(ob_jinja *m, ob_jinja_value loop, ob_slice name) {
     static const char *const names[] = {"index", "index0", "revindex", "revindex0", "length"};
     int64_t i = (int64_t)loop.n, n = (int64_t)loop.as.list->n, v[5];
@@ -11770,7 +11891,8 @@ static ob_jinja_value ob_jinja_loop_part(ob_jinja *m, ob_jinja_value loop, ob_sl
     return ob_jinja_string(OB_JINJA_UNDEFINED, name);
 }
 
-/* 1 when values of this kind have the method here. */
+/* 1 when values of this kind have the method here. Methods that change a list (append, pop) are
+   forbidden by the sandbox that apply_chat_template uses, so they are missing here. */
 static int ob_jinja_has_method(ob_jinja_value v, ob_slice name) {
     if (v.kind == OB_JINJA_STRING) return ob_jinja_listed(OB_JINJA_STRING_METHODS, name);
     if (v.kind == OB_JINJA_DICT) return ob_jinja_listed("get items keys values", name);
@@ -11779,7 +11901,8 @@ static int ob_jinja_has_method(ob_jinja_value v, ob_slice name) {
     return 0;
 }
 
-/* A function or a method as a value. */
+/* A function or a method as a value. Asking for a method without calling it is fine: "x.get is
+   defined". */
 static ob_jinja_value ob_jinja_bind(ob_jinja *m, ob_jinja_value self, ob_slice name) {
     ob_jinja_bound *b = (ob_jinja_bound *)ob_jinja_memory(m, sizeof *b);
     ob_jinja_value v = ob_jinja_of(OB_JINJA_BOUND);
@@ -11790,7 +11913,8 @@ static ob_jinja_value ob_jinja_bind(ob_jinja *m, ob_jinja_value self, ob_slice n
 }
 
 /* object.key (dotted: methods come first) or object[key] (items come first). What is not there is
-   undefined; of something undefined it is an error. */
+   undefined; of something undefined it is an error. A message's key "items" is found by brackets
+   only, as in jinja2. Undefined values keep the name, so that an error can say what was missing. */
 static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value object, ob_jinja_value key,
                                    int dotted) {
     ob_slice name = ob_slice_on("", 0);
@@ -11798,6 +11922,7 @@ static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value object, ob_jinja_
     if (key.kind == OB_JINJA_STRING) name = ob_jinja_slice(key);
     if (object.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, object);
     if (m->status != ONEBIT_OK) return ob_jinja_of(OB_JINJA_NONE);
+    /* x.items is the method even when there is such a key */
     if (dotted && ob_jinja_has_method(object, name)) return ob_jinja_bind(m, object, name);
     if (object.kind == OB_JINJA_DICT || object.kind == OB_JINJA_SPACE) {
         found = ob_jinja_key(m, object, key);
@@ -11817,11 +11942,13 @@ static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value object, ob_jinja_
             if (object.n) return object;
         }
     }
+    /* x['items'] is the method when there is no such key */
     if (!dotted && ob_jinja_has_method(object, name)) return ob_jinja_bind(m, object, name);
     return ob_jinja_string(OB_JINJA_UNDEFINED, name);
 }
 
-/* "a.b.0" from a value, as the filters' attribute argument has it; integers are indices too. */
+/* "a.b.0" from a value, as the filters' attribute argument has it; integers are indices too. A step
+   that is missing is undefined, and a step behind that is an error. */
 static ob_jinja_value ob_jinja_path(ob_jinja *m, ob_jinja_value v, ob_jinja_value path) {
     ob_slice rest = ob_jinja_slice(path), part;
     size_t i;
@@ -11844,14 +11971,16 @@ static ob_jinja_value ob_jinja_path(ob_jinja *m, ob_jinja_value v, ob_jinja_valu
 
 /* ---- operators ---- */
 
-/* *out = the number of this size and sign; 0 = beyond 64 bits. */
+/* *out = the number of this size and sign; 0 = beyond 64 bits. Both ends of the range are numbers:
+   -2^63 too. */
 static int ob_jinja_signed(uint64_t size, int minus, int64_t *out) {
     if (size > (uint64_t)INT64_MAX + (uint64_t)minus) return 0;
     *out = minus ? (int64_t)(0 - size) : (int64_t)size;
     return 1;
 }
 
-/* An integer power of an exponent >= 0; 0 = beyond 64 bits. */
+/* An integer power of an exponent >= 0; 0 = beyond 64 bits. At most 63 turns, since the size is 2
+   or more and the product is checked before each one. */
 static int ob_jinja_power(int64_t base, int64_t exponent, int64_t *out) {
     uint64_t size = base < 0 ? 0 - (uint64_t)base : (uint64_t)base, v = 1;
     int64_t i;
@@ -11864,7 +11993,9 @@ static int ob_jinja_power(int64_t base, int64_t exponent, int64_t *out) {
     return ob_jinja_signed(v, base < 0 && exponent & 1, out);
 }
 
-/* Arithmetic of integers, with Python's floors; 0 = beyond 64 bits. The divisor is not 0. */
+/* Arithmetic of integers, with Python's floors; 0 = beyond 64 bits. The divisor is not 0. // goes
+   down, not towards 0, and % has the sign of the divisor; C's operators do neither. Sums are
+   checked before they are made: overflow of signed integers is undefined in C. */
 static int ob_jinja_whole(char op, int64_t a, int64_t b, int64_t *out) {
     uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
     if (op == '^') return ob_jinja_power(a, b, out);
@@ -11879,6 +12010,7 @@ static int ob_jinja_whole(char op, int64_t a, int64_t b, int64_t *out) {
         if (y && x > ((uint64_t)1 << 63) / y) return 0;
         return ob_jinja_signed(x * y, x && y && (a < 0) != (b < 0), out);
     }
+    /* C leaves the quotient of the smallest integer and -1 undefined */
     if (b == -1) { /* the one division that can overflow */
         *out = op == 'f' ? (a == INT64_MIN ? 0 : -a) : 0;
         return op != 'f' || a != INT64_MIN;
@@ -11888,7 +12020,8 @@ static int ob_jinja_whole(char op, int64_t a, int64_t b, int64_t *out) {
     return 1;
 }
 
-/* Numbers with an operator. */
+/* Numbers with an operator. / always gives a float, and so do negative powers. A float that grows
+   too large is inf, but a power is an error, as in Python. */
 static ob_jinja_value ob_jinja_numbers(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
     double x = ob_jinja_real(a), y = ob_jinja_real(b), r = 0;
     int64_t whole;
@@ -11918,7 +12051,8 @@ static ob_jinja_value ob_jinja_numbers(ob_jinja *m, char op, ob_jinja_value a, o
     return ob_jinja_float(r);
 }
 
-/* A string or a list so many times. */
+/* A string or a list so many times. Less than once is nothing. What is empty is left at once,
+   because the number may be anything. */
 static ob_jinja_value ob_jinja_repeat(ob_jinja *m, ob_jinja_value v, int64_t times) {
     ob_jinja_value list = ob_jinja_empty(m, v.kind == OB_JINJA_STRING ? OB_JINJA_LIST : v.kind);
     ob_jinja_text t;
@@ -11933,7 +12067,8 @@ static ob_jinja_value ob_jinja_repeat(ob_jinja *m, ob_jinja_value v, int64_t tim
     return v.kind == OB_JINJA_STRING ? ob_jinja_gathered(&t) : list;
 }
 
-/* a op b, where op is a letter of the node 'b'. */
+/* a op b, where op is a letter of the node 'b'. ~ takes anything as text, + only two strings: a
+   number is never turned into text silently. */
 static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
     int lists = a.kind == b.kind && (a.kind == OB_JINJA_LIST || a.kind == OB_JINJA_TUPLE);
     size_t i;
@@ -11946,6 +12081,7 @@ static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob
         return ob_jinja_gathered(&t);
     }
     if (ob_jinja_is_number(a) && ob_jinja_is_number(b)) return ob_jinja_numbers(m, op, a, b);
+    /* a new list: the old ones may be in use elsewhere */
     if (op == '+' && lists) {
         ob_jinja_value list = ob_jinja_empty(m, a.kind);
         for (i = 0; i < a.as.list->n; i++) ob_jinja_push(m, list, a.as.list->v[i]);
@@ -11958,10 +12094,11 @@ static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob
     if (op == '*' && (a.kind == OB_JINJA_INT || a.kind == OB_JINJA_BOOL) &&
         b.kind >= OB_JINJA_STRING && b.kind <= OB_JINJA_TUPLE)
         return ob_jinja_repeat(m, b, a.as.i);
+    /* '%s' % x is Python's other way to format */
+    if (op == '%' && a.kind == OB_JINJA_STRING)
+        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "a string formatted with %% is not supported");
     if (a.kind == OB_JINJA_UNDEFINED || b.kind == OB_JINJA_UNDEFINED)
         ob_jinja_missing(m, a.kind == OB_JINJA_UNDEFINED ? a : b);
-    else if (op == '%' && a.kind == OB_JINJA_STRING)
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "a string formatted with %% is not supported");
     else
         ob_jinja_fail(m, ONEBIT_FORMAT, "%s and %s cannot be joined by '%s'", ob_jinja_kind_name(a),
                       ob_jinja_kind_name(b),
@@ -11975,7 +12112,8 @@ static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob
     return a;
 }
 
-/* One comparison by its letter: = ! < l(<=) > g(>=) i(in) n(not in). */
+/* One comparison by its letter: = ! < l(<=) > g(>=) i(in) n(not in). Two values of any kind can be
+   equal or not; an order they need to have. */
 static int ob_jinja_holds(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
     int order;
     if (m->status != ONEBIT_OK) return 0;
@@ -11990,7 +12128,8 @@ static int ob_jinja_holds(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value
 
 /* ---- tests: x is NAME ---- */
 
-/* The kind of a value, as a test asks for it; -1 when the name is of no such test. */
+/* The kind of a value, as a test asks for it; -1 when the name is of no such test. An undefined
+   value counts as iterable, a sequence and callable: that is how jinja2's class for it answers. */
 static int ob_jinja_test_kind(ob_jinja_value v, ob_slice name) {
     ob_jinja_kind k = v.kind;
     int number = ob_jinja_is_number(v), listed = ob_jinja_is_listed(v);
@@ -12015,7 +12154,8 @@ static int ob_jinja_test_kind(ob_jinja_value v, ob_slice name) {
     return -1;
 }
 
-/* The letter of a comparison that a test's name stands for, or 0. */
+/* The letter of a comparison that a test's name stands for, or 0. Tests that are operators have
+   names as words and as signs. */
 static char ob_jinja_test_letter(ob_slice name) {
     if (ob_jinja_listed("eq equalto ==", name)) return '=';
     if (ob_jinja_listed("ne !=", name)) return '!';
@@ -12026,7 +12166,8 @@ static char ob_jinja_test_letter(ob_slice name) {
     return ob_slice_is(name, "in") ? 'i' : (char)0;
 }
 
-/* Whether a value passes a test with its arguments. */
+/* Whether a value passes a test with its arguments. A test that is not known is an error only where
+   it is reached, as a filter is. */
 static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_args *a) {
     int holds = ob_jinja_test_kind(v, name);
     char letter = ob_jinja_test_letter(name);
@@ -12039,7 +12180,7 @@ static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_
         else v = ob_jinja_binary(m, '%', v, *other), holds = !ob_jinja_true(v);
     } else if (ob_jinja_listed("odd even", name)) {
         v = ob_jinja_binary(m, '%', v, ob_jinja_int(OB_JINJA_INT, 2));
-        holds = ob_jinja_true(v) == (*name.p == 'o');
+        holds = ob_jinja_equal(m, v, ob_jinja_int(OB_JINJA_INT, *name.p == 'o'));
     } else if (holds < 0) {
         ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "test '%.*s' is not supported",
                       (int)(name.n < 40 ? name.n : 40), name.p);
@@ -12050,14 +12191,16 @@ static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_
 
 /* ---- filters ---- */
 
-/* A value by which others are sorted or told apart: without attention to case unless asked for. */
+/* A value by which others are sorted or told apart: without attention to case unless asked for. A
+   missing attribute gives undefined, which is equal to itself. */
 static ob_jinja_value ob_jinja_sort_key(ob_jinja *m, ob_jinja_value v, const ob_jinja_value *path,
                                         int exact) {
     if (path) v = ob_jinja_path(m, v, *path);
     return v.kind == OB_JINJA_STRING && !exact ? ob_jinja_case(m, ob_jinja_slice(v), 'l') : v;
 }
 
-/* sort, unique and dictsort. Stable insertion, each comparison of which is paid for. */
+/* sort, unique and dictsort. Stable insertion, each comparison of which is paid for. Arguments
+   stand in another order for each of the three, hence the places. dictsort gives pairs. */
 static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a) {
     int unique = *name.p == 'u', dict = *name.p == 'd', sort = !unique && !dict;
@@ -12087,6 +12230,7 @@ static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value
         ob_jinja_push(m, keys, key);
         ob_jinja_push(m, list, item);
         for (; !unique && k > 0 && m->status == ONEBIT_OK; k--) {
+            if (ob_jinja_equal(m, key, keys.as.list->v[k - 1])) break; /* both undefined */
             if (!ob_jinja_holds(m, down ? '>' : '<', key, keys.as.list->v[k - 1])) break;
             keys.as.list->v[k] = keys.as.list->v[k - 1],
             list.as.list->v[k] = list.as.list->v[k - 1];
@@ -12096,10 +12240,12 @@ static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value
     return list;
 }
 
-/* int and float, with a default for what is no number. */
+/* int and float, with a default for what is no number. int("3.9") is 3, and an int of a float goes
+   towards 0. Python would take 1_000 and inf as well: they give the default here. */
 static ob_jinja_value ob_jinja_to_number(ob_jinja *m, ob_jinja_value v, ob_jinja_args *a,
                                          int whole) {
     const ob_jinja_value *given = ob_jinja_arg(a, 0, "default");
+    /* what is no number is 0, unless told otherwise */
     ob_jinja_value fallback = whole ? ob_jinja_int(OB_JINJA_INT, 0) : ob_jinja_float(0);
     ob_slice s = ob_slice_on("", 0);
     double f = 0;
@@ -12110,6 +12256,7 @@ static ob_jinja_value ob_jinja_to_number(ob_jinja *m, ob_jinja_value v, ob_jinja
         s = ob_jinja_strip(m, ob_jinja_slice(v), 3, NULL);
         sign = s.n && (*s.p == '-' || *s.p == '+') ? (*s.p == '-' ? -1 : 1) : 0;
         if (sign) s.p++, s.n--;
+        /* Python takes zeros in front, the scanner of JSON's numbers does not */
         while (s.n > 1 && *s.p == '0' && s.p[1] >= '0' && s.p[1] <= '9') s.p++, s.n--;
         if (!s.n || *s.p == '-' || s.n > 400 || !ob_number_parse(s, &f)) return fallback;
         if (sign < 0) f = -f;
@@ -12123,7 +12270,8 @@ static ob_jinja_value ob_jinja_to_number(ob_jinja *m, ob_jinja_value v, ob_jinja
     return fallback;
 }
 
-/* first, last and reverse. */
+/* first, last and reverse. Of a generator first takes one item, and last is an error. Nothing has
+   an undefined first item. */
 static ob_jinja_value ob_jinja_ends(ob_jinja *m, ob_slice name, ob_jinja_value v) {
     ob_jinja_value part[3], list;
     ob_jinja_list items;
@@ -12147,7 +12295,8 @@ static ob_jinja_value ob_jinja_ends(ob_jinja *m, ob_slice name, ob_jinja_value v
     return list;
 }
 
-/* Keys, values or both of a mapping; of what is undefined nothing. */
+/* Keys, values or both of a mapping; of what is undefined nothing. In the order in which the keys
+   were set. */
 static ob_jinja_value ob_jinja_pairs(ob_jinja *m, ob_jinja_value v, ob_slice what) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_VIEW), pair;
     size_t i, n = v.kind == OB_JINJA_DICT ? v.as.list->n : 0;
@@ -12163,7 +12312,7 @@ static ob_jinja_value ob_jinja_pairs(ob_jinja *m, ob_jinja_value v, ob_slice wha
     return list;
 }
 
-/* len(). */
+/* len(). A generator has none in Python. */
 static ob_jinja_value ob_jinja_length(ob_jinja *m, ob_jinja_value v) {
     size_t n = 0;
     if (v.kind == OB_JINJA_STRING) n = ob_jinja_characters(m, ob_jinja_slice(v));
@@ -12175,7 +12324,8 @@ static ob_jinja_value ob_jinja_length(ob_jinja *m, ob_jinja_value v) {
     return ob_jinja_int(OB_JINJA_INT, (int64_t)n);
 }
 
-/* The JSON of a value, as apply_chat_template's filter writes it. */
+/* The JSON of a value, as apply_chat_template's filter writes it. Other options than indent
+   (sort_keys, separators) are refused as arguments that nobody asks for. */
 static ob_jinja_value ob_jinja_to_json(ob_jinja *m, ob_jinja_value v, ob_jinja_args *a) {
     const ob_jinja_value *given = ob_jinja_arg(a, 1, "indent");
     int64_t indent = -1;
@@ -12188,18 +12338,23 @@ static ob_jinja_value ob_jinja_to_json(ob_jinja *m, ob_jinja_value v, ob_jinja_a
     return ob_jinja_gathered(&t);
 }
 
-/* Filters whose value is taken as text first. */
+/* Filters whose value is taken as text first. safe only marks text as HTML that needs no escapes,
+   of which apply_chat_template makes none. */
 static ob_jinja_value ob_jinja_text_filter(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                            ob_jinja_args *a) {
     ob_slice s = ob_jinja_str(m, v);
     if (ob_slice_is(name, "title")) return ob_jinja_case(m, s, 'j');
-    if (ob_slice_is(name, "indent")) return ob_jinja_indent(m, s, a);
+    if (ob_slice_is(name, "indent")) {
+        if (v.kind == OB_JINJA_STRING) return ob_jinja_indent(m, s, a);
+        ob_jinja_fail(m, ONEBIT_FORMAT, "indent of %s", ob_jinja_kind_name(v));
+    }
     if (ob_jinja_listed("string safe", name)) return ob_jinja_string(OB_JINJA_STRING, s);
     return ob_jinja_string_method(m, s, ob_slice_is(name, "trim") ? ob_slice_of("strip") : name, a);
 }
 
 /* Filters of one value; those that apply others to each item stand in ob_jinja_filter. *known = 0
-   when there is none of this name. */
+   when there is none of this name. The arguments of default are asked for even when the value needs
+   none, so that all count as used. */
 static ob_jinja_value ob_jinja_simple(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a, int *known) {
     ob_jinja_value list;
@@ -12247,7 +12402,8 @@ static ob_jinja_value ob_jinja_simple(ob_jinja *m, ob_slice name, ob_jinja_value
     return v;
 }
 
-/* The arguments without the first few, for a filter or test that is itself an argument. */
+/* The arguments without the first few, for a filter or test that is itself an argument. The copy
+   has marks of its own for what was used. */
 static ob_jinja_args ob_jinja_args_behind(const ob_jinja_args *a, int first) {
     ob_jinja_args rest;
     int i;
@@ -12257,14 +12413,15 @@ static ob_jinja_args ob_jinja_args_behind(const ob_jinja_args *a, int first) {
     return rest;
 }
 
-/* select, reject, selectattr, rejectattr: the items that pass (or fail) a test. */
+/* select, reject, selectattr, rejectattr: the items that pass (or fail) a test. Without a test the
+   truth of the item decides. All arguments count as used here: the test answers for its own. */
 static ob_jinja_value ob_jinja_select(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a) {
     int attribute = name.n > 6, wanted = *name.p == 's', holds;
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LAZY), item;
     const ob_jinja_value *path = attribute ? ob_jinja_arg(a, 0, "") : NULL;
     ob_slice test = ob_jinja_arg_text(m, a, attribute, "", "");
-    ob_jinja_list items = ob_jinja_items(m, v);
+    ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : list);
     size_t i;
     if (attribute && !path) ob_jinja_fail(m, ONEBIT_FORMAT, "%.10s without an attribute", name.p);
     a->used = (1u << a->n) - 1;
@@ -12277,7 +12434,9 @@ static ob_jinja_value ob_jinja_select(ob_jinja *m, ob_slice name, ob_jinja_value
     return list;
 }
 
-/* A value through a filter. map calls this again for each item, each time with fewer arguments. */
+/* A value through a filter. map calls this again for each item, each time with fewer arguments. A
+   name that is not known is an error only when this is reached: templates hold branches for
+   features that are not asked for. */
 static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a) {
     const ob_jinja_value *path, *fallback;
@@ -12285,7 +12444,8 @@ static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value
     int known = 1;
     if (m->status != ONEBIT_OK) return v;
     if (ob_slice_is(name, "map")) {
-        ob_jinja_list items = ob_jinja_items(m, v);
+        ob_jinja_value none = ob_jinja_empty(m, OB_JINJA_LIST);
+        ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : none);
         ob_jinja_args rest;
         size_t i;
         v = ob_jinja_empty(m, OB_JINJA_LAZY);
@@ -12314,12 +12474,14 @@ static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value
 
 /* ---- functions and methods ---- */
 
-/* range(stop), range(start, stop), range(start, stop, step). */
+/* range(stop), range(start, stop), range(start, stop, step). Made as a list at once: its bound is
+   small. Differences are taken without a sign, where they cannot overflow. */
 static ob_jinja_value ob_jinja_range(ob_jinja *m, ob_jinja_args *a) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_RANGE_OF);
     int64_t from = ob_jinja_arg_int(m, a, 0, "start", 0), to = ob_jinja_arg_int(m, a, 1, "stop", 0);
     int64_t step = ob_jinja_arg_int(m, a, 2, "step", 1);
     uint64_t n, i;
+    /* one number alone is the end */
     if (a->n == 1) to = from, from = 0;
     if (a->n == 0 || step == 0)
         ob_jinja_fail(m, ONEBIT_FORMAT, "range() wants 1 to 3 numbers, no step 0");
@@ -12334,7 +12496,8 @@ static ob_jinja_value ob_jinja_range(ob_jinja *m, ob_jinja_args *a) {
     return list;
 }
 
-/* namespace(...) and dict(...): the pairs of a mapping, then named arguments. */
+/* namespace(...) and dict(...): the pairs of a mapping, then named arguments. A namespace is the
+   one value that set can change later. */
 static ob_jinja_value ob_jinja_new_pairs(ob_jinja *m, ob_jinja_kind kind, ob_jinja_args *a) {
     ob_jinja_value v = ob_jinja_empty(m, kind);
     size_t k;
@@ -12350,7 +12513,8 @@ static ob_jinja_value ob_jinja_new_pairs(ob_jinja *m, ob_jinja_kind kind, ob_jin
     return v;
 }
 
-/* The library's own functions. */
+/* The library's own functions. raise_exception is the template's own word on messages that it does
+   not take, so it is the caller's error. */
 static ob_jinja_value ob_jinja_function(ob_jinja *m, ob_slice name, ob_jinja_args *a) {
     ob_slice why;
     if (ob_slice_is(name, "range")) return ob_jinja_range(m, a);
@@ -12368,7 +12532,7 @@ static ob_jinja_value ob_jinja_function(ob_jinja *m, ob_slice name, ob_jinja_arg
     return ob_jinja_of(OB_JINJA_NONE);
 }
 
-/* A method of a mapping, a list or a tuple. */
+/* A method of a mapping, a list or a tuple. get never fails: without a default it gives none. */
 static ob_jinja_value ob_jinja_list_method(ob_jinja *m, ob_jinja_value self, ob_slice name,
                                            ob_jinja_args *a) {
     const ob_jinja_value *item, *fallback, *found;
@@ -12396,7 +12560,8 @@ static ob_jinja_value ob_jinja_list_method(ob_jinja *m, ob_jinja_value self, ob_
 
 /* ---- nodes -> text ---- */
 
-/* A new scope inside the current one. */
+/* A new scope inside the current one. Scopes stay in the arena, so a macro may keep the one where
+   it was defined. */
 static void ob_jinja_push_scope(ob_jinja *m, ob_jinja_scope *up) {
     ob_jinja_scope *s = (ob_jinja_scope *)ob_jinja_memory(m, sizeof *s);
     if (!s) return;
@@ -12404,7 +12569,8 @@ static void ob_jinja_push_scope(ob_jinja *m, ob_jinja_scope *up) {
     m->scope = s;
 }
 
-/* Sets a variable of the current scope. */
+/* Sets a variable of the current scope. A variable of the same name in an outer scope stays as it
+   is: what a loop sets is gone behind it. */
 static void ob_jinja_set(ob_jinja *m, ob_slice name, ob_jinja_value value) {
     ob_jinja_variable *v = m->scope->first;
     while (v && ob_jinja_spend(m, 1) && !ob_slice_same(v->name, name)) v = v->next;
@@ -12419,7 +12585,8 @@ static void ob_jinja_set(ob_jinja *m, ob_slice name, ob_jinja_value value) {
     v->value = value;
 }
 
-/* The value of a name: a variable, one of our functions, or undefined. */
+/* The value of a name: a variable, one of our functions, or undefined. From the inside out.
+   Variables hide functions of the same name. */
 static ob_jinja_value ob_jinja_lookup(ob_jinja *m, ob_slice name) {
     const ob_jinja_scope *s;
     const ob_jinja_variable *v;
@@ -12431,8 +12598,8 @@ static ob_jinja_value ob_jinja_lookup(ob_jinja *m, ob_slice name) {
     return ob_jinja_string(OB_JINJA_UNDEFINED, name);
 }
 
-/* Gives names their values: one takes the whole, several take an item each. Stops at a node that
-   is no name. */
+/* Gives names their values: one takes the whole, several take an item each. Stops at a node that is
+   no name. The numbers must agree, as in Python. */
 static void ob_jinja_assign(ob_jinja *m, const ob_jinja_node *names, int several,
                             ob_jinja_value v) {
     ob_jinja_list items;
@@ -12451,12 +12618,14 @@ static void ob_jinja_assign(ob_jinja *m, const ob_jinja_node *names, int several
         ob_jinja_set(m, n->text, items.v[i++]);
 }
 
-/* Runs a chain of statements until one breaks out of it. */
+/* Runs a chain of statements until one breaks out of it. break and continue set m->flow, and every
+   chain up to the loop's stops. */
 static void ob_jinja_run_chain(ob_jinja *m, const ob_jinja_node *n) {
     for (; n && m->status == ONEBIT_OK && !m->flow; n = n->next) m->run(m, n);
 }
 
-/* Runs a chain in a scope of its own inside up. */
+/* Runs a chain in a scope of its own inside up. m->scope is as before afterwards, also after an
+   error. */
 static void ob_jinja_run_inside(ob_jinja *m, ob_jinja_scope *up, const ob_jinja_node *n) {
     ob_jinja_scope *before = m->scope;
     ob_jinja_push_scope(m, up);
@@ -12464,7 +12633,8 @@ static void ob_jinja_run_inside(ob_jinja *m, ob_jinja_scope *up, const ob_jinja_
     m->scope = before;
 }
 
-/* Runs a chain and gives what it writes. The current scope is the chain's. */
+/* Runs a chain and gives what it writes. The current scope is the chain's. The text grows in the
+   arena; nothing of it reaches the caller. */
 static ob_jinja_value ob_jinja_capture(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_text text, *before = m->sink;
     memset(&text, 0, sizeof text);
@@ -12474,7 +12644,8 @@ static ob_jinja_value ob_jinja_capture(ob_jinja *m, const ob_jinja_node *n) {
     return ob_jinja_gathered(&text);
 }
 
-/* The items that pass the loop's own "if". */
+/* The items that pass the loop's own "if". loop.length and loop.last count only those, so all are
+   tested before the first turn. */
 static ob_jinja_value ob_jinja_loop_items(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = m->run(m, n->a), list = ob_jinja_empty(m, OB_JINJA_LIST);
     ob_jinja_list items = ob_jinja_items(m, v);
@@ -12493,7 +12664,8 @@ static ob_jinja_value ob_jinja_loop_items(ob_jinja *m, const ob_jinja_node *n) {
     return list;
 }
 
-/* for: each turn has its own scope, so what it sets is gone afterwards. */
+/* for: each turn has its own scope, so what it sets is gone afterwards. The else runs when there
+   was no turn at all; a break does not count. */
 static void ob_jinja_run_for(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value loop = ob_jinja_loop_items(m, n), list = loop;
     ob_jinja_scope *before = m->scope;
@@ -12510,11 +12682,12 @@ static void ob_jinja_run_for(ob_jinja *m, const ob_jinja_node *n) {
         if (m->flow == 'b') break;
         m->flow = 0;
     }
-    m->flow = 0;
+    m->flow = 0; /* a break ends here */
     if (!list.as.list->n && otherwise) ob_jinja_run_inside(m, before, otherwise->b);
 }
 
-/* A macro's text. Arguments that are not given take their default, else are undefined. */
+/* A macro's text. Arguments that are not given take their default, else are undefined. A default is
+   computed in the macro's own scope, where it sees the arguments in front of it. */
 static ob_jinja_value ob_jinja_run_macro(ob_jinja *m, const ob_jinja_macro *macro,
                                          ob_jinja_args *a) {
     ob_jinja_scope *before = m->scope;
@@ -12540,7 +12713,7 @@ static ob_jinja_value ob_jinja_run_macro(ob_jinja *m, const ob_jinja_macro *macr
     return v;
 }
 
-/* Values of a chain of arguments. */
+/* Values of a chain of arguments. The parser has counted them. */
 static void ob_jinja_run_args(ob_jinja *m, ob_jinja_args *a, const ob_jinja_node *n) {
     memset(a, 0, sizeof *a);
     for (; n && m->status == ONEBIT_OK && a->n < OB_JINJA_ARGS; n = n->next) {
@@ -12550,7 +12723,8 @@ static void ob_jinja_run_args(ob_jinja *m, ob_jinja_args *a, const ob_jinja_node
     }
 }
 
-/* Calls what the node's first part gives. */
+/* Calls what the node's first part gives. What cannot be called is named: a method that we do not
+   have looks like an undefined attribute. */
 static ob_jinja_value ob_jinja_run_call(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value f = m->run(m, n->a), v = f;
     ob_slice name = n->a->text;
@@ -12574,7 +12748,8 @@ static ob_jinja_value ob_jinja_run_call(ob_jinja *m, const ob_jinja_node *n) {
     return v;
 }
 
-/* Lists, tuples and mappings as they are written. */
+/* Lists, tuples and mappings as they are written. In a mapping the parser has made pairs, so the
+   chain never ends behind a key. */
 static ob_jinja_value ob_jinja_run_list(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_kind kind = n->kind == 'l'   ? OB_JINJA_LIST
                          : n->kind == 't' ? OB_JINJA_TUPLE
@@ -12589,7 +12764,8 @@ static ob_jinja_value ob_jinja_run_list(ob_jinja *m, const ob_jinja_node *n) {
     return list;
 }
 
-/* Comparisons in a chain: each value is computed once, and only as long as the ones before hold. */
+/* Comparisons in a chain: each value is computed once, and only as long as the ones before hold.
+   Gives a truth value, unlike and and or. */
 static ob_jinja_value ob_jinja_run_compare(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value a = m->run(m, n->a), b;
     const ob_jinja_node *part;
@@ -12602,7 +12778,7 @@ static ob_jinja_value ob_jinja_run_compare(ob_jinja *m, const ob_jinja_node *n) 
     return ob_jinja_bool(holds);
 }
 
-/* A sign in front of a number. */
+/* A sign in front of a number. Truth values become integers; -0.0 keeps its sign. */
 static ob_jinja_value ob_jinja_run_sign(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = m->run(m, n->a);
     if (v.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, v);
@@ -12613,7 +12789,7 @@ static ob_jinja_value ob_jinja_run_sign(ob_jinja *m, const ob_jinja_node *n) {
     return ob_jinja_binary(m, n->kind == 'm' ? '-' : '+', ob_jinja_int(OB_JINJA_INT, 0), v);
 }
 
-/* Indices, slices, attributes. */
+/* Indices, slices, attributes. The object first, then the index, as Python does. */
 static ob_jinja_value ob_jinja_run_part(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = m->run(m, n->a), part[3];
     int i;
@@ -12630,7 +12806,8 @@ static ob_jinja_value ob_jinja_run_part(ob_jinja *m, const ob_jinja_node *n) {
     return n->kind == '[' ? ob_jinja_get(m, v, part[0], 0) : ob_jinja_slice_of(m, v, part);
 }
 
-/* set: names, an attribute of a namespace, or (U) what a block writes, through filters. */
+/* set: names, an attribute of a namespace, or (U) what a block writes, through filters. An
+   attribute can only be set on a namespace: that is how a loop hands something out. */
 static void ob_jinja_run_set(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v, space;
     ob_jinja_scope *before = m->scope;
@@ -12658,7 +12835,7 @@ static void ob_jinja_run_set(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_put(m, space, ob_jinja_string(OB_JINJA_STRING, n->d->text), v);
 }
 
-/* Defines a macro. */
+/* Defines a macro. It is a variable like others, of the scope where it stands. */
 static void ob_jinja_run_define(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_macro *macro = (ob_jinja_macro *)ob_jinja_memory(m, sizeof *macro);
     ob_jinja_value v = ob_jinja_of(OB_JINJA_MACRO);
@@ -12668,32 +12845,34 @@ static void ob_jinja_run_define(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_set(m, n->text, v);
 }
 
-/* if: the first branch whose condition holds; the one of else has none. */
+/* if: the first branch whose condition holds; the one of else has none. A branch has no scope of
+   its own. */
 static void ob_jinja_run_if(ob_jinja *m, const ob_jinja_node *n) {
     while (n && n->a && !ob_jinja_true(m->run(m, n->a)) && m->status == ONEBIT_OK) n = n->c;
     if (n && m->status == ONEBIT_OK) ob_jinja_run_chain(m, n->b);
 }
 
-/* Statements by their letter; their value is NONE. */
+/* Statements by their letter; their value is NONE. Text goes to m->sink: the output, or what a
+   macro or set gathers. */
 static void ob_jinja_statement(ob_jinja *m, const ob_jinja_node *n) {
     switch (n->kind) {
-    case 'T':
+    case 'T': /* literal text */
         ob_jinja_add(m, m->sink, n->text.p, n->text.n);
         break;
-    case 'E':
+    case 'E': /* {{ }} */
         ob_jinja_write(m, m->sink, m->run(m, n->a), 0);
         break;
-    case 'I':
+    case 'I': /* if, with its branches */
         ob_jinja_run_if(m, n);
         break;
-    case 'F':
+    case 'F': /* for */
         ob_jinja_run_for(m, n);
         break;
-    case 'S':
+    case 'S': /* set */
     case 'U':
         ob_jinja_run_set(m, n);
         break;
-    case 'M':
+    case 'M': /* macro */
         ob_jinja_run_define(m, n);
         break;
     case 'G':
@@ -12704,45 +12883,45 @@ static void ob_jinja_statement(ob_jinja *m, const ob_jinja_node *n) {
     }
 }
 
-/* Expressions by their letter. */
+/* Expressions by their letter. and, or and if walk only the part that decides. */
 static ob_jinja_value ob_jinja_value_of(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v, w;
     ob_jinja_args a;
     switch (n->kind) {
-    case 'k':
+    case 'k': /* a constant */
         return n->k;
-    case 'v':
+    case 'v': /* a name */
         return ob_jinja_lookup(m, n->text);
-    case 'u':
+    case 'u': /* the text of a block that is set */
         return ob_jinja_lookup(m, ob_slice_of("="));
-    case '.':
-    case '[':
-    case ':':
+    case '.': /* an attribute */
+    case '[': /* an index */
+    case ':': /* a slice */
         return ob_jinja_run_part(m, n);
-    case '(':
+    case '(': /* a call */
         return ob_jinja_run_call(m, n);
-    case '<':
+    case '<': /* a chain of comparisons */
         return ob_jinja_run_compare(m, n);
-    case 'm':
-    case 'p':
+    case 'm': /* a minus sign */
+    case 'p': /* a plus sign */
         return ob_jinja_run_sign(m, n);
-    case '!':
+    case '!': /* not */
         return ob_jinja_bool(!ob_jinja_true(m->run(m, n->a)));
-    case '&':
+    case '&': /* and, or: the value that decides */
         v = m->run(m, n->a);
         return ob_jinja_true(v) ? m->run(m, n->b) : v;
     case 'o':
         v = m->run(m, n->a);
         return ob_jinja_true(v) ? v : m->run(m, n->b);
-    case '?':
+    case '?': /* b if a else c */
         if (ob_jinja_true(m->run(m, n->a))) return m->run(m, n->b);
         return n->c ? m->run(m, n->c) : ob_jinja_of(OB_JINJA_UNDEFINED);
-    case 'b':
+    case 'b': /* an operator between two values */
         v = m->run(m, n->a), w = m->run(m, n->b);
         m->line = n->line;
         return ob_jinja_binary(m, n->op, v, w);
-    case '|':
-    case 'i':
+    case '|': /* a filter */
+    case 'i': /* a test */
         v = m->run(m, n->a);
         ob_jinja_run_args(m, &a, n->b);
         m->line = n->line;
@@ -12753,7 +12932,8 @@ static ob_jinja_value ob_jinja_value_of(ob_jinja *m, const ob_jinja_node *n) {
     }
 }
 
-/* Walks one node: capitals are statements, the others have a value. */
+/* Walks one node: capitals are statements, the others have a value. The one recursion of the walk;
+   everything that a template can nest or repeat passes here and is counted. */
 static ob_jinja_value ob_jinja_run(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = ob_jinja_of(OB_JINJA_NONE);
     if (m->status != ONEBIT_OK) return v;
@@ -12766,7 +12946,8 @@ static ob_jinja_value ob_jinja_run(ob_jinja *m, const ob_jinja_node *n) {
     return m->status == ONEBIT_OK ? v : ob_jinja_of(OB_JINJA_NONE);
 }
 
-/* The template with its line ends as "\n" and without the last one, as jinja2 reads it. */
+/* The template with its line ends as "\n" and without the last one, as jinja2 reads it. jinja2
+   keeps no kind of line end but its own, and drops one at the end of a file. */
 static void ob_jinja_source(ob_jinja *m, const char *text, size_t n) {
     char *copy = (char *)ob_jinja_memory(m, n + 1);
     size_t i, used = 0;
@@ -12782,14 +12963,16 @@ static void ob_jinja_source(ob_jinja *m, const char *text, size_t n) {
 
 /* ---- talks ---- */
 
-/* Sets a variable that the template may use; a text that is NULL stays undefined. */
+/* Sets a variable that the template may use; a text that is NULL stays undefined. The text is the
+   caller's, and outlives the call. */
 static void ob_chat_text(ob_jinja *m, const char *name, const char *text) {
     if (text)
         ob_jinja_set(m, ob_slice_of(name), ob_jinja_string(OB_JINJA_STRING, ob_slice_of(text)));
 }
 
 /* The variables of apply_chat_template: a list of mappings with role and content, the names of the
-   two tokens, and no tools or documents, which are none there and not undefined. */
+   two tokens, and no tools or documents, which are none there and not undefined. Contents are not
+   copied. A template that asks for other keys (tool_calls, name) finds them undefined. */
 static void ob_chat_variables(ob_jinja *m, const onebit_message *messages, size_t count,
                               const onebit_chat_options *o) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST), one;
@@ -12811,7 +12994,7 @@ static void ob_chat_variables(ob_jinja *m, const onebit_message *messages, size_
     if (o) ob_chat_text(m, "bos_token", o->bos), ob_chat_text(m, "eos_token", o->eos);
 }
 
-/* Arguments that are missing or make no sense. */
+/* Arguments that are missing or make no sense. Nothing was taken yet, so this may fail at once. */
 static onebit_status ob_chat_check(const char *out, size_t size, const size_t *bytes,
                                    const char *text, const onebit_message *messages, size_t count) {
     size_t i;
@@ -12831,7 +13014,8 @@ static onebit_status ob_chat_check(const char *out, size_t size, const size_t *b
     return ONEBIT_OK;
 }
 
-/* Reads the template and walks it; out is empty after an error, as *bytes is. */
+/* Reads the template and walks it; out is empty after an error, as *bytes is. Everything lies in
+   the machine and its arena, so threads never meet here. */
 onebit_status onebit_chat_render(char *out, size_t size, size_t *bytes, const char *template_text,
                                  const onebit_message *messages, size_t count,
                                  const onebit_chat_options *options, const onebit_env *env) {
@@ -12853,8 +13037,9 @@ onebit_status onebit_chat_render(char *out, size_t size, size_t *bytes, const ch
     program = m->status == ONEBIT_OK ? ob_jinja_parse(m) : NULL;
     ob_jinja_push_scope(m, NULL);
     if (m->status == ONEBIT_OK) ob_chat_variables(m, messages, count, options);
-    m->depth = 0;
+    m->depth = 0; /* after an error the parser may have left it higher */
     ob_jinja_run_chain(m, program);
+    /* newest first; each knows the one before */
     while (m->chunk) {
         void *before;
         memcpy(&before, m->chunk, sizeof before);

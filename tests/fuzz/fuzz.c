@@ -328,6 +328,36 @@ static int fuzz_encode(const uint8_t *data, size_t n) {
     return 1;
 }
 
+/* ---- chat templates ---- */
+
+/* The first byte: bits of the talk and the options. The text is cut at its first zero. What is
+   written twice is the same, and what was refused leaves nothing. */
+static int fuzz_template(const uint8_t *data, size_t n) {
+    static const onebit_message talk[] = {
+        {"system", " Be kind.\n", 10}, {"user", "What is 6 * 7?", 14},
+        {"assistant", "<think>\nsix\n</think>\n\n42", 24}, {"user", "caf\xC3\xA9 \xFF", 7}};
+    onebit_chat_options o = {"<s>", NULL, 0};
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    size_t count, bytes = 1, again = 0;
+    char *text = (char *)malloc(n + 1), *out;
+    onebit_status status;
+    FUZZ_PROMISE(text);
+    if (n) memcpy(text, data + 1, n - 1);
+    text[n ? n - 1 : 0] = 0;
+    count = n ? data[0] % 5u : 0;
+    o.add_generation_prompt = n && data[0] & 32;
+    status = onebit_chat_render(NULL, 0, &bytes, text, talk, count, &o, &env);
+    FUZZ_PROMISE(memory.used == 0 && (status == ONEBIT_OK || bytes == 0));
+    out = (char *)malloc(bytes + 1);
+    FUZZ_PROMISE(out);
+    FUZZ_PROMISE(onebit_chat_render(out, bytes + 1, &again, text, talk, count, &o, &env) == status);
+    FUZZ_PROMISE(again == bytes && out[bytes] == 0 && memory.used == 0);
+    free(out);
+    free(text);
+    return status == ONEBIT_OK;
+}
+
 /* ---- .1bit ---- */
 
 /* Runs a small model that opened: a few tokens, a text, its state saved and restored. */
@@ -675,6 +705,7 @@ static const fuzz_target fuzz_targets[] = {
     {"encode", fuzz_encode},   {"model", fuzz_model},           {"checkpoint", fuzz_checkpoint},
     {"tokens", fuzz_tokens},   {"text", fuzz_text},             {"sample", fuzz_sample},
     {"state", fuzz_state},     {"vocabulary", fuzz_vocabulary}, {"files", fuzz_files},
+    {"template", fuzz_template},
 };
 enum { FUZZ_TARGETS = (int)(sizeof fuzz_targets / sizeof fuzz_targets[0]) };
 
