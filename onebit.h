@@ -3479,13 +3479,16 @@ typedef struct ob_gguf {
     void *block;
 } ob_gguf;
 
-/* Bytes of one value of a type; 0 for strings, arrays and what is no type. */
+/* Bytes of one value of a type; 0 for strings, arrays and what is no type. The table is in the
+   order of the enum, which is that of the files. */
 static size_t ob_gguf_width(uint32_t type) {
     static const uint8_t width[OB_GGUF_VALUES] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
     return type < OB_GGUF_VALUES ? width[type] : 0;
 }
 
-/* Rows of a type: the one with so many weights a block, or the first when weights is 0. */
+/* The row of a type: the one with so many weights a block, or the first when weights is 0. NULL for
+   an id that no house has given out; such a tensor may stand in a file as long as nobody asks for
+   it. */
 static const ob_gguf_type *ob_gguf_type_find(uint32_t id, int weights) {
     size_t i;
     for (i = 0; i < sizeof ob_gguf_types / sizeof *ob_gguf_types; i++)
@@ -3515,7 +3518,8 @@ static ob_slice ob_gguf_read_string(ob_reader *r) {
     return ob_slice_on(p ? (const char *)p : "", p ? (size_t)n : 0);
 }
 
-/* The one message for whatever does not fit the bytes that are there. */
+/* The one message for whatever does not fit the bytes that are there: a cut download, or a length
+   that somebody made up. Which of them cannot be told. */
 static onebit_status ob_gguf_cut(const ob_gguf *g, const char *where) {
     return ob_fail(ONEBIT_FORMAT, "%.120s: %s is longer than the %lu bytes of the file", g->what,
                    where, (unsigned long)g->bytes);
@@ -3556,7 +3560,9 @@ static onebit_status ob_gguf_read_array(const ob_gguf *g, ob_reader *r, ob_gguf_
     return v->item == OB_GGUF_BOOL ? ob_gguf_check_bools(g, v) : ONEBIT_OK;
 }
 
-/* One key with its value, checked; v points into the file. */
+/* One key with its value, checked; v points into the file. Keys must be text because they are
+   printed and compared; values may be any bytes, since tokens are pieces of characters. Nothing
+   is allocated, so this may be asked for a key that lies. */
 static onebit_status ob_gguf_read_value(const ob_gguf *g, ob_reader *r, ob_gguf_value *v) {
     memset(v, 0, sizeof *v);
     v->key = ob_gguf_read_string(r);
@@ -3582,7 +3588,9 @@ static onebit_status ob_gguf_read_value(const ob_gguf *g, ob_reader *r, ob_gguf_
 }
 
 /* ---- numbers ----
-   Files write one setting with different types; what fits is taken, the rest is "not there". */
+   Files write one setting with different types: u32 where another converter has u64 or i32. What
+   fits the type that the caller wants is taken; the rest is "not there", never cut or wrapped. A
+   bool is no number, and a float no integer, even when it is whole. */
 
 /* Number i of an array, or the value of a plain key (i = 0), as its 64 bits; *minus: below 0. 0 =
    no integer there. */
@@ -3613,7 +3621,8 @@ static int ob_gguf_item_u64(const ob_gguf_value *v, uint64_t i, uint64_t *out) {
     return 1;
 }
 
-/* Any number, as a double; integers beyond 2^53 are rounded. */
+/* Any number, as a double; integers beyond 2^53 are rounded. Infinity and NaN come through: who
+   asks knows what the number may be. */
 static int ob_gguf_item_f64(const ob_gguf_value *v, uint64_t i, double *out) {
     uint32_t type = v->type == OB_GGUF_ARRAY ? v->item : v->type;
     uint64_t bits;
@@ -3640,7 +3649,8 @@ static uint64_t ob_gguf_size(const ob_gguf_tensor *t, const ob_gguf_type *type) 
            (uint64_t)type->tail;
 }
 
-/* The shape: 1..4 dimensions, none 0, at most 2^40 weights, tested before each product. */
+/* The shape: 1..4 dimensions, none 0, at most 2^40 weights. Each dimension is held against what
+   the ones before left of that bound, so no product can wrap round. */
 static onebit_status ob_gguf_read_shape(const ob_gguf *g, ob_reader *r, ob_gguf_tensor *t) {
     uint32_t rank = ob_read32(r), i;
     uint64_t left = (uint64_t)1 << 40;
@@ -3690,7 +3700,8 @@ static onebit_status ob_gguf_read_tensor(const ob_gguf *g, ob_reader *r, ob_gguf
     return ONEBIT_OK;
 }
 
-/* general.alignment, when v is that key. */
+/* general.alignment, when v is that key. It is used in every later sum of offsets, so it is bounded
+   at once: 0 would divide, and a huge one would wrap. The specification wants a multiple of 8. */
 static onebit_status ob_gguf_align(ob_gguf *g, const ob_gguf_value *v) {
     uint64_t n;
     if (!ob_slice_is(v->key, "general.alignment")) return ONEBIT_OK;
@@ -3703,7 +3714,8 @@ static onebit_status ob_gguf_align(ob_gguf *g, const ob_gguf_value *v) {
     return ONEBIT_OK;
 }
 
-/* Magic, version and counts. A big-endian file shows as a version whose bytes are turned round. */
+/* Magic, version and counts. A big-endian file shows as a version whose bytes are turned round.
+   Version 1 had 32-bit counts and lived for a month in 2023. */
 static onebit_status ob_gguf_read_head(ob_gguf *g, ob_reader *r) {
     const uint8_t *magic = ob_read_bytes(r, 4);
     uint64_t tensors, keys;
@@ -3749,13 +3761,14 @@ static onebit_status ob_gguf_walk(ob_gguf *g, ob_reader r) {
     return ONEBIT_OK;
 }
 
-/* Order of two keys: bytes, then length. */
+/* Order of two keys: bytes, then length. The one order that sorting and searching share. */
 static int ob_gguf_key_order(ob_slice a, ob_slice b) {
     int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-/* For qsort over pointers to values. */
+/* For qsort over pointers to values. Equal keys come to stand side by side, which is how doubles
+   are found. */
 static int ob_gguf_by_key(const void *a, const void *b) {
     return ob_gguf_key_order((*(const ob_gguf_value *const *)a)->key,
                              (*(const ob_gguf_value *const *)b)->key);
@@ -3767,14 +3780,15 @@ static int ob_gguf_by_name(const void *a, const void *b) {
                   (*(const ob_gguf_tensor *const *)b)->name);
 }
 
-/* For qsort over pointers to tensors. */
+/* For qsort over pointers to tensors. Not a difference: offsets have 64 bits. */
 static int ob_gguf_by_offset(const void *a, const void *b) {
     uint64_t x = (*(const ob_gguf_tensor *const *)a)->offset;
     uint64_t y = (*(const ob_gguf_tensor *const *)b)->offset;
     return (x > y) - (x < y);
 }
 
-/* One block for all lists; the two of pointers begin in file order. */
+/* One block for all lists; the two of pointers begin in file order. The counts were held against
+   the bytes of the file, so the block is at most some ten times as large as the file's head. */
 static onebit_status ob_gguf_take(ob_gguf *g) {
     ob_carve carve = {NULL, 0};
     size_t i;
@@ -3798,7 +3812,8 @@ static onebit_status ob_gguf_take(ob_gguf *g) {
     return ONEBIT_OK;
 }
 
-/* Bytes from tensor i of by_name, sorted by offset, to the next one or the end. */
+/* Bytes from tensor i of by_name, sorted by offset, to the next one or the end; 0 when two begin at
+   one place. */
 static uint64_t ob_gguf_gap(const ob_gguf *g, size_t i) {
     uint64_t end = g->bytes - g->data;
     if (i + 1 < g->tensor_count) end = g->by_name[i + 1]->offset;
@@ -3918,7 +3933,7 @@ static onebit_status ob_gguf_read(ob_gguf *g, const uint8_t *p, size_t bytes, co
 
 /* ---- look-ups: log n comparisons each ---- */
 
-/* The value of a key, or NULL. */
+/* The value of a key, or NULL. Names in a file are compared as bytes: case counts. */
 static const ob_gguf_value *ob_gguf_find(const ob_gguf *g, const char *key) {
     ob_slice wanted = ob_slice_of(key);
     size_t low = 0, high = g->value_count;
@@ -4014,7 +4029,8 @@ OB_INLINE void ob_gguf_put_head(ob_out *o, uint64_t tensors, uint64_t keys) {
     ob_gguf_put64(o, keys);
 }
 
-/* A key and the type of its value, which the caller adds. */
+/* A key and the type of its value, which the caller adds. Nobody checks here that a key is written
+   once; the reader does. */
 static void ob_gguf_put_key(ob_out *o, const char *key, uint32_t type) {
     ob_gguf_put_text(o, ob_slice_of(key));
     ob_gguf_put32(o, type);
@@ -4045,7 +4061,8 @@ static void ob_gguf_put_bool(ob_out *o, const char *key, int v) {
     ob_out_add(o, &byte, 1);
 }
 
-/* The head of an array; the caller adds its items with put32 or put_text. */
+/* The head of an array; the caller adds its items with put32 or put_text, just as many as it said
+   there are. */
 static void ob_gguf_put_array(ob_out *o, const char *key, uint32_t item, uint64_t count) {
     ob_gguf_put_key(o, key, OB_GGUF_ARRAY);
     ob_gguf_put32(o, item);
@@ -5280,7 +5297,9 @@ static int ob_is_sign(const ob_classes *k, const char *p, size_t n) {
 }
 
 /* Length of the first word by llama.cpp's rule for a file that names none: signs together, then
-   GPT-2's expression between them, then its numbers without a space and in threes. */
+   GPT-2's expression between them, then its numbers without a space and in threes. GPT-2's
+   contractions never come up, since the apostrophe is a sign. White space ends in front of a sign
+   as it does at the end of a text. */
 static size_t ob_plain_word(const ob_classes *k, const char *p, size_t n) {
     size_t at = 0, used, last = 0;
     int kind = ob_class_at(k, p, n, &used), signs = ob_is_sign(k, p, n);
@@ -5924,8 +5943,9 @@ static void ob_draft_ends(ob_draft *d, int id) {
     if (id >= 0 && i == d->end_count && i < OB_ENDS_MAX) d->ends[d->end_count++] = id;
 }
 
-/* Takes a chat template, which stays where it lies. It will be a terminated text, so it may hold no
-   NUL. */
+/* Takes a chat template, which stays where it lies until the tokenizer is built. It will be a
+   terminated text, so it may hold no NUL; that would hide what stands behind it from whoever reads
+   the template and not from whoever reads the file. */
 static onebit_status ob_draft_chat(ob_draft *d, ob_slice chat) {
     if (chat.n > OB_CHAT_MAX)
         return ob_fail(ONEBIT_UNSUPPORTED, "tokenizer: a chat template of %lu bytes, at most %d",
@@ -6134,20 +6154,27 @@ static onebit_status ob_draft_measure(const ob_draft *d, onebit_tokenizer *shape
     return ONEBIT_OK;
 }
 
+/* 1 for the names that tokens have which end an answer: Llama 3, ChatML (Qwen and others), Phi-3,
+   Gemma, GPT-2, and Llama 2, in this order. */
+static int ob_is_end_name(ob_slice s) {
+    static const char *const names[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>",
+                                        "<end_of_turn>", OB_END_TEXT,  "</s>"};
+    size_t k;
+    for (k = 0; k < sizeof names / sizeof *names; k++)
+        if (ob_slice_is(s, names[k])) return 1;
+    return 0;
+}
+
 /* Adds the tokens that end an answer by their name, as llama.cpp does: files of chat models often
    name only the end of the text, and then an answer would never stop. Only special tokens count:
    the same letters in a text end nothing. */
 static void ob_tokenizer_name_ends(onebit_tokenizer *t) {
-    static const char *const names[] = {"<|eot_id|>",    "<|im_end|>", "<|end|>",
-                                        "<end_of_turn>", OB_END_TEXT,  "</s>"};
     const int both = OB_TOKEN_ADDED | OB_TOKEN_SPECIAL;
-    size_t k;
     int i, id;
     for (i = 0; i < t->added; i++) {
         id = t->sorted[i];
         if ((t->role[id] & both) != both || t->end_count == OB_ENDS_MAX) continue;
-        for (k = 0; k < sizeof names / sizeof *names; k++)
-            if (ob_slice_is(ob_piece(t, id), names[k])) t->ends[t->end_count++] = id;
+        if (ob_is_end_name(ob_piece(t, id))) t->ends[t->end_count++] = id;
     }
 }
 
@@ -7520,7 +7547,7 @@ static onebit_status ob_hf_normalizer(const ob_json *j, ob_hf *h, const ob_stage
     return ONEBIT_OK;
 }
 
-/* Pattern number step of a row, or NULL behind its last. */
+/* Pattern number step of a row, or NULL behind its last. Rows of one pattern have a step 0 only. */
 static const char *ob_split_step(int row, int step) {
     const ob_split *s = &ob_splits[row];
     int i;
@@ -8088,11 +8115,14 @@ onebit_status onebit_tokenizer_parse(onebit_tokenizer **out, const char *json, s
 }
 
 /* ---- the files beside tokenizer.json in a directory ----
+   Hugging Face keeps what a chat needs apart from the vocabulary, in several files that repeat one
+   another and do not always agree; so all ends that any of them names are taken together.
    generation_config.json and config.json name the ids that end an answer, tokenizer_config.json
    the tokens of start and end and the chat template; chat_template.jinja has that alone in newer
    directories. All are optional; what they say beyond this is passed over. */
 
-/* "eos_token_id": an id or a list of them; null is none. */
+/* "eos_token_id": an id or a list of them; null is none. Whether they are ids is known only when
+   the vocabulary was read. */
 static void ob_beside_ids(ob_json *j, ob_beside *b) {
     int kind = ob_json_peek(j);
     if (kind == '[') {
@@ -8106,7 +8136,8 @@ static void ob_beside_ids(ob_json *j, ob_beside *b) {
     } else ob_json_skip(j);
 }
 
-/* A token as a string, or as an object with "content". */
+/* A token as a string, or as an object with "content", which older versions of the library wrote
+   for each special token. */
 static void ob_beside_name(ob_json *j, char *out, size_t size) {
     ob_slice key;
     int kind = ob_json_peek(j);
@@ -8141,7 +8172,9 @@ static ob_slice ob_beside_chat(ob_json *j) {
     return found;
 }
 
-/* One of the JSON files: what it says goes to b; the template is decoded into b's block. */
+/* One of the JSON files: what it says goes to b; the template is decoded into b's block. The keys
+   differ between the files, so one reader serves all. A template that was found in an earlier file
+   stays. */
 static onebit_status ob_beside_json(ob_beside *b, const uint8_t *data, size_t bytes,
                                     const char *path, const onebit_env *env) {
     ob_json j = ob_json_on((const char *)data, bytes, path);
@@ -8168,7 +8201,8 @@ static onebit_status ob_beside_json(ob_beside *b, const uint8_t *data, size_t by
     return ONEBIT_OK;
 }
 
-/* Reads one file of a directory, when it is there. */
+/* Reads one file of a directory, when it is there. One that is there and damaged is an error: a
+   model whose answers never end would be worse. */
 static onebit_status ob_beside_file(ob_beside *b, const char *directory, const char *name,
                                     const onebit_env *env) {
     char path[OB_PATH_MAX];
@@ -8434,7 +8468,8 @@ typedef struct ob_scored {
     int32_t id;
 } ob_scored;
 
-/* For qsort: the best score first, then the lower id. */
+/* For qsort: the best score first, then the lower id, so that the order does not depend on the C
+   library's qsort, which need not be stable. */
 static int ob_by_score(const void *a, const void *b) {
     const ob_scored *x = (const ob_scored *)a, *y = (const ob_scored *)b;
     if (x->score != y->score) return x->score > y->score ? -1 : 1;
@@ -8442,7 +8477,8 @@ static int ob_by_score(const void *a, const void *b) {
 }
 
 /* A text for a token that has none of its own, or one that another has: vocabularies are padded
-   with such. It is in no text that people write. The pool has 32 bytes for each. */
+   with such, to make their number a multiple of 64 or more. It is in no text that people write.
+   The pool has 32 bytes for each. */
 static onebit_status ob_draft_filler(ob_draft *d, int id) {
     char *p = d->pool + d->used;
     size_t n = ob_print(p, 32, "[EMPTY_%d]", id);
@@ -8473,6 +8509,8 @@ static onebit_status ob_spm_put(ob_draft *d, int id, ob_slice text, int type, in
     char *p = d->pool + d->used;
     size_t n = text.n;
     int byte = ob_spelled_byte(text), done;
+    /* old files have no types; what is spelled as a byte is one there too */
+    if (type == OB_PIECE_NORMAL && byte >= 0) type = OB_PIECE_BYTE;
     if (n) memcpy(p, text.p, n);
     d->used += n;
     OB_TRY(ob_draft_piece(d, id, ob_slice_on(p, n), type, &done));
@@ -8505,7 +8543,9 @@ static ob_rules ob_spm_rules(int prefix) {
     return r;
 }
 
-/* Every split of one piece into two plain ones, shorter left parts first. */
+/* Every split of one piece into two plain ones, shorter left parts first. Special tokens are no
+   parts: they are found before anything is merged. Time is the square of the piece's length, which
+   OB_PIECE_BYTES bounds. */
 static void ob_spm_splits(ob_draft *d, int32_t id) {
     ob_slice s = d->piece[id];
     size_t at;
@@ -8534,7 +8574,18 @@ static onebit_status ob_spm_merges(ob_draft *d, ob_scored *list, int n) {
     return ONEBIT_OK;
 }
 
-/* ---- a vocabulary in a GGUF file ---- */
+/* ---- a vocabulary in a GGUF file ----
+   Under the keys tokenizer.ggml.
+     model          "gpt2": byte-level BPE; "llama": SentencePiece's BPE; others are refused
+     pre            the splitting rule of the first kind, by a name of llama.cpp's
+     tokens         the texts, spelled as in tokenizer.json; the place is the id
+     token_type     1 plain, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
+     merges         of the first kind, "left right", best first
+     scores         of the second, which has no merges
+     bos_token_id, eos_token_id, eot_token_id, eom_token_id, unknown_token_id
+     add_bos_token, add_space_prefix
+   and tokenizer.chat_template. What else a file says is about other programs. User-defined tokens
+   are found in every text, control tokens only when the caller asks for special ones. */
 
 /* What tokenizer.ggml.pre names, as a row of ob_splits. llama.cpp (llama-vocab.cpp) knows more
    names; those whose expression we lack are refused. */
@@ -8580,7 +8631,7 @@ typedef struct ob_gguf_vocab {
 } ob_gguf_vocab;
 
 /* An id under a key: *id stays when there is none or it is written as all ones, which some
-   converters do for "none". */
+   converters do for "none". Any other number must be an id: it will be a row of the embedding. */
 static onebit_status ob_gguf_token_id(const ob_gguf_vocab *v, const char *key, int *id) {
     uint64_t n;
     if (!ob_gguf_u64(v->g, key, &n) || n == 0xFFFFFFFFu) return ONEBIT_OK;
@@ -8621,14 +8672,14 @@ static onebit_status ob_gguf_vocab_find(ob_gguf_vocab *v, const ob_gguf *g) {
                        "\"llama\" (BPE)",
                        g->what, model.n < 40 ? (int)model.n : 40, model.p);
     v->tokens = ob_gguf_array(g, "tokenizer.ggml.tokens", OB_GGUF_STRING);
-    v->types = ob_gguf_array(g, "tokenizer.ggml.token_type", OB_GGUF_I32);
+    v->types = ob_gguf_find(g, "tokenizer.ggml.token_type");
     v->scores = ob_gguf_array(g, "tokenizer.ggml.scores", OB_GGUF_F32);
     v->merges = ob_gguf_array(g, "tokenizer.ggml.merges", OB_GGUF_STRING);
     if (!v->tokens || v->tokens->count == 0 || v->tokens->count > OB_VOCAB_MAX)
         return ob_fail(ONEBIT_FORMAT, "%.120s: tokenizer.ggml.tokens must be 1 to %d strings",
                        g->what, OB_VOCAB_MAX);
     v->count = (int)v->tokens->count;
-    if ((v->types && v->types->count != v->tokens->count) ||
+    if ((v->types && (v->types->type != OB_GGUF_ARRAY || v->types->count != v->tokens->count)) ||
         (v->spm && (!v->scores || v->scores->count != v->tokens->count)))
         return ob_fail(ONEBIT_FORMAT, "%.120s: %d tokens need as many token_type and scores",
                        g->what, v->count);
@@ -8686,7 +8737,9 @@ static onebit_status ob_gguf_put_bytes(ob_draft *d, int id, ob_slice text, int t
     return *ob_draft_slot(d, p, n) ? ob_draft_filler(d, id) : ob_draft_put(d, id, p, n, 0);
 }
 
-/* All tokens, in the order of their ids. */
+/* All tokens, in the order of their ids, which files do not write: the place in the list is the id.
+   One that is named as an end is special whatever its type,
+   as in llama.cpp: some converters typed them as plain. */
 static onebit_status ob_gguf_put_tokens(const ob_gguf_vocab *v, ob_draft *d) {
     static const char *const alone[] = {"<unk>", "<s>", OB_END_TEXT};
     ob_reader r = ob_gguf_strings(v->tokens);
@@ -8697,6 +8750,7 @@ static onebit_status ob_gguf_put_tokens(const ob_gguf_vocab *v, ob_draft *d) {
         ob_slice text = ob_gguf_read_string(&r);
         type = OB_PIECE_NORMAL;
         if (v->types && (!ob_gguf_item_u64(v->types, (uint64_t)id, &type) || type > 255)) type = 0;
+        if (ob_is_end_name(text)) type = OB_PIECE_CONTROL;
         OB_TRY(v->spm ? ob_spm_put(d, id, text, (int)type, 1)
                       : ob_gguf_put_bytes(d, id, text, (int)type));
         if (!v->right || !(d->role[id] & OB_TOKEN_ADDED)) continue;
@@ -8706,7 +8760,8 @@ static onebit_status ob_gguf_put_tokens(const ob_gguf_vocab *v, ob_draft *d) {
     return ONEBIT_OK;
 }
 
-/* The merges of the byte-level kind; room has space for the longest. */
+/* The merges of the byte-level kind, one string "left right" each, best first; room has space for
+   the longest. Both parts and their union must be tokens. */
 static onebit_status ob_gguf_put_merges(const ob_gguf_vocab *v, ob_draft *d, char *room) {
     ob_json j = ob_json_on("", 0, v->g->what); /* carries the name for messages */
     ob_reader r;
@@ -8768,7 +8823,8 @@ static onebit_status ob_gguf_put_meaning(const ob_gguf_vocab *v, ob_draft *d) {
     return ONEBIT_OK;
 }
 
-/* Longest string of an array, for the room that a merge needs. */
+/* Longest string of an array, for the room that a merge needs. One walk over the bytes, which is
+   cheaper than room for all of them. */
 static size_t ob_gguf_longest(const ob_gguf_value *v) {
     ob_reader r = ob_gguf_strings(v);
     size_t longest = 0;
@@ -8817,7 +8873,8 @@ static onebit_status ob_tokenizer_gguf(onebit_tokenizer **out, const ob_gguf *g,
    the file (karpathy/llama2.c, tokenizer.py). Spaces are spaces; ids 0, 1 and 2 are <unk>, <s> and
    </s>, the next 256 are the bytes. */
 
-/* Next entry; 0 at the end, *bad when the rest is none. */
+/* Next entry; 0 at the end, *bad when the rest is none. The file says nowhere how many there are,
+   so it must end just where an entry does. */
 static int ob_llama2c_next(ob_reader *r, float *score, ob_slice *text, int *bad) {
     uint32_t n;
     const uint8_t *p;
@@ -8831,7 +8888,8 @@ static int ob_llama2c_next(ob_reader *r, float *score, ob_slice *text, int *bad)
     return 1;
 }
 
-/* 1 when a file begins as llama2.c's do: token 0 is <unk>. */
+/* 1 when a file begins as llama2.c's do: token 0 is <unk>. The format has no magic number, and no
+   other that we read begins so. */
 static int ob_is_llama2c(ob_slice all) {
     return all.n > 17 && ob_get32(all.p + 8) == 5 && !memcmp(all.p + 12, "<unk>", 5);
 }
@@ -8861,7 +8919,8 @@ static onebit_status ob_llama2c_fill(ob_draft *d, ob_slice all, ob_scored *list)
     return ob_spm_merges(d, list, id);
 }
 
-/* Counts, takes memory, fills, builds. */
+/* Counts, takes memory, fills, builds. 259 is what stands in front of the first plain token; the
+   count is bounded by the file, as every entry takes eight bytes. */
 static onebit_status ob_tokenizer_llama2c(onebit_tokenizer **out, ob_slice all, const char *path,
                                           const onebit_env *env) {
     ob_reader r = ob_reader_on(all.p, all.n);
@@ -8935,7 +8994,7 @@ static int ob_pb_next(ob_reader *r, ob_field_pb *f) {
     return !r->bad;
 }
 
-/* What the settings of a .model say. */
+/* What the settings of a .model say. Fields that only training used are not looked at. */
 typedef struct ob_spm_file {
     uint64_t kind, start, end; /* kind 1 unigram, 2 BPE, 3 word, 4 char */
     int prefix, escapes, suffix, maps;
@@ -8976,7 +9035,8 @@ static int ob_spm_read(ob_slice all, ob_spm_file *m) {
     return !r.bad;
 }
 
-/* Second walk: the pieces. */
+/* Second walk: the pieces, in the order of their ids. The first walk counted the same fields, so
+   list has room for them. A piece without a text is filler. */
 static onebit_status ob_spm_fill(ob_draft *d, ob_slice all, const ob_spm_file *m,
                                  ob_scored *list) {
     ob_reader r = ob_reader_on(all.p, all.n);
@@ -9184,7 +9244,7 @@ static void ob_out_metaspace(ob_out *o, const char *scheme, int split) {
     ob_out_text(o, "}");
 }
 
-/* A stage Split. */
+/* A stage Split that keeps the matches and what lies between them. */
 static void ob_out_split(ob_out *o, const char *pattern) {
     ob_out_text(o, "{\"type\":\"Split\",\"pattern\":{\"Regex\":");
     ob_out_json(o, pattern, strlen(pattern));
@@ -9324,7 +9384,8 @@ size_t onebit_tokenizer_write(const onebit_tokenizer *tokenizer, char *out, size
 
 /* ---- tokenizer_config.json out: what tokenizer.json has no place for ---- */
 
-/* A key with the written form of a token. */
+/* A key with the written form of a token; nothing for "none", which is how the library that reads
+   it writes that. */
 static void ob_out_named(ob_out *o, const onebit_tokenizer *t, const char *key, int id) {
     ob_slice s;
     if (id < 0) return;
@@ -9355,7 +9416,8 @@ OB_INLINE size_t ob_tokenizer_config_write(const onebit_tokenizer *t, char *out,
    scores alone. What cannot be said so is refused: llama.cpp would give other ids. It does not know
    NFC, nor that a special token takes white space along; those two are dropped. */
 
-/* A token as GGUF spells it. */
+/* A token as GGUF spells it: bytes in GPT-2's alphabet, spaces as U+2581, bytes that stand in for
+   unknown characters as "<0x41>", added tokens as they are. No quotes and no escapes. */
 static void ob_out_piece(ob_out *o, const onebit_tokenizer *t, int32_t id) {
     ob_slice s = ob_piece(t, id);
     size_t i, used;
@@ -9373,7 +9435,8 @@ static void ob_out_piece(ob_out *o, const onebit_tokenizer *t, int32_t id) {
         }
 }
 
-/* One or two tokens as one string of an array, with a space between two; right < 0: only one. */
+/* One or two tokens as one string of an array, with a space between two; right < 0: only one. The
+   length stands in front, so the text is made twice: counted, then written. */
 static void ob_gguf_put_pieces(ob_out *o, const onebit_tokenizer *t, int32_t left, int32_t right) {
     ob_out count = ob_out_on(NULL, 0), *to[2];
     int i;
@@ -9388,7 +9451,8 @@ static void ob_gguf_put_pieces(ob_out *o, const onebit_tokenizer *t, int32_t lef
     }
 }
 
-/* Type of a token, as SentencePiece counts them. */
+/* Type of a token, as SentencePiece counts them. llama.cpp looks for user-defined tokens in every
+   text and for the others only when asked: our two kinds of added tokens. */
 static int ob_gguf_piece_type(const onebit_tokenizer *t, int32_t id) {
     int role = t->role[id];
     if (id == t->unknown && role & OB_TOKEN_ADDED) return OB_PIECE_UNKNOWN;
@@ -9474,7 +9538,8 @@ static onebit_status ob_gguf_put_ranks(ob_out *o, const onebit_tokenizer *t, int
     return status;
 }
 
-/* Refuses what GGUF cannot say. */
+/* Refuses what GGUF cannot say. Metaspace's prefix is put only where no space stands, llama.cpp
+   puts one always; without byte tokens it has no answer to unknown characters. */
 static onebit_status ob_gguf_can_put(const onebit_tokenizer *t) {
     const ob_rules *r = &t->rules;
     if (!r->chars && !ob_gguf_pre_name(r, t->merges))
@@ -9821,7 +9886,8 @@ static onebit_status ob_unpack_merges(ob_unpack *u) {
     return ONEBIT_OK;
 }
 
-/* The part behind flag 4. The template stays where it lies. */
+/* The part behind flag 4. The template stays where it lies. An end that stands there twice is kept
+   once; then the form would not come back byte for byte, but no writer makes such. */
 static onebit_status ob_unpack_more(ob_unpack *u) {
     uint32_t count = ob_read32(&u->r), i, bytes;
     const uint8_t *p;

@@ -21,6 +21,9 @@ static const char *const test_needs_data[] = {
     "tokenizer: other files of one model make the same tokenizer",
     "template: Llama 3's own",
     "dataset: real rows of questions and replies",
+    "gguf: vocabularies of five families give llama.cpp's ids",
+    "gguf: one vocabulary in four forms gives the same ids",
+    "gguf: llama2.c's and SentencePiece's small tokenizers begin a story alike",
     NULL,
 };
 
@@ -61,6 +64,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_template.c"
 #include "test_dataset.c"
 #include "test_types.c"
+#include "test_gguf.c"
 #include "test_safetensors.c"
 #include "test_sample.c"
 #include "test_model.c"
@@ -89,6 +93,7 @@ static const test_floor test_floors[] = {
     {"template", test_template},
     {"dataset", test_dataset},
     {"types", test_types},
+    {"gguf", test_gguf},
     {"safetensors", test_safetensors},
     {"sample", test_sample},
     {"model", test_model},

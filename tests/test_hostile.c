@@ -825,6 +825,9 @@ static void hostile_misuse_tokenizer(void) {
     CHECK(onebit_tokenizer_write(t, NULL, 100) == onebit_tokenizer_write(t, NULL, 0));
     CHECK(onebit_tokenizer_vocab_size(NULL) == 0);
     CHECK(onebit_tokenizer_end(NULL) == -1 && onebit_tokenizer_start(NULL) == -1);
+    CHECK(onebit_tokenizer_ends(NULL, 0) == 0 && onebit_tokenizer_ends(t, -1) == 0);
+    CHECK(onebit_tokenizer_ends(t, INT_MAX) == 0 && onebit_tokenizer_ends(t, INT_MIN) == 0);
+    CHECK(onebit_tokenizer_template(NULL) == NULL && onebit_tokenizer_template(t) == NULL);
     CHECK(onebit_tokenizer_piece(NULL, 0, &n) == NULL);
     CHECK(onebit_tokenizer_piece(t, -1, &n) == NULL);
     CHECK(onebit_tokenizer_piece(t, INT_MAX, NULL) == NULL);

@@ -1251,7 +1251,7 @@ static void tok_foreign(void) {
         {"tokenizers/gpt2-merges.txt", "tokenizers/gpt2-tokenizer.json"},
         {"tokenizers/llama3-tokenizer.model", "tokenizers/llama3-tokenizer.json"}};
     static const char *const no[][2] = {
-        {"tokenizers/llama2-tokenizer.model", "tokenizer.json"},
+        {"tokenizers/llama3-tokenizer_config.json", "added_tokens_decoder"},
         {"tokenizers/sentencepiece-unigram-test_model.model", "Unigram"},
         {"tokenizers/llama2-tokenizer_config.json", "add_bos_token"}};
     size_t i;

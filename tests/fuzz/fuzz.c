@@ -240,6 +240,70 @@ static int fuzz_tokenizer(const uint8_t *data, size_t n) {
     return accepted;
 }
 
+/* A GGUF file: whatever it says, all that is found lies inside it; then its vocabulary, which comes
+   back when it is written again. */
+static int fuzz_gguf(const uint8_t *data, size_t n) {
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    ob_gguf g, h;
+    onebit_tokenizer *t = NULL, *u = NULL;
+    uint64_t keys, number;
+    double real;
+    size_t i;
+    if (ob_gguf_read(&g, data, n, "fuzz", &env) != ONEBIT_OK) {
+        FUZZ_PROMISE(memory.used == 0);
+        return 0;
+    }
+    for (i = 0; i < g.tensor_count; i++) {
+        const ob_gguf_tensor *x = &g.tensors[i];
+        FUZZ_PROMISE(ob_gguf_tensor_find(&g, x->name) == x && x->bytes > 0);
+        FUZZ_PROMISE(x->data >= data && x->bytes <= n && (size_t)(x->data - data) <= n - x->bytes);
+    }
+    for (i = 0; i < g.value_count; i++) {
+        const ob_gguf_value *v = &g.values[i];
+        FUZZ_PROMISE(v->bytes == 0 || (v->p >= data && v->p + v->bytes <= data + n));
+        (void)ob_gguf_item_f64(v, v->count - 1, &real);
+        FUZZ_PROMISE(!ob_gguf_item_u64(v, v->count, &number));
+    }
+    if (ob_tokenizer_gguf(&t, &g, &env) == ONEBIT_OK) {
+        ob_out o = ob_out_on(NULL, 0);
+        fuzz_use_tokenizer(t, data, n, &env);
+        if (ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys) == ONEBIT_OK) {
+            size_t bytes = o.n + 24;
+            char *p = (char *)malloc(bytes + 1);
+            o = ob_out_on(p, bytes + 1);
+            ob_gguf_put_head(&o, 0, keys);
+            FUZZ_PROMISE(p && ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys) == ONEBIT_OK && o.n == bytes);
+            FUZZ_PROMISE(ob_gguf_read(&h, (const uint8_t *)p, bytes, "again", &env) == ONEBIT_OK);
+            if (ob_tokenizer_gguf(&u, &h, &env) == ONEBIT_OK)
+                FUZZ_PROMISE(onebit_tokenizer_vocab_size(u) == onebit_tokenizer_vocab_size(t));
+            ob_gguf_close(&h);
+            free(p);
+        }
+    }
+    onebit_tokenizer_free(t);
+    onebit_tokenizer_free(u);
+    ob_gguf_close(&g);
+    FUZZ_PROMISE(memory.used == 0);
+    return 1;
+}
+
+/* A SentencePiece .model or llama2.c's tokenizer.bin, from memory. */
+static int fuzz_spm(const uint8_t *data, size_t n) {
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    onebit_tokenizer *t = NULL;
+    ob_slice all = ob_slice_on((const char *)data, n);
+    onebit_status status = ONEBIT_FORMAT;
+    if (ob_is_sentencepiece(all)) status = ob_tokenizer_spm(&t, all, "fuzz", &env);
+    else if (ob_is_llama2c(all)) status = ob_tokenizer_llama2c(&t, all, "fuzz", &env);
+    FUZZ_PROMISE((status == ONEBIT_OK) == (t != NULL));
+    if (t) fuzz_use_tokenizer(t, data, n, &env);
+    onebit_tokenizer_free(t);
+    FUZZ_PROMISE(memory.used == 0);
+    return t != NULL;
+}
+
 /* vocab.json, a zero byte, merges.txt. */
 static onebit_status fuzz_pair(onebit_tokenizer **t, const uint8_t *data, size_t n,
                                const onebit_env *env) {
@@ -706,6 +770,7 @@ static const fuzz_target fuzz_targets[] = {
     {"tokens", fuzz_tokens},   {"text", fuzz_text},             {"sample", fuzz_sample},
     {"state", fuzz_state},     {"vocabulary", fuzz_vocabulary}, {"files", fuzz_files},
     {"template", fuzz_template},
+    {"gguf", fuzz_gguf},       {"spm", fuzz_spm},
 };
 enum { FUZZ_TARGETS = (int)(sizeof fuzz_targets / sizeof fuzz_targets[0]) };
 

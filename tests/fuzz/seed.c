@@ -257,6 +257,86 @@ static void seed_vocabulary(void) {
     seed_text("vocabulary", "hf", json);
 }
 
+/* One piece of a .model; type 0: plain. */
+static size_t seed_piece(char *out, const char *text, int score, int type) {
+    size_t n = strlen(text);
+    out[0] = 10, out[2] = 10, out[3] = (char)n;
+    memcpy(out + 4, text, n);
+    out[4 + n] = 0x15;
+    ob_putf32(out + 5 + n, (float)-score);
+    n += 9;
+    if (type) out[n++] = 0x18, out[n++] = (char)type;
+    out[1] = (char)(n - 2);
+    return n;
+}
+
+/* The two forms of SentencePiece's BPE. */
+static void seed_spm(void) {
+    static const char *const plain[] = {"\xE2\x96\x81", "a", "b", "ab", "\xE2\x96\x81" "a", "aba"};
+    char p[6000], name[8];
+    size_t n = 0;
+    int i;
+    n += seed_piece(p + n, "<unk>", 0, 2);
+    n += seed_piece(p + n, "<s>", 0, 3);
+    n += seed_piece(p + n, "</s>", 0, 3);
+    n += seed_piece(p + n, "<0x41>", 0, 6);
+    for (i = 0; i < 6; i++) n += seed_piece(p + n, plain[i], i, 0);
+    memcpy(p + n, "\x12\x02\x18\x02\x1A\x0E\n\x08identity\x12\0\x20\0", 20);
+    seed_write("spm", "model", p, n + 20);
+    ob_put32(p, 5), n = 4;
+    for (i = 0; i < 265; i++) {
+        const char *text = i == 0   ? "<unk>"
+                           : i == 1 ? "\n<s>\n"
+                           : i == 2 ? "\n</s>\n"
+                           : i < 259 ? name
+                           : i == 259 ? " " : plain[i - 259];
+        if (i > 2 && i < 259) snprintf(name, sizeof name, "<0x%02X>", (unsigned)i - 3);
+        if (i == 263) text = " a";
+        ob_putf32(p + n, i < 259 ? 0.0f : (float)(259 - i));
+        ob_put32(p + n + 4, (uint32_t)strlen(text));
+        memcpy(p + n + 8, text, strlen(text));
+        n += 8 + strlen(text);
+    }
+    seed_write("spm", "llama2c", p, n);
+}
+
+/* A GGUF file with two tensors, and the vocabulary of t. */
+static void seed_gguf_of(const char *name, const onebit_tokenizer *t, const char *pre) {
+    static const uint64_t dims[2] = {64, 2};
+    char p[16000];
+    ob_out o = ob_out_on(NULL, 0);
+    uint64_t keys = 0;
+    int i;
+    seed_try(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys));
+    o = ob_out_on(p, sizeof p);
+    ob_gguf_put_head(&o, 2, keys + 5);
+    ob_gguf_put_string(&o, "general.architecture", ob_slice_of(pre));
+    ob_gguf_put_f32(&o, "a.f", 1.5f);
+    ob_gguf_put_u32(&o, "general.alignment", 32);
+    ob_gguf_put_bool(&o, "a.b", 1);
+    ob_gguf_put_array(&o, "a.n", OB_GGUF_U32, 3);
+    for (i = 0; i < 3; i++) ob_gguf_put32(&o, (uint32_t)i);
+    seed_try(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys));
+    ob_gguf_put_tensor(&o, "a.weight", 2, dims, 0, 0);
+    ob_gguf_put_tensor(&o, "b.weight", 2, dims, 36, 512);
+    ob_gguf_put_padding(&o);
+    if (o.n + 512 + 64 > sizeof p) exit(1);
+    memset(p + o.n, 0, 512 + 64);
+    seed_write("gguf", name, p, o.n + 512 + 64);
+}
+
+static void seed_gguf(void) {
+    onebit_tokenizer *t = NULL;
+    char path[600];
+    seed_try(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, "aab aab ab", 10, 262, NULL));
+    seed_gguf_of("bytes", t, "llama");
+    onebit_tokenizer_free(t);
+    snprintf(path, sizeof path, "%s/spm/llama2c", seed_root);
+    seed_try(onebit_tokenizer_open(&t, path, NULL));
+    seed_gguf_of("spm", t, "llama");
+    onebit_tokenizer_free(t);
+}
+
 /* Header, three ids, logits when ready, caches: see >>session. The target's model has 5 ids, one
    block and 8 numbers per key. The checksum is put in by the target. */
 static void seed_state(void) {
@@ -287,6 +367,8 @@ int main(int argc, char **argv) {
     seed_state();
     seed_vocabulary();
     seed_templates();
+    seed_spm();
+    seed_gguf();
     seed_old();
     return 0;
 }
