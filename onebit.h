@@ -4337,7 +4337,8 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
 static const char *ob_choice_text(ob_slice option) {
     static const char *const known[] = {"silu",   "relu2",     "relu",    "adamw",     "muon",
                                         "cosine", "linear",    "none",    "wsd",       "two-stage",
-                                        "absmean", "absmedian", "?"};
+                                        "absmean", "absmedian", "yarn", "llama3", "end", "start",
+                                        "?"};
     size_t i = 0;
     while (i + 1 < sizeof known / sizeof *known && !ob_slice_is(option, known[i])) i++;
     return known[i];
@@ -9573,8 +9574,8 @@ static uint64_t ob_gguf_put_ids(ob_out *o, const onebit_tokenizer *t, int start)
 }
 
 /* Writes a tokenizer's keys; *keys is their number, for the head of the file. rows: of the
-   embedding, which llama.cpp wants as many tokens as; start: what stands before a text (add_bos), -1
-   = nothing. Called twice: with a
+   embedding, which llama.cpp wants as many tokens as; start: the id that stands before a text
+   (add_bos), -1 = none. Called twice: with a
    place of no size it counts, and checks what takes time. ONEBIT_UNSUPPORTED names what GGUF has no
    words for. */
 static onebit_status ob_gguf_put_tokenizer(ob_out *o, const onebit_tokenizer *t, int rows,
@@ -11230,7 +11231,7 @@ static int ob_jinja_operator(const ob_jinja *m, char *op) {
    most between two brackets. */
 static ob_jinja_node *ob_jinja_arithmetic(ob_jinja *m, int least) {
     ob_jinja_node *n = ob_jinja_unary(m, 1);
-    char op;
+    char op = 0;
     int level;
     while ((level = ob_jinja_operator(m, &op)) >= least) {
         n = ob_jinja_make(m, 'b', n, NULL);
@@ -15135,30 +15136,6 @@ static void ob_code_place(ob_format format, int row, int col, size_t *at, int *s
     *shift = (inside >> 2) * width;
 }
 
-/* What one trit counts in a byte of t5x16. */
-static const int ob_powers_of_3[5] = {1, 3, 9, 27, 81};
-
-/* code is the float value of the code: any number in f32 and f16, else an integer within +-127,
-   +-1 or one of -1, 1. Bits of b1 are only ever set and trits only ever moved from 0, which is why
-   the block must start cleared. */
-static void ob_pack_code(uint8_t *block, ob_format format, int row, int col, float code) {
-    size_t at = (size_t)col * 16 + (size_t)row;
-    int shift = 0;
-    if (format == OB_F32X16) {
-        ob_putf32(block + 4 * at, code);
-    } else if (format == OB_F16X16) {
-        ob_put16(block + 2 * at, ob_f32_to_f16(code));
-    } else {
-        ob_code_place(format, row, col, &at, &shift);
-        if (format == OB_Q8X16) block[at] = (uint8_t)(int)code;
-        else if (format == OB_T2X16)
-            block[at] = (uint8_t)((block[at] & ~(3 << shift)) | (((int)code + 1) << shift));
-        else if (format == OB_T5X16)
-            block[at] = (uint8_t)(block[at] + (int)code * ob_powers_of_3[shift]);
-        else if (code > 0) block[at] = (uint8_t)(block[at] | (1 << shift));
-    }
-}
-
 /* Fills a matrix with the code 0. */
 static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
     int zero = format == OB_T2X16 ? 0x55 : format == OB_T5X16 ? 121 : 0; /* 121 = 11111 in base 3 */
@@ -15266,7 +15243,8 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
 }
 
 /* ---- Packing whole rows ---------------------------------------------------------------------- */
-/* The same bytes as ob_pack_code gives one code at a time, for tensors of billions of weights:
+/* The same bytes as packing one code at a time gives (tests/test_types.c), for tensors of billions
+   of weights:
    eight codes of a row are taken as one 64-bit word, whose bytes are worked on together. */
 
 /* ob_put32 for loops over strided places: compilers that make vector loops of its byte stores make
@@ -15534,11 +15512,6 @@ static uint64_t ob_type_tensor_bytes(ob_type t, int rows, int cols) {
     return (uint64_t)rows * row + (ob_type_has_tail(t) ? 32 : 0);
 }
 
-/* Scales of one row of a ternary or binary type, as ob_type_codes gives them. */
-static int ob_type_scales(ob_type t, int cols) {
-    return ob_types[t].group ? cols / ob_types[t].group : 1;
-}
-
 /* Where a row begins; of types with mixed rows, the byte of its column 0. */
 static size_t ob_type_row_at(ob_type t, int rows, int cols, int row) {
     if (t == OB_TYPE_I2_S_ROWS) return (size_t)(row / 4) * (size_t)cols;
@@ -15691,7 +15664,7 @@ static int ob_type_mixed_codes(const uint8_t *bytes, int cols, int shift, int8_t
     return !bad;
 }
 
-/* Codes -1, 0, 1 of one row of a ternary or binary type and its ob_type_scales(t, cols) scales.
+/* Codes -1, 0, 1 of one row of a ternary or binary type and the scales of its groups.
    tensor holds ob_type_tensor_bytes(t, rows, cols) bytes, which is not 0, and 0 <= row < rows. 0
    when the row holds an undefined code or a scale that is not finite: what was written is then
    not to be used. */
@@ -15931,7 +15904,10 @@ OB_BODY void ob_put_bits(uint8_t *bytes, const int8_t *codes) {
 static void ob_type_put_block(ob_type t, uint8_t *block, const int8_t *codes, float scale) {
     uint16_t half = ob_f32_to_f16(scale);
     int i;
-    if (t == OB_TYPE_I2_S) {
+    if (t == OB_TYPE_BIT_LLAMA) {
+        for (*block = 0, i = 0; i < 4; i++)
+            *block = (uint8_t)(*block | (codes[i] & 3) << (6 - 2 * i));
+    } else if (t == OB_TYPE_I2_S) {
         ob_put_planes(block, codes, 32, 6, -2);
     } else if (t == OB_TYPE_I2_S_ARM) {
         ob_put_planes(block, codes, 16, 6, -2);
@@ -15951,7 +15927,7 @@ static void ob_type_put_block(ob_type t, uint8_t *block, const int8_t *codes, fl
 }
 
 /* Writes one row of a ternary or binary type; the tensor's ob_type_tensor_bytes, not 0, began as
-   zeros. codes: -1, 0, 1, binary -1, 1. scales: ob_type_scales(t, cols), at most 65504, rounded to
+   zeros. codes: -1, 0, 1, binary -1, 1. scales: of its groups, at most 65504, rounded to
    f16; of i2_s the tensor's one f32, taken from row 0; hf_packed does not store it. Several threads
    may write rows, but not of the types in which four rows share bytes. */
 static void ob_type_put(ob_type t, uint8_t *tensor, int rows, int cols, int row,
@@ -18225,7 +18201,8 @@ static double ob_rope_share(const onebit_config *c, int i, double turn) {
         low = low > 0 ? low : 0, high = high < c->head_dim - 1 ? high : c->head_dim - 1;
         share = (i - low) / (high - low > 0.001 ? high - low : 0.001);
     } else {
-        share = (c->rope_fast - original * turn / 6.283185307179586) / (c->rope_fast - c->rope_slow);
+        share = c->rope_fast - original * turn / 6.283185307179586;
+        share /= c->rope_fast - c->rope_slow;
     }
     return share < 0 ? 0 : share > 1 ? 1 : share;
 }
@@ -20565,9 +20542,9 @@ typedef struct ob_image {
 } ob_image;
 
 /* Where the tensors of an image come from. fetch gives info and value (gains) or codes and scale of
-   one; they are valid until the next. A tensor that it gives without codes comes by rows: row writes
-   codes (of integer modes) or values, and the scales that begin with the row; 0 = it holds what is
-   no weight. Rows are asked for by several threads at once. */
+   one; they are valid until the next. A tensor that it gives without codes comes by rows: row
+   writes codes (of integer modes) or values, and the scales that begin with the row; 0 = it holds
+   what is no weight. Rows are asked for by several threads at once. */
 typedef struct ob_tensors {
     const onebit_config *config;
     const onebit_tokenizer *tokenizer; /* NULL = none */
@@ -22818,7 +22795,7 @@ static int ob_gguf_start(const ob_gguf *g, const onebit_tokenizer *words) {
 /* Opens a GGUF that is mapped. */
 static onebit_status ob_gguf_open(ob_origin *s, const char *path,
                                   const onebit_open_options *options) {
-    const ob_architecture *a;
+    const ob_architecture *a = NULL;
     const ob_gguf_tensor *t;
     ob_slice words;
     int i;
@@ -23354,9 +23331,6 @@ static int ob_is_1bit(const char *path, int *v1) {
     return is;
 }
 
-/* What a file or directory holds, by its first bytes. */
-typedef enum ob_holder { OB_HOLDER_OURS, OB_HOLDER_GGUF, OB_HOLDER_LLAMA2C, OB_HOLDER_HF } ob_holder;
-
 /* Opens the config of a directory when it is Hugging Face's; the map must be closed. */
 static int ob_hf_found(ob_map *config, const char *directory) {
     char path[OB_PATH_MAX];
@@ -23380,7 +23354,8 @@ static onebit_status ob_parts_open(ob_origin *s, const char *input,
     directory = ob_is_directory(input) ? input : ob_path_cut(path, &name);
     if (directory != input) {
         OB_TRY(ob_map_open(map, input));
-        if (map->bytes >= 4 && !memcmp(map->data, "GGUF", 4)) return ob_gguf_open(s, input, options);
+        if (map->bytes >= 4 && !memcmp(map->data, "GGUF", 4))
+            return ob_gguf_open(s, input, options);
         if (ob_llama2c_is(map)) return ob_llama2c_open(s, input);
         *is = map->bytes > 8 && map->data[8] == '{';
         ob_map_close(map);
@@ -23703,7 +23678,7 @@ typedef struct ob_export {
     onebit_env env;
     const char *architecture; /* GGUF's name, or Hugging Face's model_type */
     int neighbours, hf;       /* q and k are paired by neighbours there; it is no GGUF */
-    ob_type block, head;      /* types of block matrices (OB_TYPE_COUNT: each its own), of the rest */
+    ob_type block, head;      /* of block matrices and of the rest; OB_TYPE_COUNT: each its own */
     float *values, *target, *scales; /* [widest row] each */
     int8_t *codes;
     uint8_t *bytes; /* one row, or a tensor whose rows are mixed */
@@ -23751,8 +23726,8 @@ static onebit_status ob_export_fits(const ob_tensor *t, ob_type type) {
     int coded = info->holds >= OB_HOLDS_TRITS, group = info->group;
     if (t->mode < 0) return ONEBIT_OK;
     if (!ob_type_tensor_bytes(type, t->rows, t->cols))
-        return ob_fail(ONEBIT_UNSUPPORTED, "%s: %d x %d is not whole blocks of %s", t->name, t->rows,
-                       t->cols, info->name);
+        return ob_fail(ONEBIT_UNSUPPORTED, "%s: %d x %d is not whole blocks of %s", t->name,
+                       t->rows, t->cols, info->name);
     if (!coded) return ONEBIT_OK;
     if (t->mode < ONEBIT_TERNARY || (info->holds == OB_HOLDS_BITS && t->mode != ONEBIT_BINARY))
         return ob_fail(ONEBIT_UNSUPPORTED,
@@ -23792,8 +23767,8 @@ static void ob_export_read(ob_export *e, const ob_tensor *t, int r, int group) {
 }
 
 /* Writes row g of a tensor into bytes, and gives the largest error of its values there. */
-static float ob_export_put(ob_export *e, const ob_tensor *t, ob_type type, uint8_t *tensor, int rows,
-                           int g) {
+static float ob_export_put(ob_export *e, const ob_tensor *t, ob_type type, uint8_t *tensor,
+                           int rows, int g) {
     float worst = 0.0f;
     int i;
     if (ob_types[type].holds >= OB_HOLDS_TRITS)
@@ -24091,6 +24066,26 @@ static void ob_export_member(ob_out *o, const char *name, double v) {
     ob_out_text(o, ",\n");
 }
 
+/* rope_scaling of config.json. */
+static void ob_export_hf_rope(ob_out *o, const onebit_config *c) {
+    static const char *const kinds[] = {"default", "linear", "yarn", "llama3"};
+    int yarn = c->rope_scaling == OB_ROPE_YARN;
+    ob_out_format(o, "  \"rope_scaling\": {\"rope_type\": \"%s\", \"factor\": ",
+                  kinds[c->rope_scaling]);
+    ob_out_number(o, c->rope_factor);
+    ob_out_format(o, ", \"original_max_position_embeddings\": %d",
+                  c->rope_original ? c->rope_original : (int)(c->max_seq_len / c->rope_factor));
+    ob_out_text(o, yarn ? ", \"beta_slow\": " : ", \"low_freq_factor\": ");
+    ob_out_number(o, c->rope_slow);
+    ob_out_text(o, yarn ? ", \"beta_fast\": " : ", \"high_freq_factor\": ");
+    ob_out_number(o, c->rope_fast);
+    if (c->rope_attention > 0) {
+        ob_out_text(o, ", \"attention_factor\": ");
+        ob_out_number(o, c->rope_attention);
+    }
+    ob_out_text(o, "},\n");
+}
+
 /* config.json as transformers reads it. */
 static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
     static const char *const classes[] = {"BitNet", "Qwen3", "Qwen2", "Llama"};
@@ -24113,27 +24108,15 @@ static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
     ob_export_member(&o, "rms_norm_eps", c->layer_norm_eps);
     ob_export_member(&o, "rope_theta", c->rope_theta);
     ob_out_format(&o, "  \"hidden_act\": \"%s\",\n", ob_is_relu2(c) ? "relu2" : "silu");
-    ob_out_format(&o, "  \"tie_word_embeddings\": %s,\n", c->tie_word_embeddings ? "true" : "false");
+    ob_out_format(&o, "  \"tie_word_embeddings\": %s,\n",
+                  c->tie_word_embeddings ? "true" : "false");
     ob_out_text(&o, "  \"attention_bias\": false,\n");
     if (start >= 0) ob_export_member(&o, "bos_token_id", start);
     if (end >= 0) ob_export_member(&o, "eos_token_id", end);
-    if (c->rope_scaling) {
-        static const char *const kinds[] = {"default", "linear", "yarn", "llama3"};
-        ob_out_format(&o, "  \"rope_scaling\": {\"rope_type\": \"%s\", \"factor\": ",
-                      kinds[c->rope_scaling]);
-        ob_out_number(&o, c->rope_factor);
-        ob_out_format(&o, ", \"original_max_position_embeddings\": %d, ",
-                      c->rope_original ? c->rope_original : (int)(c->max_seq_len / c->rope_factor));
-        ob_out_text(&o, c->rope_scaling == OB_ROPE_YARN ? "\"beta_slow\": " : "\"low_freq_factor\": ");
-        ob_out_number(&o, c->rope_slow);
-        ob_out_text(&o,
-                    c->rope_scaling == OB_ROPE_YARN ? ", \"beta_fast\": " : ", \"high_freq_factor\": ");
-        ob_out_number(&o, c->rope_fast);
-        ob_out_text(&o, "},\n");
-    }
+    if (c->rope_scaling) ob_export_hf_rope(&o, c);
     if (e->block == OB_TYPE_COUNT)
-        ob_out_text(&o, "  \"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": "
-                        "\"autobitlinear\", \"quantization_mode\": \"offline\", "
+        ob_out_text(&o, "  \"quantization_config\": {\"quant_method\": \"bitnet\", "
+                        "\"linear_class\": \"autobitlinear\", \"quantization_mode\": \"offline\", "
                         "\"modules_to_not_convert\": [\"lm_head\"]},\n");
     ob_out_text(&o, "  \"torch_dtype\": \"float32\"\n}\n");
     return o.n;
