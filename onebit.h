@@ -10037,7 +10037,17 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
    lstrip_blocks, break and continue, nothing that changes a list in place. A template comes from a
    stranger: it can reach nothing but the messages, and steps, memory, output and depth are bounded.
    Two passes: text -> nodes, then the nodes are walked. All memory is one arena, given back at
-   the end; values are immutable but for namespace(). Errors are sticky, as in the JSON reader. */
+   the end; values are immutable but for namespace(). Errors are sticky, as in the JSON reader.
+     tags       for (if, else, break, continue) if elif else set (block, namespace) macro generation
+     values     strings, integers of 64 bits, floats, lists, tuples, mappings, true false none
+     operators  + - * / // % ** ~ == != < <= > >= in and or not, is, |, a if b else c, [a:b:c]
+     filters    trim upper lower capitalize title replace indent string safe length count default d
+                join first last reverse tojson int float list items sort unique dictsort map select
+                reject selectattr rejectattr
+     tests      defined undefined none string mapping number integer float boolean true false
+                callable iterable sequence odd even divisibleby in, comparisons by name or sign
+     functions  range namespace dict raise_exception, and the methods that ob_jinja_has_method lists
+   There is no clock: strftime_now is undefined, and templates that ask first go on without it. */
 
 #define OB_JINJA_SOURCE  ((size_t)1 << 20)  /* bytes of a template at most */
 #define OB_JINJA_OUTPUT  ((size_t)1 << 20)  /* bytes that it may write */
@@ -10092,7 +10102,13 @@ typedef struct ob_jinja_list {
     size_t n, room;    /* items, and how many there is place for */
 } ob_jinja_list;
 
-/* A piece of the program. kind is a letter: see ob_jinja_run, which has one case for each. */
+/* A piece of the program. kind is a letter. Statements: T text, E {{ a }}, I if a: b, else c; F for
+   c (names, then the else) in a if d: b; S set c (with d: its attribute d) to a; U the same to the
+   text of b, through the filters a; M macro with arguments a: b; G generation: b; B break, C
+   continue. Expressions: k constant, v variable, u the text of a U, . attribute of a, [ item b of
+   a, : slice b c d of a, ( call of a with b, < comparisons, m p signs, ! not, & and, o or, ? b if a
+   else c, b operator, | filter, i test, l t d list, tuple and mapping. In chains: a an argument or
+   a part of a comparison, p an argument of a macro with its default a. */
 typedef struct ob_jinja_node {
     char kind, op;    /* op: of an operator or comparison; 1 = a test with not, several names */
     int line;         /* where it begins, from 1 */
@@ -11495,8 +11511,8 @@ static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *en
    and not at all behind a loop's else. */
 static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
     ob_jinja_level stack[OB_JINJA_NESTING + 1], *at = stack;
-    ob_jinja_node *first = NULL, *n;
-    int ended;
+    ob_jinja_node *first = NULL, *n = NULL;
+    int ended = 0;
     char kind;
     memset(stack, 0, sizeof stack);
     at->tail = &first;
