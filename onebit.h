@@ -2439,6 +2439,9 @@ static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
 }
 static int ob_map_bytes(ob_map *out, const char *path) { return (void)out, (void)path, 0; }
 static void ob_map_close(ob_map *map) { memset(map, 0, sizeof *map); }
+static void ob_map_pass(const ob_map *map, const uint8_t *from, uint64_t bytes) {
+    (void)map, (void)from, (void)bytes;
+}
 
 #elif defined(_WIN32)
 
@@ -2516,6 +2519,10 @@ static void ob_map_close(ob_map *map) {
     memset(map, 0, sizeof *map);
 }
 
+static void ob_map_pass(const ob_map *map, const uint8_t *from, uint64_t bytes) {
+    (void)map, (void)from, (void)bytes;
+}
+
 #else /* POSIX; only names that -std=c99 leaves visible, whatever was included before */
 
 static ob_found ob_path_find(const char *path) {
@@ -2591,6 +2598,23 @@ static int ob_map_bytes(ob_map *out, const char *path) {
 static void ob_map_close(ob_map *map) {
     if (map->how == 1) munmap(map->handle, map->bytes);
     memset(map, 0, sizeof *map);
+}
+
+/* Bytes that are not needed soon, when they lie in this map: their pages need not count as ours,
+   for the file keeps them. Whole pages only: at most 64 KiB large. */
+static void ob_map_pass(const ob_map *map, const uint8_t *from, uint64_t bytes) {
+#if defined(__linux__)
+    const uintptr_t page = 65536, base = (uintptr_t)map->data;
+#ifndef __cplusplus
+    extern int madvise(void *, size_t, int);
+#endif
+    uintptr_t first = ((uintptr_t)from + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)from + (uintptr_t)bytes) & ~(page - 1);
+    if (map->how != 1 || first < base || end > base + map->bytes || end <= first) return;
+    (void)madvise((void *)first, end - first, 4); /* MADV_DONTNEED */
+#else
+    (void)map, (void)from, (void)bytes;
+#endif
 }
 
 #endif
@@ -22106,6 +22130,7 @@ typedef struct ob_parts {
    parts of a foreign one. */
 typedef struct ob_origin {
     onebit_env env;
+    const ob_kernels *kernels;
     onebit_config have, want; /* as the file has it, as it is to be stored */
     onebit_tokenizer *tokenizer;
     ob_st_file file;
@@ -22229,12 +22254,28 @@ static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
     }
 }
 
-/* What is not finite has no code. */
+/* What is not finite has no code. Times 0 it is no number, and stays none in a sum; 16 lanes make
+   that a vector loop. */
 static int ob_all_finite(const float *x, size_t n) {
-    size_t i;
-    for (i = 0; i < n; i++)
-        if (!(ob_absf(x[i]) <= FLT_MAX)) return 0;
-    return 1;
+    float bad[16], sum = 0.0f;
+    size_t i, j;
+    for (j = 0; j < 16; j++) bad[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) bad[j] += x[i + j] * 0.0f;
+    for (; i < n; i++) bad[0] += x[i] * 0.0f;
+    for (j = 0; j < 16; j++) sum += bad[j];
+    return sum == 0.0f;
+}
+
+/* The file's pages of a tensor that was looked at are given back, so that reading a large model
+   does not take its size twice. */
+static void ob_parts_pass(const ob_origin *s, int index) {
+    const ob_theirs *t = s->parts.of + index;
+    uint64_t bytes = ob_type_tensor_bytes(t->type, t->rows, t->cols);
+    int i;
+    ob_map_pass(&s->parts.map, t->data, bytes);
+    for (i = 0; i < s->parts.shard_count; i++)
+        ob_map_pass(&s->parts.shards[i].map, t->data, bytes);
 }
 
 /* Their row of our row r: halves of a head are paired here (i, i + d/2), neighbours (2i, 2i + 1) in
@@ -22302,9 +22343,9 @@ static int ob_parts_row(const void *source, const ob_param *p, int r, int8_t *co
     if (!ob_theirs_values(part, r, values)) return 0;
     if (p->info.mode != ONEBIT_8BIT) return 1;
     z = ob_deployed_quantizer(&s->want, &p->info);
-    ob_magnitude_body(values, p->info.cols, ob_clamp_bound(&z), &sum, &largest);
+    s->kernels->magnitude(values, p->info.cols, ob_clamp_bound(&z), &sum, &largest);
     p->scale[r] = ob_row_scale(&z, largest);
-    ob_quantize_body(values, values, p->info.cols, &z, p->scale[r]);
+    s->kernels->quantize(values, values, p->info.cols, &z, p->scale[r]);
     for (i = 0; i < p->info.cols; i++) codes[i] = (int8_t)values[i];
     return 1;
 }
@@ -22356,6 +22397,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     uint64_t counters[256];
     memset(p, 0, sizeof *p);
     p->number = index;
+    if (s->parts.of && index > 0) ob_parts_pass(s, index - 1);
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
     if (s->parts.of && p->info.mode >= 0 &&
@@ -22376,7 +22418,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     }
     z = ob_deployed_quantizer(&s->want, &p->info);
     memset(&x, 0, sizeof x);
-    x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
+    x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = s->kernels;
     x.work = (uint8_t *)(void *)counters; /* a median counts here, in one piece */
     if (z.median) x.env.threads = 1;
     x.ops->quantize_weight(&x, p->codes, OB_DENSE, p->scale, largest, p->value, &z, p->info.rows,
@@ -22517,6 +22559,7 @@ static void ob_parts_modes(ob_origin *s) {
         ob_tensor_at(c, i, &t);
         if (t.mode < 0) continue;
         p->uniform = ob_theirs_uniform(p);
+        ob_parts_pass(s, i);
         if (t.kind == OB_ROLE_EMBEDDING) c->embedding_mode = (uint8_t)mode;
         else if (t.kind == OB_ROLE_HEAD) c->head_mode = (uint8_t)mode;
         else if (mode < c->layer_modes[t.layer]) c->layer_modes[t.layer] = (uint8_t)mode;
@@ -23411,6 +23454,7 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input,
     memset(s, 0, sizeof *s);
     s->env = ob_env_or_default(env);
     OB_TRY(ob_env_check(&s->env));
+    s->kernels = ob_kernels_for(s->env.isa);
     if (o.i2s < 0 || o.i2s > 2) return ob_fail(ONEBIT_USAGE, "i2s is %d, expected 0..2", o.i2s);
     status = ob_origin_open_any(s, input, &o);
     s->want = s->have;

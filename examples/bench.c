@@ -16,7 +16,8 @@ static const cli_row flags[] = {
     {"What", NULL, NULL},
     {"machine", NULL, "read bandwidth and peak arithmetic"},
     {"kernels", NULL, "every kernel of matrix products on every instruction set"},
-    {"model", "PATH", "decoding, prefill and batches of a model, in any format that onebit-chat takes"},
+    {"model", "PATH",
+     "decoding, prefill and batches of a model, in any format that onebit-chat takes"},
     {"shape", "NAME", "the same of random weights: 2b4t, 125m or demo"},
     {"write", "FILE", "leave the random model of --shape in a file, and stop"},
     {"train", "NAME", "training steps of S1, S2, S3 or S4"},
@@ -524,6 +525,8 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_linear_forward(x, y, in, w, count, n) linear_products(w, count, n)
 #define PRODUCTS_linear_backward(x, dx, dw, dy, in, w, tmp, ste, n, add)                           \
     (linear_products(&(w), 1, n) * (((dx) != NULL) + ((dw) != NULL)))
+#define PRODUCTS_bias_forward(...)             0.0
+#define PRODUCTS_bias_backward(...)            0.0
 #define PRODUCTS_rope(...)                     0.0
 #define PRODUCTS_cache_store(...)              0.0
 #define PRODUCTS_attention_forward(x, a)       attention_products(a)

@@ -270,7 +270,8 @@ static void encode_talk(const chat *t, cli_text *ids, const char *text, size_t b
         p = hit + n;
     }
     add_ids(t, ids, p, (size_t)(end - p), 1);
-    if (first >= 0 && ids->n >= 2 * sizeof first && !memcmp(ids->p + sizeof first, &first, sizeof first)) {
+    if (first >= 0 && ids->n >= 2 * sizeof first &&
+        !memcmp(ids->p + sizeof first, &first, sizeof first)) {
         memmove(ids->p, ids->p + sizeof first, ids->n - sizeof first);
         ids->n -= sizeof first;
     }

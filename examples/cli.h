@@ -57,10 +57,11 @@ typedef struct cli_row {
 #define CLI_OPEN                                                                                   \
     {"in-place", NULL, "use a large .1bit where it lies instead of reading it into memory"},       \
         {"tokenizer", "PATH",                                                                      \
-         "tokenizer of a model that brings none or another: tokenizer.json, a GGUF, .model, .bin"}, \
+         "tokenizer of a model that brings none: tokenizer.json, a GGUF, .model, .bin"},           \
     {                                                                                              \
-        "i2s", "NAME", "order of GGUF's I2_S codes, which no file says: x86, arm or rows (default "  \
-                       "x86, that of the official files)"                                          \
+        "i2s", "NAME",                                                                             \
+            "order of GGUF's I2_S codes, which no file says: x86, arm or rows (default x86, that " \
+            "of the official files)"                                                               \
     }
 
 /* What a program is: all that --help, --version and the parser need. */

@@ -12,7 +12,8 @@
 static const cli_row rows[] = {
     {"Tokenizer", NULL, NULL},
     {"tokenizer", "PATH",
-     "a tokenizer.json or its directory, vocab.json, tiktoken's ranks, a GGUF, .model, llama2.c .bin"},
+     "a tokenizer.json or its directory, vocab.json, tiktoken's ranks, a GGUF, .model, llama2.c's "
+     ".bin"},
     {"model", "PATH", "take the tokenizer out of a model"},
     {"What to do", NULL, NULL},
     {"data-dir", "PATH",
