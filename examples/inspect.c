@@ -7,14 +7,16 @@
    ./onebit-inspect old.gguf --repair new.gguf
    ./onebit-inspect --list
 
-   It looks inside the header, which has readers for files that cannot be run: so it has a copy of the
-   implementation to itself. */
+   It looks inside the header, which has readers for files that cannot be run: so it has a copy of
+   the implementation to itself. */
 #define ONEBIT_IMPLEMENTATION
 #define ONEBIT_STATIC
 #undef ONEBIT_IMPLEMENTED
 #include "../onebit.h"
 #include "cli.h"
 #include "inspect.h"
+#include "repair.h"
+#include "validate.h"
 
 static const cli_row flags[] = {
     {"What", NULL, NULL},
@@ -25,9 +27,11 @@ static const cli_row flags[] = {
      "~/.config/onebit/models.json"},
     {"How", NULL, NULL},
     {"verbose", NULL, "all settings and every tensor, with its scales and shares of -1, 0 and +1"},
-    {"validate", NULL, "check it: container, numbers, tokenizer, forward pass; exit code 1 on a fault"},
+    {"validate", NULL,
+     "check it: container, numbers, tokenizer, forward pass; exit code 1 on a fault"},
     {"repair", "FILE",
-     "write it anew without holes and trailing bytes: .1bit, GGUF (version 3) or safetensors; every "
+     "write it anew without holes and trailing bytes: .1bit, GGUF (version 3) or safetensors; "
+     "every "
      "tensor and key is kept"},
     CLI_OPEN,
     CLI_THREADS,
@@ -85,7 +89,8 @@ static double bytes_per_token(const subject *s) {
     int i;
     for (i = 0; c && ob_tensor_at(c, i, &t); i++) {
         onebit_tensor_info info;
-        uint64_t bytes = ob_format_bytes(ob_stored_format(&t, ONEBIT_PACKING_2_BITS), t.rows, t.cols);
+        uint64_t bytes =
+            ob_format_bytes(ob_stored_format(&t, ONEBIT_PACKING_2_BITS), t.rows, t.cols);
         if (t.id == OB_EMBED && !c->tie_word_embeddings) continue;
         if (s->origin.model && onebit_model_tensor(s->origin.model, i, &info) == ONEBIT_OK)
             sum += (double)info.bytes;
@@ -109,29 +114,25 @@ static const char *modes_of(const onebit_config *c, char *out, size_t size) {
 }
 
 static const char *kind_of_words(const onebit_tokenizer *t) {
-    static const char *const splits[OB_SPLITS] = {"whole text", "words at spaces", "GPT-2's words",
-                                                  "Llama 3's words", "Qwen 2's words", "StarCoder's words",
-                                                  "single digits", "DeepSeek Coder's words", "plain words"};
+    static const char *const splits[OB_SPLITS] = {
+        "whole text",      "words at spaces",        "GPT-2's words",
+        "Llama 3's words", "Qwen 2's words",         "StarCoder's words",
+        "single digits",   "DeepSeek Coder's words", "plain words"};
     if (!t->merges) return t->rules.chars ? "characters" : "bytes";
     if (t->rules.flags & OB_RULE_SPACES) return "BPE of characters, SentencePiece's manner";
     return t->rules.split < OB_SPLITS ? splits[t->rules.split] : "BPE";
 }
 
-/* The written form of an id, "" when there is none. */
-static const char *piece_of(const onebit_tokenizer *t, int id, char *out, size_t size) {
-    size_t n = 0;
-    const char *p = id < 0 ? NULL : onebit_tokenizer_piece(t, id, &n);
-    return clean(out, size, p ? p : "", p ? n : 0);
-}
-
 static void tell_words(const subject *s) {
     const onebit_tokenizer *t = words_of(s);
-    const char *chat = onebit_tokenizer_template(t), *own = s->opened ? config_of(s)->chat_template : "";
+    const char *chat = onebit_tokenizer_template(t),
+               *own = s->opened ? config_of(s)->chat_template : "";
     char a[64], b[64], first[100];
     if (!t) line("tokenizer", "none");
     else {
         int start = onebit_tokenizer_start(t), end = onebit_tokenizer_end(t);
-        line("tokenizer", "%s%s, %d ids", t->merges && !(t->rules.flags & OB_RULE_SPACES) ? "BPE of bytes in " : "",
+        line("tokenizer", "%s%s, %d ids",
+             t->merges && !(t->rules.flags & OB_RULE_SPACES) ? "BPE of bytes in " : "",
              kind_of_words(t), onebit_tokenizer_vocab_size(t));
         line("", "start %d %s, end %d %s", start, piece_of(t, start, a, sizeof a), end,
              piece_of(t, end, b, sizeof b));
@@ -144,7 +145,8 @@ static void tell_words(const subject *s) {
 
 static void json_words(const subject *s) {
     const onebit_tokenizer *t = words_of(s);
-    const char *chat = onebit_tokenizer_template(t), *own = s->opened ? config_of(s)->chat_template : "";
+    const char *chat = onebit_tokenizer_template(t),
+               *own = s->opened ? config_of(s)->chat_template : "";
     cli_json_key(stdout, 0, "tokenizer");
     if (!t) fputs("null", stdout);
     else {
@@ -172,8 +174,13 @@ static void tell_model(const subject *s) {
     if (c)
         line("blocks", "%s, %s%s, %s%s%s", modes_of(c, modes, sizeof modes),
              c->use_subln ? "RMSNorm" : "LayerNorm", c->use_sub_norm ? " and inner norms" : "",
-             c->use_swiglu ? "gated " : "", ob_is_relu2(c) ? "ReLU^2" : c->activation ? "ReLU" : "SiLU",
-             c->use_qk_norm ? ", QK norm" : c->use_qkv_bias ? ", QKV bias" : "");
+             c->use_swiglu ? "gated " : "",
+             ob_is_relu2(c)  ? "ReLU^2"
+             : c->activation ? "ReLU"
+                             : "SiLU",
+             c->use_qk_norm    ? ", QK norm"
+             : c->use_qkv_bias ? ", QKV bias"
+                               : "");
     if (c)
         line("", "embedding %s, head %s, inputs of %d bits, scales per %s",
              onebit_mode_name((onebit_mode)c->embedding_mode),
@@ -193,8 +200,8 @@ static void tell_model(const subject *s) {
 }
 
 static void json_model(const subject *s) {
-    static const char *const key[SHAPE] = {"layers", "width", "heads", "kv_heads", "ffn", "vocabulary",
-                                           "context"};
+    static const char *const key[SHAPE] = {"layers", "width",      "heads",  "kv_heads",
+                                           "ffn",    "vocabulary", "context"};
     const onebit_config *c = config_of(s);
     double n = parameters_of(s), read = bytes_per_token(s);
     char modes[160];
@@ -205,7 +212,9 @@ static void json_model(const subject *s) {
     if (c) {
         cli_json_text(stdout, "blocks", modes_of(c, modes, sizeof modes));
         cli_json_text(stdout, "embedding", onebit_mode_name((onebit_mode)c->embedding_mode));
-        cli_json_text(stdout, "head", c->tie_word_embeddings ? "tied" : onebit_mode_name((onebit_mode)c->head_mode));
+        cli_json_text(stdout, "head",
+                      c->tie_word_embeddings ? "tied"
+                                             : onebit_mode_name((onebit_mode)c->head_mode));
     }
     cli_json_int(stdout, "parameters", n);
     cli_json_int(stdout, "bytes", s->bytes);
@@ -280,8 +289,9 @@ static void put_value(const ob_gguf_value *v, int json) {
 }
 
 static void tell_keys(const subject *s) {
-    static const char *const names[OB_GGUF_VALUES] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
-                                                      "bool", "string", "array", "u64", "i64", "f64"};
+    static const char *const names[OB_GGUF_VALUES] = {"u8",  "i8",  "u16",  "i16",    "u32",
+                                                      "i32", "f32", "bool", "string", "array",
+                                                      "u64", "i64", "f64"};
     size_t i;
     for (i = 0; i < s->gguf.value_count; i++) {
         const ob_gguf_value *v = s->gguf.values + i;
@@ -305,7 +315,8 @@ static void tell_keys(const subject *s) {
 }
 
 /* Members of an object of JSON, one a line; in JSON the whole object, when it is one. */
-static void tell_object(const subject *s, const char *title, const char *text, size_t n, int *some) {
+static void tell_object(const subject *s, const char *title, const char *text, size_t n,
+                        int *some) {
     ob_json j = ob_json_on(text, n, title), whole = j;
     char out[160];
     ob_slice key, value;
@@ -327,7 +338,8 @@ static void tell_object(const subject *s, const char *title, const char *text, s
 }
 
 static void tell_settings(const subject *s) {
-    static const char *const beside[] = {"config.json", "generation_config.json", "tokenizer_config.json"};
+    static const char *const beside[] = {"config.json", "generation_config.json",
+                                         "tokenizer_config.json"};
     int i, some = 0;
     if (s->c->json) fputs(", \"metadata\": [", stdout);
     if (s->kind == K_GGUF) tell_keys(s);
@@ -336,7 +348,8 @@ static void tell_settings(const subject *s) {
         tell_object(s, "config", (const char *)s->map.data + ob_get64(s->map.data + 32),
                     (size_t)ob_get64(s->map.data + 40), &some);
     for (i = 0; i < s->st_count; i++)
-        if (s->st[i].metadata.n) tell_object(s, "__metadata__", s->st[i].metadata.p, s->st[i].metadata.n, &some);
+        if (s->st[i].metadata.n)
+            tell_object(s, "__metadata__", s->st[i].metadata.p, s->st[i].metadata.n, &some);
     for (i = 0; i < 3 && (s->kind == K_HF || s->kind == K_OURS); i++) {
         cli_text text = {NULL, 0, 0};
         if (text_beside(s, beside[i], &text)) tell_object(s, beside[i], text.p, text.n, &some);
@@ -351,7 +364,8 @@ static void tell_tensor(const part *p) {
     double n;
     tally t;
     for (k = 0; k < p->rank; k++)
-        at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%.0f", k ? " x " : "", (double)p->dims[k]);
+        at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%.0f", k ? " x " : "",
+                       (double)p->dims[k]);
     printf("%-44s %-10s %-16s %11.0f @%-11.0f", clean(name, sizeof name, p->name, strlen(p->name)),
            p->type_name, shape, (double)p->bytes, (double)p->offset);
     if (!measure(p, &t)) {
@@ -362,8 +376,9 @@ static void tell_tensor(const part *p) {
     if (t.scaled) printf(" scale %.4g", t.scale_low);
     if (t.scaled && t.scale_high > t.scale_low) printf("..%.4g", t.scale_high);
     if (t.coded && n > 0)
-        printf(" -1 %.1f%% 0 %.1f%% +1 %.1f%%", 100 * t.share[0] / n, 100 * t.share[1] / n, 100 * t.share[2] / n);
-    else if (!t.coded) printf(" values %.4g..%.4g", t.low, t.high);
+        printf(" -1 %.1f%% 0 %.1f%% +1 %.1f%%", 100 * t.share[0] / n, 100 * t.share[1] / n,
+               100 * t.share[2] / n);
+    else if (!t.coded) printf(" %s %.4g..%.4g", t.scaled ? "codes" : "values", t.low, t.high);
     if (t.undefined > 0) printf(" UNDEFINED %.0f", t.undefined);
     if (t.bad > 0) printf(" NOT FINITE %.0f", t.bad);
     putchar('\n');
@@ -386,7 +401,8 @@ static void json_tensor(const part *p) {
         if (t.scaled) cli_json_real(stdout, "scale_min", t.scale_low);
         if (t.scaled) cli_json_real(stdout, "scale_max", t.scale_high);
         if (t.coded && n > 0)
-            printf(", \"shares\": [%.6g, %.6g, %.6g]", t.share[0] / n, t.share[1] / n, t.share[2] / n);
+            printf(", \"shares\": [%.6g, %.6g, %.6g]", t.share[0] / n, t.share[1] / n,
+                   t.share[2] / n);
         if (!t.coded) cli_json_real(stdout, "min", t.low);
         if (!t.coded) cli_json_real(stdout, "max", t.high);
         cli_json_int(stdout, "undefined", t.undefined);
@@ -407,6 +423,28 @@ static void tell_all(const subject *s) {
     if (s->c->json) putchar(']');
 }
 
+/* ---- --repair ---- */
+
+static int mend(const subject *s, const char *path) {
+    repair *r = (repair *)cli_alloc(sizeof *r);
+    memset(r, 0, sizeof *r);
+    r->s = s, r->path = path;
+    if (repair_file(r) != ONEBIT_OK) {
+        free(r);
+        return cli_fail("%s (see --repair)", onebit_error_text());
+    }
+    if (s->c->json) {
+        cli_json_text(stdout, "repaired", path);
+        cli_json_text(stdout, "changes", r->change);
+        cli_json_int(stdout, "bytes_before", (double)s->map.bytes);
+        cli_json_int(stdout, "bytes_after", r->bytes);
+    } else
+        printf("wrote %s: %.0f bytes, before %.0f; %s\n", path, r->bytes, (double)s->map.bytes,
+               r->change);
+    free(r);
+    return 0;
+}
+
 /* ---- --list ---- */
 
 static int list(const cli *c) {
@@ -423,7 +461,8 @@ static int list(const cli *c) {
         const cli_entry *e = r.entry + i;
         ob_map map;
         int there = cli_found(e->path);
-        double bytes = there == 1 && ob_map_open(&map, e->path) == ONEBIT_OK ? (double)map.bytes : 0;
+        double bytes =
+            there == 1 && ob_map_open(&map, e->path) == ONEBIT_OK ? (double)map.bytes : 0;
         if (there == 1 && bytes > 0) ob_map_close(&map);
         if (c->json) {
             fputs(i ? ", {\"name\": " : "{\"name\": ", stdout);
@@ -434,8 +473,10 @@ static int list(const cli *c) {
             printf(", \"exists\": %s}", there ? "true" : "false");
         } else
             printf("%-24s %-10s %s%s%s\n", e->name,
-                   there == 2 ? "directory" : there ? cli_size(a, bytes) : "missing", e->path,
-                   *e->note ? "  " : "", e->note);
+                   there == 2 ? "directory"
+                   : there    ? cli_size(a, bytes)
+                              : "missing",
+                   e->path, *e->note ? "  " : "", e->note);
     }
     if (c->json) puts("]}");
     return 0;
@@ -443,7 +484,7 @@ static int list(const cli *c) {
 
 int main(int argc, char **argv) {
     cli c = cli_start(&spec, argc, argv);
-    int code = 0;
+    int code = 0, known;
     subject s;
     if (cli_has(&c, "list")) return cli_finish(list(&c));
     if (!cli_has(&c, "model")) cli_usage("which model? Give its path, or --list");
@@ -454,11 +495,15 @@ int main(int argc, char **argv) {
     cli_catch_interrupt();
     open_all(&s);
     find_shape(&s);
-    if (s.kind == K_UNKNOWN) code = cli_fail("%s: %s (see --model)", s.path, s.refusal);
+    known = s.kind != K_UNKNOWN;
+    if (!known) code = cli_fail("%s (see --model)", s.refusal);
     else if (c.json) json_tell(&s);
-    else tell(&s);
+    else if (cli_has(&c, "verbose") || !(cli_has(&c, "validate") || cli_has(&c, "repair")))
+        tell(&s);
     if (!code && cli_has(&c, "verbose")) tell_all(&s);
-    if (c.json && !code) puts("}");
+    if (!code && cli_has(&c, "repair")) code = mend(&s, cli_get(&c, "repair"));
+    if (!code && cli_has(&c, "validate")) code = validate(&s);
+    if (c.json && known) puts("}");
     close_all(&s);
     free(c.given);
     return cli_finish(cli_interrupts ? 130 : code);

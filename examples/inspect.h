@@ -1,6 +1,6 @@
-/* inspect.h - what onebit-inspect knows of a file: its kind, its tensors as they lie there, and what
-   their numbers are. It looks inside onebit.h: include that with its implementation, and cli.h,
-   first. */
+/* inspect.h - what onebit-inspect knows of a file: its kind, its tensors as they lie there, and
+   what their numbers are. It looks inside onebit.h: include that with its implementation, and
+   cli.h, first. */
 #ifndef INSPECT_H
 #define INSPECT_H
 
@@ -55,9 +55,8 @@ typedef struct subject {
     const ob_st_file *st;
     int st_count, st_usable, opened, count;
     part *parts;
-    onebit_tokenizer *words; /* of what does not open */
+    onebit_tokenizer *words;          /* of what does not open */
     int failed, passed, skipped, bad; /* checks; faults of the one under way */
-    const char *check;
 } subject;
 
 /* Text of a hostile file for a terminal: one line, no control characters, cut to size. */
@@ -133,7 +132,8 @@ static void read_onebit(subject *s) {
         t = add_part(s, name, format < OB_FORMAT_COUNT ? ob_format_names[format] : "unknown");
         t->rank = 2, t->dims[0] = rows, t->dims[1] = cols;
         t->offset = ob_get64(r + 88), t->bytes = ob_get64(r + 96), t->scales = ob_get32(r + 76);
-        if (!inside(s, t->offset, t->bytes) || !inside(s, ob_get64(r + 80), t->scales * 4)) continue;
+        if (!inside(s, t->offset, t->bytes) || !inside(s, ob_get64(r + 80), t->scales * 4))
+            continue;
         t->data = p + t->offset, t->scale = p + ob_get64(r + 80);
         if (format >= OB_FORMAT_COUNT || !rows || !cols || rows > 1 << 20 || cols > 1 << 20 ||
             ob_format_bytes((ob_format)format, (int)rows, (int)cols) != t->bytes)
@@ -164,6 +164,7 @@ static void read_gguf(subject *s) {
     char name[24];
     if (ob_gguf_read(&s->gguf, s->map.data, s->map.bytes, s->path, &s->env) != ONEBIT_OK) {
         snprintf(s->why, sizeof s->why, "%s", onebit_error_text());
+        memset(&s->gguf, 0, sizeof s->gguf);
         return;
     }
     snprintf(s->format, sizeof s->format, "GGUF version %u%s", (unsigned)s->gguf.version,
@@ -183,7 +184,8 @@ static void read_gguf(subject *s) {
     }
 }
 
-/* The tensors of one safetensors file. U8 with the name of a layer are transformers' packed codes. */
+/* The tensors of one safetensors file. U8 with the name of a layer are transformers' packed
+   codes. */
 static void read_tensors(subject *s, const ob_st_file *f) {
     static const char *const floats[] = {"F32", "F16", "BF16"};
     int i, k;
@@ -270,9 +272,15 @@ static kind kind_of_file(const ob_map *m) {
 
 /* Finds out what a path holds, and maps it; a path where nothing is ends the program. */
 static void find(subject *s) {
-    static const char *const names[] = {"unknown", ".1bit version 2", ".1bit version 1", "GGUF",
-                                        "safetensors", "directory of onebit-train",
-                                        "Hugging Face directory", "llama2.c", "bitllama2.c",
+    static const char *const names[] = {"unknown",
+                                        ".1bit version 2",
+                                        ".1bit version 1",
+                                        "GGUF",
+                                        "safetensors",
+                                        "directory of onebit-train",
+                                        "Hugging Face directory",
+                                        "llama2.c",
+                                        "bitllama2.c",
                                         "tokenizer"};
     char inner[OB_PATH_MAX];
     ob_map config;
@@ -332,11 +340,19 @@ static const onebit_tokenizer *words_of(const subject *s) {
     return s->origin.model ? s->origin.model->tokenizer : s->origin.tokenizer;
 }
 
+/* The written form of an id, "" when there is none. */
+static const char *piece_of(const onebit_tokenizer *t, int id, char *out, size_t size) {
+    size_t n = 0;
+    const char *p = id < 0 ? NULL : onebit_tokenizer_piece(t, id, &n);
+    return clean(out, size, p ? p : "", p ? n : 0);
+}
+
 /* Shape and architecture of a GGUF that is not opened. */
 static void shape_of_gguf(subject *s) {
-    static const char *const key[SHAPE] = {"block_count", "embedding_length",
+    static const char *const key[SHAPE] = {"block_count",          "embedding_length",
                                            "attention.head_count", "attention.head_count_kv",
-                                           "feed_forward_length", "vocab_size", "context_length"};
+                                           "feed_forward_length",  "vocab_size",
+                                           "context_length"};
     const ob_gguf_value *tokens = ob_gguf_array(&s->gguf, "tokenizer.ggml.tokens", OB_GGUF_STRING);
     char full[200];
     uint64_t v;
@@ -357,10 +373,9 @@ static int text_beside(const subject *s, const char *name, cli_text *out) {
 
 /* Shape and architecture of a config.json that is not understood. */
 static void shape_of_json(subject *s) {
-    static const char *const key[SHAPE] = {"num_hidden_layers",   "hidden_size",
-                                           "num_attention_heads", "num_key_value_heads",
-                                           "intermediate_size",   "vocab_size",
-                                           "max_position_embeddings"};
+    static const char *const key[SHAPE] = {
+        "num_hidden_layers", "hidden_size", "num_attention_heads",    "num_key_value_heads",
+        "intermediate_size", "vocab_size",  "max_position_embeddings"};
     cli_text text = {NULL, 0, 0};
     ob_slice name;
     ob_json j;
@@ -450,7 +465,8 @@ static void measure_format(const part *p, tally *t, int8_t *codes, float *values
 /* A tensor of another program's. */
 static void measure_type(const part *p, tally *t, int8_t *codes, float *values) {
     ob_type type = (ob_type)p->type;
-    int r, i, coded = ob_types[type].holds == OB_HOLDS_TRITS || ob_types[type].holds == OB_HOLDS_BITS;
+    int r, i,
+        coded = ob_types[type].holds == OB_HOLDS_TRITS || ob_types[type].holds == OB_HOLDS_BITS;
     int own = ob_types[type].group || ob_type_has_tail(type);
     for (r = 0; r < p->rows; r++) {
         if (coded) {
