@@ -517,6 +517,7 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_layer(x, number)              (trace.layer = number, -1.0)
 #define PRODUCTS_embed_forward(...)            0.0
 #define PRODUCTS_embed_backward(...)           0.0
+#define PRODUCTS_bias_forward(...)             0.0
 #define PRODUCTS_norm_forward(...)             0.0
 #define PRODUCTS_norm_backward(...)            0.0
 #define PRODUCTS_quantize(...)                 0.0
