@@ -22650,9 +22650,14 @@ static int ob_gguf_has(const ob_gguf *g, const char *name) {
     return ob_gguf_tensor_find(g, full) != NULL;
 }
 
+/* YaRN's factor of queries and keys when nobody says another (Peng et al. 2023). llama.cpp computes
+   it itself, and its key attn_factor comes on top. */
+static double ob_yarn_attention(double factor) { return 0.1 * ob_log_double(factor) + 1; }
+
 /* The stretched positions that a file names: none, linear or yarn. */
 static onebit_status ob_gguf_rope(const ob_gguf *g, const char *a, onebit_config *c) {
     char key[128];
+    double attention;
     ob_slice type;
     int original;
     c->rope_theta = ob_gguf_real(g, a, "rope.freq_base", 10000.0);
@@ -22669,6 +22674,9 @@ static onebit_status ob_gguf_rope(const ob_gguf *g, const char *a, onebit_config
     c->rope_original = original;
     c->rope_slow = ob_gguf_real(g, a, "rope.scaling.yarn_beta_slow", 1.0);
     c->rope_fast = ob_gguf_real(g, a, "rope.scaling.yarn_beta_fast", 32.0);
+    attention = ob_gguf_real(g, a, "rope.scaling.attn_factor", 1.0);
+    if (c->rope_scaling == OB_ROPE_YARN && attention != 1.0)
+        c->rope_attention = attention * ob_yarn_attention(c->rope_factor);
     return ONEBIT_OK;
 }
 
@@ -24015,7 +24023,13 @@ static uint64_t ob_export_keys(ob_out *o, const ob_export *e) {
     ob_export_real(o, e, "rope.scaling.factor", c->rope_factor);
     ob_export_int(o, e, "rope.scaling.original_context_length",
                   c->rope_original ? c->rope_original : (int)(c->max_seq_len / c->rope_factor));
-    return 18;
+    if (c->rope_scaling != OB_ROPE_YARN) return 18;
+    ob_export_real(o, e, "rope.scaling.yarn_beta_slow", c->rope_slow);
+    ob_export_real(o, e, "rope.scaling.yarn_beta_fast", c->rope_fast);
+    if (c->rope_attention <= 0) return 20;
+    ob_export_real(o, e, "rope.scaling.attn_factor",
+                   c->rope_attention / ob_yarn_attention(c->rope_factor));
+    return 21;
 }
 
 /* Everything before the data; written into o, or with o->n alone counted. */
@@ -24139,7 +24153,7 @@ static void ob_export_hf_rope(ob_out *o, const onebit_config *c) {
     ob_out_number(o, c->rope_slow);
     ob_out_text(o, yarn ? ", \"beta_fast\": " : ", \"high_freq_factor\": ");
     ob_out_number(o, c->rope_fast);
-    if (c->rope_attention > 0) {
+    if (yarn && c->rope_attention > 0) {
         ob_out_text(o, ", \"attention_factor\": ");
         ob_out_number(o, c->rope_attention);
     }

@@ -24,6 +24,8 @@ static const char *const test_needs_data[] = {
     "gguf: vocabularies of five families give llama.cpp's ids",
     "gguf: one vocabulary in four forms gives the same ids",
     "gguf: llama2.c's and SentencePiece's small tokenizers begin a story alike",
+    "foreign: llama2.c's and bitllama2.c's models give their own greedy text",
+    "foreign: nats of sixty stories under three real models",
     NULL,
 };
 
@@ -71,6 +73,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_export.c"
 #include "test_golden.c"
 #include "test_flow.c"
+#include "test_foreign.c"
 #include "fuzz/fuzz.c"
 #include "test_hostile.c"
 #include "test_report.c"
@@ -100,6 +103,7 @@ static const test_floor test_floors[] = {
     {"export", test_export},
     {"golden", test_golden},
     {"flow", test_flow},
+    {"foreign", test_foreign},
     {"hostile", test_hostile},
     {"report", test_report},
 #ifdef TEST_HAS_SESSION

@@ -1,5 +1,637 @@
-/* test_foreign.c - models that other programs made: llama2.c, GGUF, Hugging Face. Real files come
-   from the shared data, where they are; others are made here, byte by byte. */
+/* test_foreign.c - models that other programs made: llama2.c, GGUF, Hugging Face; and our models
+   written for them. Real files come from the shared data, where they are; others are made here.
+   Uses the rigs of test_model.c. */
+
+#ifdef ONEBIT_NO_FILES
+static void test_foreign(void) {
+    test_case("foreign: there are no files here");
+    CHECK(1);
+}
+#else
+
+#include <ctype.h>
+
+/* ---- our models, out and in again ---- */
+
+static char foreign_dir[] = "test_foreign_tmp";
+
+static const char *foreign_path(const char *name) {
+    static char path[8][300];
+    static int turn;
+    turn = (turn + 1) % 8;
+    snprintf(path[turn], sizeof path[0], "%s/%s", foreign_dir, name);
+    return path[turn];
+}
+
+static void foreign_clean(void) {
+    static const char *const files[] = {"model.safetensors", "config.json", "tokenizer.json",
+                                        "tokenizer_config.json", "model.safetensors.index.json",
+                                        "a.safetensors", "b.safetensors", "tokenizer.bin"};
+    static const char *const places[] = {"hf", "again", "bad", "none"};
+    static const char *const loose[] = {"a.1bit", "b.1bit", "a.gguf", "b.gguf", "bad", "m.bin",
+                                        "tokenizer.bin", "m-tok29.bin", ""};
+    char name[100];
+    size_t i, k;
+    for (i = 0; i < sizeof places / sizeof places[0]; i++) {
+        for (k = 0; k < sizeof files / sizeof files[0]; k++) {
+            snprintf(name, sizeof name, "%s/%s", places[i], files[k]);
+            remove(foreign_path(name));
+        }
+        remove(foreign_path(places[i]));
+    }
+    for (i = 0; i < sizeof loose / sizeof loose[0]; i++) remove(foreign_path(loose[i]));
+}
+
+/* Widths that every type's blocks divide; scales that every type's f16 holds. */
+#define FOREIGN_BASE                                                                               \
+    "vocab_size=29 hidden_size=256 num_layers=2 num_heads=4 num_key_value_heads=2 "                \
+    "intermediate_size=256 max_seq_len=64 use_f16_scale=true "
+
+/* A random model with these settings over FOREIGN_BASE, by way of a .1bit. */
+static onebit_model *foreign_make(const char *settings, const onebit_tokenizer *words) {
+    onebit_config c = onebit_config_default();
+    onebit_train_options o = onebit_train_options_default();
+    onebit_trainer *t = NULL;
+    onebit_model *m = NULL;
+    o.batch_size = 1, o.seq_len = 8;
+    if (CHECK_OK(ob_make_directory(foreign_dir)) &&
+        CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &c, FOREIGN_BASE)) &&
+        CHECK_OK(ref_settings(ONEBIT_TABLE_MODEL, &c, settings)) &&
+        CHECK_OK(onebit_trainer_create(&t, &c, &o, NULL))) {
+        ref_fill(t, 5);
+        CHECK_OK(onebit_trainer_export(t, words, foreign_path("a.1bit")));
+        CHECK_OK(onebit_model_open(&m, foreign_path("a.1bit"), NULL));
+    }
+    onebit_trainer_free(t);
+    return m;
+}
+
+#define FOREIGN_TOKENS 6
+
+/* Logits of every one of some tokens, to be freed. */
+static float *foreign_logits(const onebit_model *m) {
+    static const int32_t ids[FOREIGN_TOKENS] = {3, 14, 0, 28, 7, 7};
+    size_t V = (size_t)onebit_model_config(m)->vocab_size;
+    float *logits = (float *)calloc(FOREIGN_TOKENS * V, sizeof(float));
+    onebit_session_options o = onebit_session_options_default();
+    onebit_session *s = NULL;
+    o.context = FOREIGN_TOKENS + 2;
+    if (CHECK_OK(onebit_session_create(&s, m, &o, NULL)))
+        CHECK_OK(onebit_session_eval(s, ids, FOREIGN_TOKENS, logits));
+    onebit_session_free(s);
+    return logits;
+}
+
+/* Largest difference of the logits as a share of the largest logit; -1 = the same bits. */
+static double foreign_apart(const float *one, const onebit_model *m) {
+    size_t i, n = FOREIGN_TOKENS * (size_t)onebit_model_config(m)->vocab_size;
+    float *two = foreign_logits(m);
+    double worst = -1;
+    if (memcmp(one, two, n * sizeof(float)) != 0)
+        for (i = 0, worst = 0; i < n; i++) {
+            double d = fabs((double)one[i] - (double)two[i]);
+            worst = d > worst || d != d ? d : worst;
+        }
+    free(two);
+    return worst < 0 ? worst : worst / model_largest(one, n);
+}
+
+/* Row r of a tensor of a packed model: values, and the codes where there are any. */
+static void foreign_row(const onebit_model *m, const ob_tensor *t, int r, float *codes,
+                        float *values) {
+    const ob_weight *w = m->view.slots + t->slot;
+    int i, n = t->cols, groups = t->group ? (n + t->group - 1) / t->group : 0;
+    if (t->mode < 0) memcpy(codes, w->data, (size_t)n * sizeof(float));
+    else ob_unpack_row(codes, (const uint8_t *)w->data, (ob_format)w->format, r, n);
+    for (i = 0; i < n; i++) {
+        float scale = t->mode < ONEBIT_8BIT    ? 1.0f
+                      : t->mode == ONEBIT_8BIT ? w->scale[r]
+                      : t->group               ? w->scale[r * groups + i / t->group]
+                                               : w->scale[0];
+        values[i] = codes[i] * scale;
+    }
+}
+
+/* Largest difference of weights, as a share of the tensor's largest; same: with codes that differ
+   it is at least 1. */
+static double foreign_weights_apart(const onebit_model *a, const onebit_model *b, int same) {
+    static float codes[2][300], values[2][300];
+    ob_tensor t, u;
+    double worst = 0;
+    int i, r, k;
+    CHECK(a->count == b->count);
+    for (i = 0; ob_tensor_at(&a->config, i, &t); i++) {
+        double largest = 0, apart = 0;
+        ob_tensor_at(&b->config, i, &u);
+        if (!CHECK(t.rows == u.rows && t.cols == u.cols && !strcmp(t.name, u.name))) return 9;
+        for (r = 0; r < t.rows; r++) {
+            foreign_row(a, &t, r, codes[0], values[0]);
+            foreign_row(b, &u, r, codes[1], values[1]);
+            for (k = 0; k < t.cols; k++) {
+                double d = fabs((double)values[0][k] - (double)values[1][k]);
+                apart = d > apart ? d : apart;
+                largest = fmax(largest, fabs((double)values[0][k]));
+                if (same && t.mode >= ONEBIT_TERNARY && codes[0][k] != codes[1][k]) worst = 1;
+            }
+        }
+        worst = fmax(worst, apart / largest);
+    }
+    return worst;
+}
+
+/* What the graph depends on must come back; an epsilon is a float in a GGUF. */
+static void foreign_same_graph(const onebit_config *a, const onebit_config *b) {
+    CHECK(a->vocab_size == b->vocab_size && a->hidden_size == b->hidden_size);
+    CHECK(a->num_layers == b->num_layers && a->num_heads == b->num_heads);
+    CHECK(a->num_key_value_heads == b->num_key_value_heads && a->head_dim == b->head_dim);
+    CHECK(a->intermediate_size == b->intermediate_size && a->max_seq_len == b->max_seq_len);
+    CHECK((float)a->layer_norm_eps == (float)b->layer_norm_eps);
+    CHECK((float)a->rope_theta == (float)b->rope_theta && a->rope_scaling == b->rope_scaling);
+    CHECK(a->rope_factor == b->rope_factor);
+    if (a->rope_scaling >= OB_ROPE_YARN) {
+        CHECK(a->rope_slow == b->rope_slow && a->rope_fast == b->rope_fast);
+        CHECK(fabs(a->rope_attention - b->rope_attention) < 1e-6);
+    }
+    CHECK((a->use_relu2 || a->activation == 1) == (b->activation == 1));
+    CHECK(a->use_sub_norm == b->use_sub_norm && a->use_qk_norm == b->use_qk_norm);
+    CHECK(a->use_qkv_bias == b->use_qkv_bias && b->use_swiglu == 1);
+    CHECK(a->tie_word_embeddings == b->tie_word_embeddings);
+}
+
+static onebit_export_options foreign_options(int container, const char *type, const char *head) {
+    onebit_export_options o = onebit_export_options_default();
+    o.container = container, o.type = type, o.head_type = head;
+    return o;
+}
+
+/* Same bytes? */
+static int foreign_equal(const char *one, const char *two) {
+    ob_map a, b;
+    int same = 0;
+    if (!CHECK_OK(ob_map_open(&a, foreign_path(one)))) return 0;
+    if (CHECK_OK(ob_map_open(&b, foreign_path(two)))) {
+        same = a.bytes == b.bytes && !memcmp(a.data, b.data, a.bytes);
+        ob_map_close(&b);
+    }
+    ob_map_close(&a);
+    return same;
+}
+
+/* How near a model comes back: the same bits of logits and weights; the same codes and scales in
+   smaller groups, whose sums round otherwise; the same weights, but inputs are no longer int8; less
+   exact weights. */
+typedef enum foreign_near { FOREIGN_BITS, FOREIGN_CODES, FOREIGN_VALUES, FOREIGN_ROUGH } foreign_near;
+
+/* Out, in, through a .1bit and out again: the second file is the first, unless it is written from
+   codes that were not in the first. */
+static void foreign_trip(const onebit_model *m, const char *settings,
+                         const onebit_export_options *o, foreign_near near) {
+    static const double apart[] = {-1, 2e-6, 0.05, 0.12}, weights[] = {0, 0, 0, 0.009};
+    const char *path = foreign_path(o->container == ONEBIT_GGUF ? "a.gguf" : "hf");
+    const char *again = foreign_path(o->container == ONEBIT_GGUF ? "b.gguf" : "again");
+    float *logits = foreign_logits(m);
+    onebit_model *n = NULL, *p = NULL;
+    double d, w;
+    if (CHECK_OK(onebit_model_export(m, path, o, NULL)) &&
+        CHECK_OK(onebit_model_open(&n, path, NULL))) {
+        foreign_same_graph(&m->config, &n->config);
+        d = foreign_apart(logits, n), w = foreign_weights_apart(m, n, near <= FOREIGN_CODES);
+        if (!CHECK(d <= apart[near]) || !CHECK(w <= weights[near]))
+            printf("  %s as %s: logits %.3g apart, weights %.3g\n", settings,
+                   o->type ? o->type : "-", d, w);
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), path, NULL, NULL));
+        CHECK_OK(onebit_model_open(&p, foreign_path("b.1bit"), NULL));
+        if (p && near != FOREIGN_ROUGH) {
+            CHECK(foreign_weights_apart(n, p, 1) == 0);
+            CHECK_OK(onebit_model_export(p, again, o, NULL));
+            if (o->container == ONEBIT_GGUF) CHECK(foreign_equal("a.gguf", "b.gguf"));
+            else CHECK(foreign_equal("hf/model.safetensors", "again/model.safetensors"));
+        }
+    }
+    onebit_model_free(n);
+    onebit_model_free(p);
+    free(logits);
+}
+
+/* Every graph that can be exported. */
+static void foreign_test_graphs(void) {
+    static const char *const graphs[] = {
+        "",
+        "use_qkv_bias=true tie_word_embeddings=false lm_head=f16",
+        "use_qk_norm=true num_key_value_heads=4",
+        "use_sub_norm=true num_key_value_heads=1 layer_norm_eps=0.001",
+        "use_sub_norm=true use_relu2=true rope_theta=500000",
+        "use_sub_norm=true activation=relu2 tie_word_embeddings=false lm_head=f32",
+        "rope_scaling=linear rope_factor=2",
+        "rope_scaling=yarn rope_factor=4 rope_original=16 rope_theta=1000",
+        "rope_scaling=yarn rope_factor=4 rope_theta=100 use_qk_norm=true",
+        "rope_scaling=yarn rope_factor=2 rope_slow=2 rope_fast=16 rope_attention=1.25",
+    };
+    onebit_export_options tq = foreign_options(ONEBIT_GGUF, "tq2_0", NULL);
+    onebit_export_options i2 = foreign_options(ONEBIT_GGUF, "i2_s", NULL);
+    onebit_export_options hf = foreign_options(ONEBIT_HUGGING_FACE, NULL, NULL);
+    size_t i;
+    for (i = 0; i < sizeof graphs / sizeof graphs[0]; i++) {
+        onebit_model *m;
+        foreign_near near;
+        test_case("foreign: every graph goes out as GGUF and Hugging Face and comes back bit for bit");
+        m = foreign_make(graphs[i], NULL);
+        if (!m) continue;
+        near = strstr(graphs[i], "rope_attention") ? FOREIGN_CODES : FOREIGN_BITS; /* a float */
+        foreign_trip(m, graphs[i], &tq, near);
+        foreign_trip(m, graphs[i], &i2, near);
+        foreign_trip(m, graphs[i], &hf, FOREIGN_BITS);
+        onebit_model_free(m);
+    }
+}
+
+/* Every mode in every type that holds it. */
+static const struct {
+    const char *settings, *type, *head;
+    foreign_near near;
+} foreign_types[] = {
+    {"embedding=f32", "tq1_0", NULL, FOREIGN_BITS},
+    {"embedding=f32", "q2_0", "f32", FOREIGN_BITS},
+    {"embedding=f16", NULL, "f32", FOREIGN_CODES},
+    {"embedding=f16", "f32", NULL, FOREIGN_VALUES},
+    {"embedding=f16", "f16", NULL, FOREIGN_VALUES},
+    {"embedding=f16", "bf16", "bf16", FOREIGN_ROUGH},
+    {"embedding=f16", "q8_0", "q8_0", FOREIGN_ROUGH},
+    {"embedding=8bit", "i2_s", NULL, FOREIGN_ROUGH},
+    {"embedding=ternary", "i2_s", "i2_s", FOREIGN_BITS},
+    {"embedding=ternary", "tq2_0", "tq1_0", FOREIGN_BITS},
+    {"embedding=ternary embedding_group=64", "tq2_0", "q2_0", FOREIGN_BITS},
+    {"embedding=binary tie_word_embeddings=false lm_head=binary", "tq2_0", "q1_0", FOREIGN_BITS},
+    {"embedding=binary embedding_group=128 tie_word_embeddings=false lm_head=ternary", "tq2_0",
+     "q2_0", FOREIGN_CODES},
+    {"scale_group=256", "tq1_0", NULL, FOREIGN_BITS},
+    {"scale_group=256", NULL, NULL, FOREIGN_BITS},
+    {"scale_group=256", "q2_0", NULL, FOREIGN_CODES},
+    {"scale_group=128", NULL, NULL, FOREIGN_CODES},
+    {"scale_group=64", "q2_0", NULL, FOREIGN_BITS},
+    {"scale_group=64", "f16", NULL, FOREIGN_VALUES},
+    {"scale_group=32", "f32", NULL, FOREIGN_VALUES},
+    {"scale_group=128 layer_bit_map=binary", "q1_0", NULL, FOREIGN_BITS},
+    {"scale_group=256 layer_bit_map=binary", NULL, NULL, FOREIGN_CODES},
+    {"scale_group=64 layer_bit_map=binary", "q2_0", NULL, FOREIGN_BITS},
+    {"layer_bit_map=binary", "q1_0", NULL, FOREIGN_BITS},
+    {"layer_bit_map=binary", "i2_s", NULL, FOREIGN_BITS},
+    {"layer_bit_map=binary", "tq1_0", NULL, FOREIGN_BITS},
+    {"layer_bit_map=ternary,binary", NULL, NULL, FOREIGN_BITS},
+    {"layer_bit_map=8bit", NULL, NULL, FOREIGN_ROUGH},
+    {"layer_bit_map=8bit", "f32", NULL, FOREIGN_VALUES},
+    {"layer_bit_map=f16", NULL, NULL, FOREIGN_BITS},
+    {"layer_bit_map=f16", "f32", NULL, FOREIGN_CODES},
+    {"layer_bit_map=f32 embedding=f32", NULL, NULL, FOREIGN_BITS},
+    {"layer_bit_map=f32 embedding=f32", "f16", "f16", FOREIGN_ROUGH},
+    {"num_layers=3 layer_bit_map=f16,8bit,ternary", "f32", NULL, FOREIGN_VALUES},
+};
+
+static void foreign_test_types(void) {
+    size_t i, n = sizeof foreign_types / sizeof foreign_types[0];
+    for (i = 0; i < n; i++) {
+        const char *settings = foreign_types[i].settings, *type = foreign_types[i].type;
+        onebit_export_options o = foreign_options(ONEBIT_GGUF, type, foreign_types[i].head);
+        onebit_model *m;
+        test_case("foreign: every mode in every type of GGUF that holds it");
+        m = foreign_make(settings, NULL);
+        if (m) foreign_trip(m, settings, &o, foreign_types[i].near);
+        onebit_model_free(m);
+        if (!type || (strcmp(type, "f32") && strcmp(type, "f16") && strcmp(type, "bf16"))) continue;
+        test_case("foreign: every mode as floats for Hugging Face");
+        o.container = ONEBIT_HUGGING_FACE;
+        m = foreign_make(settings, NULL);
+        if (m) foreign_trip(m, settings, &o, foreign_types[i].near);
+        onebit_model_free(m);
+    }
+}
+
+/* ---- what is refused, and what is told ---- */
+
+/* The export must fail with these words, and leave nothing: neither a file nor a directory. */
+static void foreign_refused(const onebit_model *m, onebit_export_options o, onebit_status wanted,
+                            const char *words) {
+    onebit_status status;
+    o.container = ONEBIT_GGUF;
+    for (; o.container <= (int)ONEBIT_HUGGING_FACE; o.container++) {
+        const char *path = foreign_path(o.container == ONEBIT_GGUF ? "bad" : "none");
+        status = onebit_model_export(m, path, &o, NULL);
+        if (!CHECK(status == wanted && strstr(onebit_error_text(), words)))
+            printf("  wanted \"%s\": %s\n", words, status ? onebit_error_text() : "it was written");
+        CHECK(!ob_file_exists(path) && !ob_is_directory(path));
+    }
+}
+
+/* Settings that no other program has. */
+static void foreign_test_refused_graphs(void) {
+    static const char *const rows[][2] = {
+        {"use_rope=false", "use_rope"},
+        {"use_subln=false", "use_subln"},
+        {"use_residual_scaling=true", "use_residual_scaling"},
+        {"logit_softcap=3", "logit_softcap"},
+        {"activation_bits=0", "activation_bits"},
+        {"activation_bits=1", "activation_bits"},
+        {"final_norm_eps=0.1", "final_norm_eps"},
+        {"use_swiglu=false", "use_swiglu"},
+        {"activation=relu", "relu"},
+        {"use_qk_norm=true use_qkv_bias=true", "use_qk_norm"},
+        {"use_qk_norm=true use_sub_norm=true", "use_sub_norm"},
+        {"use_sub_norm=true use_qkv_bias=true", "use_sub_norm beside use_qkv_bias"},
+    };
+    size_t i;
+    test_case("foreign: what no other program computes is refused by name, and nothing is written");
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        onebit_model *m = foreign_make(rows[i][0], NULL);
+        if (m) foreign_refused(m, onebit_export_options_default(), ONEBIT_UNSUPPORTED, rows[i][1]);
+        onebit_model_free(m);
+    }
+}
+
+/* One container alone. */
+static void foreign_refused_in(const char *settings, int container, const char *type,
+                               const char *head, const char *words) {
+    onebit_export_options o = foreign_options(container, type, head);
+    onebit_model *m = foreign_make(settings, NULL);
+    onebit_status status;
+    if (!m) return;
+    status = onebit_model_export(m, foreign_path("none"), &o, NULL);
+    if (!CHECK(status == ONEBIT_UNSUPPORTED && strstr(onebit_error_text(), words)))
+        printf("  %s as %s, wanted \"%s\": %s\n", settings, type ? type : "-", words,
+               status ? onebit_error_text() : "it was written");
+    CHECK(!ob_file_exists(foreign_path("none")) && !ob_is_directory(foreign_path("none")));
+    onebit_model_free(m);
+}
+
+static void foreign_test_refused_types(void) {
+    static const char *const coded[] = {"i2_s", "tq1_0", "tq2_0", "q1_0", "q2_0"};
+    static const char *const floats[] = {"layer_bit_map=f32", "layer_bit_map=f16",
+                                         "layer_bit_map=8bit", "layer_bit_map=ternary,f16"};
+    size_t i, k;
+    onebit_model *m;
+    test_case("foreign: a type that cannot hold a tensor is refused by name, and nothing is written");
+    for (i = 0; i < 4; i++)
+        for (k = 0; k < 5; k++)
+            foreign_refused_in(floats[i], ONEBIT_GGUF, coded[k], NULL, "cannot hold");
+    foreign_refused_in("", ONEBIT_GGUF, "q1_0", NULL, "which q1_0 cannot hold");
+    foreign_refused_in("embedding=f16", ONEBIT_GGUF, NULL, "tq2_0", "embed_tokens");
+    foreign_refused_in("scale_group=32", ONEBIT_GGUF, "q2_0", NULL, "a scale per 32");
+    foreign_refused_in("scale_group=64", ONEBIT_GGUF, "tq2_0", NULL, "tq2_0 per 256");
+    foreign_refused_in("scale_group=128", ONEBIT_GGUF, "i2_s", NULL, "a scale per 128");
+    foreign_refused_in("scale_group=64 layer_bit_map=binary", ONEBIT_GGUF, NULL, NULL, "q1_0 per 128");
+    foreign_refused_in("intermediate_size=192", ONEBIT_GGUF, "tq1_0", NULL, "whole blocks");
+    foreign_refused_in("hidden_size=72", ONEBIT_GGUF, "q8_0", NULL, "whole blocks");
+    foreign_refused_in("use_relu2=true", ONEBIT_GGUF, NULL, NULL, "ReLU^2 without SubLN");
+    foreign_refused_in("rope_scaling=llama3 rope_factor=8 rope_fast=4", ONEBIT_GGUF, NULL, NULL,
+                       "llama3");
+    foreign_refused_in("scale_group=64", ONEBIT_HUGGING_FACE, NULL, NULL, "with groups");
+    foreign_refused_in("layer_bit_map=binary", ONEBIT_HUGGING_FACE, NULL, NULL, "is binary");
+    foreign_refused_in("layer_bit_map=ternary,8bit", ONEBIT_HUGGING_FACE, NULL, NULL, "8bit");
+    foreign_refused_in("intermediate_size=30", ONEBIT_HUGGING_FACE, NULL, NULL, "whole blocks");
+    foreign_refused_in("", ONEBIT_HUGGING_FACE, "tq2_0", NULL, "packed codes, not tq2_0");
+    foreign_refused_in("", ONEBIT_HUGGING_FACE, "q8_0", NULL, "not q8_0");
+    m = foreign_make("", NULL);
+    if (!m) return;
+    foreign_refused(m, foreign_options(0, "q4_k", NULL), ONEBIT_USAGE, "type 'q4_k'");
+    foreign_refused(m, foreign_options(0, NULL, "Q8_0"), ONEBIT_USAGE, "type 'Q8_0'");
+    foreign_refused(m, foreign_options(0, "hf_packed", NULL), ONEBIT_USAGE, "expected f32");
+    onebit_model_free(m);
+}
+
+/* The settings that only one container holds. */
+static void foreign_test_only_hugging_face(void) {
+    static const char *const rows[] = {
+        "rope_scaling=llama3 rope_factor=8 rope_fast=4 rope_original=32 rope_theta=100",
+        "use_relu2=true", "use_relu2=true use_qkv_bias=true", "intermediate_size=68"};
+    onebit_export_options hf = foreign_options(ONEBIT_HUGGING_FACE, NULL, NULL);
+    size_t i;
+    test_case("foreign: what only Hugging Face's files hold comes back bit for bit");
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        onebit_model *m = foreign_make(rows[i], NULL);
+        if (m) foreign_trip(m, rows[i], &hf, FOREIGN_BITS);
+        onebit_model_free(m);
+    }
+}
+
+/* Counts what is told, and looks every weight up again. */
+typedef struct foreign_told {
+    int count, stop;
+    const onebit_model *had;
+    double error[64];
+    char to[64][16], name[64][64];
+} foreign_told;
+
+static int foreign_hear(void *user, const onebit_export_report *report) {
+    foreign_told *h = (foreign_told *)user;
+    if (!CHECK(h->count < 64)) return 1;
+    h->error[h->count] = report->error;
+    snprintf(h->to[h->count], sizeof h->to[0], "%s", report->to);
+    snprintf(h->name[h->count], sizeof h->name[0], "%s", report->name);
+    CHECK(report->rows > 0 && report->cols > 0 && report->from[0]);
+    return ++h->count == h->stop;
+}
+
+/* Largest differences by tensor must be those that were told. */
+static void foreign_check_told(const foreign_told *h, const onebit_model *a, const onebit_model *b) {
+    static float codes[300], values[2][300];
+    ob_tensor t, u;
+    int i, r, k;
+    CHECK(h->count == a->count);
+    for (i = 0; i < h->count && ob_tensor_at(&a->config, i, &t); i++) {
+        double worst = 0;
+        ob_tensor_at(&b->config, i, &u);
+        for (r = 0; r < t.rows; r++) {
+            foreign_row(a, &t, r, codes, values[0]);
+            foreign_row(b, &u, r, codes, values[1]);
+            for (k = 0; k < t.cols; k++)
+                worst = fmax(worst, fabs((double)(values[0][k] - values[1][k])));
+        }
+        if (!CHECK(worst == h->error[i]))
+            printf("  %s: %.9g was told, it is %.9g\n", h->name[i], h->error[i], worst);
+    }
+}
+
+/* bf16 rounds blocks; the head is exact. The caller may stop, and then nothing is left. */
+static void foreign_test_export_told(void) {
+    foreign_told h;
+    onebit_export_options o = foreign_options(ONEBIT_GGUF, "bf16", NULL);
+    onebit_model *m, *n = NULL;
+    test_case("foreign: export tells the error of every tensor, and can be stopped");
+    memset(&h, 0, sizeof h);
+    m = foreign_make("layer_bit_map=f32 embedding=f32", NULL);
+    if (!m) return;
+    o.on_tensor = foreign_hear, o.user = &h;
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &o, NULL));
+    CHECK(h.count == m->count && !strcmp(h.to[2], "bf16") && !strcmp(h.to[0], "f32"));
+    CHECK(strncmp(h.name[0], "token_embd", 10) == 0 || h.error[0] > 0);
+    memset(&h, 0, sizeof h);
+    o.type = "f16"; /* f16 in the file stays f16 here, so the model shows the error */
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &o, NULL));
+    CHECK_OK(onebit_model_open(&n, foreign_path("a.gguf"), NULL));
+    if (n) foreign_check_told(&h, m, n);
+    onebit_model_free(n);
+    n = NULL;
+    memset(&h, 0, sizeof h);
+    o.container = ONEBIT_HUGGING_FACE;
+    CHECK_OK(onebit_model_export(m, foreign_path("hf"), &o, NULL));
+    CHECK_OK(onebit_model_open(&n, foreign_path("hf"), NULL));
+    if (n && CHECK(h.count == m->count)) CHECK(h.error[1] > 0 || h.error[2] > 0);
+    for (h.stop = 1; h.stop < 4; h.stop++) {
+        h.count = 0;
+        o.container = ONEBIT_GGUF;
+        CHECK_FAILS(onebit_model_export(m, foreign_path("bad"), &o, NULL), ONEBIT_CANCELLED,
+                    "stopped");
+        h.count = 0;
+        o.container = ONEBIT_HUGGING_FACE;
+        CHECK_FAILS(onebit_model_export(m, foreign_path("none"), &o, NULL), ONEBIT_CANCELLED,
+                    "stopped");
+        CHECK(!ob_file_exists(foreign_path("bad")));
+        CHECK(!ob_file_exists(foreign_path("none/model.safetensors")));
+    }
+    onebit_model_free(n);
+    onebit_model_free(m);
+    remove(foreign_path("none"));
+}
+
+/* Sum of squares of what the packed blocks are away from the floats. */
+static double foreign_squares(const onebit_model *a, const onebit_model *b) {
+    static float codes[300], values[2][300];
+    ob_tensor t, u;
+    double sum = 0;
+    int i, r, k;
+    for (i = 0; ob_tensor_at(&a->config, i, &t); i++) {
+        ob_tensor_at(&b->config, i, &u);
+        for (r = 0; t.kind == OB_ROLE_LINEAR && r < t.rows; r++) {
+            foreign_row(a, &t, r, codes, values[0]);
+            foreign_row(b, &u, r, codes, values[1]);
+            for (k = 0; k < t.cols; k++) sum += pow((double)(values[0][k] - values[1][k]), 2);
+        }
+    }
+    return sum;
+}
+
+/* A foreign model of floats becomes ternary and binary: by AbsMean, and by the nearest codes, which
+   must be nearer; what is told is what is there. */
+static void foreign_test_fit(void) {
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_export_options f32 = foreign_options(ONEBIT_GGUF, "f32", "f32");
+    onebit_model *m, *plain, *fitted;
+    foreign_told h;
+    int mode;
+    test_case("foreign: packing tells its errors, and fit finds nearer codes than AbsMean");
+    m = foreign_make("layer_bit_map=f32 embedding=f32 use_f16_scale=false", NULL);
+    if (!m) return;
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &f32, NULL));
+    p.on_tensor = foreign_hear, p.user = &h;
+    for (mode = ONEBIT_TERNARY; mode <= (int)ONEBIT_BINARY; mode++) {
+        plain = fitted = NULL;
+        p.block_mode = mode, p.scale_group = 64, p.fit = 0;
+        memset(&h, 0, sizeof h);
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&plain, foreign_path("b.1bit"), NULL));
+        if (plain) foreign_check_told(&h, m, plain);
+        p.fit = 1;
+        memset(&h, 0, sizeof h);
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&fitted, foreign_path("b.1bit"), NULL));
+        if (fitted) foreign_check_told(&h, m, fitted);
+        if (fitted && plain) {
+            CHECK(fitted->config.scale_group == 64 && fitted->config.layer_modes[1] == mode);
+            if (mode == ONEBIT_TERNARY)
+                CHECK(foreign_squares(m, fitted) < 0.999 * foreign_squares(m, plain));
+            else CHECK(foreign_squares(m, fitted) <= 1.0001 * foreign_squares(m, plain));
+        }
+        onebit_model_free(plain);
+        onebit_model_free(fitted);
+    }
+    h.count = 0, h.stop = 2;
+    remove(foreign_path("b.1bit"));
+    CHECK_FAILS(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_CANCELLED, "stopped");
+    CHECK(!ob_file_exists(foreign_path("b.1bit")));
+    p.scale_group = -1;
+    CHECK_FAILS(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_USAGE, "scale_group is 0");
+    p.scale_group = 48;
+    CHECK_FAILS(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_CONFIG, "48");
+    CHECK(!ob_file_exists(foreign_path("b.1bit")));
+    onebit_model_free(m);
+}
+
+/* Codes of groups that are to have other groups are quantised anew, larger or smaller. */
+static void foreign_test_regroup(void) {
+    static const int groups[] = {0, 32, 128, 256};
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_export_options q2 = foreign_options(ONEBIT_GGUF, "q2_0", NULL);
+    onebit_model *m = NULL, *n = NULL;
+    size_t i;
+    test_case("foreign: codes keep their scales in smaller groups and are quantised anew in larger");
+    m = foreign_make("scale_group=64", NULL);
+    if (!m) return;
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &q2, NULL));
+    for (i = 0; i < 4; i++) {
+        p.scale_group = groups[i];
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&n, foreign_path("b.1bit"), NULL));
+        if (n) {
+            CHECK(n->config.scale_group == groups[i]);
+            CHECK((foreign_weights_apart(m, n, 1) == 0) == (groups[i] == 32));
+        }
+        onebit_model_free(n);
+        n = NULL;
+    }
+    onebit_model_free(m);
+}
+
+/* A tokenizer smaller than the embedding goes along; another may be given when a file is opened. */
+static void foreign_test_words(void) {
+    static const char text[] = "the cat sat on the mat and the dog sat on the cat";
+    onebit_export_options o = foreign_options(ONEBIT_GGUF, NULL, NULL);
+    onebit_open_options with = onebit_open_options_default();
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_tokenizer *t = NULL;
+    onebit_model *m, *n = NULL;
+    int32_t one[100], two[100];
+    size_t k, a, b;
+    test_case("foreign: a tokenizer goes along, or another is given");
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, text, sizeof text - 1, 270, NULL));
+    m = foreign_make("vocab_size=300", t);
+    for (k = 0; m && k < 2; k++, o.container = ONEBIT_HUGGING_FACE) {
+        const char *path = foreign_path(k ? "hf" : "a.gguf");
+        CHECK_OK(onebit_model_export(m, path, &o, NULL));
+        CHECK_OK(onebit_model_open(&n, path, NULL));
+        if (n && CHECK(onebit_model_tokenizer(n) != NULL)) {
+            CHECK_OK(onebit_tokenizer_encode(t, one, 100, &a, text, sizeof text - 1, 0));
+            CHECK_OK(onebit_tokenizer_encode(onebit_model_tokenizer(n), two, 100, &b, text,
+                                             sizeof text - 1, 0));
+            CHECK(a == b && !memcmp(one, two, a * sizeof *one));
+            CHECK(onebit_model_start(n) == onebit_model_start(m) || k == 1);
+            CHECK(onebit_tokenizer_end(onebit_model_tokenizer(n)) == onebit_tokenizer_end(t));
+            CHECK(n->config.vocab_size == 300);
+        }
+        onebit_model_free(n);
+        n = NULL;
+    }
+    onebit_tokenizer_free(t);
+    t = NULL;
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
+    CHECK_OK(ob_file_write(foreign_path("tokenizer.bin"), "", 0));
+    with.tokenizer = foreign_path("tokenizer.bin");
+    CHECK(onebit_model_open_with(&n, foreign_path("a.gguf"), &with, NULL) != ONEBIT_OK && !n);
+    if (t) {
+        onebit_env env = onebit_env_default();
+        CHECK_OK(ob_leave_object(&env, foreign_dir, "bad", ob_write_tokenizer, t));
+        p.open.tokenizer = foreign_path("bad");
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+        CHECK_OK(onebit_model_open(&n, foreign_path("b.1bit"), NULL));
+        CHECK(n && onebit_tokenizer_vocab_size(onebit_model_tokenizer(n)) ==
+                       onebit_tokenizer_vocab_size(t));
+        onebit_model_free(n);
+    }
+    remove(foreign_path("bad"));
+    onebit_tokenizer_free(t);
+    onebit_model_free(m);
+}
 
 /* ---- real models: greedy text and logits ---- */
 
@@ -44,16 +676,17 @@ static int foreign_best(const float *logits, int n) {
     return best;
 }
 
-/* Runs one line: the first 16 logits behind the prompt, then greedily. */
-static void foreign_check_golden(const foreign_golden *g) {
+/* Runs one line: the first 16 logits behind the prompt, whose largest difference is returned, then
+   greedily. */
+static double foreign_check_golden(const foreign_golden *g) {
     char name[128];
     onebit_model *m = NULL;
     onebit_session *s = NULL;
     int i, same = 0;
     double worst = 0;
     snprintf(name, sizeof name, "models/%s.bin", g->model);
-    if (!CHECK(test_data(name) != NULL)) return;
-    if (!CHECK_OK(onebit_model_open(&m, test_data(name), NULL))) return;
+    if (!CHECK(test_data(name) != NULL)) return 1;
+    if (!CHECK_OK(onebit_model_open(&m, test_data(name), NULL))) return 1;
     CHECK_OK(onebit_session_create(&s, m, NULL, NULL));
     for (i = 0; i < g->prompts; i++) {
         int32_t id = (int32_t)g->prompt[i];
@@ -69,18 +702,20 @@ static void foreign_check_golden(const foreign_golden *g) {
         same++;
         CHECK_OK(onebit_session_eval(s, &id, 1, NULL));
     }
-    if (!CHECK(worst < 1e-3) || !CHECK(same == g->greedies && same > 50))
-        printf("%s: logits differ by %g, %d of %d greedy ids are the same\n", g->model, worst, same,
-               g->greedies);
+    if (!CHECK(same == g->greedies && same > 50))
+        printf("%s: %d of %d greedy ids are the same\n", g->model, same, g->greedies);
     onebit_session_free(s);
     onebit_model_free(m);
+    return worst;
 }
 
+/* One of the lines of the ternary models has an input at the middle between two codes, which the two
+   programs round to different sides. */
 static void foreign_test_golden(void) {
     foreign_golden g;
     ob_map map;
     ob_slice text, line;
-    int lines = 0;
+    int lines = 0, close[2] = {0, 0};
     test_case("foreign: llama2.c's and bitllama2.c's models give their own greedy text");
     if (!test_data("models/golden-greedy.jsonl")) {
         test_skip("no shared data");
@@ -92,11 +727,83 @@ static void foreign_test_golden(void) {
         line = ob_line(&text);
         if (!line.n) continue;
         foreign_read_golden(&g, line.p, line.n);
-        foreign_check_golden(&g);
+        close[strncmp(g.model, "bit", 3) == 0] += foreign_check_golden(&g) < 1e-4;
         lines++;
     }
-    CHECK(lines == 6);
+    CHECK(lines == 6 && close[0] == 2 && close[1] >= 3);
     ob_map_close(&map);
 }
 
-static void test_foreign(void) { foreign_test_golden(); }
+/* Nats of the story at *text, up to the next mark, with the start token, at most 512 tokens. */
+static double foreign_story(onebit_session *s, const onebit_tokenizer *words, ob_slice *text,
+                            size_t *scored) {
+    static const char mark[] = "<|endoftext|>";
+    int32_t ids[1500];
+    size_t n = 0, count = 0, from = 0;
+    double nats = 0;
+    while (n < text->n && strncmp(text->p + n, mark, sizeof mark - 1)) n++;
+    CHECK(n < text->n);
+    *scored = 0;
+    for (count = n; count > from && isspace((unsigned char)text->p[from]);) from++;
+    while (count > from && isspace((unsigned char)text->p[count - 1])) count--;
+    ids[0] = onebit_tokenizer_start(words);
+    CHECK_OK(onebit_tokenizer_encode(words, ids + 1, 1499, &count, text->p + from, count - from, 0));
+    count = count + 1 < 512 ? count + 1 : 512;
+    CHECK_OK(onebit_score(s, ids, count, 1, &nats, scored));
+    text->p += n + sizeof mark - 1, text->n -= n + sizeof mark - 1;
+    return nats;
+}
+
+/* The numbers are those of the shared data's README, measured with the models' own programs. */
+static void foreign_test_anchors(void) {
+    static const struct {
+        const char *name;
+        double nats;
+    } rows[] = {{"stories260K", 1.3008}, {"bitllama2c-1MB", 1.3794}, {"bitllama2c-3MB", 1.2292}};
+    onebit_open_options o = onebit_open_options_default();
+    char path[1100], words[1100];
+    ob_map map;
+    int i, k;
+    test_case("foreign: nats of sixty stories under three real models");
+    if (!test_data("text/tinystories-v2-train-1MB.txt")) {
+        test_skip("no shared data");
+        return;
+    }
+    snprintf(words, sizeof words, "%s", test_data("models/stories260K-tok512.bin"));
+    o.tokenizer = words;
+    if (!CHECK_OK(ob_map_open(&map, test_data("text/tinystories-v2-train-1MB.txt")))) return;
+    for (i = 0; i < 3; i++) {
+        ob_slice text = ob_slice_on((const char *)map.data, map.bytes);
+        onebit_model *m = NULL;
+        onebit_session *s = NULL;
+        size_t all = 0, n;
+        double nats = 0;
+        snprintf(path, sizeof path, "models/%s.bin", rows[i].name);
+        CHECK_OK(onebit_model_open_with(&m, test_data(path), &o, NULL));
+        CHECK_OK(onebit_session_create(&s, m, NULL, NULL));
+        for (k = 0; s && k < 60; k++, all += n)
+            nats += foreign_story(s, onebit_model_tokenizer(m), &text, &n);
+        CHECK(all == 22501);
+        if (!CHECK(fabs(nats / 22501 - rows[i].nats) <= 0.002))
+            printf("%s: %.4f nats, not %.4f\n", rows[i].name, nats / 22501, rows[i].nats);
+        onebit_session_free(s);
+        onebit_model_free(m);
+    }
+    ob_map_close(&map);
+}
+
+static void test_foreign(void) {
+    foreign_test_graphs();
+    foreign_test_types();
+    foreign_test_only_hugging_face();
+    foreign_test_refused_graphs();
+    foreign_test_refused_types();
+    foreign_test_export_told();
+    foreign_test_fit();
+    foreign_test_regroup();
+    foreign_test_words();
+    foreign_clean();
+    foreign_test_golden();
+    foreign_test_anchors();
+}
+#endif /* ONEBIT_NO_FILES */

@@ -351,14 +351,16 @@ static onebit_status gguf_again(onebit_tokenizer **u, const onebit_tokenizer *t)
     uint64_t keys = 0;
     ob_gguf g;
     char *p;
-    onebit_status status = ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys);
+    onebit_status status = ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t),
+                                 onebit_tokenizer_start(t), &keys);
     size_t n = o.n + 24;
     *u = NULL;
     if (status != ONEBIT_OK) return status;
     p = (char *)malloc(n + 1);
     o = ob_out_on(p, n + 1);
     ob_gguf_put_head(&o, 0, keys);
-    CHECK_OK(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys));
+    CHECK_OK(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t),
+                                 onebit_tokenizer_start(t), &keys));
     CHECK(o.n == n);
     status = ob_gguf_read(&g, (const uint8_t *)p, n, "again", NULL);
     if (status == ONEBIT_OK) status = ob_tokenizer_gguf(u, &g, NULL);

@@ -268,12 +268,14 @@ static int fuzz_gguf(const uint8_t *data, size_t n) {
     if (ob_tokenizer_gguf(&t, &g, &env) == ONEBIT_OK) {
         ob_out o = ob_out_on(NULL, 0);
         fuzz_use_tokenizer(t, data, n, &env);
-        if (ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys) == ONEBIT_OK) {
+        if (ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t),
+                                 onebit_tokenizer_start(t), &keys) == ONEBIT_OK) {
             size_t bytes = o.n + 24;
             char *p = (char *)malloc(bytes + 1);
             o = ob_out_on(p, bytes + 1);
             ob_gguf_put_head(&o, 0, keys);
-            FUZZ_PROMISE(p && ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys) == ONEBIT_OK && o.n == bytes);
+            FUZZ_PROMISE(p && ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t),
+                                 onebit_tokenizer_start(t), &keys) == ONEBIT_OK && o.n == bytes);
             FUZZ_PROMISE(ob_gguf_read(&h, (const uint8_t *)p, bytes, "again", &env) == ONEBIT_OK);
             if (ob_tokenizer_gguf(&u, &h, &env) == ONEBIT_OK)
                 FUZZ_PROMISE(onebit_tokenizer_vocab_size(u) == onebit_tokenizer_vocab_size(t));

@@ -307,7 +307,8 @@ static void seed_gguf_of(const char *name, const onebit_tokenizer *t, const char
     ob_out o = ob_out_on(NULL, 0);
     uint64_t keys = 0;
     int i;
-    seed_try(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys));
+    seed_try(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t),
+                                 onebit_tokenizer_start(t), &keys));
     o = ob_out_on(p, sizeof p);
     ob_gguf_put_head(&o, 2, keys + 5);
     ob_gguf_put_string(&o, "general.architecture", ob_slice_of(pre));
@@ -316,7 +317,8 @@ static void seed_gguf_of(const char *name, const onebit_tokenizer *t, const char
     ob_gguf_put_bool(&o, "a.b", 1);
     ob_gguf_put_array(&o, "a.n", OB_GGUF_U32, 3);
     for (i = 0; i < 3; i++) ob_gguf_put32(&o, (uint32_t)i);
-    seed_try(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t), onebit_tokenizer_start(t), &keys));
+    seed_try(ob_gguf_put_tokenizer(&o, t, onebit_tokenizer_vocab_size(t),
+                                 onebit_tokenizer_start(t), &keys));
     ob_gguf_put_tensor(&o, "a.weight", 2, dims, 0, 0);
     ob_gguf_put_tensor(&o, "b.weight", 2, dims, 36, 512);
     ob_gguf_put_padding(&o);
