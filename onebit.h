@@ -22585,8 +22585,8 @@ static void ob_parts_say(ob_origin *s) {
             changed++, mode = t.mode;
         }
         if (changed)
-            ob_parts_tell(&s->parts, "%d matrices of %s are kept as %s", changed,
-                          ob_types[type].name,
+            ob_parts_tell(&s->parts, "%d %s of %s kept as %s", changed,
+                          changed == 1 ? "matrix" : "matrices", ob_types[type].name,
                           mode == ONEBIT_8BIT ? "8 bits with a scale per row" : ob_mode_text(mode));
     }
 }

@@ -473,7 +473,7 @@ static void measure_type(const part *p, tally *t, int8_t *codes, float *values) 
             double before = t->undefined + t->bad;
             int fine = ob_type_codes(type, p->data, p->rows, p->cols, r, codes, values);
             tally_codes(t, codes, p->cols, 1);
-            for (i = 0; own && i < ob_type_scales(type, p->cols); i++)
+            for (i = 0; own && i < (ob_types[type].group ? (p->cols) / ob_types[type].group : 1); i++)
                 if (r == 0 || ob_types[type].group) tally_scale(t, values[i]);
             if (!fine && r == 0 && before >= t->undefined + t->bad) t->undefined++;
         } else {
