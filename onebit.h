@@ -23774,7 +23774,8 @@ static ob_type ob_export_hf_type(const ob_export *e, const ob_tensor *t) {
     if (t->kind == OB_ROLE_LINEAR && e->block == OB_TYPE_COUNT) return OB_TYPE_HF_PACKED;
     if (t->mode < 0) return OB_TYPE_F32;
     if (t->kind == OB_ROLE_LINEAR) return e->block; /* ob_export_hf_name: a type of floats */
-    return t->mode == ONEBIT_F16 ? OB_TYPE_F16 : OB_TYPE_F32;
+    /* beside packed codes transformers keeps types as they are stored, and adds halves to floats */
+    return t->mode == ONEBIT_F16 && e->block != OB_TYPE_COUNT ? OB_TYPE_F16 : OB_TYPE_F32;
 }
 
 /* The type that a tensor will have. */
@@ -24167,7 +24168,7 @@ static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
     const onebit_config *c = &e->model->config;
     ob_out o = ob_out_on(out, size);
     const char *name = classes[c->use_sub_norm ? 0 : c->use_qk_norm ? 1 : c->use_qkv_bias ? 2 : 3];
-    int start = onebit_tokenizer_start(e->model->tokenizer);
+    int start = onebit_model_start(e->model);
     int end = onebit_tokenizer_end(e->model->tokenizer);
     ob_out_format(&o, "{\n  \"architectures\": [\"%sForCausalLM\"],\n", name);
     ob_out_format(&o, "  \"model_type\": \"%s\",\n", e->architecture);
@@ -24254,7 +24255,7 @@ static onebit_status ob_export_hf_data(ob_export *e, ob_sink *sink) {
 
 /* A directory for transformers; each file is replaced atomically. */
 static onebit_status ob_export_hf(ob_export *e, const char *directory) {
-    const onebit_tokenizer *words = e->model->tokenizer;
+    onebit_tokenizer words; /* with the start token that the model wants */
     char path[OB_PATH_MAX];
     onebit_status status;
     ob_sink sink;
@@ -24271,10 +24272,12 @@ static onebit_status ob_export_hf(ob_export *e, const char *directory) {
     }
     OB_TRY(ob_sink_commit(&sink));
     OB_TRY(ob_leave_object(&e->env, directory, "config.json", ob_export_hf_config, e));
-    if (!words) return ONEBIT_OK;
-    OB_TRY(ob_leave_object(&e->env, directory, "tokenizer.json", ob_write_tokenizer, words));
+    if (!e->model->tokenizer) return ONEBIT_OK;
+    words = *e->model->tokenizer;
+    words.start = onebit_model_start(e->model);
+    OB_TRY(ob_leave_object(&e->env, directory, "tokenizer.json", ob_write_tokenizer, &words));
     return ob_leave_object(&e->env, directory, "tokenizer_config.json", ob_write_tokenizer_config,
-                           words);
+                           &words);
 }
 
 /* Types of their own for each tensor, and nobody to tell. */

@@ -11,6 +11,7 @@ gguf: files of llama, qwen2, qwen3 and bitnet in every type that the gguf packag
   computes with inputs rounded to halves or to 8 bits in blocks, this library with floats or 8 bits per token, so logits
   differ by that; for float types torch with the same weights is the truth ("exact").
 export: the models above, exported by onebit-export and loaded there: the same logits.
+text MODEL.1bit: greedy text of a model that onebit-train made, here and exported, there.
 trained MODEL.bin IDS.json: a bitllama2c model as TQ2_0: how often both agree on the likeliest token of a text.
 
 Prints a table; exit status 1 when a row is worse than its bound.
@@ -330,6 +331,38 @@ def run_trained(path, ids_path):
     row("TQ2_0 llama.cpp", want, None if got[0][0] is None else np.concatenate([g[0] for g in got]), 1.0, got[0][1], 0.992)
 
 
+# ---- the same text ----
+
+def run_text(model, prompt="Once upon a time", tokens=60):
+    """A trained model as GGUF and as packed safetensors: greedy text here, in llama.cpp and in transformers."""
+    global failed
+    import llama_cpp
+    import torch
+    import transformers
+    ours_text = subprocess.run([os.path.join(BUILD, "onebit-generate"), "--model", model, "--prompt", prompt, "--quiet",
+                                "--temperature", "0", "--max-tokens", str(tokens)], capture_output=True, text=True).stdout.removeprefix(prompt)
+    print("here:         ", repr(ours_text))
+    base = os.path.join(options.directory, "text")
+    for kind in ("tq2_0", "f16"):
+        note = export(model, base + ".gguf", "--format", "gguf", "--type", kind, "--head-type", "f16")
+        if note:
+            print(note)
+            failed += 1
+            continue
+        llm = llama_cpp.Llama(base + ".gguf", n_ctx=128, verbose=False, type_k=0, type_v=0)
+        text = llm(prompt, max_tokens=tokens, temperature=0)["choices"][0]["text"]
+        print(f"llama.cpp {kind:5s}", repr(text), "same" if text.strip() == ours_text.strip() else "differs")
+    note = export(model, base, "--format", "hf")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    hf = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    ids = tokenizer(prompt, return_tensors="pt").input_ids
+    end = hf.config.eos_token_id
+    out = hf.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False, pad_token_id=end)
+    text = tokenizer.decode(out[0][ids.shape[1]:])
+    print("transformers: ", repr(text), "same" if text.strip() == ours_text.strip() else "differs")
+    failed += text.strip() != ours_text.strip()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", default=[])
@@ -340,6 +373,8 @@ if __name__ == "__main__":
     torch.manual_seed(7)
     if options.what and options.what[0] == "trained":
         run_trained(*options.what[1:])
+    elif options.what and options.what[0] == "text":
+        run_text(*options.what[1:])
     else:
         for what in options.what or ["hf", "gguf", "export"]:
             {"hf": run_hf, "gguf": run_gguf, "export": run_export}[what]()
