@@ -944,14 +944,15 @@ CLI const char *cli_model_path(const char *given) {
         }
     }
     if (!r.kind)
-        exit(cli_fail("no such file: %s; nor is it a model's name, for there is no %s (see --model, "
-                      "ONEBIT_MODELS)",
+        exit(cli_fail("no such file: %s; nor is it a model's name, for there is no %s (see "
+                      "--model, ONEBIT_MODELS)",
                       given, r.where.p));
     if (near >= 0 && (best <= 2 || best * 3 <= (int)strlen(given)))
-        exit(cli_fail("no such file: %s; nor does %s know that name; did you mean %s? (see --model)",
+        exit(cli_fail("no such file: %s; nor does %s know that name; did you mean %s? (see "
+                      "--model)",
                       given, r.where.p, r.entry[near].name));
-    exit(cli_fail("no such file: %s; nor does %s know that name; it knows %s%s (see --model)", given,
-                  r.where.p, r.count ? known.p : "none", r.count > 12 ? ", ..." : ""));
+    exit(cli_fail("no such file: %s; nor does %s know that name; it knows %s%s (see --model)",
+                  given, r.where.p, r.count ? known.p : "none", r.count > 12 ? ", ..." : ""));
 }
 
 /* ---- models ---- */
@@ -978,8 +979,8 @@ CLI onebit_open_options cli_open_options(const cli *c) {
     return how;
 }
 
-/* Opens the model of --model FILE or NAME, or --model-dir DIR; a failure names the flag and ends the
-   program. */
+/* Opens the model of --model FILE or NAME, or --model-dir DIR; a failure names the flag and ends
+   the program. */
 CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
     const char *file = cli_model_path(cli_get(c, "model")), *dir = cli_get(c, "model-dir");
     cli_text path = {NULL, 0, 0};

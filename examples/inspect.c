@@ -186,12 +186,12 @@ static void tell_model(const subject *s) {
              onebit_mode_name((onebit_mode)c->embedding_mode),
              c->tie_word_embeddings ? "tied" : onebit_mode_name((onebit_mode)c->head_mode),
              c->activation_bits ? c->activation_bits : 32, c->scale_group ? "group" : "tensor");
-    if (z[LAYERS])
+    if (z[LAYERS] > 0)
         line("shape", "%.0f layers, width %.0f, %.0f heads (%.0f of keys), FFN %.0f", z[LAYERS],
-             z[WIDTH], z[HEADS], z[KV_HEADS] ? z[KV_HEADS] : z[HEADS], z[FFN]);
-    if (z[VOCABULARY]) line("", "vocabulary %.0f, context %.0f", z[VOCABULARY], z[CONTEXT]);
-    if (n) line("parameters", "%s (%.0f) in %d tensors", cli_count(a, n), n, s->count);
-    if (n)
+             z[WIDTH], z[HEADS], z[KV_HEADS] > 0 ? z[KV_HEADS] : z[HEADS], z[FFN]);
+    if (z[VOCABULARY] > 0) line("", "vocabulary %.0f, context %.0f", z[VOCABULARY], z[CONTEXT]);
+    if (n > 0) line("parameters", "%s (%.0f) in %d tensors", cli_count(a, n), n, s->count);
+    if (n > 0)
         line("size", "%s (%.0f bytes), %.2f bits per weight", cli_size(b, s->bytes), s->bytes,
              8 * s->bytes / n);
     else line("size", "%s (%.0f bytes)", cli_size(b, s->bytes), s->bytes);
@@ -324,7 +324,12 @@ static void tell_object(const subject *s, const char *title, const char *text, s
     if (ob_json_end(&whole) != ONEBIT_OK) return;
     if (s->c->json) {
         printf("%s{\"key\": \"%s\", \"value\": ", (*some)++ ? ", " : "", title);
-        for (; n; text++, n--) putchar(*text == '\n' || *text == '\r' ? ' ' : *text);
+        while (n) {
+            size_t step = cli_utf8(text, n);
+            if (!step) fputs("\\ufffd", stdout);
+            else if (step > 1 || (*text != '\n' && *text != '\r')) fwrite(text, 1, step, stdout);
+            text += step ? step : 1, n -= step ? step : 1;
+        }
         putchar('}');
         return;
     }
@@ -496,7 +501,9 @@ int main(int argc, char **argv) {
     open_all(&s);
     find_shape(&s);
     known = s.kind != K_UNKNOWN;
-    if (!known) code = cli_fail("%s (see --model)", s.refusal);
+    if (!known)
+        code = cli_fail("%s: neither a model nor a tokenizer that is known here: %s (see --model)",
+                        s.path, s.refusal);
     else if (c.json) json_tell(&s);
     else if (cli_has(&c, "verbose") || !(cli_has(&c, "validate") || cli_has(&c, "repair")))
         tell(&s);

@@ -6,7 +6,7 @@
 
 /* ---- what is looked at ---- */
 
-typedef enum kind {
+typedef enum file_kind {
     K_UNKNOWN,
     K_ONEBIT,
     K_OLD,
@@ -17,7 +17,7 @@ typedef enum kind {
     K_LLAMA2C,
     K_BIT_LLAMA,
     K_WORDS
-} kind;
+} file_kind;
 
 /* A tensor as its file has it. type: how its rows are read, OB_TYPE_COUNT = not at all; of a .1bit
    format instead, with its scales. */
@@ -44,7 +44,7 @@ typedef struct subject {
     onebit_env env;
     const char *path;
     onebit_open_options how;
-    kind kind;
+    file_kind kind;
     char format[80], architecture[80], why[512], refusal[512]; /* why: its container is damaged */
     double bytes, shape[SHAPE];
     ob_map map; /* of a file */
@@ -159,29 +159,52 @@ static void read_old(subject *s) {
     if (status != ONEBIT_OK) snprintf(s->why, sizeof s->why, "%s", onebit_error_text());
 }
 
+/* Keys and entries of a GGUF whose tensors are not all in their places: it was cut, say. */
+static onebit_status read_gguf_head(ob_gguf *g, const subject *s) {
+    ob_reader r = ob_reader_on(s->map.data, s->map.bytes);
+    onebit_status status;
+    memset(g, 0, sizeof *g);
+    g->env = s->env, g->what = s->path, g->p = s->map.data, g->bytes = s->map.bytes;
+    g->alignment = OB_GGUF_ALIGNMENT;
+    status = ob_gguf_read_head(g, &r);
+    if (status == ONEBIT_OK) status = ob_gguf_walk(g, r);
+    if (status == ONEBIT_OK) status = ob_gguf_take(g);
+    if (status == ONEBIT_OK) status = ob_gguf_walk(g, r);
+    if (status == ONEBIT_OK) status = ob_gguf_unique(g);
+    if (status != ONEBIT_OK) ob_gguf_close(g);
+    return status;
+}
+
+/* What its entry says, and where it lies if that is in the file. */
+static void read_gguf_tensor(subject *s, ob_gguf_tensor *t) {
+    uint64_t room = s->map.bytes - s->gguf.data;
+    char type[24];
+    part *p;
+    int k;
+    if (t->type) snprintf(type, sizeof type, "%.20s", t->type->name);
+    else snprintf(type, sizeof type, "type %lu", (unsigned long)t->id);
+    if (!t->data && t->type) t->bytes = ob_gguf_size(t, t->type);
+    if (!t->data && t->offset <= room && t->bytes <= room - t->offset)
+        t->data = s->map.data + s->gguf.data + (size_t)t->offset;
+    p = add_part(s, t->name, type);
+    p->rank = t->rank, p->data = t->data, p->bytes = t->bytes;
+    p->offset = s->gguf.data + t->offset;
+    for (k = 0; k < t->rank; k++) p->dims[k] = t->dims[t->rank - 1 - k];
+    if (t->type && t->type->bytes) p->type = (int)ob_gguf_type_of(t, s->how.i2s);
+    settle_part(p, t->dims[1] * t->dims[2] * t->dims[3], t->dims[0]);
+}
+
 static void read_gguf(subject *s) {
+    ob_gguf *g = &s->gguf;
     size_t i;
-    char name[24];
-    if (ob_gguf_read(&s->gguf, s->map.data, s->map.bytes, s->path, &s->env) != ONEBIT_OK) {
+    if (ob_gguf_read(g, s->map.data, s->map.bytes, s->path, &s->env) != ONEBIT_OK) {
         snprintf(s->why, sizeof s->why, "%s", onebit_error_text());
-        memset(&s->gguf, 0, sizeof s->gguf);
-        return;
+        if (read_gguf_head(g, s) != ONEBIT_OK) memset(g, 0, sizeof *g);
     }
-    snprintf(s->format, sizeof s->format, "GGUF version %u%s", (unsigned)s->gguf.version,
-             s->gguf.tensor_count ? "" : ", without tensors: a tokenizer");
-    for (i = 0; i < s->gguf.tensor_count; i++) {
-        const ob_gguf_tensor *t = s->gguf.tensors + i;
-        part *p;
-        int k;
-        if (t->type) snprintf(name, sizeof name, "%.20s", t->type->name);
-        else snprintf(name, sizeof name, "type %lu", (unsigned long)t->id);
-        p = add_part(s, t->name, name);
-        p->rank = t->rank, p->data = t->data, p->bytes = t->bytes;
-        p->offset = s->gguf.data + t->offset;
-        for (k = 0; k < t->rank; k++) p->dims[k] = t->dims[t->rank - 1 - k];
-        if (t->type && t->type->bytes) p->type = (int)ob_gguf_type_of(t, s->how.i2s);
-        settle_part(p, t->dims[1] * t->dims[2] * t->dims[3], t->dims[0]);
-    }
+    if (!g->block) return;
+    snprintf(s->format, sizeof s->format, "GGUF version %u%s", (unsigned)g->version,
+             g->tensor_count ? "" : ", without tensors: a tokenizer");
+    for (i = 0; i < g->tensor_count; i++) read_gguf_tensor(s, g->tensors + i);
 }
 
 /* The tensors of one safetensors file. U8 with the name of a layer are transformers' packed
@@ -261,7 +284,7 @@ static void read_llama2c(subject *s) {
 
 /* ---- what it is ---- */
 
-static kind kind_of_file(const ob_map *m) {
+static file_kind kind_of_file(const ob_map *m) {
     if (m->bytes >= 8 && !memcmp(m->data, "1BIT", 4))
         return ob_v1_is(m->data, m->bytes) ? K_OLD : K_ONEBIT;
     if (m->bytes >= 4 && !memcmp(m->data, "GGUF", 4)) return K_GGUF;
@@ -296,6 +319,8 @@ static void find(subject *s) {
     else s->kind = kind_of_file(&s->map);
     if (s->kind == K_UNKNOWN && onebit_tokenizer_open(&s->words, s->path, &s->env) == ONEBIT_OK)
         s->kind = K_WORDS;
+    else if (s->kind == K_UNKNOWN)
+        snprintf(s->refusal, sizeof s->refusal, "%s", onebit_error_text());
     s->bytes = (double)s->map.bytes;
     snprintf(s->format, sizeof s->format, "%s", names[s->kind]);
     if (s->kind == K_ONEBIT && ob_get32(s->map.data + 4) != OB_FILE_VERSION)
@@ -305,7 +330,7 @@ static void find(subject *s) {
 
 static void open_all(subject *s) {
     find(s);
-    if (s->kind == K_WORDS) return;
+    if (s->kind == K_WORDS || s->kind == K_UNKNOWN) return;
     s->opened = ob_origin_open(&s->origin, s->path, &s->how, &s->env) == ONEBIT_OK;
     if (!s->opened) snprintf(s->refusal, sizeof s->refusal, "%s", onebit_error_text());
     if (s->kind == K_ONEBIT) read_onebit(s);
@@ -313,10 +338,11 @@ static void open_all(subject *s) {
     else if (s->kind == K_GGUF) read_gguf(s);
     else if (s->kind == K_TENSORS || s->kind == K_OURS) read_safetensors(s);
     else if (s->kind == K_HF) read_directory(s);
-    else if (s->kind != K_UNKNOWN) read_llama2c(s);
+    else read_llama2c(s);
     if (s->opened) return;
     if (s->how.tokenizer) (void)onebit_tokenizer_open(&s->words, s->how.tokenizer, &s->env);
-    else if (s->kind == K_GGUF && !*s->why) (void)ob_tokenizer_gguf(&s->words, &s->gguf, &s->env);
+    else if (s->kind == K_GGUF && s->gguf.block)
+        (void)ob_tokenizer_gguf(&s->words, &s->gguf, &s->env);
     else if (s->kind == K_HF) (void)onebit_tokenizer_open(&s->words, s->path, &s->env);
 }
 
@@ -361,7 +387,7 @@ static void shape_of_gguf(subject *s) {
         ob_print(full, sizeof full, "%s.%s", s->architecture, key[i]);
         if (ob_gguf_u64(&s->gguf, full, &v)) s->shape[i] = (double)v;
     }
-    if (!s->shape[VOCABULARY] && tokens) s->shape[VOCABULARY] = (double)tokens->count;
+    if (s->shape[VOCABULARY] <= 0 && tokens) s->shape[VOCABULARY] = (double)tokens->count;
 }
 
 /* The text of a file beside the weights; 0 = it is not there. */

@@ -121,7 +121,7 @@ static onebit_status repair_gguf(repair *r) {
         data += t->bytes + rest;
     }
     r->bytes = (double)n + (double)data;
-    snprintf(r->change, sizeof r->change, "version %u to 3, alignment %lu to 32, %lu holes closed",
+    snprintf(r->change, sizeof r->change, "version %u to 3, alignment %lu to 32, holes closed: %lu",
              (unsigned)g->version, (unsigned long)g->alignment, (unsigned long)g->holes);
     return ob_sink_commit(&r->sink);
 }

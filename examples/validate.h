@@ -93,7 +93,7 @@ static void check_places(subject *s) {
 
 static void check_container(subject *s) {
     const uint8_t *p = s->map.data;
-    int i, faults = 0;
+    int i, faults = 0, whole;
     if (*s->why) result(s, "FAIL", "container", "%s", s->why), faults++;
     for (i = 0; i < s->count && faults < 8; i++)
         if (!s->parts[i].data)
@@ -107,9 +107,8 @@ static void check_container(subject *s) {
             result(s, "FAIL", "checksum", "it does not match: the file is damaged");
         else result(s, "ok", "checksum", "%s", "");
     }
-    if ((s->kind == K_ONEBIT && s->count) || (s->kind == K_GGUF && s->count) ||
-        ((s->kind == K_TENSORS || s->kind == K_OURS) && s->st_usable))
-        check_places(s);
+    for (i = 0, whole = s->count > 0; i < s->count; i++) whole &= s->parts[i].data != NULL;
+    if (whole && (s->kind == K_ONEBIT || s->kind == K_GGUF || s->st == &s->one)) check_places(s);
 }
 
 static void check_numbers(subject *s) {
