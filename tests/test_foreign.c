@@ -9,6 +9,7 @@ static void test_foreign(void) {
 }
 #else
 
+#include "foreign.h"
 #include <ctype.h>
 
 /* ---- our models, out and in again ---- */
@@ -633,6 +634,760 @@ static void foreign_test_words(void) {
     onebit_model_free(m);
 }
 
+/* ---- files made byte by byte ---- */
+
+static foreign_spec foreign_spec_of(const char *architecture, int D, int F, int code) {
+    foreign_spec s;
+    memset(&s, 0, sizeof s);
+    s.architecture = architecture, s.code = code;
+    s.D = D, s.F = F, s.L = 2, s.H = 4, s.K = 2, s.d = D / 4, s.V = 29, s.T = 48;
+    s.eps = 1e-5, s.theta = 10000;
+    s.neighbours = !strcmp(architecture, "llama");
+    s.sub = !strncmp(architecture, "bitnet", 6), s.relu2 = s.sub && architecture[6] == '-';
+    s.qk = !strcmp(architecture, "qwen3"), s.bias = !strcmp(architecture, "qwen2");
+    return s;
+}
+
+/* Weights for which no input lies near the middle between two codes, as float and double may differ
+   there; and the double logits. */
+static const int32_t foreign_ids[FOREIGN_TOKENS] = {3, 14, 0, 28, 7, 7};
+static void foreign_settle(foreign_model *m, const foreign_spec *s, double *logits) {
+    uint32_t salt, best = 1;
+    double margin = 0;
+    for (salt = 1; salt <= 40 && margin < 1e-4; salt++) {
+        foreign_open(m, s, salt);
+        foreign_forward(m, foreign_ids, FOREIGN_TOKENS, logits);
+        if (m->margin > margin) margin = m->margin, best = salt;
+        foreign_close(m);
+    }
+    foreign_open(m, s, best);
+    foreign_forward(m, foreign_ids, FOREIGN_TOKENS, logits);
+    CHECK(margin > 2e-5);
+}
+
+/* Opens a file of these bytes, which are freed. */
+static onebit_status foreign_read(onebit_model **out, const char *name, foreign_bytes b, int i2s,
+                                  const onebit_env *env) {
+    onebit_open_options o = onebit_open_options_default();
+    onebit_status status = ob_file_write(foreign_path(name), b.p, b.n);
+    free(b.p);
+    *out = NULL;
+    o.i2s = i2s;
+    return status ? status : onebit_model_open_with(out, foreign_path(name), &o, env);
+}
+
+/* The model's logits are the double ones. */
+static void foreign_check_double(const onebit_model *m, const double *logits, const char *what) {
+    float *mine = foreign_logits(m);
+    size_t i, n = FOREIGN_TOKENS * (size_t)m->config.vocab_size;
+    double worst = 0;
+    for (i = 0; i < n; i++) worst = fmax(worst, fabs((double)mine[i] - logits[i]));
+    if (!CHECK(worst <= 2e-5 * model_largest(mine, n)))
+        printf("  %s: logits are %.3g apart, largest %.3g\n", what, worst, model_largest(mine, n));
+    free(mine);
+}
+
+/* Every architecture, in floats and in codes of each type and order. */
+static void foreign_test_double(void) {
+    static const struct {
+        const char *architecture;
+        int code;
+        uint32_t type;
+        int order;
+    } rows[] = {{"llama", 0, 0, 0},        {"llama", 3, 35, 0},       {"llama", 3, 36, 0},
+                {"qwen2", 0, 0, 0},        {"qwen2", 3, 42, 0},       {"qwen3", 0, 0, 0},
+                {"qwen3", 2, 41, 0},       {"bitnet", 3, 34, 0},      {"bitnet", 3, 36, 1},
+                {"bitnet-25", 3, 36, 2},   {"bitnet-b1.58", 3, 36, 0}, {"bitnet-b1.58", 3, 35, 0},
+                {"bitnet-b1.58", 0, 0, 0}, {"llama", 2, 41, 0},       {"llama", 3, 42, 1}};
+    size_t i;
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        foreign_spec s = foreign_spec_of(rows[i].architecture, 256, 256, rows[i].code);
+        foreign_change c = foreign_change_of(rows[i].type);
+        double *logits = ref_array(FOREIGN_TOKENS * 29);
+        onebit_model *m = NULL;
+        foreign_model f;
+        test_case("foreign: a GGUF of each architecture has the logits of plain double arithmetic");
+        c.order = rows[i].order, c.wide = rows[i].type == 42 && rows[i].order;
+        s.untied = i % 2, s.eps = i % 3 ? 1e-5 : 1e-3, s.theta = i % 4 ? 10000 : 500;
+        foreign_settle(&f, &s, logits);
+        if (CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), c.wide ? 0 : c.order, NULL)))
+            foreign_check_double(m, logits, rows[i].architecture);
+        if (m && rows[i].type == 36) CHECK(strstr(onebit_model_note(m), "I2_S") != NULL);
+        onebit_model_free(m);
+        foreign_close(&f);
+        free(logits);
+    }
+}
+
+/* config.json of a directory. more: members in front; quantization: what its object holds beside the
+   method, NULL = none. */
+static onebit_status foreign_config(const foreign_spec *s, const char *more,
+                                    const char *quantization) {
+    static char text[4000];
+    const char *type = s->sub ? "bitnet" : s->qk ? "qwen3" : s->bias ? "qwen2" : "llama";
+    size_t n = (size_t)snprintf(
+        text, sizeof text,
+        "{%s%s\"model_type\": \"%s\", \"vocab_size\": %d, \"hidden_size\": %d, "
+        "\"intermediate_size\": %d, \"num_hidden_layers\": %d, \"num_attention_heads\": %d, "
+        "\"num_key_value_heads\": %d, \"max_position_embeddings\": %d, \"rms_norm_eps\": %.9g, "
+        "\"rope_theta\": %.9g, \"hidden_act\": \"%s\", \"tie_word_embeddings\": %s%s%s%s}",
+        more, *more ? ", " : "", type, s->V, s->D, s->F, s->L, s->H, s->K, s->T, s->eps, s->theta,
+        s->relu2 ? "relu2" : "silu", s->untied ? "false" : "true",
+        quantization ? ", \"quantization_config\": {\"quant_method\": \"bitnet\", " : "",
+        quantization ? quantization : "", quantization ? "}" : "");
+    OB_TRY(ob_make_directory(foreign_path("hf")));
+    return ob_file_write(foreign_path("hf/config.json"), text, n);
+}
+
+static onebit_status foreign_weights(const char *name, const foreign_model *f, const foreign_hf *hf) {
+    foreign_bytes b = foreign_safetensors(f, hf);
+    onebit_status status = ob_file_write(foreign_path(name), b.p, b.n);
+    free(b.p);
+    return status;
+}
+
+/* A directory or a file of llama2.c with the same weights gives the same bits. */
+static void foreign_test_same(void) {
+    foreign_spec s = foreign_spec_of("llama", 128, 192, 0);
+    foreign_change c = foreign_change_of(0);
+    onebit_model *a = NULL, *b = NULL;
+    foreign_model f;
+    float *logits;
+    foreign_hf hf;
+    int k;
+    for (k = 0; k < 4; k++) {
+        test_case("foreign: the same weights in three containers give the same bits");
+        memset(&hf, 0, sizeof hf);
+        s.untied = k & 1;
+        if (k == 2) s = foreign_spec_of("bitnet-b1.58", 128, 128, 3), c.type = 36;
+        hf.packed = k >= 2;
+        hf.old_names = k == 3;
+        foreign_open(&f, &s, 3);
+        CHECK_OK(foreign_read(&a, "a.gguf", foreign_gguf(&f, &c), 0, NULL));
+        logits = a ? foreign_logits(a) : NULL;
+        CHECK_OK(foreign_config(&f.s, "\"unknown\": [1, {}]",
+                                k >= 2 ? "\"linear_class\": \"autobitlinear\"" : NULL));
+        CHECK_OK(foreign_weights("hf/model.safetensors", &f, &hf));
+        if (CHECK_OK(onebit_model_open(&b, foreign_path("hf"), NULL)) && logits)
+            CHECK(foreign_apart(logits, b) == -1);
+        onebit_model_free(b);
+        b = NULL;
+        if (k < 2 && CHECK_OK(foreign_read(&b, "m.bin", foreign_llama2c(&f), 0, NULL)) && logits) {
+            CHECK(foreign_apart(logits, b) == -1);
+            CHECK(strstr(onebit_model_note(b), "no tokenizer") != NULL);
+        }
+        onebit_model_free(a);
+        onebit_model_free(b);
+        a = b = NULL;
+        free(logits);
+        foreign_close(&f);
+    }
+}
+
+/* bitllama2.c, whose norms have no gains and divide by their width. */
+static void foreign_test_bits(void) {
+    foreign_spec s = foreign_spec_of("llama", 64, 96, 3);
+    double *logits = ref_array(FOREIGN_TOKENS * 29);
+    onebit_model *m = NULL;
+    foreign_model f;
+    foreign_bytes b;
+    test_case("foreign: bitllama2.c's file has the logits of plain double arithmetic");
+    s.sub = 1, s.ones = 1, s.eps = 1e-30, s.final_eps = 1e-5;
+    foreign_settle(&f, &s, logits);
+    if (CHECK_OK(foreign_read(&m, "m.bin", foreign_bits(&f), 0, NULL)))
+        foreign_check_double(m, logits, "bits");
+    onebit_model_free(m);
+    b = foreign_bits(&f);
+    b.p[4] = 2;
+    CHECK_FAILS(foreign_read(&m, "m.bin", b, 0, NULL), ONEBIT_UNSUPPORTED, "version 2");
+    b = foreign_bits(&f);
+    b.p[36] = 0;
+    CHECK_FAILS(foreign_read(&m, "m.bin", b, 0, NULL), ONEBIT_UNSUPPORTED, "head of its own");
+    b = foreign_bits(&f);
+    foreign_put(&b, "", 1);
+    CHECK_FAILS(foreign_read(&m, "m.bin", b, 0, NULL), ONEBIT_FORMAT, "behind its end");
+    b = foreign_bits(&f);
+    b.n--;
+    CHECK_FAILS(foreign_read(&m, "m.bin", b, 0, NULL), ONEBIT_FORMAT, "cut off");
+    b = foreign_bits(&f);
+    b.p[b.n - 1] = 0x80; /* 10 is no code */
+    CHECK(foreign_read(&m, "m.bin", b, 0, NULL) == ONEBIT_FORMAT);
+    foreign_close(&f);
+    free(logits);
+}
+
+/* ---- GGUF: types and refusals ---- */
+
+/* Types of numbers are kept as 8 bits with a scale per row, floats as what they are. */
+static void foreign_test_read_types(void) {
+    static const uint32_t ids[] = {2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 1, 30};
+    static float codes[512], values[512], exact[512];
+    foreign_spec s = foreign_spec_of("qwen2", 256, 256, 0);
+    foreign_model f;
+    size_t i;
+    int r, k;
+    test_case("foreign: each type of numbers is read from a GGUF");
+    foreign_open(&f, &s, 2);
+    for (i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        foreign_change c = foreign_change_of(ids[i]);
+        foreign_bytes raw = {NULL, 0, 0};
+        const foreign_tensor *t = foreign_find(&f, 1, "ffn_down.weight");
+        onebit_model *m = NULL;
+        ob_tensor info;
+        double worst = 0;
+        foreign_put_tensor(&raw, t, &c);
+        if (CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL))) {
+            CHECK(m->config.layer_modes[0] == (i < 10 ? ONEBIT_8BIT : ONEBIT_F16));
+            ob_tensor_in(&m->config, ob_slot(&m->config, 1, OB_DOWN), &info);
+            for (r = 0; r < t->rows; r++) {
+                double largest;
+                foreign_row(m, &info, r, codes, values);
+                ob_type_floats(ob_type_of_gguf(ids[i]), raw.p, t->rows, t->cols, r, exact);
+                largest = model_largest(exact, (size_t)t->cols);
+                for (k = 0; k < t->cols; k++)
+                    worst = fmax(worst, fabs((double)(exact[k] - values[k])) / largest);
+            }
+            if (!CHECK(worst <= (i < 10 ? 0.502 / 127 : i == 10 ? 0 : 1e-3)))
+                printf("  type %d: %.3g\n", (int)ids[i], worst);
+            if (ids[i] == 12) CHECK(strstr(onebit_model_note(m), "of q4_k are kept as 8 bits"));
+        }
+        onebit_model_free(m);
+        free(raw.p);
+    }
+    foreign_close(&f);
+}
+
+/* A change of a good file must be refused with these words. */
+static void foreign_bad_gguf(const foreign_model *f, foreign_change c, onebit_status wanted,
+                             const char *words) {
+    onebit_model *m = NULL;
+    onebit_status status = foreign_read(&m, "a.gguf", foreign_gguf(f, &c), 0, NULL);
+    if (!CHECK(status == wanted && strstr(onebit_error_text(), words)))
+        printf("  wanted \"%s\": %s\n", words, status ? onebit_error_text() : "it was opened");
+    CHECK((status == ONEBIT_OK) == (m != NULL));
+    CHECK(status == ONEBIT_OK || !strncmp(onebit_error_text(), foreign_path("a.gguf"), 10));
+    onebit_model_free(m);
+}
+
+static foreign_change foreign_with(const char *key, char kind, double number, const char *text) {
+    foreign_change c = foreign_change_of(0);
+    c.keys[0].name = key, c.keys[0].kind = kind, c.keys[0].number = number, c.keys[0].text = text;
+    return c;
+}
+
+static void foreign_test_bad_types(void) {
+    static const struct {
+        uint32_t id;
+        const char *words;
+    } rows[] = {{38, "TL1, TL2"},  {39, "take the I2_S file"}, {142, "Hadamard"}, {143, "PTQ1_0"},
+                {16, "IQ2_XXS"},   {19, "IQ1_S"},   {20, "IQ4_NL"},    {23, "IQ4_XS"},
+                {29, "IQ1_M"},     {24, "I8"},      {26, "I32"},       {28, "F64"},
+                {15, "Q8_K"},      {9, "Q8_1"},     {134, "IQ1_BN"},   {200, "unknown"},
+                {37, "I8_S"},      {40, "NVFP4"},   {335, "IQ2_BN_R4"}};
+    foreign_spec s = foreign_spec_of("llama", 256, 256, 0);
+    foreign_change c;
+    foreign_model f;
+    size_t i;
+    test_case("foreign: types that are not read are refused by name");
+    foreign_open(&f, &s, 2);
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        c = foreign_change_of(0);
+        c.other = "blk.1.attn_q.weight", c.other_type = rows[i].id;
+        foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, rows[i].words);
+        c.other = NULL, c.type = rows[i].id;
+        foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, rows[i].words);
+    }
+    c = foreign_change_of(0);
+    c.other = "blk.0.attn_norm.weight", c.other_type = 8;
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "expected f32, f16 or bf16");
+    foreign_close(&f);
+}
+
+static void foreign_test_bad_gguf(void) {
+    static const char *const needed[] = {"general.architecture", "llama.embedding_length",
+                                         "llama.block_count", "llama.feed_forward_length",
+                                         "llama.attention.head_count", "token_embd.weight",
+                                         "blk.1.attn_norm.weight", "blk.0.attn_v.weight",
+                                         "blk.1.ffn_down.weight", "output_norm.weight"};
+    static const char *const longer[] = {"blk.0.attn_q.weight", "blk.1.attn_norm.weight",
+                                         "output_norm.weight", "blk.1.ffn_up.weight"};
+    static const float ones[2] = {1, 1};
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0);
+    foreign_change c;
+    foreign_model f;
+    size_t i;
+    test_case("foreign: a GGUF that lacks something, or has more, is refused with the reason");
+    foreign_open(&f, &s, 2);
+    for (i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        c = foreign_change_of(0);
+        c.drop = needed[i];
+        foreign_bad_gguf(&f, c, ONEBIT_FORMAT, needed[i]);
+        CHECK(strstr(onebit_error_text(), "missing") != NULL);
+    }
+    for (i = 0; i < sizeof longer / sizeof longer[0]; i++) {
+        c = foreign_change_of(0);
+        c.longer = longer[i];
+        foreign_bad_gguf(&f, c, ONEBIT_FORMAT, longer[i]);
+    }
+    c = foreign_change_of(0);
+    c.extra = "blk.0.attn_gate.weight", c.extra_values = ones, c.extra_count = 2;
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "blk.0.attn_gate.weight has no place");
+    c.extra = "blk.0.ffn_up.bias";
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "has no place");
+    c.extra = "blk.0.attn_q.bias";
+    foreign_bad_gguf(&f, c, ONEBIT_FORMAT, "blk.0.attn_q.bias");
+    foreign_close(&f);
+}
+
+static void foreign_test_bad_keys(void) {
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0);
+    foreign_model f;
+    test_case("foreign: keys of a GGUF that this version cannot do, or that are nonsense");
+    foreign_open(&f, &s, 2);
+#define BAD(key, kind, number, text, status, words)                                                \
+    foreign_bad_gguf(&f, foreign_with(key, kind, number, text), status, words)
+    BAD("general.architecture", 's', 0, "gemma3", ONEBIT_UNSUPPORTED, "'gemma3'; supported are");
+    BAD("general.architecture", 's', 0, "", ONEBIT_UNSUPPORTED, "''");
+    BAD("general.architecture", 'u', 3, "", ONEBIT_FORMAT, "missing");
+    BAD("general.architecture", 's', 0, "qwen2", ONEBIT_FORMAT, "qwen2.embedding_length");
+    BAD("llama.expert_count", 'u', 8, "", ONEBIT_UNSUPPORTED, "8 experts");
+    BAD("llama.expert_count", 'u', 0, "", ONEBIT_OK, "");
+    BAD("llama.embedding_length", 'f', 64, "", ONEBIT_FORMAT, "no whole number");
+    BAD("llama.embedding_length", 'u', 4294967295.0, "", ONEBIT_FORMAT, "too large");
+    BAD("llama.embedding_length", 'u', 0, "", ONEBIT_CONFIG, "hidden_size");
+    BAD("llama.block_count", 'u', 3, "", ONEBIT_FORMAT, "model.layers.2.");
+    BAD("llama.block_count", 'u', 1, "", ONEBIT_UNSUPPORTED, "blk.1.");
+    BAD("llama.block_count", 'u', 0, "", ONEBIT_CONFIG, "num_layers");
+    BAD("llama.block_count", 'u', 100000, "", ONEBIT_CONFIG, "num_layers");
+    BAD("llama.attention.head_count", 'u', 0, "", ONEBIT_FORMAT, "is 0");
+    BAD("llama.attention.head_count_kv", 'u', 3, "", ONEBIT_CONFIG, "num_key_value_heads");
+    BAD("llama.attention.key_length", 'u', 15, "", ONEBIT_CONFIG, "even width");
+    BAD("llama.attention.key_length", 'u', 8, "", ONEBIT_FORMAT, "blk.0.attn_q.weight");
+    BAD("llama.attention.value_length", 'u', 8, "", ONEBIT_UNSUPPORTED, "must be equal");
+    BAD("llama.rope.dimension_count", 'u', 8, "", ONEBIT_UNSUPPORTED, "must be equal");
+    BAD("llama.attention.layer_norm_rms_epsilon", 'f', -1, "", ONEBIT_CONFIG, "layer_norm_eps");
+    BAD("llama.attention.layer_norm_rms_epsilon", 'f', NAN, "", ONEBIT_CONFIG, "layer_norm_eps");
+    BAD("llama.rope.freq_base", 'f', 0, "", ONEBIT_CONFIG, "rope_theta");
+    BAD("llama.rope.scaling.type", 's', 0, "longrope", ONEBIT_UNSUPPORTED, "'longrope'");
+    BAD("llama.rope.scaling.factor", 'f', NAN, "", ONEBIT_CONFIG, "rope_factor");
+    BAD("llama.rope.scaling.factor", 'f', 4, "", ONEBIT_OK, "");
+    BAD("llama.context_length", 'u', 0, "", ONEBIT_CONFIG, "max_seq_len");
+    BAD("llama.context_length", 'u', 2000000000.0, "", ONEBIT_OK, "");
+    BAD("tokenizer.ggml.model", 's', 0, "no_vocab", ONEBIT_OK, "");
+    BAD("tokenizer.ggml.model", 's', 0, "none", ONEBIT_OK, "");
+    BAD("tokenizer.ggml.model", 's', 0, "t5", ONEBIT_UNSUPPORTED, "t5");
+    BAD("tokenizer.ggml.model", 's', 0, "llama", ONEBIT_FORMAT, "tokenizer.ggml.tokens");
+#undef BAD
+    foreign_close(&f);
+}
+
+/* Llama 3's rule as llama.cpp writes it, for heads of 32 and theta 500000. */
+static void foreign_llama3(float *factor, int d, double theta, double most) {
+    int i;
+    for (i = 0; i < d / 2; i++) {
+        double wave = 6.283185307179586 * pow(theta, 2.0 * i / d);
+        double smooth = (8192 / wave - 1) / 3;
+        factor[i] = wave < 8192.0 / 4  ? 1.0f
+                    : wave > 8192.0 / 1 ? (float)most
+                                      : (float)(1 / ((1 - smooth) / most + smooth));
+    }
+}
+
+static void foreign_test_positions(void) {
+    foreign_spec s = foreign_spec_of("llama", 128, 128, 0);
+    foreign_change c = foreign_change_of(0);
+    float factor[17];
+    foreign_model f;
+    onebit_model *m = NULL;
+    test_case("foreign: stretched positions and windows of GGUF files");
+    s.theta = 500000;
+    foreign_open(&f, &s, 2);
+    foreign_llama3(factor, 32, 500000, 8);
+    c.extra = "rope_freqs.weight", c.extra_values = factor, c.extra_count = 16;
+    if (CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL))) {
+        CHECK(m->config.rope_scaling == OB_ROPE_LLAMA3 && m->config.rope_factor == 8);
+        CHECK(m->config.rope_original == 8192 && m->config.rope_fast == 4);
+    }
+    onebit_model_free(m);
+    factor[5] *= 1.01f;
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "Llama 3's rule");
+    factor[5] = NAN;
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "Llama 3's rule");
+    factor[5] = INFINITY;
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "Llama 3's rule");
+    foreign_llama3(factor, 32, 500000, 1);
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "Llama 3's rule");
+    foreign_llama3(factor, 32, 500000, 8);
+    c.extra_count = 17, factor[16] = 8;
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "Llama 3's rule");
+    c = foreign_with("llama.attention.sliding_window", 'u', 20, NULL);
+    if (CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL))) {
+        CHECK(m->config.max_seq_len == 20 && m->tokenizer == NULL);
+        CHECK(strstr(onebit_model_note(m), "sliding window, 20") != NULL);
+    }
+    onebit_model_free(m);
+    c.keys[0].number = 100; /* wider than the context: nothing changes */
+    if (CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL)))
+        CHECK(m->config.max_seq_len == 48 && !strstr(onebit_model_note(m), "window"));
+    onebit_model_free(m);
+    c = foreign_with("llama.rope.scaling.type", 's', 0, "yarn");
+    c.keys[1].name = "llama.rope.scaling.factor", c.keys[1].kind = 'f', c.keys[1].number = 4;
+    c.keys[2].name = "llama.rope.scaling.yarn_beta_fast", c.keys[2].kind = 'f';
+    c.keys[2].number = 16;
+    c.keys[3].name = "llama.rope.scaling.original_context_length", c.keys[3].kind = 'u';
+    c.keys[3].number = 24;
+    if (CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL)))
+        CHECK(m->config.rope_scaling == OB_ROPE_YARN && m->config.rope_factor == 4 &&
+              m->config.rope_fast == 16 && m->config.rope_original == 24);
+    onebit_model_free(m);
+    foreign_close(&f);
+}
+
+/* A scale that stands in a tensor of its own, as llama.cpp's bitnet has it. */
+static void foreign_test_factor(void) {
+    foreign_spec s = foreign_spec_of("bitnet", 256, 256, 3);
+    foreign_change c = foreign_change_of(35);
+    static float codes[256], values[2][256];
+    float scale = 0.375f;
+    foreign_model f;
+    onebit_model *m = NULL, *n = NULL;
+    ob_tensor t;
+    int i;
+    test_case("foreign: a factor beside its matrix multiplies it");
+    foreign_open(&f, &s, 2);
+    c.extra = "blk.1.ffn_down.scale", c.extra_values = &scale, c.extra_count = 1;
+    if (CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL))) {
+        c.extra = NULL;
+        CHECK_OK(foreign_read(&n, "a.gguf", foreign_gguf(&f, &c), 0, NULL));
+        for (i = 0; n && ob_tensor_at(&m->config, i, &t); i++) {
+            int k, other = strcmp(t.gguf, "blk.1.ffn_down.weight") != 0;
+            foreign_row(m, &t, 0, codes, values[0]);
+            foreign_row(n, &t, 0, codes, values[1]);
+            for (k = 0; k < t.cols; k++)
+                CHECK(values[0][k] == (other ? 1 : 0.375f) * values[1][k]);
+        }
+    }
+    onebit_model_free(m);
+    onebit_model_free(n);
+    c.extra = "blk.1.ffn_down.scale";
+    scale = NAN;
+    foreign_bad_gguf(&f, c, ONEBIT_FORMAT, "mlp.down_proj.weight");
+    scale = INFINITY;
+    foreign_bad_gguf(&f, c, ONEBIT_FORMAT, "mlp.down_proj.weight");
+    foreign_close(&f);
+}
+
+/* A vocabulary alone, an empty file, and what is no GGUF at all. */
+static void foreign_test_not_models(void) {
+    foreign_bytes b = {NULL, 0, 0};
+    onebit_model *m = NULL;
+    test_case("foreign: files that hold no model say so");
+    foreign_put(&b, "GGUF\3\0\0", 8);
+    foreign_put64(&b, 0), foreign_put64(&b, 1);
+    foreign_put_text(&b, "general.architecture"), foreign_put32(&b, 8), foreign_put_text(&b, "llama");
+    CHECK_FAILS(foreign_read(&m, "a.gguf", b, 0, NULL), ONEBIT_FORMAT, "vocabulary only");
+    b.p = NULL, b.n = b.room = 0;
+    foreign_put(&b, "GGUF", 4);
+    CHECK(foreign_read(&m, "a.gguf", b, 0, NULL) == ONEBIT_FORMAT && !m);
+    b.p = NULL, b.n = b.room = 0;
+    CHECK(foreign_read(&m, "a.gguf", b, 0, NULL) != ONEBIT_OK && !m);
+    CHECK(onebit_model_open(&m, foreign_path("nowhere"), NULL) == ONEBIT_IO && !m);
+    b.p = NULL, b.n = b.room = 0;
+    foreign_put(&b, NULL, 400);
+    CHECK(foreign_read(&m, "m.bin", b, 0, NULL) != ONEBIT_OK && !m);
+    CHECK(onebit_model_open(&m, "/dev/null", NULL) != ONEBIT_OK && !m);
+}
+
+/* ---- Hugging Face: config.json and files of weights ---- */
+
+/* Opens the directory; the file of weights is there. */
+static void foreign_hf_case(const foreign_spec *s, const char *more, const char *quantization,
+                            onebit_status wanted, const char *words) {
+    onebit_model *m = NULL;
+    onebit_status status = foreign_config(s, more, quantization);
+    if (status == ONEBIT_OK) status = onebit_model_open(&m, foreign_path("hf"), NULL);
+    if (!CHECK(status == wanted && (status == ONEBIT_OK || strstr(onebit_error_text(), words))))
+        printf("  %s %s: %s\n", more, quantization ? quantization : "",
+               status ? onebit_error_text() : "it was opened");
+    CHECK((status == ONEBIT_OK) == (m != NULL));
+    onebit_model_free(m);
+}
+
+static void foreign_test_hf_config(void) {
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0), q;
+    foreign_model f;
+    foreign_hf hf;
+    test_case("foreign: a config.json of Hugging Face that this version cannot do says why");
+    memset(&hf, 0, sizeof hf);
+    foreign_open(&f, &s, 2);
+    CHECK_OK(ob_make_directory(foreign_path("hf")));
+    CHECK_OK(foreign_weights("hf/model.safetensors", &f, &hf));
+#define BAD(more, status, words) foreign_hf_case(&s, more, NULL, status, words)
+    BAD("", ONEBIT_OK, "");
+    BAD("\"model_type\": \"gpt2\"", ONEBIT_FORMAT, "'gpt2'; supported are");
+    BAD("\"hidden_act\": \"gelu\"", ONEBIT_FORMAT, "'gelu'; supported are");
+    BAD("\"attention_bias\": true", ONEBIT_UNSUPPORTED, "attention_bias");
+    BAD("\"attention_bias\": false", ONEBIT_OK, "");
+    BAD("\"mlp_bias\": true", ONEBIT_FORMAT, "mlp_bias");
+    BAD("\"use_sliding_window\": true", ONEBIT_FORMAT, "use_sliding_window");
+    BAD("\"sliding_window\": null", ONEBIT_OK, "");
+    BAD("\"sliding_window\": 1e300", ONEBIT_OK, "");
+    BAD("\"head_dim\": null", ONEBIT_OK, "");
+    BAD("\"head_dim\": 8.5", ONEBIT_FORMAT, "head_dim");
+    BAD("\"head_dim\": -1", ONEBIT_FORMAT, "head_dim");
+    BAD("\"head_dim\": 18", ONEBIT_FORMAT, "another shape");
+    BAD("\"vocab_size\": 1e12", ONEBIT_FORMAT, "vocab_size");
+    BAD("\"rope_scaling\": null", ONEBIT_OK, "");
+    BAD("\"rope_scaling\": {\"rope_type\": \"default\"}", ONEBIT_OK, "");
+    BAD("\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", ONEBIT_OK, "");
+    BAD("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"attention_factor\": null}", ONEBIT_OK,
+        "");
+    BAD("\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, "
+        "\"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}",
+        ONEBIT_OK, "");
+    BAD("\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500}", ONEBIT_OK, "");
+    BAD("\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}", ONEBIT_FORMAT, "'dynamic'");
+    BAD("\"rope_scaling\": {\"type\": \"longrope\"}", ONEBIT_FORMAT, "'longrope'");
+    BAD("\"rope_scaling\": [1]", ONEBIT_FORMAT, "config.json");
+    BAD("\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1e9}", ONEBIT_CONFIG, "rope_factor");
+    BAD("\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 2, \"low_freq_factor\": 4, "
+        "\"high_freq_factor\": 4}",
+        ONEBIT_CONFIG, "rope_slow");
+#undef BAD
+    foreign_hf_case(&s, "", "\"quant_method\": \"gptq\"", ONEBIT_FORMAT, "'gptq'");
+    foreign_hf_case(&s, "\"quantization_config\": null", NULL, ONEBIT_OK, "");
+    q = s, q.bias = 1;
+    foreign_hf_case(&q, "", NULL, ONEBIT_FORMAT, "self_attn.q_proj.bias");
+    q = s, q.qk = 1;
+    foreign_hf_case(&q, "", NULL, ONEBIT_FORMAT, "self_attn.q_norm.weight");
+    q = s, q.untied = 1;
+    foreign_hf_case(&q, "", NULL, ONEBIT_FORMAT, "lm_head.weight");
+    q = s, q.L = 1;
+    foreign_hf_case(&q, "", NULL, ONEBIT_UNSUPPORTED, "model.layers.1.");
+    q = s, q.D = 128;
+    foreign_hf_case(&q, "", NULL, ONEBIT_FORMAT, "another shape");
+    CHECK_OK(ob_file_write(foreign_path("hf/config.json"), "{\"architectures\": []}", 21));
+    {
+        onebit_model *m = NULL;
+        CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_FORMAT, "no model_type");
+        CHECK_OK(ob_file_write(foreign_path("hf/config.json"), "{\"model_type\": \"llama\"", 22));
+        CHECK(onebit_model_open(&m, foreign_path("hf"), NULL) == ONEBIT_FORMAT && !m);
+    }
+    foreign_close(&f);
+}
+
+/* Windows, heads and positions as the config has them. */
+static void foreign_test_hf_settings(void) {
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0);
+    foreign_model f;
+    foreign_hf hf;
+    onebit_model *m = NULL;
+    test_case("foreign: settings of a config.json of Hugging Face arrive");
+    memset(&hf, 0, sizeof hf);
+    foreign_open(&f, &s, 2);
+    CHECK_OK(ob_make_directory(foreign_path("hf")));
+    CHECK_OK(foreign_weights("hf/model.safetensors", &f, &hf));
+    CHECK_OK(foreign_config(&s, "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4, "
+                                "\"beta_fast\": 24, \"beta_slow\": 2, \"attention_factor\": 1.5, "
+                                "\"original_max_position_embeddings\": 12}", NULL));
+    if (CHECK_OK(onebit_model_open(&m, foreign_path("hf"), NULL))) {
+        const onebit_config *c = onebit_model_config(m);
+        CHECK(c->rope_scaling == OB_ROPE_YARN && c->rope_factor == 4 && c->rope_original == 12);
+        CHECK(c->rope_fast == 24 && c->rope_slow == 2 && c->rope_attention == 1.5);
+        CHECK(c->num_key_value_heads == 2 && c->head_dim == 16 && c->max_seq_len == 48);
+        CHECK(c->layer_norm_eps == 1e-5 && c->text_start == OB_START_NONE);
+    }
+    onebit_model_free(m);
+    foreign_close(&f);
+}
+
+/* Files of weights that lack something. */
+static void foreign_hf_bad(const foreign_model *f, foreign_hf hf, onebit_status wanted,
+                           const char *words) {
+    onebit_model *m = NULL;
+    onebit_status status = foreign_weights("hf/model.safetensors", f, &hf);
+    if (status == ONEBIT_OK) status = onebit_model_open(&m, foreign_path("hf"), NULL);
+    if (!CHECK(status == wanted && (status == ONEBIT_OK || strstr(onebit_error_text(), words))))
+        printf("  wanted \"%s\": %s\n", words, status ? onebit_error_text() : "it was opened");
+    onebit_model_free(m);
+}
+
+static void foreign_test_hf_weights(void) {
+    foreign_spec s = foreign_spec_of("bitnet-b1.58", 64, 64, 3);
+    foreign_model f;
+    foreign_hf hf, good;
+    test_case("foreign: packed weights of Hugging Face with odd or missing parts");
+    memset(&good, 0, sizeof good);
+    good.packed = 1, good.dtype = "F32";
+    foreign_open(&f, &s, 2);
+    CHECK_OK(foreign_config(&s, "", "\"linear_class\": \"autobitlinear\""));
+    foreign_hf_bad(&f, good, ONEBIT_OK, "");
+    hf = good, hf.drop = "model.layers.1.mlp.up_proj.weight_scale";
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "up_proj.weight_scale is missing");
+    hf = good, hf.drop = "model.layers.1.mlp.up_proj.weight";
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "model.layers.1.mlp.up_proj.weight");
+    hf = good, hf.drop = "model.layers.1.mlp.ffn_sub_norm.weight";
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "ffn_sub_norm");
+    hf = good, hf.drop = "model.layers.0.self_attn.attn_sub_norm.weight";
+    foreign_hf_bad(&f, hf, ONEBIT_UNSUPPORTED, "has no place");
+    hf = good, hf.scale = NAN;
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "expected a number above 0");
+    hf.scale = -1;
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "expected a number above 0");
+    hf.scale = INFINITY;
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "expected a number above 0");
+    hf.scale = 1e-45;
+    foreign_hf_bad(&f, hf, ONEBIT_OK, "");
+    hf.divides = 0, hf.dtype = "I32", hf.scale = 0;
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "weight_scale");
+    hf = good, hf.extra = "model.layers.0.self_attn.q_proj.lora";
+    foreign_hf_bad(&f, hf, ONEBIT_UNSUPPORTED, "lora has no place");
+    hf.extra = "model.layers.0.self_attn.rotary_emb.inv_freq";
+    foreign_hf_bad(&f, hf, ONEBIT_OK, "");
+    hf.extra = "lm_head.weight";
+    foreign_hf_bad(&f, hf, ONEBIT_OK, "");
+    CHECK_OK(foreign_config(&s, "", "\"linear_class\": \"bitlinear\""));
+    hf = good, hf.scale = 1e-45; /* its inverse is infinite */
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "expected a number above 0");
+    foreign_close(&f);
+}
+
+/* BitLinear divides by its scale, AutoBitLinear multiplies; online weights are latents. */
+static void foreign_test_hf_scales(void) {
+    static float codes[64], values[3][64];
+    foreign_spec s = foreign_spec_of("bitnet-b1.58", 64, 64, 3);
+    foreign_model f;
+    foreign_hf hf;
+    onebit_model *m = NULL;
+    ob_tensor t;
+    int k, i;
+    test_case("foreign: both classes of linear layers, and latents that are quantised when read");
+    foreign_open(&f, &s, 2);
+    for (k = 0; k < 3; k++) {
+        static const char *const what[] = {"\"linear_class\": \"autobitlinear\"",
+                                           "\"linear_class\": \"bitlinear\"",
+                                           "\"quantization_mode\": \"online\""};
+        memset(&hf, 0, sizeof hf);
+        hf.packed = k < 2, hf.divides = k == 1, hf.dtype = "F32";
+        CHECK_OK(foreign_config(&s, "", what[k]));
+        CHECK_OK(foreign_weights("hf/model.safetensors", &f, &hf));
+        if (!CHECK_OK(onebit_model_open(&m, foreign_path("hf"), NULL))) continue;
+        CHECK(m->config.layer_modes[0] == ONEBIT_TERNARY && m->config.layer_modes[1] == ONEBIT_TERNARY);
+        ob_tensor_in(&m->config, ob_slot(&m->config, 1, OB_UP), &t);
+        foreign_row(m, &t, 5, codes, values[k]);
+        for (i = 0; i < 64; i++) {
+            const foreign_tensor *w = foreign_find(&f, 1, "ffn_up.weight");
+            CHECK(codes[i] == (float)w->codes[5 * 64 + i]);
+            CHECK(k == 2 || fabs((double)(values[k][i] - w->values[5 * 64 + i])) < 1e-6);
+        }
+        onebit_model_free(m);
+        m = NULL;
+    }
+    foreign_close(&f);
+}
+
+/* Indexes of several files. */
+static void foreign_test_hf_shards(void) {
+    static const struct {
+        const char *text;
+        onebit_status status;
+        const char *words;
+    } rows[] = {
+        {"{\"metadata\": {}, \"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"b.safetensors\", "
+         "\"z\": \"a.safetensors\"}}", ONEBIT_OK, ""},
+        {"{\"weight_map\": {\"x\": \"a.safetensors\"}}", ONEBIT_FORMAT, "is missing"},
+        {"{\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"c.safetensors\"}}", ONEBIT_IO, "c.safe"},
+        {"{\"weight_map\": {\"x\": \"../x\"}}", ONEBIT_FORMAT, "elsewhere"},
+        {"{\"weight_map\": {\"x\": \"..\\\\x\"}}", ONEBIT_FORMAT, "elsewhere"},
+        {"{\"weight_map\": {\"x\": \"/etc/passwd\"}}", ONEBIT_FORMAT, "elsewhere"},
+        {"{\"weight_map\": {\"x\": \"\"}}", ONEBIT_FORMAT, "elsewhere"},
+        {"{\"weight_map\": {\"x\": \"..\"}}", ONEBIT_IO, ".."},
+        {"{\"weight_map\": {\"x\": 7}}", ONEBIT_FORMAT, "index.json"},
+        {"{\"weight_map\": [\"a.safetensors\"]}", ONEBIT_FORMAT, "index.json"},
+        {"{\"weight_map\": {\"x\": \"a.safetensors\"", ONEBIT_FORMAT, "index.json"},
+        {"{}", ONEBIT_FORMAT, "is missing"},
+        {"", ONEBIT_FORMAT, "index.json"},
+    };
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0);
+    foreign_model f;
+    foreign_hf hf;
+    char many[500];
+    size_t i;
+    test_case("foreign: weights in several files, named by an index that is not trusted");
+    memset(&hf, 0, sizeof hf);
+    foreign_open(&f, &s, 2);
+    CHECK_OK(foreign_config(&s, "", NULL));
+    remove(foreign_path("hf/model.safetensors"));
+    hf.part = 1;
+    CHECK_OK(foreign_weights("hf/a.safetensors", &f, &hf));
+    hf.part = 2;
+    CHECK_OK(foreign_weights("hf/b.safetensors", &f, &hf));
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        onebit_model *m = NULL;
+        onebit_status status;
+        CHECK_OK(ob_file_write(foreign_path("hf/model.safetensors.index.json"), rows[i].text,
+                               strlen(rows[i].text)));
+        status = onebit_model_open(&m, foreign_path("hf"), NULL);
+        if (!CHECK(status == rows[i].status &&
+                   (status == ONEBIT_OK || strstr(onebit_error_text(), rows[i].words))))
+            printf("  %s: %s\n", rows[i].text, status ? onebit_error_text() : "it was opened");
+        onebit_model_free(m);
+    }
+    memset(many, 'n', sizeof many);
+    memcpy(many, "{\"weight_map\": {\"x\": \"", 22);
+    strcpy(many + 400, "\"}}");
+    CHECK_OK(ob_file_write(foreign_path("hf/model.safetensors.index.json"), many, strlen(many)));
+    {
+        onebit_model *m = NULL;
+        CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_FORMAT, "255 bytes");
+    }
+    remove(foreign_path("hf/model.safetensors.index.json"));
+    foreign_close(&f);
+}
+
+/* ---- llama2.c ---- */
+
+static void foreign_test_llama2c(void) {
+    static const int32_t lies[] = {0, -1, INT32_MIN, INT32_MAX, 1 << 20, (1 << 20) + 1, 3, 1 << 16};
+    foreign_spec s = foreign_spec_of("llama", 64, 96, 0);
+    foreign_model f;
+    foreign_bytes b;
+    onebit_model *m = NULL;
+    size_t cut, n;
+    int i, k;
+    test_case("foreign: llama2.c files that are cut or lie in their head are refused");
+    for (k = 0; k < 2; k++) {
+        s.untied = k;
+        foreign_open(&f, &s, 2);
+        b = foreign_llama2c(&f);
+        n = b.n;
+        CHECK_OK(foreign_read(&m, "m.bin", b, 0, NULL));
+        CHECK(m && m->config.tie_word_embeddings == !k && m->config.text_start == OB_START_START);
+        onebit_model_free(m);
+        for (cut = 0; cut < n; cut += cut < 40 ? 1 : 1000) {
+            b = foreign_llama2c(&f);
+            b.n = cut;
+            CHECK(foreign_read(&m, "m.bin", b, 0, NULL) != ONEBIT_OK && !m);
+        }
+        b = foreign_llama2c(&f);
+        foreign_put(&b, "", 1);
+        CHECK_FAILS(foreign_read(&m, "m.bin", b, 0, NULL), ONEBIT_FORMAT, "its head asks for");
+        for (i = 0; i < 7 * 8; i++) {
+            int32_t was;
+            b = foreign_llama2c(&f);
+            was = (int32_t)ob_get32(b.p + 4 * (i / 8));
+            ob_put32(b.p + 4 * (i / 8), (uint32_t)lies[i % 8]);
+            if (was == lies[i % 8]) free(b.p);
+            else CHECK(foreign_read(&m, "m.bin", b, 0, NULL) != ONEBIT_OK && !m);
+            onebit_model_free(m);
+        }
+        b = foreign_llama2c(&f);
+        ob_putf32(b.p + 28 + 40, NAN);
+        CHECK_FAILS(foreign_read(&m, "m.bin", b, 0, NULL), ONEBIT_FORMAT, "embed_tokens");
+        foreign_close(&f);
+    }
+}
+
 /* ---- real models: greedy text and logits ---- */
 
 /* Numbers of a JSON array into out; how many. */
@@ -802,6 +1557,22 @@ static void test_foreign(void) {
     foreign_test_fit();
     foreign_test_regroup();
     foreign_test_words();
+    foreign_test_double();
+    foreign_test_same();
+    foreign_test_bits();
+    foreign_test_read_types();
+    foreign_test_bad_types();
+    foreign_test_bad_gguf();
+    foreign_test_bad_keys();
+    foreign_test_positions();
+    foreign_test_factor();
+    foreign_test_not_models();
+    foreign_test_hf_config();
+    foreign_test_hf_settings();
+    foreign_test_hf_weights();
+    foreign_test_hf_scales();
+    foreign_test_hf_shards();
+    foreign_test_llama2c();
     foreign_clean();
     foreign_test_golden();
     foreign_test_anchors();

@@ -759,6 +759,80 @@ static int fuzz_state(const uint8_t *data, size_t n) {
     return accepted;
 }
 
+/* ---- models of other programs ---- */
+
+/* Opens a GGUF or a llama2.c file that lies in memory, packs it, and gives the model. */
+static onebit_status fuzz_foreign(onebit_model **out, const uint8_t *data, size_t n, int gguf,
+                                  const onebit_env *env) {
+    onebit_open_options o = onebit_open_options_default();
+    onebit_status status = ONEBIT_FORMAT;
+    ob_origin s;
+    memset(&s, 0, sizeof s);
+    s.env = *env, s.have = onebit_config_default();
+    s.parts.map.data = data, s.parts.map.bytes = n; /* how 0: not to be given back */
+    o.i2s = n ? data[n - 1] % 3 : 0;
+    *out = NULL;
+    if (gguf) status = ob_gguf_open(&s, "fuzz", &o);
+    else if (n && ob_llama2c_is(&s.parts.map)) status = ob_llama2c_open(&s, "no/such/file");
+    s.want = s.have;
+    if (status == ONEBIT_OK) status = ob_origin_settle(&s, "fuzz");
+    if (status == ONEBIT_OK) *out = s.model, s.model = NULL;
+    ob_origin_close(&s);
+    return status;
+}
+
+/* What was opened runs. */
+static int fuzz_foreign_run(const uint8_t *data, size_t n, int gguf) {
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    onebit_model *m = NULL;
+    onebit_status status = fuzz_foreign(&m, data, n, gguf, &env);
+    FUZZ_PROMISE((status == ONEBIT_OK) == (m != NULL));
+    if (m) fuzz_run_model(m, &env);
+    onebit_model_free(m);
+    FUZZ_PROMISE(memory.used == 0);
+    return status == ONEBIT_OK;
+}
+
+static int fuzz_gguf_model(const uint8_t *data, size_t n) { return fuzz_foreign_run(data, n, 1); }
+static int fuzz_llama2c(const uint8_t *data, size_t n) { return fuzz_foreign_run(data, n, 0); }
+
+/* A directory of Hugging Face of which one file is the input: c config.json, i the index, s the
+   weights. The others are fuzz_small_model's. */
+static int fuzz_hf(const uint8_t *data, size_t n) {
+    static const char *const names[] = {"config.json", "model.safetensors.index.json",
+                                        "model.safetensors"};
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    onebit_export_options o = onebit_export_options_default();
+    onebit_model *m = NULL;
+    onebit_status status;
+    char directory[64], path[128];
+    int which = !n ? 3 : data[0] == 'c' ? 0 : data[0] == 'i' ? 1 : data[0] == 's' ? 2 : 3, i;
+    FILE *f;
+    if (which == 3) return 0;
+    snprintf(directory, sizeof directory, "/dev/shm/onebit-fuzz-%ld-hf", ob_process());
+    if (ob_make_directory(directory) != ONEBIT_OK)
+        snprintf(directory, sizeof directory, "onebit-fuzz-%ld-hf", ob_process());
+    o.container = ONEBIT_HUGGING_FACE;
+    FUZZ_PROMISE(onebit_model_export(fuzz_small_model(), directory, &o, NULL) == ONEBIT_OK);
+    snprintf(path, sizeof path, "%s/%s", directory, names[which]);
+    f = fopen(path, "wb");
+    FUZZ_PROMISE(f && fwrite(data + 1, 1, n - 1, f) == n - 1);
+    fclose(f);
+    status = onebit_model_open(&m, directory, &env);
+    FUZZ_PROMISE((status == ONEBIT_OK) == (m != NULL));
+    if (m) fuzz_run_model(m, &env);
+    onebit_model_free(m);
+    for (i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        remove(path);
+    }
+    remove(directory);
+    FUZZ_PROMISE(memory.used == 0);
+    return status == ONEBIT_OK;
+}
+
 /* ---- the table ---- */
 
 typedef struct fuzz_target {
@@ -772,7 +846,8 @@ static const fuzz_target fuzz_targets[] = {
     {"tokens", fuzz_tokens},   {"text", fuzz_text},             {"sample", fuzz_sample},
     {"state", fuzz_state},     {"vocabulary", fuzz_vocabulary}, {"files", fuzz_files},
     {"template", fuzz_template},
-    {"gguf", fuzz_gguf},       {"spm", fuzz_spm},
+    {"gguf", fuzz_gguf},       {"spm", fuzz_spm},               {"gguf-model", fuzz_gguf_model},
+    {"hf", fuzz_hf},           {"llama2c", fuzz_llama2c},
 };
 enum { FUZZ_TARGETS = (int)(sizeof fuzz_targets / sizeof fuzz_targets[0]) };
 

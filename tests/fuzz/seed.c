@@ -7,6 +7,10 @@
 #define ONEBIT_IMPLEMENTATION
 #include "../../onebit.h"
 
+#include "../reference.h"
+
+#include "../foreign.h"
+
 static const char *seed_root;
 
 static void seed_write(const char *target, const char *name, const void *data, size_t n) {
@@ -339,6 +343,102 @@ static void seed_gguf(void) {
     onebit_tokenizer_free(t);
 }
 
+/* Models of other programs, as small as their types allow. */
+static foreign_spec seed_spec(const char *architecture, int D, int code) {
+    foreign_spec s;
+    memset(&s, 0, sizeof s);
+    s.architecture = architecture, s.code = code;
+    s.D = s.F = D, s.L = 1, s.H = 2, s.K = 1, s.d = D / 2, s.V = 5, s.T = 8;
+    s.eps = 1e-5, s.theta = 10000;
+    s.sub = !strncmp(architecture, "bitnet", 6), s.neighbours = !strcmp(architecture, "llama");
+    s.relu2 = s.sub && architecture[6] == '-';
+    s.bias = !strcmp(architecture, "qwen2"), s.qk = !strcmp(architecture, "qwen3");
+    return s;
+}
+
+static void seed_foreign_gguf(const char *name, const char *architecture, int D, int code,
+                              uint32_t type) {
+    foreign_spec s = seed_spec(architecture, D, code);
+    foreign_change c;
+    foreign_model m;
+    foreign_bytes b;
+    memset(&c, 0, sizeof c);
+    c.type = type;
+    c.keys[0].name = "general.alignment", c.keys[0].kind = 'u', c.keys[0].number = 32;
+    c.order = type == 36;
+    if (type == 41) s.V = 3; /* it stays below the fuzzer's 20000 bytes */
+    foreign_open(&m, &s, 1);
+    b = foreign_gguf(&m, &c);
+    if (type == 36) foreign_put(&b, "\1", 1); /* the target reads the order from the last byte */
+    seed_write("gguf-model", name, b.p, b.n);
+    foreign_close(&m);
+    free(b.p);
+}
+
+static void seed_llama2c(void) {
+    foreign_spec s = seed_spec("llama", 8, 3);
+    foreign_model m;
+    foreign_bytes b;
+    s.sub = s.ones = 1;
+    foreign_open(&m, &s, 1);
+    b = foreign_bits(&m);
+    seed_write("llama2c", "bits", b.p, b.n);
+    foreign_close(&m), free(b.p);
+    s = seed_spec("llama", 8, 0), s.untied = 1;
+    foreign_open(&m, &s, 1);
+    b = foreign_llama2c(&m);
+    seed_write("llama2c", "floats", b.p, b.n);
+    foreign_close(&m), free(b.p);
+}
+
+/* The first byte says which file: config, index, weights. The shapes are those of the target's small
+   model. */
+static void seed_directory(void) {
+    foreign_spec s = seed_spec("llama", 8, 3);
+    foreign_model m;
+    foreign_bytes b;
+    foreign_hf f;
+    uint8_t *p;
+    int packed;
+    seed_text("hf", "config",
+              "c{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", "
+              "\"vocab_size\": 5, \"hidden_size\": 8, \"intermediate_size\": 8, "
+              "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"num_key_value_heads\": 2, "
+              "\"head_dim\": 4, \"max_position_embeddings\": 8, \"rms_norm_eps\": 1e-05, "
+              "\"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true, "
+              "\"attention_bias\": false, \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0, "
+              "\"beta_fast\": 32, \"beta_slow\": 1, \"original_max_position_embeddings\": 2}, "
+              "\"quantization_config\": {\"quant_method\": \"bitnet\", "
+              "\"linear_class\": \"autobitlinear\", \"quantization_mode\": \"offline\"}}");
+    seed_text("hf", "index",
+              "i{\"metadata\": {\"total_size\": 1}, \"weight_map\": {\"model.norm.weight\": "
+              "\"model.safetensors\", \"x\": \"model.safetensors\"}}");
+    s.K = 2;
+    foreign_open(&m, &s, 1);
+    for (packed = 0; packed < 2; packed++) {
+        memset(&f, 0, sizeof f);
+        f.packed = packed;
+        b = foreign_safetensors(&m, &f);
+        p = (uint8_t *)malloc(b.n + 1);
+        *p = 's';
+        memcpy(p + 1, b.p, b.n);
+        seed_write("hf", packed ? "packed" : "floats", p, b.n + 1);
+        free(p), free(b.p);
+    }
+    foreign_close(&m);
+}
+
+static void seed_foreign(void) {
+    seed_foreign_gguf("f32", "qwen2", 8, 0, 0);
+    seed_foreign_gguf("f16", "qwen3", 8, 0, 1);
+    seed_foreign_gguf("i2_s", "bitnet-b1.58", 64, 3, 36);
+    seed_foreign_gguf("q2_0", "llama", 64, 3, 42);
+    seed_foreign_gguf("q1_0", "bitnet", 128, 2, 41);
+    seed_foreign_gguf("q4_0", "llama", 32, 0, 2);
+    seed_llama2c();
+    seed_directory();
+}
+
 /* Header, three ids, logits when ready, caches: see >>session. The target's model has 5 ids, one
    block and 8 numbers per key. The checksum is put in by the target. */
 static void seed_state(void) {
@@ -371,6 +471,7 @@ int main(int argc, char **argv) {
     seed_templates();
     seed_spm();
     seed_gguf();
+    seed_foreign();
     seed_old();
     return 0;
 }
