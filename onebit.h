@@ -22117,7 +22117,7 @@ typedef struct ob_theirs {
    sees only that. Ternary and binary codes are moved, not rounded, and their scales go along. */
 typedef struct ob_parts {
     ob_theirs *of;   /* by number of our tensor; NULL = the source is ours */
-    uint8_t *ones; /* [widest] f32, for norms without weights */
+    uint8_t *ones; /* [widest] f32, for norms without weights: bitllama2.c */
     ob_map map;  /* of a GGUF or of llama2.c's file */
     ob_gguf gguf;
     ob_st_file *shards;      /* of a directory */
@@ -22517,11 +22517,15 @@ static onebit_status ob_theirs_put(ob_theirs *p, const ob_tensor *want, ob_type 
     return ONEBIT_OK;
 }
 
-/* Room for the list, once the config is known, and a row of ones behind it. */
-static onebit_status ob_parts_list(ob_origin *s) {
+/* Room for the list, once the config is known, and with ones a row of them behind it. A width that
+   the file cannot have asks for no memory: each row of its matrices takes a byte at least. */
+static onebit_status ob_parts_list(ob_origin *s, int ones) {
     size_t count, i, widest;
     OB_TRY(onebit_config_check(&s->have));
-    count = (size_t)ob_tensor_count(&s->have), widest = ob_widest(&s->have);
+    count = (size_t)ob_tensor_count(&s->have), widest = ones ? ob_widest(&s->have) : 0;
+    if (widest > s->parts.map.bytes)
+        return ob_fail(ONEBIT_FORMAT, "a width of %zu does not fit its %zu bytes", widest,
+                       s->parts.map.bytes);
     s->parts.of = (ob_theirs *)ob_alloc(&s->env, count * sizeof(ob_theirs) + widest * 4);
     if (!s->parts.of) return ob_fail(ONEBIT_MEMORY, "no memory for a list of tensors");
     s->parts.ones = (uint8_t *)(s->parts.of + count);
@@ -22869,7 +22873,7 @@ static onebit_status ob_gguf_open(ob_origin *s, const char *path,
     OB_TRY(ob_gguf_read(&s->parts.gguf, s->parts.map.data, s->parts.map.bytes, path, &s->env));
     OB_TRY(ob_gguf_architecture(&s->parts.gguf, &a));
     OB_TRY(ob_gguf_config(s, a));
-    OB_TRY(ob_parts_list(s));
+    OB_TRY(ob_parts_list(s, 0));
     t = ob_gguf_tensor_find(&s->parts.gguf, "rope_freqs.weight");
     if (t) OB_TRY(ob_gguf_factors(&s->have, t));
     for (i = 0; i < ob_tensor_count(&s->have); i++)
@@ -23218,7 +23222,7 @@ static onebit_status ob_hf_open(ob_origin *s, const char *directory, const ob_ma
     OB_TRY(ob_hf_shards(s, directory));
     s->have.use_sub_norm = ob_hf_find(s, "model.layers.0.self_attn.attn_sub_norm.weight") ||
                            ob_hf_find(s, "model.layers.0.self_attn.inner_attn_ln.weight");
-    OB_TRY(ob_parts_list(s));
+    OB_TRY(ob_parts_list(s, 0));
     for (i = 0; i < ob_tensor_count(&s->have); i++) OB_TRY(ob_hf_tensor(s, i, &h));
     OB_TRY(ob_hf_leftover(s));
     OB_TRY(ob_path_join(name, sizeof name, directory, "tokenizer.json"));
@@ -23279,7 +23283,8 @@ static onebit_status ob_llama2c_take(ob_origin *s, size_t *at, int layer, int id
 /* Version 0: floats. Behind the weights of the last norm stand two tables of rotary positions,
    which are passed over. */
 static onebit_status ob_llama2c_floats(ob_origin *s) {
-    size_t at = 28, tables = (size_t)s->have.max_seq_len * (size_t)s->have.head_dim * 4, i;
+    size_t at = 28, i;
+    uint64_t tables = (uint64_t)s->have.max_seq_len * (uint64_t)s->have.head_dim * 4;
     int layer;
     OB_TRY(ob_llama2c_take(s, &at, 0, OB_EMBED, OB_TYPE_F32));
     for (i = 0; i < sizeof ob_llama2c_order; i++)
@@ -23287,7 +23292,7 @@ static onebit_status ob_llama2c_floats(ob_origin *s) {
             OB_TRY(ob_llama2c_take(s, &at, layer, ob_llama2c_order[i], OB_TYPE_F32));
     OB_TRY(ob_llama2c_take(s, &at, 0, OB_FINAL_NORM, OB_TYPE_F32));
     if (tables > s->parts.map.bytes - at) return ob_fail(ONEBIT_FORMAT, "cut off in its tables");
-    at += tables;
+    at += (size_t)tables;
     if (!s->have.tie_word_embeddings)
         OB_TRY(ob_llama2c_take(s, &at, 0, OB_HEAD, OB_TYPE_F32));
     if (at == s->parts.map.bytes) return ONEBIT_OK;
@@ -23370,7 +23375,7 @@ static onebit_status ob_llama2c_open(ob_origin *s, const char *path) {
         if (map->data[36] != 1)
             return ob_fail(ONEBIT_UNSUPPORTED, "bitllama2.c's file with a head of its own");
     }
-    OB_TRY(ob_parts_list(s));
+    OB_TRY(ob_parts_list(s, bits));
     OB_TRY(bits ? ob_llama2c_bits(s) : ob_llama2c_floats(s));
     if (!s->tokenizer) OB_TRY(ob_llama2c_words(s, path));
     s->have.text_start = OB_START_START;

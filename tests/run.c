@@ -73,9 +73,9 @@ static void test_skip_expected(const char *reason) {
 #include "test_export.c"
 #include "test_golden.c"
 #include "test_flow.c"
-#include "test_foreign.c"
 #include "fuzz/fuzz.c"
 #include "test_hostile.c"
+#include "test_foreign.c"
 #include "test_report.c"
 #if defined(__has_include)
 #if __has_include("test_session.c")

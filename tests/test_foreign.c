@@ -1,6 +1,6 @@
 /* test_foreign.c - models that other programs made: llama2.c, GGUF, Hugging Face; and our models
    written for them. Real files come from the shared data, where they are; others are made here.
-   Uses the rigs of test_model.c. */
+   Uses the rigs of test_model.c, the readers of fuzz.c and the helpers of test_hostile.c. */
 
 #ifdef ONEBIT_NO_FILES
 static void test_foreign(void) {
@@ -1388,6 +1388,250 @@ static void foreign_test_llama2c(void) {
     }
 }
 
+/* ---- hostile bytes and memory ---- */
+
+/* Readers for the helpers of test_hostile.c: what opens must run. */
+static onebit_status foreign_use(onebit_status status, onebit_model *m, const onebit_env *env) {
+    static const int32_t ids[2] = {0, 1};
+    onebit_session_options o = onebit_session_options_default();
+    onebit_session *s = NULL;
+    o.context = 4;
+    CHECK((status == ONEBIT_OK) == (m != NULL));
+    if (m && onebit_config_parameters(onebit_model_config(m)) < 100000) {
+        onebit_env roomy = onebit_env_default(); /* a session's size is a setting of its own */
+        roomy.threads = 1;
+        if (CHECK_OK(onebit_session_create(&s, m, &o, &roomy)))
+            CHECK_OK(onebit_session_eval(s, ids, 2, NULL));
+    }
+    (void)env;
+    onebit_session_free(s);
+    onebit_model_free(m);
+    return status;
+}
+
+static onebit_status foreign_use_gguf(const uint8_t *data, size_t n, const onebit_env *env) {
+    onebit_model *m = NULL;
+    onebit_status status = fuzz_foreign(&m, data, n, 1, env);
+    return foreign_use(status, m, env);
+}
+
+static onebit_status foreign_use_llama2c(const uint8_t *data, size_t n, const onebit_env *env) {
+    onebit_model *m = NULL;
+    onebit_status status = fuzz_foreign(&m, data, n, 0, env);
+    return foreign_use(status, m, env);
+}
+
+/* One file of the directory; the others stay. */
+static const char *foreign_victim;
+static onebit_status foreign_use_hf(const uint8_t *data, size_t n, const onebit_env *env) {
+    onebit_model *m = NULL;
+    onebit_status status;
+    CHECK_OK(ob_file_write(foreign_path(foreign_victim), data, n));
+    status = onebit_model_open(&m, foreign_path("hf"), env);
+    return foreign_use(status, m, env);
+}
+
+/* Small files of every kind of block. */
+static foreign_bytes foreign_small(const char *architecture, int D, int code, uint32_t type, int hf) {
+    foreign_spec s = foreign_spec_of(architecture, D, D, code);
+    foreign_change c = foreign_change_of(type);
+    foreign_model f;
+    foreign_bytes b;
+    foreign_hf h;
+    memset(&h, 0, sizeof h);
+    s.H = 2, s.K = 1, s.d = D / 2, s.L = 1, s.V = 5, s.F = D, s.T = 8;
+    h.packed = code != 0;
+    c.order = D % 128 ? 1 : 0; /* the fuzz target takes the order from the last byte */
+    if (hf == 2) s.sub = s.ones = 1;
+    foreign_open(&f, &s, 1);
+    if (hf == 1) {
+        foreign_config(&s, "", code ? "\"linear_class\": \"autobitlinear\"" : NULL);
+        b = foreign_safetensors(&f, &h);
+    } else b = hf == 2 ? foreign_bits(&f) : hf == 3 ? foreign_llama2c(&f) : foreign_gguf(&f, &c);
+    if (type == 36) foreign_put(&b, "\1", 1);
+    foreign_close(&f);
+    return b;
+}
+
+/* Where the data of a GGUF's tensors begins: behind the head that is attacked byte by byte. */
+static size_t foreign_head(foreign_bytes b) {
+    ob_gguf g;
+    size_t at = 0;
+    if (CHECK_OK(ob_gguf_read(&g, b.p, b.n, "head", NULL))) at = g.data;
+    ob_gguf_close(&g);
+    return at;
+}
+
+/* Every byte of the head; every number of it as far as numbers can be told; of the data, the halves
+   and floats that are scales are reached by stepping through all of it. */
+static void foreign_attack(hostile_reader reader, foreign_bytes b, size_t head, size_t step) {
+    size_t i;
+    hostile_flip(reader, b.p, b.n, head);
+    for (i = 0; i + 8 <= head; i += 2) hostile_field(reader, b.p, b.n, i, i % 4 ? 4 : 8);
+    for (i = head; i < b.n; i += step) {
+        uint8_t was = b.p[i];
+        b.p[i] = 0xFF;
+        (void)hostile_read(reader, b.p, b.n, 1);
+        b.p[i] = (uint8_t)(was ^ 0x80);
+        (void)hostile_read(reader, b.p, b.n, 1);
+        if (i + 1 < b.n) b.p[i] = 0, b.p[i + 1] ^= 0x7C; /* a half that is infinite, perhaps */
+        (void)hostile_read(reader, b.p, b.n, 1);
+        b.p[i] = was;
+        if (i + 1 < b.n) b.p[i + 1] ^= 0x7C;
+    }
+}
+
+static void foreign_test_hostile_gguf(void) {
+    static const struct {
+        const char *architecture;
+        int D, code;
+        uint32_t type;
+        size_t step;
+    } rows[] = {{"qwen2", 8, 0, 0, 61}, {"bitnet-b1.58", 64, 3, 36, 397}, {"llama", 64, 3, 42, 397}};
+    size_t i, cut;
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        foreign_bytes b = foreign_small(rows[i].architecture, rows[i].D, rows[i].code,
+                                        rows[i].type, 0);
+        size_t head = foreign_head(b);
+        test_case("hostile: GGUF models that are cut, flipped or lie");
+        CHECK_OK(hostile_read(foreign_use_gguf, b.p, b.n, 1));
+        for (cut = 0; cut < b.n - 64; cut += cut < head ? 1 : 211)
+            CHECK(hostile_read(foreign_use_gguf, b.p, cut, 0) != ONEBIT_OK);
+        foreign_attack(foreign_use_gguf, b, i ? head / 3 : head, rows[i].step);
+        free(b.p);
+    }
+}
+
+static void foreign_test_hostile_llama2c(void) {
+    int kind;
+    for (kind = 2; kind <= 3; kind++) {
+        foreign_bytes b = foreign_small("llama", 8, kind == 2 ? 3 : 0, 0, kind);
+        test_case("hostile: llama2.c models that are cut, flipped or lie");
+        CHECK_OK(hostile_read(foreign_use_llama2c, b.p, b.n, 1));
+        hostile_cut(foreign_use_llama2c, b.p, b.n, 0);
+        foreign_attack(foreign_use_llama2c, b, kind == 2 ? 48 : 28, 7);
+        free(b.p);
+    }
+}
+
+static void foreign_test_hostile_hf(void) {
+    static const char index[] = "{\"weight_map\": {\"x\": \"model.safetensors\", \"y\": "
+                                "\"model.safetensors\"}}";
+    foreign_bytes b = foreign_small("bitnet-b1.58", 8, 3, 0, 1);
+    size_t head = 8 + (size_t)ob_get64(b.p), n, i;
+    uint8_t *config;
+    test_case("hostile: directories of Hugging Face whose files are cut, flipped or lie");
+    foreign_victim = "hf/model.safetensors";
+    CHECK_OK(hostile_read(foreign_use_hf, b.p, b.n, 1));
+    for (i = 0; i < b.n; i += i < 16 ? 1 : 9)
+        CHECK(hostile_read(foreign_use_hf, b.p, i, 0) != ONEBIT_OK);
+    hostile_numbers(foreign_use_hf, b.p, b.n, 8, head, hostile_grow_header, 1);
+    for (i = 8; i < head; i += 7) {
+        uint8_t was = b.p[i];
+        b.p[i] ^= 0x20;
+        (void)hostile_read(foreign_use_hf, b.p, b.n, 1);
+        b.p[i] = was;
+    }
+    for (i = head; i < b.n; i += 29) {
+        uint8_t was = b.p[i];
+        b.p[i] = 0xFF;
+        (void)hostile_read(foreign_use_hf, b.p, b.n, 1);
+        b.p[i] = was;
+    }
+    CHECK_OK(ob_file_write(foreign_path(foreign_victim), b.p, b.n));
+    foreign_victim = "hf/config.json";
+    config = hostile_get(foreign_path(foreign_victim), &n);
+    CHECK_OK(hostile_read(foreign_use_hf, config, n, 1));
+    for (i = 0; i < n; i++) CHECK(hostile_read(foreign_use_hf, config, i, 1) != ONEBIT_OK);
+    hostile_flip(foreign_use_hf, config, n, n);
+    hostile_numbers(foreign_use_hf, config, n, 0, n, NULL, 1);
+    CHECK_OK(ob_file_write(foreign_path(foreign_victim), config, n));
+    free(config);
+    foreign_victim = "hf/model.safetensors.index.json";
+    CHECK_OK(hostile_read(foreign_use_hf, (const uint8_t *)index, strlen(index), 1));
+    for (i = 0; i < strlen(index); i++)
+        CHECK(hostile_read(foreign_use_hf, (const uint8_t *)index, i, 1) != ONEBIT_OK);
+    hostile_flip(foreign_use_hf, (const uint8_t *)index, strlen(index), strlen(index));
+    remove(foreign_path(foreign_victim));
+    free(b.p);
+}
+
+/* Everything that opens, exports and packs foreign models, for refused allocations. */
+static onebit_status foreign_work(const onebit_env *env) {
+    static const char *const inputs[] = {"a.gguf", "m.bin", "hf", "b.gguf"};
+    onebit_status status = ONEBIT_OK;
+    int i;
+    for (i = 0; i < 4 && status == ONEBIT_OK; i++) {
+        onebit_pack_options p = onebit_pack_options_default();
+        onebit_export_options o = foreign_options(i & 1, i == 2 ? "q8_0" : "f32", NULL);
+        onebit_model *m = NULL;
+        foreign_told h;
+        memset(&h, 0, sizeof h);
+        p.on_tensor = foreign_hear, p.user = &h;
+        p.scale_group = 32, p.fit = 1, p.block_mode = i ? -1 : (int)ONEBIT_TERNARY;
+        status = onebit_model_open(&m, foreign_path(inputs[i]), env);
+        if (status == ONEBIT_OK && i != 2)
+            status = onebit_model_export(m, foreign_path(i & 1 ? "again" : "bad"), &o, env);
+        onebit_model_free(m);
+        if (status == ONEBIT_OK)
+            status = onebit_file_pack(foreign_path("b.1bit"), foreign_path(inputs[i]), &p, env);
+        if (status == ONEBIT_OK && i == 1)
+            status = onebit_file_unpack(foreign_path("again"), foreign_path(inputs[i]), 0, env);
+    }
+    return status;
+}
+
+/* The files of an earlier, whole run are still there. */
+static void foreign_check_work(void) {
+    onebit_model *m = NULL;
+    CHECK_OK(onebit_model_open(&m, foreign_path("b.1bit"), NULL));
+    onebit_model_free(m);
+}
+
+static void foreign_test_starve(void) {
+    static const char text[] = "the cat sat on the mat";
+    onebit_export_options o = onebit_export_options_default();
+    onebit_tokenizer *t = NULL;
+    onebit_model *m;
+    foreign_bytes b = foreign_small("llama", 32, 0, 0, 0);
+    CHECK_OK(ob_make_directory(foreign_dir));
+    CHECK_OK(ob_file_write(foreign_path("a.gguf"), b.p, b.n));
+    free(b.p);
+    b = foreign_small("llama", 8, 0, 0, 3);
+    CHECK_OK(ob_file_write(foreign_path("m.bin"), b.p, b.n));
+    free(b.p);
+    b = foreign_small("bitnet-b1.58", 64, 3, 0, 1);
+    CHECK_OK(ob_file_write(foreign_path("hf/model.safetensors"), b.p, b.n));
+    free(b.p);
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BPE, text, sizeof text - 1, 262, NULL));
+    m = foreign_make("vocab_size=270 hidden_size=64 intermediate_size=64", t);
+    if (m) CHECK_OK(onebit_model_export(m, foreign_path("b.gguf"), &o, NULL));
+    onebit_model_free(m);
+    onebit_tokenizer_free(t);
+    hostile_starve("hostile: no memory at any place of opening, packing and exporting foreign models",
+                   foreign_work, foreign_check_work);
+}
+
+/* NULL and nonsense in the calls of this floor. */
+static void foreign_test_misuse(void) {
+    onebit_open_options o = onebit_open_options_default();
+    onebit_export_options e = onebit_export_options_default();
+    onebit_model *m = NULL;
+    test_case("foreign: wrong arguments");
+    o.i2s = 3;
+    CHECK_OK(ob_file_write(foreign_path("m.bin"), "x", 1));
+    CHECK_FAILS(onebit_model_open_with(&m, foreign_path("m.bin"), &o, NULL), ONEBIT_USAGE, "i2s is 3");
+    o.i2s = -1;
+    CHECK_FAILS(onebit_model_open_with(&m, foreign_path("m.bin"), &o, NULL), ONEBIT_USAGE, "i2s is -1");
+    CHECK(onebit_model_open_with(NULL, "x", NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_model_export(NULL, "x", &e, NULL) == ONEBIT_USAGE);
+    m = foreign_make("", NULL);
+    e.container = 2;
+    CHECK_FAILS(onebit_model_export(m, foreign_path("bad"), &e, NULL), ONEBIT_USAGE, "container");
+    CHECK(onebit_model_export(m, foreign_path("no/such/place"), NULL, NULL) == ONEBIT_IO);
+    onebit_model_free(m);
+}
+
 /* ---- real models: greedy text and logits ---- */
 
 /* Numbers of a JSON array into out; how many. */
@@ -1573,6 +1817,11 @@ static void test_foreign(void) {
     foreign_test_hf_scales();
     foreign_test_hf_shards();
     foreign_test_llama2c();
+    foreign_test_hostile_gguf();
+    foreign_test_hostile_llama2c();
+    foreign_test_hostile_hf();
+    foreign_test_starve();
+    foreign_test_misuse();
     foreign_clean();
     foreign_test_golden();
     foreign_test_anchors();
