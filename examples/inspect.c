@@ -170,7 +170,8 @@ static void tell_model(const subject *s) {
     double n = parameters_of(s), read = bytes_per_token(s);
     char a[32], b[32], modes[160];
     const double *z = s->shape;
-    if (*s->architecture) line("family", "%s", s->architecture);
+    if (*s->architecture)
+        line("family", "%s", clean(modes, sizeof modes, s->architecture, strlen(s->architecture)));
     if (c)
         line("blocks", "%s, %s%s, %s%s%s", modes_of(c, modes, sizeof modes),
              c->use_subln ? "RMSNorm" : "LayerNorm", c->use_sub_norm ? " and inner norms" : "",

@@ -419,18 +419,35 @@ static void shape_of_json(subject *s) {
     free(text.p);
 }
 
-static void find_shape(subject *s) {
-    const onebit_config *c = config_of(s);
-    ob_slice name;
-    if (s->kind == K_GGUF && ob_gguf_string(&s->gguf, "general.architecture", &name))
-        clean(s->architecture, sizeof s->architecture, name.p, name.n);
-    if (s->kind == K_GGUF) shape_of_gguf(s);
-    if (s->kind == K_HF) shape_of_json(s);
-    if (!c) return;
+static void shape_of_config(subject *s, const onebit_config *c) {
     s->shape[LAYERS] = c->num_layers, s->shape[WIDTH] = c->hidden_size;
     s->shape[HEADS] = c->num_heads, s->shape[KV_HEADS] = c->num_key_value_heads;
     s->shape[FFN] = c->intermediate_size, s->shape[VOCABULARY] = c->vocab_size;
     s->shape[CONTEXT] = c->max_seq_len;
+}
+
+/* Config and tokenizer of a .1bit that does not open, each when it is sound by itself. */
+static void shape_of_onebit(subject *s) {
+    const uint8_t *p = s->map.data;
+    onebit_config c = onebit_config_default();
+    if (s->map.bytes < OB_HEAD_BYTES) return;
+    if (inside(s, ob_get64(p + 32), ob_get64(p + 40)) &&
+        onebit_config_parse(&c, (const char *)p + ob_get64(p + 32), (size_t)ob_get64(p + 40)) ==
+            ONEBIT_OK)
+        shape_of_config(s, &c);
+    if (ob_get64(p + 56) && inside(s, ob_get64(p + 48), ob_get64(p + 56)))
+        (void)ob_tokenizer_unpack(&s->words, p + ob_get64(p + 48), (size_t)ob_get64(p + 56),
+                                  &s->env);
+}
+
+static void find_shape(subject *s) {
+    ob_slice name;
+    if (s->kind == K_GGUF && ob_gguf_string(&s->gguf, "general.architecture", &name))
+        clean(s->architecture, sizeof s->architecture, name.p, name.n);
+    if (s->kind == K_HF) shape_of_json(s);
+    if (s->opened) shape_of_config(s, config_of(s));
+    else if (s->kind == K_GGUF) shape_of_gguf(s);
+    else if (s->kind == K_ONEBIT) shape_of_onebit(s);
 }
 
 /* ---- what its numbers are ---- */
