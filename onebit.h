@@ -23058,6 +23058,7 @@ static onebit_status ob_hf_config_read(ob_origin *s, ob_hf_config *h, const ob_m
         return ob_fail(ONEBIT_UNSUPPORTED, "config.json: attention_bias is true");
     if (c->rope_factor <= 1) c->rope_scaling = OB_ROPE_PLAIN, c->rope_factor = 1;
     c->use_qkv_bias = h->model == 'q', c->use_qk_norm = h->model == '3';
+    if (c->rope_scaling >= OB_ROPE_YARN && !c->rope_original) c->rope_original = c->max_seq_len;
     if (h->model == 'm' && h->window && h->window < c->max_seq_len) c->max_seq_len = h->window;
     return ONEBIT_OK;
 }
@@ -23220,6 +23221,7 @@ static onebit_status ob_hf_open(ob_origin *s, const char *directory, const ob_ma
     memset(&h, 0, sizeof h);
     OB_TRY(ob_hf_config_read(s, &h, config));
     OB_TRY(ob_hf_shards(s, directory));
+    if (!ob_hf_find(s, "lm_head.weight")) s->have.tie_word_embeddings = 1;
     s->have.use_sub_norm = ob_hf_find(s, "model.layers.0.self_attn.attn_sub_norm.weight") ||
                            ob_hf_find(s, "model.layers.0.self_attn.inner_attn_ln.weight");
     OB_TRY(ob_parts_list(s, 0));
