@@ -462,7 +462,7 @@ static uint8_t *random_image(const bench *b, const char *name, size_t *bytes) {
     m.values = (float *)cli_alloc(m.room * sizeof(float));
     m.scale = (float *)cli_alloc(((size_t)1 << 20) * sizeof(float));
     t.config = &m.config, t.count = i, t.source = &m, t.fetch = random_fetch;
-    t.packing = ONEBIT_PACKING_2_BITS;
+    t.env = &b->env, t.packing = ONEBIT_PACKING_2_BITS;
     *bytes = (size_t)ob_image_bytes(&t);
     image.p = (uint8_t *)ob_alloc(&b->env, *bytes);
     if (!image.p) exit(cli_fail("no memory for a model of %.0f MB", (double)*bytes / 1e6));
