@@ -3945,10 +3945,10 @@ static onebit_status ob_gguf_read(ob_gguf *g, const uint8_t *p, size_t bytes, co
     g->p = p;
     g->bytes = bytes;
     g->alignment = OB_GGUF_ALIGNMENT;
-    OB_TRY(ob_gguf_read_head(g, &r));
-    OB_TRY(ob_gguf_walk(g, r));
-    OB_TRY(ob_gguf_take(g));
-    status = ob_gguf_walk(g, r);
+    status = ob_gguf_read_head(g, &r);
+    if (status == ONEBIT_OK) status = ob_gguf_walk(g, r);
+    if (status == ONEBIT_OK) status = ob_gguf_take(g);
+    if (status == ONEBIT_OK) status = ob_gguf_walk(g, r);
     if (status == ONEBIT_OK) status = ob_gguf_place(g);
     if (status == ONEBIT_OK) status = ob_gguf_unique(g);
     if (status != ONEBIT_OK) ob_gguf_close(g);
@@ -14989,6 +14989,19 @@ static uint64_t ob_format_bytes(ob_format format, int rows, int cols) {
     return (uint64_t)((rows + 15) / 16) * ob_block_bytes(format, cols);
 }
 
+/* Whether all of x are finite: what is not has no code. Times 0 it is no number, and stays none in a sum; 16 lanes make
+   that a vector loop. */
+static int ob_all_finite(const float *x, size_t n) {
+    float bad[16], sum = 0.0f;
+    size_t i, j;
+    for (j = 0; j < 16; j++) bad[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) bad[j] += x[i + j] * 0.0f;
+    for (; i < n; i++) bad[0] += x[i] * 0.0f;
+    for (j = 0; j < 16; j++) sum += bad[j];
+    return sum == 0.0f;
+}
+
 /* ---- Quantisers: latent weights to codes, code * scale approximates the weight --------------- */
 /* Latents are the float weights that the optimizer moves; codes are what a product uses. Each
    formula stands here once and serves training, evaluation and export, so the exported model
@@ -20946,6 +20959,8 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
         ob_turn_floats(m->copy + scale_at, scales);
         if (format == OB_PLAIN) ob_turn_floats(m->copy + data_at, bytes / 4);
     }
+    if (!ob_all_finite(w->scale, scales))
+        return ob_fail(ONEBIT_FORMAT, ".1bit: a scale of %s is not finite", want.name);
     return ONEBIT_OK;
 }
 
@@ -22252,19 +22267,6 @@ static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
         codes[j] = scale > 0.0f ? ob_clampf(ob_round(p->value[j] / scale), -most, most) : 0.0f;
         if (!(codes[j] >= -most)) codes[j] = 0.0f; /* no number: a file may hold NaN */
     }
-}
-
-/* What is not finite has no code. Times 0 it is no number, and stays none in a sum; 16 lanes make
-   that a vector loop. */
-static int ob_all_finite(const float *x, size_t n) {
-    float bad[16], sum = 0.0f;
-    size_t i, j;
-    for (j = 0; j < 16; j++) bad[j] = 0.0f;
-    for (i = 0; i + 16 <= n; i += 16)
-        for (j = 0; j < 16; j++) bad[j] += x[i + j] * 0.0f;
-    for (; i < n; i++) bad[0] += x[i] * 0.0f;
-    for (j = 0; j < 16; j++) sum += bad[j];
-    return sum == 0.0f;
 }
 
 /* The file's pages of a tensor that was looked at are given back, so that reading a large model
