@@ -19083,19 +19083,20 @@ static int ob_slot(const onebit_config *c, int layer, int id) {
     return (id < OB_BLOCK_TENSORS ? layer : c->num_layers) * OB_BLOCK_TENSORS + id;
 }
 
-/* Shape of the tensor that belongs into a slot; 0 when this config has none there. Names are
-   written each time: this runs at start and in files, never per token. */
-static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
+/* Shape of the tensor that belongs into a slot, and its two names without what stands before them;
+   0 when this config has none there. */
+static int ob_tensor_shape(const onebit_config *c, int slot, ob_tensor *out, const char **base,
+                           const char **other) {
     ob_dims m = ob_dims_of(c);
     int id = slot % OB_BLOCK_TENSORS, layer = slot / OB_BLOCK_TENSORS, present = 0;
-    const char *base = "", *other = "";
+    *base = *other = "";
     memset(out, 0, sizeof *out);
     if (layer >= c->num_layers) id = slot - c->num_layers * OB_BLOCK_TENSORS, layer = -1;
     switch (id) {
 #define OB_TENSOR_CASE(ID, text, foreign, r, k, type, when)                                        \
     case OB_##ID:                                                                                  \
         present = (when) && (OB_##ID < OB_BLOCK_TENSORS) == (layer >= 0);                          \
-        base = text, other = foreign, out->rows = r, out->cols = k, out->kind = type;              \
+        *base = text, *other = foreign, out->rows = r, out->cols = k, out->kind = type;              \
         break;
         ONEBIT_BLOCK_TENSORS(OB_TENSOR_CASE)
         ONEBIT_MODEL_TENSORS(OB_TENSOR_CASE)
@@ -19104,16 +19105,24 @@ static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
         break;
     }
     out->id = id, out->layer = layer, out->slot = slot;
-    if (layer >= 0) ob_print(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
-    else ob_print(out->name, sizeof out->name, "%s", base);
-    if (layer >= 0) ob_print(out->gguf, sizeof out->gguf, "blk.%d.%s", layer, other);
-    else ob_print(out->gguf, sizeof out->gguf, "%s", other);
     out->mode = out->kind <= OB_ROLE_BIAS        ? -1
                 : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
                 : out->kind == OB_ROLE_HEAD      ? c->head_mode
                                                  : c->layer_modes[layer < 0 ? 0 : layer];
     if (out->mode >= ONEBIT_TERNARY)
         out->group = out->kind == OB_ROLE_LINEAR ? c->scale_group : c->embedding_group;
+    return present;
+}
+
+/* The same with its names, which are written each time: this runs at start and in files, never per
+   token. */
+static int ob_tensor_in(const onebit_config *c, int slot, ob_tensor *out) {
+    const char *base, *other;
+    int present = ob_tensor_shape(c, slot, out, &base, &other), layer = out->layer;
+    if (layer >= 0) ob_print(out->name, sizeof out->name, "model.layers.%d.%s", layer, base);
+    else ob_print(out->name, sizeof out->name, "%s", base);
+    if (layer >= 0) ob_print(out->gguf, sizeof out->gguf, "blk.%d.%s", layer, other);
+    else ob_print(out->gguf, sizeof out->gguf, "%s", other);
     return present;
 }
 
@@ -19129,24 +19138,44 @@ static int ob_input_bits(const onebit_config *c, const ob_tensor *t, int mode) {
     return c->activation_bits == 1 && t->kind != OB_ROLE_LINEAR ? 8 : c->activation_bits;
 }
 
-/* Storage order: embedding first, then blocks, then final norm and head. Gives tensor number index;
-   0 past the last. */
-static int ob_tensor_at(const onebit_config *c, int index, ob_tensor *out) {
-    int slots = ob_slots(c), slot, seen = 0;
-    if (index == 0) return ob_tensor_in(c, ob_slot(c, 0, OB_EMBED), out);
-    for (slot = 0; slot < slots; slot++) {
-        if (slot == ob_slot(c, 0, OB_EMBED)) continue;
-        if (ob_tensor_in(c, slot, out) && ++seen == index) return 1;
+/* Slot of the number-th of the tensors that a config has among ids [from, to) of a layer, or -1;
+   *seen is how many there are. A slot's layer says nothing about which tensors it has. */
+static int ob_tensor_pick(const onebit_config *c, int from, int to, int number, int *seen) {
+    const char *base, *other;
+    int id, slot, found = -1;
+    ob_tensor t;
+    for (*seen = 0, id = from; id < to; id++) {
+        slot = ob_slot(c, 0, id);
+        if (id == OB_EMBED || !ob_tensor_shape(c, slot, &t, &base, &other)) continue;
+        if (*seen == number) found = slot;
+        ++*seen;
     }
-    return 0;
+    return found;
 }
 
-/* Counts by asking for each slot, so that it cannot differ from the walk. */
+/* Storage order: embedding first, then blocks, then final norm and head. Gives tensor number index;
+   0 past the last. All blocks have the same tensors, so no walk over them is needed: a hostile file
+   may claim hundreds. */
+static int ob_tensor_at(const onebit_config *c, int index, ob_tensor *out) {
+    int each, own, slot;
+    if (index < 0) return 0;
+    if (index == 0) return ob_tensor_in(c, ob_slot(c, 0, OB_EMBED), out);
+    (void)ob_tensor_pick(c, 0, OB_BLOCK_TENSORS, 0, &each);
+    if (index - 1 < each * c->num_layers) {
+        slot = ob_tensor_pick(c, 0, OB_BLOCK_TENSORS, (index - 1) % each, &own);
+        return ob_tensor_in(c, slot + (index - 1) / each * OB_BLOCK_TENSORS, out);
+    }
+    index -= 1 + each * c->num_layers;
+    slot = ob_tensor_pick(c, OB_BLOCK_TENSORS, OB_TENSOR_IDS, index, &own);
+    return slot >= 0 && ob_tensor_in(c, slot, out);
+}
+
+/* How many that are. */
 static int ob_tensor_count(const onebit_config *c) {
-    ob_tensor t;
-    int slot, n = 0;
-    for (slot = 0; slot < ob_slots(c); slot++) n += ob_tensor_in(c, slot, &t);
-    return n;
+    int each, own;
+    (void)ob_tensor_pick(c, 0, OB_BLOCK_TENSORS, 0, &each);
+    (void)ob_tensor_pick(c, OB_BLOCK_TENSORS, OB_TENSOR_IDS, 0, &own);
+    return 1 + each * c->num_layers + own;
 }
 
 /* All weights of a model, by slot. A gain is a weight whose data is its floats. */
@@ -23109,8 +23138,7 @@ static onebit_status ob_hf_index(ob_origin *s, const char *directory, const ob_m
         }
         ob_json_object(&j);
         while (ob_json_key(&j, &key)) {
-            if (ob_json_string(&j, name, sizeof name) >= sizeof name)
-                ob_json_error(&j, "a file name of more than 255 bytes");
+            (void)ob_json_string(&j, name, sizeof name); /* a longer one is an error */
             if (j.status == ONEBIT_OK) OB_TRY(ob_hf_shard(s, directory, name));
         }
     }
