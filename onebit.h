@@ -23473,6 +23473,15 @@ static onebit_status ob_parts_open(ob_origin *s, const char *input,
     return status;
 }
 
+/* Nothing opened yet. */
+static onebit_status ob_origin_start(ob_origin *s, const onebit_env *env) {
+    memset(s, 0, sizeof *s);
+    s->env = ob_env_or_default(env), s->have = onebit_config_default();
+    OB_TRY(ob_env_check(&s->env));
+    s->kernels = ob_kernels_for(s->env.isa);
+    return ONEBIT_OK;
+}
+
 /* Opens whatever holds a model. */
 static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
                                         const onebit_open_options *options) {
@@ -23484,7 +23493,6 @@ static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
         s->have = s->model->config;
         return ONEBIT_OK;
     }
-    s->have = onebit_config_default();
     if (options->tokenizer)
         OB_TRY(onebit_tokenizer_open(&s->tokenizer, options->tokenizer, &s->env));
     OB_TRY(ob_parts_open(s, input, options, &foreign));
@@ -23496,10 +23504,7 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input,
                                     const onebit_open_options *options, const onebit_env *env) {
     onebit_open_options o = options ? *options : onebit_open_options_default();
     onebit_status status;
-    memset(s, 0, sizeof *s);
-    s->env = ob_env_or_default(env);
-    OB_TRY(ob_env_check(&s->env));
-    s->kernels = ob_kernels_for(s->env.isa);
+    OB_TRY(ob_origin_start(s, env));
     if (o.i2s < 0 || o.i2s > 2) return ob_fail(ONEBIT_USAGE, "i2s is %d, expected 0..2", o.i2s);
     status = ob_origin_open_any(s, input, &o);
     s->want = s->have;
@@ -27165,7 +27170,10 @@ static onebit_status ob_run_write_sample(ob_run_state *r, const int32_t *ids, in
     onebit_status status;
     if (!block) return ob_fail(ONEBIT_MEMORY, "no memory for a packed model");
     image = block + (64 - (uintptr_t)block % 64) % 64;
-    onebit_trainer_pack(r->trainer, r->tokenizer, image, bytes);
+    if (!onebit_trainer_pack(r->trainer, r->tokenizer, image, bytes)) {
+        ob_release(&r->env, block);
+        return ONEBIT_MEMORY; /* with its text */
+    }
     status = onebit_model_open_memory(&model, image, bytes, &r->env);
     if (status == ONEBIT_OK) status = ob_run_continue(r, model, ids, count, text);
     onebit_model_free(model);

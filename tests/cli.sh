@@ -315,6 +315,16 @@ head-dim|8|model|
 intermediate-size|96|model|
 max-seq-len|64|model|
 layer-norm-eps|0.1|model|
+final-norm-eps|0.1|model|
+rope-scaling|linear|model|--rope-factor 2
+rope-factor|3|model|--rope-scaling linear --rope-factor 2
+rope-original|16|model|--rope-scaling llama3 --rope-factor 4 --rope-theta 30
+rope-slow|0.5|model|--rope-scaling llama3 --rope-factor 4 --rope-theta 30 --rope-original 24
+rope-fast|2|model|--rope-scaling llama3 --rope-factor 4 --rope-theta 30 --rope-original 64
+rope-attention|2|model|--rope-scaling yarn --rope-factor 4
+use-qkv-bias|true|model|
+embedding-group|32|model|--embedding ternary
+text-start|none|model|
 rope-theta|100|model|
 activation|relu|model|
 use-swiglu|false|model|

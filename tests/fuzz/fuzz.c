@@ -767,8 +767,7 @@ static onebit_status fuzz_foreign(onebit_model **out, const uint8_t *data, size_
     onebit_open_options o = onebit_open_options_default();
     onebit_status status = ONEBIT_FORMAT;
     ob_origin s;
-    memset(&s, 0, sizeof s);
-    s.env = *env, s.have = onebit_config_default();
+    if (ob_origin_start(&s, env) != ONEBIT_OK) return ONEBIT_FORMAT;
     s.parts.map.data = data, s.parts.map.bytes = n; /* how 0: not to be given back */
     o.i2s = n ? data[n - 1] % 3 : 0;
     *out = NULL;
