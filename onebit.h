@@ -2439,6 +2439,9 @@ static int ob_each_name(const char *path, ob_name_fn fn, void *user) {
 }
 static int ob_map_bytes(ob_map *out, const char *path) { return (void)out, (void)path, 0; }
 static void ob_map_close(ob_map *map) { memset(map, 0, sizeof *map); }
+static void ob_map_pass(const ob_map *map, const uint8_t *from, uint64_t bytes) {
+    (void)map, (void)from, (void)bytes;
+}
 
 #elif defined(_WIN32)
 
@@ -2516,6 +2519,10 @@ static void ob_map_close(ob_map *map) {
     memset(map, 0, sizeof *map);
 }
 
+static void ob_map_pass(const ob_map *map, const uint8_t *from, uint64_t bytes) {
+    (void)map, (void)from, (void)bytes;
+}
+
 #else /* POSIX; only names that -std=c99 leaves visible, whatever was included before */
 
 static ob_found ob_path_find(const char *path) {
@@ -2591,6 +2598,23 @@ static int ob_map_bytes(ob_map *out, const char *path) {
 static void ob_map_close(ob_map *map) {
     if (map->how == 1) munmap(map->handle, map->bytes);
     memset(map, 0, sizeof *map);
+}
+
+/* Bytes that are not needed soon, when they lie in this map: their pages need not count as ours,
+   for the file keeps them. Whole pages only: at most 64 KiB large. */
+static void ob_map_pass(const ob_map *map, const uint8_t *from, uint64_t bytes) {
+#if defined(__linux__)
+    const uintptr_t page = 65536, base = (uintptr_t)map->data;
+#ifndef __cplusplus
+    extern int madvise(void *, size_t, int);
+#endif
+    uintptr_t first = ((uintptr_t)from + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)from + (uintptr_t)bytes) & ~(page - 1);
+    if (map->how != 1 || first < base || end > base + map->bytes || end <= first) return;
+    (void)madvise((void *)first, end - first, 4); /* MADV_DONTNEED */
+#else
+    (void)map, (void)from, (void)bytes;
+#endif
 }
 
 #endif
@@ -3921,10 +3945,10 @@ static onebit_status ob_gguf_read(ob_gguf *g, const uint8_t *p, size_t bytes, co
     g->p = p;
     g->bytes = bytes;
     g->alignment = OB_GGUF_ALIGNMENT;
-    OB_TRY(ob_gguf_read_head(g, &r));
-    OB_TRY(ob_gguf_walk(g, r));
-    OB_TRY(ob_gguf_take(g));
-    status = ob_gguf_walk(g, r);
+    status = ob_gguf_read_head(g, &r);
+    if (status == ONEBIT_OK) status = ob_gguf_walk(g, r);
+    if (status == ONEBIT_OK) status = ob_gguf_take(g);
+    if (status == ONEBIT_OK) status = ob_gguf_walk(g, r);
     if (status == ONEBIT_OK) status = ob_gguf_place(g);
     if (status == ONEBIT_OK) status = ob_gguf_unique(g);
     if (status != ONEBIT_OK) ob_gguf_close(g);
@@ -4337,7 +4361,8 @@ static int ob_activation(const onebit_config *c) { return c->use_relu2 ? 1 : c->
 static const char *ob_choice_text(ob_slice option) {
     static const char *const known[] = {"silu",   "relu2",     "relu",    "adamw",     "muon",
                                         "cosine", "linear",    "none",    "wsd",       "two-stage",
-                                        "absmean", "absmedian", "?"};
+                                        "absmean", "absmedian", "yarn", "llama3", "end", "start",
+                                        "?"};
     size_t i = 0;
     while (i + 1 < sizeof known / sizeof *known && !ob_slice_is(option, known[i])) i++;
     return known[i];
@@ -9573,8 +9598,8 @@ static uint64_t ob_gguf_put_ids(ob_out *o, const onebit_tokenizer *t, int start)
 }
 
 /* Writes a tokenizer's keys; *keys is their number, for the head of the file. rows: of the
-   embedding, which llama.cpp wants as many tokens as; start: what stands before a text (add_bos), -1
-   = nothing. Called twice: with a
+   embedding, which llama.cpp wants as many tokens as; start: the id that stands before a text
+   (add_bos), -1 = none. Called twice: with a
    place of no size it counts, and checks what takes time. ONEBIT_UNSUPPORTED names what GGUF has no
    words for. */
 static onebit_status ob_gguf_put_tokenizer(ob_out *o, const onebit_tokenizer *t, int rows,
@@ -10036,7 +10061,17 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
    lstrip_blocks, break and continue, nothing that changes a list in place. A template comes from a
    stranger: it can reach nothing but the messages, and steps, memory, output and depth are bounded.
    Two passes: text -> nodes, then the nodes are walked. All memory is one arena, given back at
-   the end; values are immutable but for namespace(). Errors are sticky, as in the JSON reader. */
+   the end; values are immutable but for namespace(). Errors are sticky, as in the JSON reader.
+     tags       for (if, else, break, continue) if elif else set (block, namespace) macro generation
+     values     strings, integers of 64 bits, floats, lists, tuples, mappings, true false none
+     operators  + - * / // % ** ~ == != < <= > >= in and or not, is, |, a if b else c, [a:b:c]
+     filters    trim upper lower capitalize title replace indent string safe length count default d
+                join first last reverse tojson int float list items sort unique dictsort map select
+                reject selectattr rejectattr
+     tests      defined undefined none string mapping number integer float boolean true false
+                callable iterable sequence odd even divisibleby in, comparisons by name or sign
+     functions  range namespace dict raise_exception, and the methods that ob_jinja_has_method lists
+   There is no clock: strftime_now is undefined, and templates that ask first go on without it. */
 
 #define OB_JINJA_SOURCE  ((size_t)1 << 20)  /* bytes of a template at most */
 #define OB_JINJA_OUTPUT  ((size_t)1 << 20)  /* bytes that it may write */
@@ -10053,22 +10088,22 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
    plain list is LIST..LAZY, what holds pairs is DICT..SPACE. VIEW: keys() and its like; LAZY: a
    generator, which is true even when empty, and empty after one reading. */
 typedef enum ob_jinja_kind {
-    OB_JINJA_UNDEFINED,
+    OB_JINJA_UNDEFINED, /* a name or a part that is not there */
     OB_JINJA_NONE,
     OB_JINJA_BOOL,
-    OB_JINJA_INT,
-    OB_JINJA_FLOAT,
-    OB_JINJA_STRING,
-    OB_JINJA_LIST,
-    OB_JINJA_TUPLE,
-    OB_JINJA_RANGE_OF,
+    OB_JINJA_INT,      /* of 64 bits; what would go beyond is refused */
+    OB_JINJA_FLOAT,    /* a double, as in Python */
+    OB_JINJA_STRING,   /* bytes, mostly UTF-8 */
+    OB_JINJA_LIST,     /* [a, b] */
+    OB_JINJA_TUPLE,    /* (a, b), and a, b in a tag */
+    OB_JINJA_RANGE_OF, /* what range() gives */
     OB_JINJA_VIEW,
     OB_JINJA_LAZY,
-    OB_JINJA_DICT,
-    OB_JINJA_SPACE,
-    OB_JINJA_LOOP,
+    OB_JINJA_DICT,  /* {k: v}, a message */
+    OB_JINJA_SPACE, /* what namespace() gives */
+    OB_JINJA_LOOP,  /* the variable loop */
     OB_JINJA_MACRO,
-    OB_JINJA_BOUND
+    OB_JINJA_BOUND /* a function, or a method with its object */
 } ob_jinja_kind;
 
 /* One value; small, passed by value. */
@@ -10076,27 +10111,33 @@ typedef struct ob_jinja_value {
     ob_jinja_kind kind;
     size_t n; /* bytes of a STRING or of the name of an UNDEFINED; turn of a LOOP */
     union ob_jinja_as {
-        int64_t i;                  /* BOOL, INT */
-        double f;                   /* FLOAT */
-        const char *s;              /* STRING, UNDEFINED: not terminated, never NULL */
-        struct ob_jinja_list *list; /* LIST..LOOP */
-        const struct ob_jinja_macro *macro;
-        const struct ob_jinja_bound *bound;
+        int64_t i;                          /* BOOL, INT */
+        double f;                           /* FLOAT */
+        const char *s;                      /* STRING, UNDEFINED: not terminated, never NULL */
+        struct ob_jinja_list *list;         /* LIST..LOOP */
+        const struct ob_jinja_macro *macro; /* MACRO */
+        const struct ob_jinja_bound *bound; /* BOUND */
     } as;
 } ob_jinja_value;
 
 /* A list; a DICT or a namespace has keys at even places and their values behind them. */
 typedef struct ob_jinja_list {
-    ob_jinja_value *v;
-    size_t n, room;
+    ob_jinja_value *v; /* in the arena; NULL when room is 0 */
+    size_t n, room;    /* items, and how many there is place for */
 } ob_jinja_list;
 
-/* A piece of the program. kind is a letter: see ob_jinja_run, which has one case for each. */
+/* A piece of the program. kind is a letter. Statements: T text, E {{ a }}, I if a: b, else c; F for
+   c (names, then the else) in a if d: b; S set c (with d: its attribute d) to a; U the same to the
+   text of b, through the filters a; M macro with arguments a: b; G generation: b; B break, C
+   continue. Expressions: k constant, v variable, u the text of a U, . attribute of a, [ item b of
+   a, : slice b c d of a, ( call of a with b, < comparisons, m p signs, ! not, & and, o or, ? b if a
+   else c, b operator, | filter, i test, l t d list, tuple and mapping. In chains: a an argument or
+   a part of a comparison, p an argument of a macro with its default a. */
 typedef struct ob_jinja_node {
-    char kind, op;
-    int line;
-    ob_slice text;                       /* a name, or literal text */
-    ob_jinja_value k;                    /* of a constant */
+    char kind, op;    /* op: of an operator or comparison; 1 = a test with not, several names */
+    int line;         /* where it begins, from 1 */
+    ob_slice text;    /* a name, or literal text */
+    ob_jinja_value k; /* of a constant */
     struct ob_jinja_node *a, *b, *c, *d; /* parts; b is mostly a body or a chain of arguments */
     struct ob_jinja_node *next;          /* in a chain */
 } ob_jinja_node;
@@ -10109,14 +10150,14 @@ typedef struct ob_jinja_variable {
 } ob_jinja_variable;
 
 typedef struct ob_jinja_scope {
-    struct ob_jinja_scope *up;
-    ob_jinja_variable *first;
+    struct ob_jinja_scope *up; /* where to look further; NULL at the top */
+    ob_jinja_variable *first;  /* the newest */
 } ob_jinja_scope;
 
 /* A macro sees the variables of the place where it was defined. */
 typedef struct ob_jinja_macro {
-    const ob_jinja_node *node;
-    ob_jinja_scope *scope;
+    const ob_jinja_node *node; /* kind M: its arguments and body */
+    ob_jinja_scope *scope;     /* of the definition */
 } ob_jinja_macro;
 
 /* A method with its object; a function's object is UNDEFINED. */
@@ -10128,39 +10169,41 @@ typedef struct ob_jinja_bound {
 /* Arguments of a call: those without a name first. used has a bit for each that was asked for. */
 typedef struct ob_jinja_args {
     ob_jinja_value v[OB_JINJA_ARGS];
-    ob_slice name[OB_JINJA_ARGS];
-    int n;
-    unsigned used;
+    ob_slice name[OB_JINJA_ARGS]; /* empty when it has none */
+    int n;                        /* of both */
+    unsigned used;                /* bit i: of v[i] */
 } ob_jinja_args;
 
 /* Text that grows: in the arena, or what the caller sees when out is set. */
 typedef struct ob_jinja_text {
-    ob_out *out;
-    char *p;
-    size_t n, room;
+    ob_out *out;    /* NULL: p holds it */
+    char *p;        /* not terminated; NULL when room is 0 */
+    size_t n, room; /* bytes, and how many there is place for */
 } ob_jinja_text;
 
 /* The machine. Recursion goes through the two pointers, because a floor uses only what is above. */
 typedef struct ob_jinja {
-    const onebit_env *env;
-    onebit_status status;
-    void *chunk; /* newest; each begins with the one before */
-    uint8_t *free;
-    size_t left, taken; /* bytes free in the chunk, bytes of all */
-    int64_t fuel;
+    const onebit_env *env;         /* filled */
+    onebit_status status;          /* sticky */
+    void *chunk;                   /* newest; each begins with the one before */
+    uint8_t *free;                 /* next free byte of the chunk */
+    size_t left, taken;            /* bytes free in the chunk, bytes of all */
+    int64_t fuel;                  /* left; never below 0 */
     int depth, line, loops, flow;  /* flow: 'b' break, 'c' continue, 0 go on */
     const char *p, *end, *counted; /* next byte, end of the text, how far lines are counted */
-    int token_line, brackets, fresh_line;
-    char closing, token; /* '%' or '}' ends the tag; kind of the token, see ob_jinja_next */
-    ob_slice word;       /* the token's text */
-    ob_jinja_text *sink;
-    ob_jinja_scope *scope;
-    ob_jinja_node dud; /* stands for what there was no memory for */
+    int token_line, brackets, fresh_line; /* brackets open in a tag; 1 = a line begins at p */
+    char closing, token;   /* '%' or '}' ends the tag; kind of the token, see ob_jinja_next */
+    ob_slice word;         /* the token's text */
+    ob_jinja_text *sink;   /* where text goes now */
+    ob_jinja_scope *scope; /* the innermost one */
+    ob_jinja_node dud;     /* stands for what there was no memory for */
     ob_jinja_node *(*expression)(struct ob_jinja *m);
     ob_jinja_value (*run)(struct ob_jinja *m, const ob_jinja_node *n);
 } ob_jinja;
 
-/* Fails with the line; the first error wins. The text ends then, so that parsers and loops do. */
+/* Fails with the line; the first error wins. The text ends then, so that parsers and loops do. The
+   line is that of the node or token at work, which is what an author looks for. Codes: UNSUPPORTED
+   what we do not know, FORMAT what would be an error in jinja2 too. */
 OB_PRINTF(3, 4)
 static void ob_jinja_fail(ob_jinja *m, onebit_status code, const char *format, ...) {
     char text[300];
@@ -10174,7 +10217,9 @@ static void ob_jinja_fail(ob_jinja *m, onebit_status code, const char *format, .
     m->token = 0;
 }
 
-/* Pays for work before it is done; 0 = no more, or an error came before. */
+/* Pays for work before it is done; 0 = no more, or an error came before. One counter for steps and
+   bytes: a node costs 64, a byte that is looked at 1, a byte that is copied a sixteenth. So the
+   time is bounded however the work is spread. */
 static int ob_jinja_spend(ob_jinja *m, size_t units) {
     if (m->status != ONEBIT_OK) return 0;
     if (units <= (uint64_t)m->fuel) {
@@ -10185,14 +10230,17 @@ static int ob_jinja_spend(ob_jinja *m, size_t units) {
     return 0;
 }
 
-/* Goes one level down, to at most so many; 0 = too deep. m->depth-- leads up again. */
+/* Goes one level down, to at most so many; 0 = too deep. m->depth-- leads up again. The bound keeps
+   a hostile template from using up the stack of the caller, who may be a small thread. */
 static int ob_jinja_enter(ob_jinja *m, int most) {
     if (m->depth++ >= most) ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "nested deeper than %d", most);
     return m->status == ONEBIT_OK;
 }
 
 /* Zeroed memory until the end of the call; NULL after an error. Large blocks get a chunk of their
-   own, and the half-used one stays in use. */
+   own, and the half-used one stays in use. Nothing is given back one by one: a template runs for a
+   moment, and values share their parts freely. The bound on the sum is checked before each new
+   chunk. */
 static void *ob_jinja_memory(ob_jinja *m, size_t n) {
     size_t head = 2 * sizeof(void *), bytes;
     uint8_t *p;
@@ -10225,7 +10273,8 @@ static void *ob_jinja_memory(ob_jinja *m, size_t n) {
 /* ---- text ---- */
 
 /* Room for n more bytes of a text in the arena; NULL after an error. Doubles, so that adding stays
-   linear. */
+   linear. The old text stays behind in the arena, so slices of it stay valid. The sum is checked,
+   since n may come from a template's own numbers. */
 static char *ob_jinja_room(ob_jinja *m, ob_jinja_text *t, size_t n) {
     char *p;
     size_t room;
@@ -10241,7 +10290,8 @@ static char *ob_jinja_room(ob_jinja *m, ob_jinja_text *t, size_t n) {
     return t->p + t->n;
 }
 
-/* Adds bytes to a text, or to the output within its bound. */
+/* Adds bytes to a text, or to the output within its bound. The caller's place may be too small:
+   ob_out counts on, and this bounds what it counts. */
 static void ob_jinja_add(ob_jinja *m, ob_jinja_text *t, const char *p, size_t n) {
     char *to;
     if (n == 0 || m->status != ONEBIT_OK) return;
@@ -10266,7 +10316,9 @@ static void ob_jinja_say(ob_jinja *m, ob_jinja_text *t, const char *text) {
 /* Python's white space: Unicode's, and the four separators of ASCII. */
 static int ob_jinja_space(uint32_t c) { return ob_is_space(c) || (c >= 28 && c <= 31); }
 
-/* Bytes of the last character of p[n], n > 0: the longest valid one, or a single bad byte. */
+/* Bytes of the last character of p[n], n > 0: the longest valid one, or a single bad byte. Reads at
+   most four bytes backwards. Longer sequences are tried too, because a byte that continues one is
+   no character by itself. */
 static size_t ob_jinja_last(const char *p, size_t n) {
     size_t k;
     uint32_t code;
@@ -10275,7 +10327,9 @@ static size_t ob_jinja_last(const char *p, size_t n) {
     return 1;
 }
 
-/* 1 when the first n bytes at p are one of the characters, or white space when chars is NULL. */
+/* 1 when the first n bytes at p are one of the characters, or white space when chars is NULL. Both
+   lists are walked by characters, not bytes, so that half of a letter is never found in another
+   one. */
 static int ob_jinja_among(const char *p, size_t n, const ob_slice *chars) {
     uint32_t code;
     size_t i, used;
@@ -10290,7 +10344,9 @@ static int ob_jinja_among(const char *p, size_t n, const ob_slice *chars) {
     return 0;
 }
 
-/* Without the characters (NULL: white space) at its left (1), right (2) or both (3) ends. */
+/* Without the characters (NULL: white space) at its left (1), right (2) or both (3) ends. The
+   result lies inside s: nothing is copied. Only what is taken away is paid for, so a long text with
+   clean ends is cheap. */
 static ob_slice ob_jinja_strip(ob_jinja *m, ob_slice s, int sides, const ob_slice *chars) {
     size_t cost = 1 + (chars ? chars->n : 0), n;
     uint32_t code;
@@ -10307,7 +10363,8 @@ static ob_slice ob_jinja_strip(ob_jinja *m, ob_slice s, int sides, const ob_slic
     return s;
 }
 
-/* Characters of a text; a byte that is no UTF-8 counts as one. */
+/* Characters of a text; a byte that is no UTF-8 counts as one. Python's len(): code points, not
+   bytes and not what a reader would call letters. */
 static size_t ob_jinja_characters(ob_jinja *m, ob_slice s) {
     size_t i, n = 0;
     uint32_t code;
@@ -10317,7 +10374,8 @@ static size_t ob_jinja_characters(ob_jinja *m, ob_slice s) {
 }
 
 /* Where needle begins in s at or behind byte from; SIZE_MAX = nowhere. Each byte that is compared
-   is paid for, so repeated text cannot make it slow. */
+   is paid for, so repeated text cannot make it slow. memchr goes to the next place where the first
+   byte fits. In valid UTF-8 a whole character is never found inside another, so bytes suffice. */
 static size_t ob_jinja_find(ob_jinja *m, ob_slice s, ob_slice needle, size_t from) {
     size_t k;
     for (; from <= s.n && needle.n <= s.n - from; from++) {
@@ -10332,7 +10390,9 @@ static size_t ob_jinja_find(ob_jinja *m, ob_slice s, ob_slice needle, size_t fro
     return SIZE_MAX;
 }
 
-/* 1 when a word stands in a list of words that are parted, begun and ended by single spaces. */
+/* 1 when a word stands in a list of words that are parted, begun and ended by single spaces. Names
+   are told apart by such lists and not by tables of functions: there are few, and a call of a
+   filter costs more than this. */
 static int ob_jinja_listed(const char *words, ob_slice word) {
     for (; *words; words++) {
         size_t n = strcspn(words, " ");
@@ -10345,7 +10405,8 @@ static int ob_jinja_listed(const char *words, ob_slice word) {
 
 /* ---- values ---- */
 
-/* A value without content: NONE, or anything that the caller fills. */
+/* A value without content: NONE, or anything that the caller fills. All bytes are 0, so that copies
+   of it hold nothing that was left in memory. */
 static ob_jinja_value ob_jinja_of(ob_jinja_kind kind) {
     ob_jinja_value v;
     memset(&v, 0, sizeof v);
@@ -10353,7 +10414,8 @@ static ob_jinja_value ob_jinja_of(ob_jinja_kind kind) {
     return v;
 }
 
-/* A string, or with kind UNDEFINED the name of what is not there. */
+/* A string, or with kind UNDEFINED the name of what is not there. The bytes are not copied: they
+   lie in the template, in a message, or in the arena, all of which outlive the value. */
 static ob_jinja_value ob_jinja_string(ob_jinja_kind kind, ob_slice s) {
     ob_jinja_value v = ob_jinja_of(kind);
     v.as.s = s.n ? s.p : "";
@@ -10386,14 +10448,16 @@ static ob_jinja_value ob_jinja_gathered(const ob_jinja_text *t) {
     return ob_jinja_string(OB_JINJA_STRING, ob_slice_on(t->p, t->n));
 }
 
-/* An empty list of a kind; NONE after an error. */
+/* An empty list of a kind; NONE after an error. The list is shared by all copies of the value;
+   after it was made nobody changes it, but for namespaces and generators. */
 static ob_jinja_value ob_jinja_empty(ob_jinja *m, ob_jinja_kind kind) {
     ob_jinja_value v = ob_jinja_of(kind);
     v.as.list = (ob_jinja_list *)ob_jinja_memory(m, sizeof *v.as.list);
     return v.as.list ? v : ob_jinja_of(OB_JINJA_NONE);
 }
 
-/* Appends to a list that is being made; nothing after an error. */
+/* Appends to a list that is being made; nothing after an error. Room doubles, so n items cost 2 n
+   copies at most. Four units of fuel an item bound the arena's use as well. */
 static void ob_jinja_push(ob_jinja *m, ob_jinja_value list, ob_jinja_value item) {
     ob_jinja_list *l = list.as.list;
     ob_jinja_value *grown;
@@ -10418,7 +10482,9 @@ static const char *ob_jinja_kind_name(ob_jinja_value v) {
     return names[v.kind];
 }
 
-/* Something was done with what is not defined. Always fails; the name may be empty. */
+/* Something was done with what is not defined. Always fails; the name may be empty. jinja2's
+   default for undefined values: they print as nothing and are false, but have no parts, no
+   arithmetic and no order. */
 static void ob_jinja_missing(ob_jinja *m, ob_jinja_value v) {
     ob_jinja_fail(m, ONEBIT_FORMAT, "'%.*s' is undefined", (int)(v.n < 80 ? v.n : 80), v.as.s);
 }
@@ -10448,7 +10514,9 @@ static int ob_jinja_true(ob_jinja_value v) {
     return 1;
 }
 
-/* Python's ==. Numbers compare by value, lists item by item, others by identity. */
+/* Python's ==. Numbers compare by value, lists item by item, others by identity. Two undefined
+   values are equal, as in jinja2. Values may nest as deep as a template's loops build them, so the
+   depth is counted here too. */
 static int ob_jinja_equal(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     size_t i, k, step = a.kind == OB_JINJA_DICT ? 2 : 1;
     int same = 1;
@@ -10458,6 +10526,7 @@ static int ob_jinja_equal(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
         return ob_jinja_real(a) == ob_jinja_real(b);
     }
     if (a.kind != b.kind || a.kind <= OB_JINJA_NONE) return a.kind == b.kind;
+    /* one kind from here on */
     if (a.kind == OB_JINJA_STRING)
         return a.n == b.n && ob_jinja_spend(m, a.n / 16) && memcmp(a.as.s, b.as.s, a.n) == 0;
     if (a.kind >= OB_JINJA_SPACE || a.as.list == b.as.list) return a.as.list == b.as.list;
@@ -10474,7 +10543,9 @@ static int ob_jinja_equal(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     return same;
 }
 
-/* Python's order of two values: -1, 0, 1, or 2 when a NaN has none. Unlike kinds have no order. */
+/* Python's order of two values: -1, 0, 1, or 2 when a NaN has none. Unlike kinds have no order.
+   Lists compare by their first items that differ. The caller has already refused what is undefined.
+   */
 static int ob_jinja_order(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     int by = 0;
     size_t i, n;
@@ -10504,7 +10575,8 @@ static int ob_jinja_order(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     return by;
 }
 
-/* The value of a key in a DICT or a namespace, or NULL. */
+/* The value of a key in a DICT or a namespace, or NULL. Linear: mappings in templates are small,
+   and each comparison is paid for. 1, 1.0 and true are one key, as in Python. */
 static ob_jinja_value *ob_jinja_key(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key) {
     size_t i;
     for (i = 0; i < dict.as.list->n; i += 2)
@@ -10512,7 +10584,8 @@ static ob_jinja_value *ob_jinja_key(ob_jinja *m, ob_jinja_value dict, ob_jinja_v
     return NULL;
 }
 
-/* Sets a key of a DICT that is being made, or of a namespace. */
+/* Sets a key of a DICT that is being made, or of a namespace. A key that is there keeps its place,
+   as in Python's dict. Lists and mappings cannot be keys, because Python could not hash them. */
 static void ob_jinja_put(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key,
                          ob_jinja_value value) {
     ob_jinja_value *old;
@@ -10527,7 +10600,8 @@ static void ob_jinja_put(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key,
 }
 
 /* What a loop goes through: items, keys, characters; of what is undefined nothing. A generator is
-   empty afterwards. */
+   empty afterwards. The items of a list are not copied, which is safe since lists do not change.
+   Characters are slices of the string. */
 static ob_jinja_list ob_jinja_items(ob_jinja *m, ob_jinja_value v) {
     ob_jinja_list items;
     ob_jinja_value made;
@@ -10554,7 +10628,8 @@ static ob_jinja_list ob_jinja_items(ob_jinja *m, ob_jinja_value v) {
     return m->status == ONEBIT_OK ? *made.as.list : items;
 }
 
-/* Python's "a in b". */
+/* Python's "a in b". In strings it looks for a part, in mappings for a key, else for an equal item.
+   In what is undefined there is nothing. */
 static int ob_jinja_in(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
     ob_jinja_list items;
     size_t i;
@@ -10573,7 +10648,9 @@ static int ob_jinja_in(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
 
 /* ---- values as text ---- */
 
-/* Python's repr of a float: the fewest digits that read back, with a point or an exponent. */
+/* Python's repr of a float: the fewest digits that read back, with a point or an exponent.
+   Exponents begin below 1e-4 and at 1e16 (Python's float_repr_style short). %g writes those of up
+   to 16 digits alike. */
 static void ob_jinja_write_float(char text[40], double f) {
     double back;
     int digits;
@@ -10597,7 +10674,9 @@ static void ob_jinja_write_float(char text[40], double f) {
     }
 }
 
-/* 1 for characters that repr() shows as they are: not controls, separators, private use. */
+/* 1 for characters that repr() shows as they are: not controls, separators, private use. Python
+   asks Unicode's tables; these ranges cover what occurs in text. Unassigned code points would
+   differ. */
 static int ob_jinja_prints(uint32_t c) {
     if (c == OB_UTF8_BAD || (ob_is_space(c) && c != 32)) return 0;
     if (c < 32 || (c >= 127 && c < 160) || c == 173) return 0;
@@ -10606,7 +10685,8 @@ static int ob_jinja_prints(uint32_t c) {
              (c >= 0xFFF0 && c <= 0xFFFB) || c >= 0xE0000);
 }
 
-/* Python's repr of a string: single quotes unless only those are inside. */
+/* Python's repr of a string: single quotes unless only those are inside. What strings look like
+   inside of printed lists and mappings. Bytes that are no UTF-8 are written as they are. */
 static void ob_jinja_repr(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     int twice = s.n && memchr(s.p, '\'', s.n) && !memchr(s.p, '"', s.n);
     char quote = twice ? '"' : '\'', text[16];
@@ -10631,7 +10711,9 @@ static void ob_jinja_repr(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     ob_jinja_add(m, t, &quote, 1);
 }
 
-/* Python's str(), or with repr its repr(); what is undefined gives nothing. */
+/* Python's str(), or with repr its repr(); what is undefined gives nothing. Generators, ranges and
+   the like have no text that a template could want, so they are refused by name and not written in
+   Python's words for them. */
 static void ob_jinja_write(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int repr) {
     char text[40];
     size_t i;
@@ -10646,6 +10728,7 @@ static void ob_jinja_write(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int 
     }
     if (v.kind == OB_JINJA_STRING && repr) ob_jinja_repr(m, t, ob_jinja_slice(v));
     else if (v.kind == OB_JINJA_STRING) ob_jinja_add(m, t, v.as.s, v.n);
+    /* what is left holds other values */
     if (v.kind <= OB_JINJA_STRING || !ob_jinja_enter(m, OB_JINJA_DEPTH)) return;
     if (v.kind != OB_JINJA_LIST && !tuple && !pairs)
         ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "%s as text is not supported", ob_jinja_kind_name(v));
@@ -10654,6 +10737,7 @@ static void ob_jinja_write(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int 
         if (i) ob_jinja_say(m, t, pairs && i % 2 ? ": " : ", ");
         ob_jinja_write(m, t, v.as.list->v[i], 1);
     }
+    /* (1,) is a tuple, (1) is not */
     if (tuple && m->status == ONEBIT_OK && v.as.list->n == 1) ob_jinja_say(m, t, ",");
     ob_jinja_say(m, t, tuple ? ")" : pairs ? "}" : "]");
     m->depth--;
@@ -10668,7 +10752,8 @@ static ob_slice ob_jinja_str(ob_jinja *m, ob_jinja_value v) {
     return ob_slice_on(t.n ? t.p : "", t.n);
 }
 
-/* A new line of JSON with its indent; nothing when indent < 0. */
+/* A new line of JSON with its indent; nothing when indent < 0. The indent is a template's number,
+   so each space is paid for. */
 static void ob_jinja_json_line(ob_jinja *m, ob_jinja_text *t, int64_t indent, int level) {
     int64_t i;
     if (indent < 0) return;
@@ -10676,7 +10761,8 @@ static void ob_jinja_json_line(ob_jinja *m, ob_jinja_text *t, int64_t indent, in
     for (i = 0; i < indent * level && m->status == ONEBIT_OK; i++) ob_jinja_say(m, t, " ");
 }
 
-/* A JSON string; letters beyond ASCII stay as they are. */
+/* A JSON string; letters beyond ASCII stay as they are. Measured first, then written in place; the
+   bound is that of the arena. */
 static void ob_jinja_json_string(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     ob_out o = ob_out_on(NULL, 0);
     char *p;
@@ -10689,7 +10775,9 @@ static void ob_jinja_json_string(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     t->n += o.n;
 }
 
-/* As Python's json.dumps writes it; indent < 0 = on one line. */
+/* As Python's json.dumps writes it; indent < 0 = on one line. Separators are ", " and ": ", and
+   with an indent the comma ends its line. Keys that are numbers or none are quoted. Empty lists
+   stay on their line. */
 static void ob_jinja_json(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int64_t indent,
                           int level) {
     int pairs = v.kind == OB_JINJA_DICT, key;
@@ -10702,6 +10790,7 @@ static void ob_jinja_json(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int64
     else if (ob_jinja_is_number(v)) ob_jinja_write(m, t, v, 0);
     else if (v.kind != OB_JINJA_LIST && v.kind != OB_JINJA_TUPLE && !pairs)
         ob_jinja_fail(m, ONEBIT_FORMAT, "%s cannot be JSON", ob_jinja_kind_name(v));
+    /* those were the plain values */
     if (v.kind <= OB_JINJA_STRING || !ob_jinja_enter(m, OB_JINJA_DEPTH)) return;
     ob_jinja_say(m, t, pairs ? "{" : "[");
     for (i = 0; i < v.as.list->n && m->status == ONEBIT_OK; i++) {
@@ -10721,7 +10810,8 @@ static void ob_jinja_json(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int64
 
 /* ---- template text -> nodes ---- */
 
-/* A node; the stand-in after an error, so that nobody needs to ask. */
+/* A node; the stand-in after an error, so that nobody needs to ask. Its line is that of the token
+   at which it begins. */
 static ob_jinja_node *ob_jinja_make(ob_jinja *m, char kind, ob_jinja_node *a, ob_jinja_node *b) {
     ob_jinja_node *n = (ob_jinja_node *)ob_jinja_memory(m, sizeof *n);
     if (!n) n = &m->dud;
@@ -10731,7 +10821,8 @@ static ob_jinja_node *ob_jinja_make(ob_jinja *m, char kind, ob_jinja_node *a, ob
     return n;
 }
 
-/* Counts lines up to p, which only moves forward. */
+/* Counts lines up to p, which only moves forward. Each byte is looked at once, whatever is parsed
+   in between. */
 static void ob_jinja_count_lines(ob_jinja *m, const char *p) {
     for (; m->counted < p; m->counted++) m->line += *m->counted == '\n';
 }
@@ -10749,7 +10840,8 @@ static void ob_jinja_skip_space(ob_jinja *m) {
 }
 
 /* Steps over the end of a tag or comment, of two characters, and over what its sign says: '-' all
-   white space behind, '+' none, else one new line behind % and #. */
+   white space behind, '+' none, else one new line behind % and #. fresh_line notes whether a line
+   begins behind the tag: lstrip_blocks wants to know it of the tag that follows. */
 static void ob_jinja_close(ob_jinja *m, char sign, char last) {
     m->p += 2;
     if (sign == '-') ob_jinja_skip_space(m);
@@ -10757,7 +10849,8 @@ static void ob_jinja_close(ob_jinja *m, char sign, char last) {
     if (m->status == ONEBIT_OK) m->fresh_line = m->p[-1] == '\n';
 }
 
-/* Digits, then what makes it a float. Python also knows 0x10 and 1_000: those are refused. */
+/* Digits, then what makes it a float. Python also knows 0x10 and 1_000: those are refused. A dot
+   needs a digit behind it, so that 1.x stays an attribute. */
 static void ob_jinja_lex_number(ob_jinja *m) {
     const char *p = m->p;
     int attribute = p[-1] == '.'; /* a.0.1 has no float; a tag's begin stands in front */
@@ -10777,7 +10870,8 @@ static void ob_jinja_lex_number(ob_jinja *m) {
     else m->p = p;
 }
 
-/* A string; word is what stands between the quotes. */
+/* A string; word is what stands between the quotes. Escapes are resolved by the parser; here only
+   the end is found. A backslash hides the byte behind it, a quote too. */
 static void ob_jinja_lex_string(ob_jinja *m) {
     const char *p = m->p + 1;
     while (p < m->end && *p != *m->p) p += *p == '\\' && m->end - p > 1 ? 2 : 1;
@@ -10796,7 +10890,9 @@ static int ob_jinja_is_name(char c) {
 }
 
 /* Reads the next token inside a tag: token becomes n name, s string, i integer, f float, o
-   operator, e end of the tag; 0 after an error. The end is not looked for inside brackets. */
+   operator, e end of the tag; 0 after an error. The end is not looked for inside brackets. A dict
+   may end in }} without ending its tag: hence the count of brackets. + in front of the end keeps a
+   new line, in {% %} only. */
 static void ob_jinja_next(ob_jinja *m) {
     static const char twos[] = " == != >= <= // ** ";
     size_t n = 1;
@@ -10806,6 +10902,7 @@ static void ob_jinja_next(ob_jinja *m) {
     m->token_line = m->line;
     if (m->p == m->end) ob_jinja_fail(m, ONEBIT_FORMAT, "a tag does not end");
     if (m->status != ONEBIT_OK || !ob_jinja_spend(m, 1)) return;
+    /* the end of the tag goes before the operators that it could also be */
     if (m->brackets == 0) {
         size_t sign = *m->p == '-' || (*m->p == '+' && m->closing == '%');
         if ((size_t)(m->end - m->p) >= sign + 2 && m->p[sign] == m->closing &&
@@ -10829,6 +10926,7 @@ static void ob_jinja_next(ob_jinja *m) {
         m->word = ob_slice_on(m->p, n);
         m->p += n;
         if (m->token == 'n') return;
+        /* a zero byte cannot be here, but strchr would find it */
         if (!*m->word.p || !strchr("+-*/%~[](){}<>=.:|,!", *m->word.p) || ob_slice_is(m->word, "!"))
             ob_jinja_fail(m, ONEBIT_FORMAT, "character %d is not expected in a tag",
                           (int)(uint8_t)*m->word.p);
@@ -10837,7 +10935,8 @@ static void ob_jinja_next(ob_jinja *m) {
     }
 }
 
-/* 1 when the token is this name or operator. */
+/* 1 when the token is this name or operator. A string of the same letters is none: its kind
+   differs. */
 static int ob_jinja_at(const ob_jinja *m, const char *word) {
     return (m->token == 'n' || m->token == 'o') && ob_slice_is(m->word, word);
 }
@@ -10849,7 +10948,8 @@ static int ob_jinja_take(ob_jinja *m, const char *word) {
     return 1;
 }
 
-/* Fails because something else was expected here. */
+/* Fails because something else was expected here. A token is shown up to 40 bytes, because it may
+   be a million long. */
 static void ob_jinja_expected(ob_jinja *m, const char *what) {
     if (m->token == 'e') ob_jinja_fail(m, ONEBIT_FORMAT, "expected %s, the tag ends", what);
     else
@@ -10865,7 +10965,7 @@ static void ob_jinja_need(ob_jinja *m, const char *word) {
     ob_jinja_expected(m, text);
 }
 
-/* A name, which is stepped over. */
+/* A name, which is stepped over. The slice points into the template, where it stays. */
 static ob_slice ob_jinja_name(ob_jinja *m) {
     ob_slice name = m->word;
     if (m->token != 'n') ob_jinja_expected(m, "a name");
@@ -10873,7 +10973,8 @@ static ob_slice ob_jinja_name(ob_jinja *m) {
     return name;
 }
 
-/* Number of hexadecimal (or up to 3 octal) digits of an escape; SIZE_MAX when it is malformed. */
+/* Value of the digits of an escape: so many hexadecimal ones, or up to three octal ones.
+   OB_UTF8_BAD when there are fewer. *at stands at the first digit and is moved behind the last. */
 static uint32_t ob_jinja_escape(ob_slice s, size_t *at, int digits, uint32_t base) {
     uint32_t code = 0;
     int i, d;
@@ -10886,7 +10987,8 @@ static uint32_t ob_jinja_escape(ob_slice s, size_t *at, int digits, uint32_t bas
 }
 
 /* The inside of a string with its escapes resolved, as in Python's literals. An unknown one stays
-   as it is written. */
+   as it is written. Names of characters (\N) would need Unicode's list of names. Halves of
+   surrogate pairs are no text: Python fails on them when it writes. */
 static void ob_jinja_unescape(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
     size_t i = 0, n;
@@ -10920,7 +11022,7 @@ static void ob_jinja_unescape(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
     }
 }
 
-/* One string, or several in a row, which are one. */
+/* One string, or several in a row, which are one. One without escapes is not copied. */
 static ob_jinja_node *ob_jinja_parse_string(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
     ob_jinja_text t;
@@ -10940,7 +11042,8 @@ static ob_jinja_node *ob_jinja_parse_string(ob_jinja *m) {
     return n;
 }
 
-/* An integer of 64 bits, or a float. */
+/* An integer of 64 bits, or a float. Python's integers have no bound; ours are refused where they
+   would wrap round, here and in arithmetic. */
 static ob_jinja_node *ob_jinja_parse_number(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
     int64_t v = 0;
@@ -10966,7 +11069,8 @@ static ob_jinja_node *ob_jinja_parse_number(ob_jinja *m) {
 }
 
 /* Expressions parted by commas: one without a comma is itself, else they are a tuple. What may be
-   empty: "()", when explicit. item parses one. */
+   empty: "()", when explicit. item parses one. jinja2 takes tuples without brackets in {{ }}, set,
+   if and for, which is why the caller says what an item is. */
 static ob_jinja_node *ob_jinja_parse_tuple(ob_jinja *m, ob_jinja_node *(*item)(ob_jinja *m),
                                            int explicit_empty) {
     ob_jinja_node *first = NULL, **tail = &first, *n = ob_jinja_make(m, 't', NULL, NULL);
@@ -10977,13 +11081,14 @@ static ob_jinja_node *ob_jinja_parse_tuple(ob_jinja *m, ob_jinja_node *(*item)(o
         if (m->status != ONEBIT_OK) return n;
         tail = &(*tail)->next;
     } while (ob_jinja_take(m, ",") && ++commas);
-    if (!commas && first) return first;
+    if (!commas && first) return first; /* (a) is a */
     if (!first && !explicit_empty) ob_jinja_expected(m, "an expression");
     n->a = first;
     return n;
 }
 
-/* [a, b] or {k: v}, behind the opening bracket; pairs stand in one chain. */
+/* [a, b] or {k: v}, behind the opening bracket; pairs stand in one chain. A comma may stand behind
+   the last one. */
 static ob_jinja_node *ob_jinja_parse_list(ob_jinja *m, int dict) {
     const char *close = dict ? "}" : "]";
     ob_jinja_node *n = ob_jinja_make(m, dict ? 'd' : 'l', NULL, NULL), **tail = &n->a;
@@ -11001,7 +11106,8 @@ static ob_jinja_node *ob_jinja_parse_list(ob_jinja *m, int dict) {
     return n;
 }
 
-/* A constant by its name, or a variable. */
+/* A constant by its name, or a variable. Both spellings of the three constants are words of the
+   language. */
 static ob_jinja_node *ob_jinja_parse_name(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
     n->text = ob_jinja_name(m);
@@ -11012,7 +11118,8 @@ static ob_jinja_node *ob_jinja_parse_name(ob_jinja *m) {
     return n;
 }
 
-/* What needs no operator: a name, a constant, brackets. */
+/* What needs no operator: a name, a constant, brackets. Brackets recurse through m->expression,
+   which counts the depth. */
 static ob_jinja_node *ob_jinja_primary(ob_jinja *m) {
     ob_jinja_node *n;
     if (m->token == 'n') return ob_jinja_parse_name(m);
@@ -11029,7 +11136,8 @@ static ob_jinja_node *ob_jinja_primary(ob_jinja *m) {
     return n;
 }
 
-/* Arguments behind "(": a chain, with a name where one is given. */
+/* Arguments behind "(": a chain, with a name where one is given. At most eight: the filters and
+   macros of templates take three or four. */
 static ob_jinja_node *ob_jinja_arguments(ob_jinja *m) {
     ob_jinja_node *first = NULL, **tail = &first, *n, *value;
     int named = 0, count = 0;
@@ -11056,7 +11164,8 @@ static ob_jinja_node *ob_jinja_arguments(ob_jinja *m) {
     return first;
 }
 
-/* Behind "[": an index, or a slice with up to three parts. */
+/* Behind "[": an index, or a slice with up to three parts. Parts that are not written are NULL.
+   a[1, 2] would be a tuple as an index, which only mappings could take. */
 static ob_jinja_node *ob_jinja_subscript(ob_jinja *m, ob_jinja_node *object) {
     ob_jinja_node *n = ob_jinja_make(m, '[', object, NULL);
     if (!ob_jinja_at(m, ":")) n->b = m->expression(m);
@@ -11070,7 +11179,8 @@ static ob_jinja_node *ob_jinja_subscript(ob_jinja *m, ob_jinja_node *object) {
     return n;
 }
 
-/* Attributes, indices and calls behind a value. */
+/* Attributes, indices and calls behind a value. A chain of them nests to the left, so parsing it
+   does not recurse; walking it does, and counts. */
 static ob_jinja_node *ob_jinja_postfix(ob_jinja *m, ob_jinja_node *n) {
     while (m->status == ONEBIT_OK) {
         if (ob_jinja_take(m, ".")) {
@@ -11088,7 +11198,9 @@ static ob_jinja_node *ob_jinja_postfix(ob_jinja *m, ob_jinja_node *n) {
     return n;
 }
 
-/* Behind "is": not, a name, arguments in brackets or one without. */
+/* Behind "is": not, a name, arguments in brackets or one without. An argument without brackets is a
+   value with its attributes, not an expression: "x is eq 1 and y" tests only 1. Any name begins one
+   but else, or, and: jinja2's parser says so. */
 static ob_jinja_node *ob_jinja_parse_test(ob_jinja *m, ob_jinja_node *subject) {
     ob_jinja_node *n = ob_jinja_make(m, 'i', subject, NULL);
     n->op = (char)ob_jinja_take(m, "not");
@@ -11103,7 +11215,8 @@ static ob_jinja_node *ob_jinja_parse_test(ob_jinja *m, ob_jinja_node *subject) {
     return n;
 }
 
-/* Filters, tests and calls, which bind more tightly than operators do. */
+/* Filters, tests and calls, which bind more tightly than operators do. So "a + b | trim" trims b,
+   and "not x is none" negates the test. */
 static ob_jinja_node *ob_jinja_filters(ob_jinja *m, ob_jinja_node *n) {
     while (m->status == ONEBIT_OK) {
         if (ob_jinja_take(m, "|")) {
@@ -11119,7 +11232,9 @@ static ob_jinja_node *ob_jinja_filters(ob_jinja *m, ob_jinja_node *n) {
     return n;
 }
 
-/* Signs, then a value with all that stands behind it. A sign takes the value without filters. */
+/* Signs, then a value with all that stands behind it. A sign takes the value without filters. -x|f
+   is (-x)|f, since filters are taken only on the outside. The depth is counted, because signs may
+   stand in a row without end. */
 static ob_jinja_node *ob_jinja_unary(ob_jinja *m, int with_filters) {
     ob_jinja_node *n = &m->dud;
     char sign = ob_jinja_at(m, "-") ? 'm' : ob_jinja_at(m, "+") ? 'p' : 0;
@@ -11137,7 +11252,8 @@ static ob_jinja_node *ob_jinja_unary(ob_jinja *m, int with_filters) {
     return n;
 }
 
-/* The operator of arithmetic at the token and how tightly it binds, 0 = none. */
+/* The operator of arithmetic at the token and how tightly it binds, 0 = none. Levels: + and - 1, ~
+   2, * / // % 3, ** 4, as in jinja2's parser. */
 static int ob_jinja_operator(const ob_jinja *m, char *op) {
     static const char tight[] = "1+1-2~3*3/3%"; /* level and operator */
     int i;
@@ -11150,10 +11266,12 @@ static int ob_jinja_operator(const ob_jinja *m, char *op) {
     return 0;
 }
 
-/* Operators that bind at least so tightly; those of one level go from the left, ** too. */
+/* Operators that bind at least so tightly; those of one level go from the left, ** too. 2 ** 3 ** 2
+   is 64 here, not Python's 512. Each level calls the next one for its right side: four calls at
+   most between two brackets. */
 static ob_jinja_node *ob_jinja_arithmetic(ob_jinja *m, int least) {
     ob_jinja_node *n = ob_jinja_unary(m, 1);
-    char op;
+    char op = 0;
     int level;
     while ((level = ob_jinja_operator(m, &op)) >= least) {
         n = ob_jinja_make(m, 'b', n, NULL);
@@ -11164,7 +11282,8 @@ static ob_jinja_node *ob_jinja_arithmetic(ob_jinja *m, int least) {
     return n;
 }
 
-/* The comparison at the token, which is stepped over: a letter of ob_jinja_holds, 0 = none. */
+/* The comparison at the token, which is stepped over: a letter of ob_jinja_holds, 0 = none. "not"
+   can only be that of "not in" where an operator stands. */
 static char ob_jinja_comparison(ob_jinja *m) {
     static const char *const words[] = {"==", "!=", "<", "<=", ">", ">=", "in"};
     static const char letters[] = "=!<l>gi";
@@ -11177,7 +11296,8 @@ static char ob_jinja_comparison(ob_jinja *m) {
     return 'n';
 }
 
-/* a < b < c: the first value, and a chain of the others with their comparisons. */
+/* a < b < c: the first value, and a chain of the others with their comparisons. All of them have
+   one level, and hold together as in Python: a < b and b < c. */
 static ob_jinja_node *ob_jinja_compare(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_arithmetic(m, 1), **tail = NULL, *part;
     char op;
@@ -11192,7 +11312,7 @@ static ob_jinja_node *ob_jinja_compare(ob_jinja *m) {
     return n;
 }
 
-/* not, any number of times. */
+/* not, any number of times. It binds less tightly than comparisons, more tightly than and. */
 static ob_jinja_node *ob_jinja_not(ob_jinja *m) {
     ob_jinja_node *n;
     if (!ob_jinja_at(m, "not")) return ob_jinja_compare(m);
@@ -11204,7 +11324,7 @@ static ob_jinja_node *ob_jinja_not(ob_jinja *m) {
     return n;
 }
 
-/* and. */
+/* and. Gives one of its values, not a truth value. */
 static ob_jinja_node *ob_jinja_and(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_not(m);
     while (ob_jinja_take(m, "and")) {
@@ -11214,7 +11334,8 @@ static ob_jinja_node *ob_jinja_and(ob_jinja *m) {
     return n;
 }
 
-/* or: an expression without "if", as it stands in a loop's head. */
+/* or: an expression without "if", as it stands in a loop's head. In "for x in a if b" the word if
+   belongs to the loop and not to a. */
 static ob_jinja_node *ob_jinja_or(ob_jinja *m) {
     ob_jinja_node *n = ob_jinja_and(m);
     while (ob_jinja_take(m, "or")) {
@@ -11224,7 +11345,8 @@ static ob_jinja_node *ob_jinja_or(ob_jinja *m) {
     return n;
 }
 
-/* Any expression: a if b else c. Without else it may be undefined. */
+/* Any expression: a if b else c. Without else it may be undefined. The one entry for everything
+   nested, so the one that counts the depth of brackets, together with signs and not. */
 static ob_jinja_node *ob_jinja_expression(ob_jinja *m) {
     ob_jinja_node *n = &m->dud;
     if (!ob_jinja_enter(m, OB_JINJA_NESTING)) return n;
@@ -11240,7 +11362,8 @@ static ob_jinja_node *ob_jinja_expression(ob_jinja *m) {
 
 /* ---- statements ---- */
 
-/* Names on the left of "=" or "in", as a chain of 'v'; several may stand in brackets. */
+/* Names on the left of "=" or "in", as a chain of 'v'; several may stand in brackets. Names inside
+   of names, (a, (b, c)), do not occur in chat templates. */
 static ob_jinja_node *ob_jinja_targets(ob_jinja *m, int *several) {
     ob_jinja_node *first = NULL, **tail = &first;
     int bracket = ob_jinja_take(m, "(");
@@ -11258,13 +11381,15 @@ static ob_jinja_node *ob_jinja_targets(ob_jinja *m, int *several) {
     return first;
 }
 
-/* Ends a tag; what follows is text. */
+/* Ends a tag; what follows is text. The lexer has already stepped over the end and over what its
+   sign says. */
 static void ob_jinja_end(ob_jinja *m) {
     if (m->token != 'e') ob_jinja_expected(m, "the end of the tag");
 }
 
 /* Literal text up to p, as the sign of the tag there and lstrip_blocks leave it. first: the text
-   begins a line. */
+   begins a line. White space between the begin of a line and a tag goes when nothing else is there,
+   but never in front of {{. */
 static ob_jinja_node *ob_jinja_literal(ob_jinja *m, const char *p, char kind, char sign) {
     ob_jinja_node *n = ob_jinja_make(m, 'T', NULL, NULL);
     ob_slice s = ob_slice_on(m->p, (size_t)(p - m->p)), line;
@@ -11280,7 +11405,8 @@ static ob_jinja_node *ob_jinja_literal(ob_jinja *m, const char *p, char kind, ch
     return n;
 }
 
-/* Steps over a comment, behind its opening and sign. */
+/* Steps over a comment, behind its opening and sign. A sign in front of the end counts even when it
+   is all of the comment. */
 static void ob_jinja_comment(ob_jinja *m) {
     const char *from = m->p;
     while (m->p < m->end && !ob_jinja_ahead(m, "#}")) m->p++;
@@ -11289,7 +11415,7 @@ static void ob_jinja_comment(ob_jinja *m) {
 }
 
 /* Reads text up to the next tag and opens it: *text is the text's node, or NULL. Gives '%', '{', 0
-   at the end of the template; comments are stepped over. */
+   at the end of the template; comments are stepped over. A brace that opens no tag is text. */
 static char ob_jinja_open(ob_jinja *m, ob_jinja_node **text) {
     const char *p = m->p;
     char kind = 0, sign = 0;
@@ -11309,7 +11435,8 @@ static char ob_jinja_open(ob_jinja *m, ob_jinja_node **text) {
 }
 
 /* One statement behind its name; its parts are filled in by ob_jinja_block, which keeps a stack of
-   what is open. Gives the node, whose kind says what it is. */
+   what is open. Gives the node, whose kind says what it is. Tags of Jinja that fetch other files
+   (include, import, extends) and all others end here by name. */
 static ob_jinja_node *ob_jinja_head(ob_jinja *m, ob_slice name) {
     ob_jinja_node *n = ob_jinja_make(m, 'G', NULL, NULL), **tail;
     int several = 0;
@@ -11327,10 +11454,13 @@ static ob_jinja_node *ob_jinja_head(ob_jinja *m, ob_slice name) {
         n->kind = 'S', n->c = ob_jinja_targets(m, &several), n->op = (char)several;
         if (!several && ob_jinja_take(m, "."))
             n->d = ob_jinja_make(m, 'v', NULL, NULL), n->d->text = ob_jinja_name(m);
-        if (ob_jinja_take(m, "=")) n->a = ob_jinja_parse_tuple(m, ob_jinja_expression, 0);
-        else if (!several) { /* a block; its filters wait for the text in a node 'u' */
+        if (!several && m->token != 'n' && !ob_jinja_at(m, "=")) {
+            /* a block; its filters wait for the text in a node 'u' */
             n->kind = 'U', n->a = ob_jinja_make(m, 'u', NULL, NULL);
             n->a = ob_jinja_filters(m, n->a);
+        } else {
+            ob_jinja_need(m, "=");
+            n->a = ob_jinja_parse_tuple(m, ob_jinja_expression, 0);
         }
     } else if (ob_slice_is(name, "macro")) {
         n->kind = 'M', n->text = ob_jinja_name(m), tail = &n->a;
@@ -11372,7 +11502,8 @@ typedef struct ob_jinja_level {
 } ob_jinja_level;
 
 /* else, elif, or the end of the innermost block; 1 = it was one. A branch that follows stands in c
-   of the branch before; a loop's else in a chain behind its targets, as a node 'I'. */
+   of the branch before; a loop's else in a chain behind its targets, as a node 'I'. An elif or else
+   makes the new branch the place where the next nodes go, so a hundred branches do not nest. */
 static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *ended) {
     char kind = at->node ? at->node->kind : 0;
     const char *closer = ob_jinja_closer(kind);
@@ -11380,6 +11511,7 @@ static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *en
     *ended = closer != NULL && ob_slice_is(name, closer);
     if (branch && !at->otherwise && (kind == 'I' || (kind == 'F' && !elif))) {
         ob_jinja_node *n = ob_jinja_make(m, 'I', NULL, NULL), **tail = &at->node->c;
+        /* the condition stands in the tag */
         if (elif) n->a = ob_jinja_parse_tuple(m, ob_jinja_or, 0);
         if (kind == 'F') {
             while (*tail) tail = &(*tail)->next;
@@ -11399,11 +11531,12 @@ static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *en
 }
 
 /* The whole template as a chain. Blocks are kept on a stack of fixed depth, so that only brackets
-   recurse. */
+   recurse. Inside a macro a loop that surrounds it cannot be left, so loops are counted anew there,
+   and not at all behind a loop's else. */
 static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
     ob_jinja_level stack[OB_JINJA_NESTING + 1], *at = stack;
-    ob_jinja_node *first = NULL, *n;
-    int ended;
+    ob_jinja_node *first = NULL, *n = NULL;
+    int ended = 0;
     char kind;
     memset(stack, 0, sizeof stack);
     at->tail = &first;
@@ -11420,6 +11553,7 @@ static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
         } else if (kind == '%') {
             name = ob_jinja_name(m);
             if (ob_jinja_turn(m, at, name, &ended)) {
+                /* loops are those that surround the block again */
                 if (ended) at--, m->loops = at->loops;
                 continue;
             }
@@ -11432,6 +11566,7 @@ static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
             }
             at->loops = m->loops; /* as it is again behind the block */
             m->loops = n->kind == 'F' ? m->loops + 1 : n->kind == 'M' ? 0 : m->loops;
+            /* the body is read next */
             at++, memset(at, 0, sizeof *at);
             at->node = n, at->tail = &n->b;
         }
@@ -11456,7 +11591,8 @@ static const ob_jinja_value *ob_jinja_arg(ob_jinja_args *a, int place, const cha
     return NULL;
 }
 
-/* An argument that must be a string; without fallback it must be given. */
+/* An argument that must be a string; without fallback it must be given. Nothing is turned into text
+   here: Python's methods do not do it either. */
 static ob_slice ob_jinja_arg_text(ob_jinja *m, ob_jinja_args *a, int place, const char *name,
                                   const char *fallback) {
     const ob_jinja_value *v = ob_jinja_arg(a, place, name);
@@ -11469,7 +11605,8 @@ static ob_slice ob_jinja_arg_text(ob_jinja *m, ob_jinja_args *a, int place, cons
     return ob_slice_of(fallback ? fallback : "");
 }
 
-/* An argument that must be an integer when it is given. */
+/* An argument that must be an integer when it is given. Truth values count as 0 and 1, as in
+   Python. */
 static int64_t ob_jinja_arg_int(ob_jinja *m, ob_jinja_args *a, int place, const char *name,
                                 int64_t fallback) {
     const ob_jinja_value *v = ob_jinja_arg(a, place, name);
@@ -11479,13 +11616,14 @@ static int64_t ob_jinja_arg_int(ob_jinja *m, ob_jinja_args *a, int place, const 
     return v && m->status == ONEBIT_OK ? v->as.i : fallback;
 }
 
-/* An argument as a truth value, false by default. */
+/* An argument as a truth value, false by default. Any value has a truth, so this never fails. */
 static int ob_jinja_arg_true(ob_jinja_args *a, int place, const char *name) {
     const ob_jinja_value *v = ob_jinja_arg(a, place, name);
     return v && ob_jinja_true(*v);
 }
 
-/* Everything that was given must have been asked for. */
+/* Everything that was given must have been asked for. An option that we do not know changes the
+   text, so it is refused, never passed over. */
 static void ob_jinja_args_end(ob_jinja *m, const ob_jinja_args *a, ob_slice of) {
     if (a->used == (1u << a->n) - 1) return;
     ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "'%.*s' with these arguments is not supported",
@@ -11494,7 +11632,9 @@ static void ob_jinja_args_end(ob_jinja *m, const ob_jinja_args *a, ob_slice of) 
 
 /* ---- work on strings ---- */
 
-/* 1 for code points beyond ASCII in the blocks of alphabets that have upper and lower case. */
+/* 1 for code points beyond ASCII in the blocks of alphabets that have upper and lower case. From
+   Unicode's list of blocks; edges, an odd number of which lies below a code point inside. A letter
+   without cases in such a block is refused too: rarely, and loudly. */
 static int ob_jinja_cased(uint32_t c) {
     static const uint32_t blocks[] = {
         0xAA,    0x590,   0x10A0,  0x1100,  0x13A0,  0x1400,  0x1C80,  0x1CC0,  0x1D00,  0x2000,
@@ -11507,7 +11647,8 @@ static int ob_jinja_cased(uint32_t c) {
 
 /* The string in another case: u upper, l lower, c the first letter upper and the rest lower, t so
    for each run of letters (Python's title()), j for each word (the filter title). Only ASCII has
-   cases here: other alphabets are refused, others are as they are. */
+   cases here: other alphabets are refused, others are as they are. Python's title() begins anew
+   behind an apostrophe, the filter title does not. */
 static ob_jinja_value ob_jinja_case(ob_jinja *m, ob_slice s, char mode) {
     ob_jinja_text t;
     size_t i;
@@ -11533,7 +11674,8 @@ static ob_jinja_value ob_jinja_case(ob_jinja *m, ob_slice s, char mode) {
     return ob_jinja_gathered(&t);
 }
 
-/* At most so many (all when < 0) of old become fresh; an empty one stands around each character. */
+/* At most so many (all when < 0) of old become fresh; an empty one stands around each character.
+   Found from the left, never overlapping, and what was put in is not looked at again. */
 static ob_jinja_value ob_jinja_replace(ob_jinja *m, ob_slice s, ob_slice old, ob_slice fresh,
                                        int64_t most) {
     ob_jinja_text t;
@@ -11556,12 +11698,13 @@ static ob_jinja_value ob_jinja_replace(ob_jinja *m, ob_slice s, ob_slice old, ob
     return ob_jinja_gathered(&t);
 }
 
-/* Appends a part of a string. */
+/* Appends a part of a string. It lies inside the string that it comes from. */
 static void ob_jinja_push_part(ob_jinja *m, ob_jinja_value list, const char *p, size_t n) {
     ob_jinja_push(m, list, ob_jinja_string(OB_JINJA_STRING, ob_slice_on(p, n)));
 }
 
-/* Parts between runs of white space; a limit leaves the rest in one part. */
+/* Parts between runs of white space; a limit leaves the rest in one part. No empty parts; white
+   space behind the last part of a limited split stays, in front of it not. */
 static void ob_jinja_split_words(ob_jinja *m, ob_jinja_value list, ob_slice s, int64_t most) {
     size_t n;
     for (; (s = ob_jinja_strip(m, s, 1, NULL)).n && m->status == ONEBIT_OK; s.p += n, s.n -= n) {
@@ -11576,7 +11719,8 @@ static void ob_jinja_split_words(ob_jinja *m, ob_jinja_value list, ob_slice s, i
     }
 }
 
-/* Where needle stands last in s; SIZE_MAX = nowhere. needle is not empty. */
+/* Where needle stands last in s; SIZE_MAX = nowhere. needle is not empty. Naive, but each byte that
+   is compared is paid for. */
 static size_t ob_jinja_find_last(ob_jinja *m, ob_slice s, ob_slice needle) {
     size_t at, k;
     for (at = s.n; at-- > 0;) {
@@ -11587,7 +11731,8 @@ static size_t ob_jinja_find_last(ob_jinja *m, ob_slice s, ob_slice needle) {
     return SIZE_MAX;
 }
 
-/* split(sep, maxsplit), or rsplit from the right. */
+/* split(sep, maxsplit), or rsplit from the right. n separators make n + 1 parts, empty ones too.
+   From the right the parts are found in reverse and turned round at the end. */
 static ob_jinja_value ob_jinja_split(ob_jinja *m, ob_slice s, ob_jinja_args *a, int right) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST), swap;
     const ob_jinja_value *given = ob_jinja_arg(a, 0, "sep");
@@ -11618,7 +11763,8 @@ static ob_jinja_value ob_jinja_split(ob_jinja *m, ob_slice s, ob_jinja_args *a, 
     return list;
 }
 
-/* 1 when s begins (or ends) with the string, or with one of a tuple of strings. */
+/* 1 when s begins (or ends) with the string, or with one of a tuple of strings. An empty one always
+   fits, an empty tuple never. */
 static int ob_jinja_begins(ob_jinja *m, ob_slice s, const ob_jinja_value *with, int at_end) {
     size_t i, n = with && with->kind == OB_JINJA_TUPLE ? with->as.list->n : 1;
     for (i = 0; with && i < n && ob_jinja_spend(m, 1); i++) {
@@ -11632,7 +11778,8 @@ static int ob_jinja_begins(ob_jinja *m, ob_slice s, const ob_jinja_value *with, 
     return 0;
 }
 
-/* Strings in a row with another between them; others are written as text when any is allowed. */
+/* Strings in a row with another between them; others are written as text when any is allowed. The
+   method takes only strings, the filter takes anything: that is what any says. */
 static ob_jinja_value ob_jinja_join(ob_jinja *m, ob_slice between, ob_jinja_list items, int any) {
     ob_jinja_text t;
     size_t i;
@@ -11647,7 +11794,8 @@ static ob_jinja_value ob_jinja_join(ob_jinja *m, ob_slice between, ob_jinja_list
     return ob_jinja_gathered(&t);
 }
 
-/* Occurrences that do not overlap; of nothing one around each character. */
+/* Occurrences that do not overlap; of nothing one around each character. Python counts "" once more
+   than there are characters. */
 static int64_t ob_jinja_occurrences(ob_jinja *m, ob_slice s, ob_slice part) {
     int64_t count = 0;
     size_t at = 0;
@@ -11661,7 +11809,8 @@ static int64_t ob_jinja_occurrences(ob_jinja *m, ob_slice s, ob_slice part) {
     "strip lstrip rstrip split rsplit startswith endswith upper lower title capitalize replace "   \
     "join find count index removeprefix removesuffix"
 
-/* A method of a string. */
+/* A method of a string. The places of the arguments are Python's, and so are the names in messages.
+   What is listed above and not tested for here is find or index. */
 static ob_jinja_value ob_jinja_string_method(ob_jinja *m, ob_slice s, ob_slice name,
                                              ob_jinja_args *a) {
     ob_slice part;
@@ -11703,7 +11852,9 @@ static ob_jinja_value ob_jinja_string_method(ob_jinja *m, ob_slice s, ob_slice n
         OB_JINJA_INT, at == SIZE_MAX ? -1 : (int64_t)ob_jinja_characters(m, ob_slice_on(s.p, at)));
 }
 
-/* Lines as Python's splitlines() finds them: the length of the first one; *used with its end. */
+/* Lines as Python's splitlines() finds them: the length of the first one; *used with its end. More
+   kinds of line ends than files have: form feeds, ASCII's separators, Unicode's two. Bytes that are
+   no UTF-8 end none. */
 static size_t ob_jinja_line(ob_slice s, size_t *used) {
     size_t i, step;
     uint32_t c;
@@ -11718,7 +11869,9 @@ static size_t ob_jinja_line(ob_slice s, size_t *used) {
     return s.n;
 }
 
-/* The filter indent: all lines but the first (or all) begin with some spaces or a text. */
+/* The filter indent: all lines but the first (or all) begin with some spaces or a text. Line ends
+   become \n. An empty line gets no spaces unless blank says so; the first line none unless first
+   does. */
 static ob_jinja_value ob_jinja_indent(ob_jinja *m, ob_slice s, ob_jinja_args *a) {
     const ob_jinja_value *given = ob_jinja_arg(a, 0, "width");
     int64_t width =
@@ -11733,6 +11886,7 @@ static ob_jinja_value ob_jinja_indent(ob_jinja *m, ob_slice s, ob_jinja_args *a)
     if (!ob_jinja_spend(m, s.n)) return ob_jinja_of(OB_JINJA_NONE);
     do { /* the filter adds a line's end before it splits, so an empty text is one line */
         n = ob_jinja_line(s, &used);
+        /* line: 0 for the first one */
         if (line) ob_jinja_say(m, &t, "\n");
         if (line ? n || blank : first) ob_jinja_add(m, &t, pad.p, pad.n);
         ob_jinja_add(m, &t, s.p, n);
@@ -11750,7 +11904,9 @@ static ob_jinja_value ob_jinja_indent(ob_jinja *m, ob_slice s, ob_jinja_args *a)
 
 /* ---- parts of values ---- */
 
-/* Python's slice bounds for n items: the first index taken, and how many. */
+/* Python's slice bounds for n items: the first index taken, and how many. Bounds beyond the ends
+   are moved to them; with a negative step "the end" is in front of the first item. All in 64 bits,
+   and the step is cut to n, so nothing overflows. */
 static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t n, int64_t *first,
                               int64_t *step) {
     int64_t at[2], low, high;
@@ -11758,9 +11914,10 @@ static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t
     *step = part[2].kind == OB_JINJA_NONE ? 1 : part[2].as.i;
     for (i = 0; i < 3; i++)
         if (part[i].kind != OB_JINJA_NONE && part[i].kind != OB_JINJA_INT)
-            ob_jinja_fail(m, ONEBIT_FORMAT, "a slice of %s", ob_jinja_kind_name(part[i]));
+            ob_jinja_fail(m, ONEBIT_FORMAT, "a slice from or to %s", ob_jinja_kind_name(part[i]));
     if (*step == 0) ob_jinja_fail(m, ONEBIT_FORMAT, "a slice with step 0");
     if (m->status != ONEBIT_OK) return 0;
+    /* the least and the greatest bound there are */
     low = *step < 0 ? -1 : 0, high = *step < 0 ? n - 1 : n;
     for (i = 0; i < 2; i++) {
         at[i] = part[i].as.i;
@@ -11769,14 +11926,15 @@ static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t
         if (part[i].kind == OB_JINJA_NONE) at[i] = (*step < 0) == (i == 0) ? high : low;
     }
     *first = at[0];
+    /* nothing lies between bounds in the wrong order */
     if (*step < 0 ? at[1] >= at[0] : at[0] >= at[1]) return 0;
     if (*step > n) *step = n; /* the same items, and no overflow below */
     if (*step < -n) *step = -n;
     return (size_t)(*step < 0 ? (at[0] - at[1] - 1) / -*step + 1 : (at[1] - at[0] - 1) / *step + 1);
 }
 
-/* Characters of a string from first on, count of them, step apart; one walk from the left, so for
-   a negative step the result is filled from its end. */
+/* Characters of a string from first on, count of them, step apart; one walk from the left, so for a
+   negative step the result is filled from its end. The result is never longer than s. */
 static ob_jinja_value ob_jinja_cut(ob_jinja *m, ob_slice s, int64_t first, size_t count,
                                    int64_t step) {
     int64_t at, next = step < 0 ? first + (int64_t)(count - (count > 0)) * step : first;
@@ -11797,7 +11955,8 @@ static ob_jinja_value ob_jinja_cut(ob_jinja *m, ob_slice s, int64_t first, size_
     return ob_jinja_string(OB_JINJA_STRING, ob_slice_on(step < 0 ? p + s.n - n : p, n));
 }
 
-/* v[a:b:c] of a string, a list, a tuple or a range; missing parts are NONE. */
+/* v[a:b:c] of a string, a list, a tuple or a range; missing parts are NONE. jinja2 gives TypeError
+   for other values, as we do. */
 static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
                                         const ob_jinja_value part[3]) {
     int64_t first = 0, step = 1;
@@ -11807,8 +11966,10 @@ static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
         ob_jinja_missing(m, v);
         return v;
     }
-    if (v.kind != OB_JINJA_STRING && !(v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_RANGE_OF))
-        return ob_jinja_of(OB_JINJA_UNDEFINED);
+    if (v.kind != OB_JINJA_STRING && !(v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_RANGE_OF)) {
+        ob_jinja_fail(m, ONEBIT_FORMAT, "a slice of %s", ob_jinja_kind_name(v));
+        return v;
+    }
     n = v.kind == OB_JINJA_STRING ? ob_jinja_characters(m, ob_jinja_slice(v)) : v.as.list->n;
     count = ob_jinja_bounds(m, part, (int64_t)n, &first, &step);
     if (v.kind == OB_JINJA_STRING) return ob_jinja_cut(m, ob_jinja_slice(v), first, count, step);
@@ -11818,7 +11979,8 @@ static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
     return list;
 }
 
-/* A name that a loop has. */
+/* A name that a loop has. loop.cycle, changed and depth are functions or belong to recursive loops:
+   refused by name. */
 static ob_jinja_value ob_jinja_loop_part(ob_jinja *m, ob_jinja_value loop, ob_slice name) {
     static const char *const names[] = {"index", "index0", "revindex", "revindex0", "length"};
     int64_t i = (int64_t)loop.n, n = (int64_t)loop.as.list->n, v[5];
@@ -11836,7 +11998,8 @@ static ob_jinja_value ob_jinja_loop_part(ob_jinja *m, ob_jinja_value loop, ob_sl
     return ob_jinja_string(OB_JINJA_UNDEFINED, name);
 }
 
-/* 1 when values of this kind have the method here. */
+/* 1 when values of this kind have the method here. Methods that change a list (append, pop) are
+   forbidden by the sandbox that apply_chat_template uses, so they are missing here. */
 static int ob_jinja_has_method(ob_jinja_value v, ob_slice name) {
     if (v.kind == OB_JINJA_STRING) return ob_jinja_listed(OB_JINJA_STRING_METHODS, name);
     if (v.kind == OB_JINJA_DICT) return ob_jinja_listed("get items keys values", name);
@@ -11845,7 +12008,8 @@ static int ob_jinja_has_method(ob_jinja_value v, ob_slice name) {
     return 0;
 }
 
-/* A function or a method as a value. */
+/* A function or a method as a value. Asking for a method without calling it is fine: "x.get is
+   defined". */
 static ob_jinja_value ob_jinja_bind(ob_jinja *m, ob_jinja_value self, ob_slice name) {
     ob_jinja_bound *b = (ob_jinja_bound *)ob_jinja_memory(m, sizeof *b);
     ob_jinja_value v = ob_jinja_of(OB_JINJA_BOUND);
@@ -11856,7 +12020,8 @@ static ob_jinja_value ob_jinja_bind(ob_jinja *m, ob_jinja_value self, ob_slice n
 }
 
 /* object.key (dotted: methods come first) or object[key] (items come first). What is not there is
-   undefined; of something undefined it is an error. */
+   undefined; of something undefined it is an error. A message's key "items" is found by brackets
+   only, as in jinja2. Undefined values keep the name, so that an error can say what was missing. */
 static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value object, ob_jinja_value key,
                                    int dotted) {
     ob_slice name = ob_slice_on("", 0);
@@ -11864,6 +12029,7 @@ static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value object, ob_jinja_
     if (key.kind == OB_JINJA_STRING) name = ob_jinja_slice(key);
     if (object.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, object);
     if (m->status != ONEBIT_OK) return ob_jinja_of(OB_JINJA_NONE);
+    /* x.items is the method even when there is such a key */
     if (dotted && ob_jinja_has_method(object, name)) return ob_jinja_bind(m, object, name);
     if (object.kind == OB_JINJA_DICT || object.kind == OB_JINJA_SPACE) {
         found = ob_jinja_key(m, object, key);
@@ -11883,11 +12049,13 @@ static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value object, ob_jinja_
             if (object.n) return object;
         }
     }
+    /* x['items'] is the method when there is no such key */
     if (!dotted && ob_jinja_has_method(object, name)) return ob_jinja_bind(m, object, name);
     return ob_jinja_string(OB_JINJA_UNDEFINED, name);
 }
 
-/* "a.b.0" from a value, as the filters' attribute argument has it; integers are indices too. */
+/* "a.b.0" from a value, as the filters' attribute argument has it; integers are indices too. A step
+   that is missing is undefined, and a step behind that is an error. */
 static ob_jinja_value ob_jinja_path(ob_jinja *m, ob_jinja_value v, ob_jinja_value path) {
     ob_slice rest = ob_jinja_slice(path), part;
     size_t i;
@@ -11910,14 +12078,16 @@ static ob_jinja_value ob_jinja_path(ob_jinja *m, ob_jinja_value v, ob_jinja_valu
 
 /* ---- operators ---- */
 
-/* *out = the number of this size and sign; 0 = beyond 64 bits. */
+/* *out = the number of this size and sign; 0 = beyond 64 bits. Both ends of the range are numbers:
+   -2^63 too. */
 static int ob_jinja_signed(uint64_t size, int minus, int64_t *out) {
     if (size > (uint64_t)INT64_MAX + (uint64_t)minus) return 0;
     *out = minus ? (int64_t)(0 - size) : (int64_t)size;
     return 1;
 }
 
-/* An integer power of an exponent >= 0; 0 = beyond 64 bits. */
+/* An integer power of an exponent >= 0; 0 = beyond 64 bits. At most 63 turns, since the size is 2
+   or more and the product is checked before each one. */
 static int ob_jinja_power(int64_t base, int64_t exponent, int64_t *out) {
     uint64_t size = base < 0 ? 0 - (uint64_t)base : (uint64_t)base, v = 1;
     int64_t i;
@@ -11930,7 +12100,9 @@ static int ob_jinja_power(int64_t base, int64_t exponent, int64_t *out) {
     return ob_jinja_signed(v, base < 0 && exponent & 1, out);
 }
 
-/* Arithmetic of integers, with Python's floors; 0 = beyond 64 bits. The divisor is not 0. */
+/* Arithmetic of integers, with Python's floors; 0 = beyond 64 bits. The divisor is not 0. // goes
+   down, not towards 0, and % has the sign of the divisor; C's operators do neither. Sums are
+   checked before they are made: overflow of signed integers is undefined in C. */
 static int ob_jinja_whole(char op, int64_t a, int64_t b, int64_t *out) {
     uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
     if (op == '^') return ob_jinja_power(a, b, out);
@@ -11945,6 +12117,7 @@ static int ob_jinja_whole(char op, int64_t a, int64_t b, int64_t *out) {
         if (y && x > ((uint64_t)1 << 63) / y) return 0;
         return ob_jinja_signed(x * y, x && y && (a < 0) != (b < 0), out);
     }
+    /* C leaves the quotient of the smallest integer and -1 undefined */
     if (b == -1) { /* the one division that can overflow */
         *out = op == 'f' ? (a == INT64_MIN ? 0 : -a) : 0;
         return op != 'f' || a != INT64_MIN;
@@ -11954,7 +12127,8 @@ static int ob_jinja_whole(char op, int64_t a, int64_t b, int64_t *out) {
     return 1;
 }
 
-/* Numbers with an operator. */
+/* Numbers with an operator. / always gives a float, and so do negative powers. A float that grows
+   too large is inf, but a power is an error, as in Python. */
 static ob_jinja_value ob_jinja_numbers(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
     double x = ob_jinja_real(a), y = ob_jinja_real(b), r = 0;
     int64_t whole;
@@ -11984,7 +12158,8 @@ static ob_jinja_value ob_jinja_numbers(ob_jinja *m, char op, ob_jinja_value a, o
     return ob_jinja_float(r);
 }
 
-/* A string or a list so many times. */
+/* A string or a list so many times. Less than once is nothing. What is empty is left at once,
+   because the number may be anything. */
 static ob_jinja_value ob_jinja_repeat(ob_jinja *m, ob_jinja_value v, int64_t times) {
     ob_jinja_value list = ob_jinja_empty(m, v.kind == OB_JINJA_STRING ? OB_JINJA_LIST : v.kind);
     ob_jinja_text t;
@@ -11999,7 +12174,8 @@ static ob_jinja_value ob_jinja_repeat(ob_jinja *m, ob_jinja_value v, int64_t tim
     return v.kind == OB_JINJA_STRING ? ob_jinja_gathered(&t) : list;
 }
 
-/* a op b, where op is a letter of the node 'b'. */
+/* a op b, where op is a letter of the node 'b'. ~ takes anything as text, + only two strings: a
+   number is never turned into text silently. */
 static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
     int lists = a.kind == b.kind && (a.kind == OB_JINJA_LIST || a.kind == OB_JINJA_TUPLE);
     size_t i;
@@ -12012,6 +12188,7 @@ static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob
         return ob_jinja_gathered(&t);
     }
     if (ob_jinja_is_number(a) && ob_jinja_is_number(b)) return ob_jinja_numbers(m, op, a, b);
+    /* a new list: the old ones may be in use elsewhere */
     if (op == '+' && lists) {
         ob_jinja_value list = ob_jinja_empty(m, a.kind);
         for (i = 0; i < a.as.list->n; i++) ob_jinja_push(m, list, a.as.list->v[i]);
@@ -12024,10 +12201,11 @@ static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob
     if (op == '*' && (a.kind == OB_JINJA_INT || a.kind == OB_JINJA_BOOL) &&
         b.kind >= OB_JINJA_STRING && b.kind <= OB_JINJA_TUPLE)
         return ob_jinja_repeat(m, b, a.as.i);
+    /* '%s' % x is Python's other way to format */
+    if (op == '%' && a.kind == OB_JINJA_STRING)
+        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "a string formatted with %% is not supported");
     if (a.kind == OB_JINJA_UNDEFINED || b.kind == OB_JINJA_UNDEFINED)
         ob_jinja_missing(m, a.kind == OB_JINJA_UNDEFINED ? a : b);
-    else if (op == '%' && a.kind == OB_JINJA_STRING)
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "a string formatted with %% is not supported");
     else
         ob_jinja_fail(m, ONEBIT_FORMAT, "%s and %s cannot be joined by '%s'", ob_jinja_kind_name(a),
                       ob_jinja_kind_name(b),
@@ -12041,7 +12219,8 @@ static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob
     return a;
 }
 
-/* One comparison by its letter: = ! < l(<=) > g(>=) i(in) n(not in). */
+/* One comparison by its letter: = ! < l(<=) > g(>=) i(in) n(not in). Two values of any kind can be
+   equal or not; an order they need to have. */
 static int ob_jinja_holds(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
     int order;
     if (m->status != ONEBIT_OK) return 0;
@@ -12056,7 +12235,8 @@ static int ob_jinja_holds(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value
 
 /* ---- tests: x is NAME ---- */
 
-/* The kind of a value, as a test asks for it; -1 when the name is of no such test. */
+/* The kind of a value, as a test asks for it; -1 when the name is of no such test. An undefined
+   value counts as iterable, a sequence and callable: that is how jinja2's class for it answers. */
 static int ob_jinja_test_kind(ob_jinja_value v, ob_slice name) {
     ob_jinja_kind k = v.kind;
     int number = ob_jinja_is_number(v), listed = ob_jinja_is_listed(v);
@@ -12081,7 +12261,8 @@ static int ob_jinja_test_kind(ob_jinja_value v, ob_slice name) {
     return -1;
 }
 
-/* The letter of a comparison that a test's name stands for, or 0. */
+/* The letter of a comparison that a test's name stands for, or 0. Tests that are operators have
+   names as words and as signs. */
 static char ob_jinja_test_letter(ob_slice name) {
     if (ob_jinja_listed("eq equalto ==", name)) return '=';
     if (ob_jinja_listed("ne !=", name)) return '!';
@@ -12092,7 +12273,8 @@ static char ob_jinja_test_letter(ob_slice name) {
     return ob_slice_is(name, "in") ? 'i' : (char)0;
 }
 
-/* Whether a value passes a test with its arguments. */
+/* Whether a value passes a test with its arguments. A test that is not known is an error only where
+   it is reached, as a filter is. */
 static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_args *a) {
     int holds = ob_jinja_test_kind(v, name);
     char letter = ob_jinja_test_letter(name);
@@ -12105,7 +12287,7 @@ static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_
         else v = ob_jinja_binary(m, '%', v, *other), holds = !ob_jinja_true(v);
     } else if (ob_jinja_listed("odd even", name)) {
         v = ob_jinja_binary(m, '%', v, ob_jinja_int(OB_JINJA_INT, 2));
-        holds = ob_jinja_true(v) == (*name.p == 'o');
+        holds = ob_jinja_equal(m, v, ob_jinja_int(OB_JINJA_INT, *name.p == 'o'));
     } else if (holds < 0) {
         ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "test '%.*s' is not supported",
                       (int)(name.n < 40 ? name.n : 40), name.p);
@@ -12116,14 +12298,16 @@ static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_
 
 /* ---- filters ---- */
 
-/* A value by which others are sorted or told apart: without attention to case unless asked for. */
+/* A value by which others are sorted or told apart: without attention to case unless asked for. A
+   missing attribute gives undefined, which is equal to itself. */
 static ob_jinja_value ob_jinja_sort_key(ob_jinja *m, ob_jinja_value v, const ob_jinja_value *path,
                                         int exact) {
     if (path) v = ob_jinja_path(m, v, *path);
     return v.kind == OB_JINJA_STRING && !exact ? ob_jinja_case(m, ob_jinja_slice(v), 'l') : v;
 }
 
-/* sort, unique and dictsort. Stable insertion, each comparison of which is paid for. */
+/* sort, unique and dictsort. Stable insertion, each comparison of which is paid for. Arguments
+   stand in another order for each of the three, hence the places. dictsort gives pairs. */
 static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a) {
     int unique = *name.p == 'u', dict = *name.p == 'd', sort = !unique && !dict;
@@ -12153,6 +12337,7 @@ static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value
         ob_jinja_push(m, keys, key);
         ob_jinja_push(m, list, item);
         for (; !unique && k > 0 && m->status == ONEBIT_OK; k--) {
+            if (ob_jinja_equal(m, key, keys.as.list->v[k - 1])) break; /* both undefined */
             if (!ob_jinja_holds(m, down ? '>' : '<', key, keys.as.list->v[k - 1])) break;
             keys.as.list->v[k] = keys.as.list->v[k - 1],
             list.as.list->v[k] = list.as.list->v[k - 1];
@@ -12162,10 +12347,12 @@ static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value
     return list;
 }
 
-/* int and float, with a default for what is no number. */
+/* int and float, with a default for what is no number. int("3.9") is 3, and an int of a float goes
+   towards 0. Python would take 1_000 and inf as well: they give the default here. */
 static ob_jinja_value ob_jinja_to_number(ob_jinja *m, ob_jinja_value v, ob_jinja_args *a,
                                          int whole) {
     const ob_jinja_value *given = ob_jinja_arg(a, 0, "default");
+    /* what is no number is 0, unless told otherwise */
     ob_jinja_value fallback = whole ? ob_jinja_int(OB_JINJA_INT, 0) : ob_jinja_float(0);
     ob_slice s = ob_slice_on("", 0);
     double f = 0;
@@ -12176,6 +12363,7 @@ static ob_jinja_value ob_jinja_to_number(ob_jinja *m, ob_jinja_value v, ob_jinja
         s = ob_jinja_strip(m, ob_jinja_slice(v), 3, NULL);
         sign = s.n && (*s.p == '-' || *s.p == '+') ? (*s.p == '-' ? -1 : 1) : 0;
         if (sign) s.p++, s.n--;
+        /* Python takes zeros in front, the scanner of JSON's numbers does not */
         while (s.n > 1 && *s.p == '0' && s.p[1] >= '0' && s.p[1] <= '9') s.p++, s.n--;
         if (!s.n || *s.p == '-' || s.n > 400 || !ob_number_parse(s, &f)) return fallback;
         if (sign < 0) f = -f;
@@ -12189,7 +12377,8 @@ static ob_jinja_value ob_jinja_to_number(ob_jinja *m, ob_jinja_value v, ob_jinja
     return fallback;
 }
 
-/* first, last and reverse. */
+/* first, last and reverse. Of a generator first takes one item, and last is an error. Nothing has
+   an undefined first item. */
 static ob_jinja_value ob_jinja_ends(ob_jinja *m, ob_slice name, ob_jinja_value v) {
     ob_jinja_value part[3], list;
     ob_jinja_list items;
@@ -12213,7 +12402,8 @@ static ob_jinja_value ob_jinja_ends(ob_jinja *m, ob_slice name, ob_jinja_value v
     return list;
 }
 
-/* Keys, values or both of a mapping; of what is undefined nothing. */
+/* Keys, values or both of a mapping; of what is undefined nothing. In the order in which the keys
+   were set. */
 static ob_jinja_value ob_jinja_pairs(ob_jinja *m, ob_jinja_value v, ob_slice what) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_VIEW), pair;
     size_t i, n = v.kind == OB_JINJA_DICT ? v.as.list->n : 0;
@@ -12229,7 +12419,7 @@ static ob_jinja_value ob_jinja_pairs(ob_jinja *m, ob_jinja_value v, ob_slice wha
     return list;
 }
 
-/* len(). */
+/* len(). A generator has none in Python. */
 static ob_jinja_value ob_jinja_length(ob_jinja *m, ob_jinja_value v) {
     size_t n = 0;
     if (v.kind == OB_JINJA_STRING) n = ob_jinja_characters(m, ob_jinja_slice(v));
@@ -12241,7 +12431,8 @@ static ob_jinja_value ob_jinja_length(ob_jinja *m, ob_jinja_value v) {
     return ob_jinja_int(OB_JINJA_INT, (int64_t)n);
 }
 
-/* The JSON of a value, as apply_chat_template's filter writes it. */
+/* The JSON of a value, as apply_chat_template's filter writes it. Other options than indent
+   (sort_keys, separators) are refused as arguments that nobody asks for. */
 static ob_jinja_value ob_jinja_to_json(ob_jinja *m, ob_jinja_value v, ob_jinja_args *a) {
     const ob_jinja_value *given = ob_jinja_arg(a, 1, "indent");
     int64_t indent = -1;
@@ -12254,18 +12445,23 @@ static ob_jinja_value ob_jinja_to_json(ob_jinja *m, ob_jinja_value v, ob_jinja_a
     return ob_jinja_gathered(&t);
 }
 
-/* Filters whose value is taken as text first. */
+/* Filters whose value is taken as text first. safe only marks text as HTML that needs no escapes,
+   of which apply_chat_template makes none. */
 static ob_jinja_value ob_jinja_text_filter(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                            ob_jinja_args *a) {
     ob_slice s = ob_jinja_str(m, v);
     if (ob_slice_is(name, "title")) return ob_jinja_case(m, s, 'j');
-    if (ob_slice_is(name, "indent")) return ob_jinja_indent(m, s, a);
+    if (ob_slice_is(name, "indent")) {
+        if (v.kind == OB_JINJA_STRING) return ob_jinja_indent(m, s, a);
+        ob_jinja_fail(m, ONEBIT_FORMAT, "indent of %s", ob_jinja_kind_name(v));
+    }
     if (ob_jinja_listed("string safe", name)) return ob_jinja_string(OB_JINJA_STRING, s);
     return ob_jinja_string_method(m, s, ob_slice_is(name, "trim") ? ob_slice_of("strip") : name, a);
 }
 
 /* Filters of one value; those that apply others to each item stand in ob_jinja_filter. *known = 0
-   when there is none of this name. */
+   when there is none of this name. The arguments of default are asked for even when the value needs
+   none, so that all count as used. */
 static ob_jinja_value ob_jinja_simple(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a, int *known) {
     ob_jinja_value list;
@@ -12313,7 +12509,8 @@ static ob_jinja_value ob_jinja_simple(ob_jinja *m, ob_slice name, ob_jinja_value
     return v;
 }
 
-/* The arguments without the first few, for a filter or test that is itself an argument. */
+/* The arguments without the first few, for a filter or test that is itself an argument. The copy
+   has marks of its own for what was used. */
 static ob_jinja_args ob_jinja_args_behind(const ob_jinja_args *a, int first) {
     ob_jinja_args rest;
     int i;
@@ -12323,14 +12520,15 @@ static ob_jinja_args ob_jinja_args_behind(const ob_jinja_args *a, int first) {
     return rest;
 }
 
-/* select, reject, selectattr, rejectattr: the items that pass (or fail) a test. */
+/* select, reject, selectattr, rejectattr: the items that pass (or fail) a test. Without a test the
+   truth of the item decides. All arguments count as used here: the test answers for its own. */
 static ob_jinja_value ob_jinja_select(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a) {
     int attribute = name.n > 6, wanted = *name.p == 's', holds;
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LAZY), item;
     const ob_jinja_value *path = attribute ? ob_jinja_arg(a, 0, "") : NULL;
     ob_slice test = ob_jinja_arg_text(m, a, attribute, "", "");
-    ob_jinja_list items = ob_jinja_items(m, v);
+    ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : list);
     size_t i;
     if (attribute && !path) ob_jinja_fail(m, ONEBIT_FORMAT, "%.10s without an attribute", name.p);
     a->used = (1u << a->n) - 1;
@@ -12343,7 +12541,9 @@ static ob_jinja_value ob_jinja_select(ob_jinja *m, ob_slice name, ob_jinja_value
     return list;
 }
 
-/* A value through a filter. map calls this again for each item, each time with fewer arguments. */
+/* A value through a filter. map calls this again for each item, each time with fewer arguments. A
+   name that is not known is an error only when this is reached: templates hold branches for
+   features that are not asked for. */
 static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value v,
                                       ob_jinja_args *a) {
     const ob_jinja_value *path, *fallback;
@@ -12351,7 +12551,8 @@ static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value
     int known = 1;
     if (m->status != ONEBIT_OK) return v;
     if (ob_slice_is(name, "map")) {
-        ob_jinja_list items = ob_jinja_items(m, v);
+        ob_jinja_value none = ob_jinja_empty(m, OB_JINJA_LIST);
+        ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : none);
         ob_jinja_args rest;
         size_t i;
         v = ob_jinja_empty(m, OB_JINJA_LAZY);
@@ -12380,12 +12581,14 @@ static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value
 
 /* ---- functions and methods ---- */
 
-/* range(stop), range(start, stop), range(start, stop, step). */
+/* range(stop), range(start, stop), range(start, stop, step). Made as a list at once: its bound is
+   small. Differences are taken without a sign, where they cannot overflow. */
 static ob_jinja_value ob_jinja_range(ob_jinja *m, ob_jinja_args *a) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_RANGE_OF);
     int64_t from = ob_jinja_arg_int(m, a, 0, "start", 0), to = ob_jinja_arg_int(m, a, 1, "stop", 0);
     int64_t step = ob_jinja_arg_int(m, a, 2, "step", 1);
     uint64_t n, i;
+    /* one number alone is the end */
     if (a->n == 1) to = from, from = 0;
     if (a->n == 0 || step == 0)
         ob_jinja_fail(m, ONEBIT_FORMAT, "range() wants 1 to 3 numbers, no step 0");
@@ -12400,7 +12603,8 @@ static ob_jinja_value ob_jinja_range(ob_jinja *m, ob_jinja_args *a) {
     return list;
 }
 
-/* namespace(...) and dict(...): the pairs of a mapping, then named arguments. */
+/* namespace(...) and dict(...): the pairs of a mapping, then named arguments. A namespace is the
+   one value that set can change later. */
 static ob_jinja_value ob_jinja_new_pairs(ob_jinja *m, ob_jinja_kind kind, ob_jinja_args *a) {
     ob_jinja_value v = ob_jinja_empty(m, kind);
     size_t k;
@@ -12416,7 +12620,8 @@ static ob_jinja_value ob_jinja_new_pairs(ob_jinja *m, ob_jinja_kind kind, ob_jin
     return v;
 }
 
-/* The library's own functions. */
+/* The library's own functions. raise_exception is the template's own word on messages that it does
+   not take, so it is the caller's error. */
 static ob_jinja_value ob_jinja_function(ob_jinja *m, ob_slice name, ob_jinja_args *a) {
     ob_slice why;
     if (ob_slice_is(name, "range")) return ob_jinja_range(m, a);
@@ -12434,7 +12639,7 @@ static ob_jinja_value ob_jinja_function(ob_jinja *m, ob_slice name, ob_jinja_arg
     return ob_jinja_of(OB_JINJA_NONE);
 }
 
-/* A method of a mapping, a list or a tuple. */
+/* A method of a mapping, a list or a tuple. get never fails: without a default it gives none. */
 static ob_jinja_value ob_jinja_list_method(ob_jinja *m, ob_jinja_value self, ob_slice name,
                                            ob_jinja_args *a) {
     const ob_jinja_value *item, *fallback, *found;
@@ -12462,7 +12667,8 @@ static ob_jinja_value ob_jinja_list_method(ob_jinja *m, ob_jinja_value self, ob_
 
 /* ---- nodes -> text ---- */
 
-/* A new scope inside the current one. */
+/* A new scope inside the current one. Scopes stay in the arena, so a macro may keep the one where
+   it was defined. */
 static void ob_jinja_push_scope(ob_jinja *m, ob_jinja_scope *up) {
     ob_jinja_scope *s = (ob_jinja_scope *)ob_jinja_memory(m, sizeof *s);
     if (!s) return;
@@ -12470,7 +12676,8 @@ static void ob_jinja_push_scope(ob_jinja *m, ob_jinja_scope *up) {
     m->scope = s;
 }
 
-/* Sets a variable of the current scope. */
+/* Sets a variable of the current scope. A variable of the same name in an outer scope stays as it
+   is: what a loop sets is gone behind it. */
 static void ob_jinja_set(ob_jinja *m, ob_slice name, ob_jinja_value value) {
     ob_jinja_variable *v = m->scope->first;
     while (v && ob_jinja_spend(m, 1) && !ob_slice_same(v->name, name)) v = v->next;
@@ -12485,7 +12692,8 @@ static void ob_jinja_set(ob_jinja *m, ob_slice name, ob_jinja_value value) {
     v->value = value;
 }
 
-/* The value of a name: a variable, one of our functions, or undefined. */
+/* The value of a name: a variable, one of our functions, or undefined. From the inside out.
+   Variables hide functions of the same name. */
 static ob_jinja_value ob_jinja_lookup(ob_jinja *m, ob_slice name) {
     const ob_jinja_scope *s;
     const ob_jinja_variable *v;
@@ -12497,8 +12705,8 @@ static ob_jinja_value ob_jinja_lookup(ob_jinja *m, ob_slice name) {
     return ob_jinja_string(OB_JINJA_UNDEFINED, name);
 }
 
-/* Gives names their values: one takes the whole, several take an item each. Stops at a node that
-   is no name. */
+/* Gives names their values: one takes the whole, several take an item each. Stops at a node that is
+   no name. The numbers must agree, as in Python. */
 static void ob_jinja_assign(ob_jinja *m, const ob_jinja_node *names, int several,
                             ob_jinja_value v) {
     ob_jinja_list items;
@@ -12517,12 +12725,14 @@ static void ob_jinja_assign(ob_jinja *m, const ob_jinja_node *names, int several
         ob_jinja_set(m, n->text, items.v[i++]);
 }
 
-/* Runs a chain of statements until one breaks out of it. */
+/* Runs a chain of statements until one breaks out of it. break and continue set m->flow, and every
+   chain up to the loop's stops. */
 static void ob_jinja_run_chain(ob_jinja *m, const ob_jinja_node *n) {
     for (; n && m->status == ONEBIT_OK && !m->flow; n = n->next) m->run(m, n);
 }
 
-/* Runs a chain in a scope of its own inside up. */
+/* Runs a chain in a scope of its own inside up. m->scope is as before afterwards, also after an
+   error. */
 static void ob_jinja_run_inside(ob_jinja *m, ob_jinja_scope *up, const ob_jinja_node *n) {
     ob_jinja_scope *before = m->scope;
     ob_jinja_push_scope(m, up);
@@ -12530,7 +12740,8 @@ static void ob_jinja_run_inside(ob_jinja *m, ob_jinja_scope *up, const ob_jinja_
     m->scope = before;
 }
 
-/* Runs a chain and gives what it writes. The current scope is the chain's. */
+/* Runs a chain and gives what it writes. The current scope is the chain's. The text grows in the
+   arena; nothing of it reaches the caller. */
 static ob_jinja_value ob_jinja_capture(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_text text, *before = m->sink;
     memset(&text, 0, sizeof text);
@@ -12540,7 +12751,8 @@ static ob_jinja_value ob_jinja_capture(ob_jinja *m, const ob_jinja_node *n) {
     return ob_jinja_gathered(&text);
 }
 
-/* The items that pass the loop's own "if". */
+/* The items that pass the loop's own "if". loop.length and loop.last count only those, so all are
+   tested before the first turn. */
 static ob_jinja_value ob_jinja_loop_items(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = m->run(m, n->a), list = ob_jinja_empty(m, OB_JINJA_LIST);
     ob_jinja_list items = ob_jinja_items(m, v);
@@ -12559,7 +12771,8 @@ static ob_jinja_value ob_jinja_loop_items(ob_jinja *m, const ob_jinja_node *n) {
     return list;
 }
 
-/* for: each turn has its own scope, so what it sets is gone afterwards. */
+/* for: each turn has its own scope, so what it sets is gone afterwards. The else runs when there
+   was no turn at all; a break does not count. */
 static void ob_jinja_run_for(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value loop = ob_jinja_loop_items(m, n), list = loop;
     ob_jinja_scope *before = m->scope;
@@ -12576,11 +12789,12 @@ static void ob_jinja_run_for(ob_jinja *m, const ob_jinja_node *n) {
         if (m->flow == 'b') break;
         m->flow = 0;
     }
-    m->flow = 0;
+    m->flow = 0; /* a break ends here */
     if (!list.as.list->n && otherwise) ob_jinja_run_inside(m, before, otherwise->b);
 }
 
-/* A macro's text. Arguments that are not given take their default, else are undefined. */
+/* A macro's text. Arguments that are not given take their default, else are undefined. A default is
+   computed in the macro's own scope, where it sees the arguments in front of it. */
 static ob_jinja_value ob_jinja_run_macro(ob_jinja *m, const ob_jinja_macro *macro,
                                          ob_jinja_args *a) {
     ob_jinja_scope *before = m->scope;
@@ -12606,7 +12820,7 @@ static ob_jinja_value ob_jinja_run_macro(ob_jinja *m, const ob_jinja_macro *macr
     return v;
 }
 
-/* Values of a chain of arguments. */
+/* Values of a chain of arguments. The parser has counted them. */
 static void ob_jinja_run_args(ob_jinja *m, ob_jinja_args *a, const ob_jinja_node *n) {
     memset(a, 0, sizeof *a);
     for (; n && m->status == ONEBIT_OK && a->n < OB_JINJA_ARGS; n = n->next) {
@@ -12616,7 +12830,8 @@ static void ob_jinja_run_args(ob_jinja *m, ob_jinja_args *a, const ob_jinja_node
     }
 }
 
-/* Calls what the node's first part gives. */
+/* Calls what the node's first part gives. What cannot be called is named: a method that we do not
+   have looks like an undefined attribute. */
 static ob_jinja_value ob_jinja_run_call(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value f = m->run(m, n->a), v = f;
     ob_slice name = n->a->text;
@@ -12640,7 +12855,8 @@ static ob_jinja_value ob_jinja_run_call(ob_jinja *m, const ob_jinja_node *n) {
     return v;
 }
 
-/* Lists, tuples and mappings as they are written. */
+/* Lists, tuples and mappings as they are written. In a mapping the parser has made pairs, so the
+   chain never ends behind a key. */
 static ob_jinja_value ob_jinja_run_list(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_kind kind = n->kind == 'l'   ? OB_JINJA_LIST
                          : n->kind == 't' ? OB_JINJA_TUPLE
@@ -12655,7 +12871,8 @@ static ob_jinja_value ob_jinja_run_list(ob_jinja *m, const ob_jinja_node *n) {
     return list;
 }
 
-/* Comparisons in a chain: each value is computed once, and only as long as the ones before hold. */
+/* Comparisons in a chain: each value is computed once, and only as long as the ones before hold.
+   Gives a truth value, unlike and and or. */
 static ob_jinja_value ob_jinja_run_compare(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value a = m->run(m, n->a), b;
     const ob_jinja_node *part;
@@ -12668,7 +12885,7 @@ static ob_jinja_value ob_jinja_run_compare(ob_jinja *m, const ob_jinja_node *n) 
     return ob_jinja_bool(holds);
 }
 
-/* A sign in front of a number. */
+/* A sign in front of a number. Truth values become integers; -0.0 keeps its sign. */
 static ob_jinja_value ob_jinja_run_sign(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = m->run(m, n->a);
     if (v.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, v);
@@ -12679,7 +12896,7 @@ static ob_jinja_value ob_jinja_run_sign(ob_jinja *m, const ob_jinja_node *n) {
     return ob_jinja_binary(m, n->kind == 'm' ? '-' : '+', ob_jinja_int(OB_JINJA_INT, 0), v);
 }
 
-/* Indices, slices, attributes. */
+/* Indices, slices, attributes. The object first, then the index, as Python does. */
 static ob_jinja_value ob_jinja_run_part(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = m->run(m, n->a), part[3];
     int i;
@@ -12696,7 +12913,8 @@ static ob_jinja_value ob_jinja_run_part(ob_jinja *m, const ob_jinja_node *n) {
     return n->kind == '[' ? ob_jinja_get(m, v, part[0], 0) : ob_jinja_slice_of(m, v, part);
 }
 
-/* set: names, an attribute of a namespace, or (U) what a block writes, through filters. */
+/* set: names, an attribute of a namespace, or (U) what a block writes, through filters. An
+   attribute can only be set on a namespace: that is how a loop hands something out. */
 static void ob_jinja_run_set(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v, space;
     ob_jinja_scope *before = m->scope;
@@ -12724,7 +12942,7 @@ static void ob_jinja_run_set(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_put(m, space, ob_jinja_string(OB_JINJA_STRING, n->d->text), v);
 }
 
-/* Defines a macro. */
+/* Defines a macro. It is a variable like others, of the scope where it stands. */
 static void ob_jinja_run_define(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_macro *macro = (ob_jinja_macro *)ob_jinja_memory(m, sizeof *macro);
     ob_jinja_value v = ob_jinja_of(OB_JINJA_MACRO);
@@ -12734,32 +12952,34 @@ static void ob_jinja_run_define(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_set(m, n->text, v);
 }
 
-/* if: the first branch whose condition holds; the one of else has none. */
+/* if: the first branch whose condition holds; the one of else has none. A branch has no scope of
+   its own. */
 static void ob_jinja_run_if(ob_jinja *m, const ob_jinja_node *n) {
     while (n && n->a && !ob_jinja_true(m->run(m, n->a)) && m->status == ONEBIT_OK) n = n->c;
     if (n && m->status == ONEBIT_OK) ob_jinja_run_chain(m, n->b);
 }
 
-/* Statements by their letter; their value is NONE. */
+/* Statements by their letter; their value is NONE. Text goes to m->sink: the output, or what a
+   macro or set gathers. */
 static void ob_jinja_statement(ob_jinja *m, const ob_jinja_node *n) {
     switch (n->kind) {
-    case 'T':
+    case 'T': /* literal text */
         ob_jinja_add(m, m->sink, n->text.p, n->text.n);
         break;
-    case 'E':
+    case 'E': /* {{ }} */
         ob_jinja_write(m, m->sink, m->run(m, n->a), 0);
         break;
-    case 'I':
+    case 'I': /* if, with its branches */
         ob_jinja_run_if(m, n);
         break;
-    case 'F':
+    case 'F': /* for */
         ob_jinja_run_for(m, n);
         break;
-    case 'S':
+    case 'S': /* set */
     case 'U':
         ob_jinja_run_set(m, n);
         break;
-    case 'M':
+    case 'M': /* macro */
         ob_jinja_run_define(m, n);
         break;
     case 'G':
@@ -12770,45 +12990,45 @@ static void ob_jinja_statement(ob_jinja *m, const ob_jinja_node *n) {
     }
 }
 
-/* Expressions by their letter. */
+/* Expressions by their letter. and, or and if walk only the part that decides. */
 static ob_jinja_value ob_jinja_value_of(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v, w;
     ob_jinja_args a;
     switch (n->kind) {
-    case 'k':
+    case 'k': /* a constant */
         return n->k;
-    case 'v':
+    case 'v': /* a name */
         return ob_jinja_lookup(m, n->text);
-    case 'u':
+    case 'u': /* the text of a block that is set */
         return ob_jinja_lookup(m, ob_slice_of("="));
-    case '.':
-    case '[':
-    case ':':
+    case '.': /* an attribute */
+    case '[': /* an index */
+    case ':': /* a slice */
         return ob_jinja_run_part(m, n);
-    case '(':
+    case '(': /* a call */
         return ob_jinja_run_call(m, n);
-    case '<':
+    case '<': /* a chain of comparisons */
         return ob_jinja_run_compare(m, n);
-    case 'm':
-    case 'p':
+    case 'm': /* a minus sign */
+    case 'p': /* a plus sign */
         return ob_jinja_run_sign(m, n);
-    case '!':
+    case '!': /* not */
         return ob_jinja_bool(!ob_jinja_true(m->run(m, n->a)));
-    case '&':
+    case '&': /* and, or: the value that decides */
         v = m->run(m, n->a);
         return ob_jinja_true(v) ? m->run(m, n->b) : v;
     case 'o':
         v = m->run(m, n->a);
         return ob_jinja_true(v) ? v : m->run(m, n->b);
-    case '?':
+    case '?': /* b if a else c */
         if (ob_jinja_true(m->run(m, n->a))) return m->run(m, n->b);
         return n->c ? m->run(m, n->c) : ob_jinja_of(OB_JINJA_UNDEFINED);
-    case 'b':
+    case 'b': /* an operator between two values */
         v = m->run(m, n->a), w = m->run(m, n->b);
         m->line = n->line;
         return ob_jinja_binary(m, n->op, v, w);
-    case '|':
-    case 'i':
+    case '|': /* a filter */
+    case 'i': /* a test */
         v = m->run(m, n->a);
         ob_jinja_run_args(m, &a, n->b);
         m->line = n->line;
@@ -12819,7 +13039,8 @@ static ob_jinja_value ob_jinja_value_of(ob_jinja *m, const ob_jinja_node *n) {
     }
 }
 
-/* Walks one node: capitals are statements, the others have a value. */
+/* Walks one node: capitals are statements, the others have a value. The one recursion of the walk;
+   everything that a template can nest or repeat passes here and is counted. */
 static ob_jinja_value ob_jinja_run(ob_jinja *m, const ob_jinja_node *n) {
     ob_jinja_value v = ob_jinja_of(OB_JINJA_NONE);
     if (m->status != ONEBIT_OK) return v;
@@ -12832,7 +13053,8 @@ static ob_jinja_value ob_jinja_run(ob_jinja *m, const ob_jinja_node *n) {
     return m->status == ONEBIT_OK ? v : ob_jinja_of(OB_JINJA_NONE);
 }
 
-/* The template with its line ends as "\n" and without the last one, as jinja2 reads it. */
+/* The template with its line ends as "\n" and without the last one, as jinja2 reads it. jinja2
+   keeps no kind of line end but its own, and drops one at the end of a file. */
 static void ob_jinja_source(ob_jinja *m, const char *text, size_t n) {
     char *copy = (char *)ob_jinja_memory(m, n + 1);
     size_t i, used = 0;
@@ -12848,14 +13070,16 @@ static void ob_jinja_source(ob_jinja *m, const char *text, size_t n) {
 
 /* ---- talks ---- */
 
-/* Sets a variable that the template may use; a text that is NULL stays undefined. */
+/* Sets a variable that the template may use; a text that is NULL stays undefined. The text is the
+   caller's, and outlives the call. */
 static void ob_chat_text(ob_jinja *m, const char *name, const char *text) {
     if (text)
         ob_jinja_set(m, ob_slice_of(name), ob_jinja_string(OB_JINJA_STRING, ob_slice_of(text)));
 }
 
 /* The variables of apply_chat_template: a list of mappings with role and content, the names of the
-   two tokens, and no tools or documents, which are none there and not undefined. */
+   two tokens, and no tools or documents, which are none there and not undefined. Contents are not
+   copied. A template that asks for other keys (tool_calls, name) finds them undefined. */
 static void ob_chat_variables(ob_jinja *m, const onebit_message *messages, size_t count,
                               const onebit_chat_options *o) {
     ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST), one;
@@ -12877,7 +13101,7 @@ static void ob_chat_variables(ob_jinja *m, const onebit_message *messages, size_
     if (o) ob_chat_text(m, "bos_token", o->bos), ob_chat_text(m, "eos_token", o->eos);
 }
 
-/* Arguments that are missing or make no sense. */
+/* Arguments that are missing or make no sense. Nothing was taken yet, so this may fail at once. */
 static onebit_status ob_chat_check(const char *out, size_t size, const size_t *bytes,
                                    const char *text, const onebit_message *messages, size_t count) {
     size_t i;
@@ -12897,7 +13121,8 @@ static onebit_status ob_chat_check(const char *out, size_t size, const size_t *b
     return ONEBIT_OK;
 }
 
-/* Reads the template and walks it; out is empty after an error, as *bytes is. */
+/* Reads the template and walks it; out is empty after an error, as *bytes is. Everything lies in
+   the machine and its arena, so threads never meet here. */
 onebit_status onebit_chat_render(char *out, size_t size, size_t *bytes, const char *template_text,
                                  const onebit_message *messages, size_t count,
                                  const onebit_chat_options *options, const onebit_env *env) {
@@ -12919,8 +13144,9 @@ onebit_status onebit_chat_render(char *out, size_t size, size_t *bytes, const ch
     program = m->status == ONEBIT_OK ? ob_jinja_parse(m) : NULL;
     ob_jinja_push_scope(m, NULL);
     if (m->status == ONEBIT_OK) ob_chat_variables(m, messages, count, options);
-    m->depth = 0;
+    m->depth = 0; /* after an error the parser may have left it higher */
     ob_jinja_run_chain(m, program);
+    /* newest first; each knows the one before */
     while (m->chunk) {
         void *before;
         memcpy(&before, m->chunk, sizeof before);
@@ -14763,6 +14989,19 @@ static uint64_t ob_format_bytes(ob_format format, int rows, int cols) {
     return (uint64_t)((rows + 15) / 16) * ob_block_bytes(format, cols);
 }
 
+/* Whether all of x are finite: what is not has no code. Times 0 it is no number, and stays none in a sum; 16 lanes make
+   that a vector loop. */
+static int ob_all_finite(const float *x, size_t n) {
+    float bad[16], sum = 0.0f;
+    size_t i, j;
+    for (j = 0; j < 16; j++) bad[j] = 0.0f;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) bad[j] += x[i + j] * 0.0f;
+    for (; i < n; i++) bad[0] += x[i] * 0.0f;
+    for (j = 0; j < 16; j++) sum += bad[j];
+    return sum == 0.0f;
+}
+
 /* ---- Quantisers: latent weights to codes, code * scale approximates the weight --------------- */
 /* Latents are the float weights that the optimizer moves; codes are what a product uses. Each
    formula stands here once and serves training, evaluation and export, so the exported model
@@ -14950,30 +15189,6 @@ static void ob_code_place(ob_format format, int row, int col, size_t *at, int *s
     *shift = (inside >> 2) * width;
 }
 
-/* What one trit counts in a byte of t5x16. */
-static const int ob_powers_of_3[5] = {1, 3, 9, 27, 81};
-
-/* code is the float value of the code: any number in f32 and f16, else an integer within +-127,
-   +-1 or one of -1, 1. Bits of b1 are only ever set and trits only ever moved from 0, which is why
-   the block must start cleared. */
-static void ob_pack_code(uint8_t *block, ob_format format, int row, int col, float code) {
-    size_t at = (size_t)col * 16 + (size_t)row;
-    int shift = 0;
-    if (format == OB_F32X16) {
-        ob_putf32(block + 4 * at, code);
-    } else if (format == OB_F16X16) {
-        ob_put16(block + 2 * at, ob_f32_to_f16(code));
-    } else {
-        ob_code_place(format, row, col, &at, &shift);
-        if (format == OB_Q8X16) block[at] = (uint8_t)(int)code;
-        else if (format == OB_T2X16)
-            block[at] = (uint8_t)((block[at] & ~(3 << shift)) | (((int)code + 1) << shift));
-        else if (format == OB_T5X16)
-            block[at] = (uint8_t)(block[at] + (int)code * ob_powers_of_3[shift]);
-        else if (code > 0) block[at] = (uint8_t)(block[at] | (1 << shift));
-    }
-}
-
 /* Fills a matrix with the code 0. */
 static void ob_pack_clear(uint8_t *data, ob_format format, int rows, int cols) {
     int zero = format == OB_T2X16 ? 0x55 : format == OB_T5X16 ? 121 : 0; /* 121 = 11111 in base 3 */
@@ -15081,7 +15296,8 @@ static void ob_unpack_row(float *out, const uint8_t *data, ob_format format, int
 }
 
 /* ---- Packing whole rows ---------------------------------------------------------------------- */
-/* The same bytes as ob_pack_code gives one code at a time, for tensors of billions of weights:
+/* The same bytes as packing one code at a time gives (tests/test_types.c), for tensors of billions
+   of weights:
    eight codes of a row are taken as one 64-bit word, whose bytes are worked on together. */
 
 /* ob_put32 for loops over strided places: compilers that make vector loops of its byte stores make
@@ -15349,11 +15565,6 @@ static uint64_t ob_type_tensor_bytes(ob_type t, int rows, int cols) {
     return (uint64_t)rows * row + (ob_type_has_tail(t) ? 32 : 0);
 }
 
-/* Scales of one row of a ternary or binary type, as ob_type_codes gives them. */
-static int ob_type_scales(ob_type t, int cols) {
-    return ob_types[t].group ? cols / ob_types[t].group : 1;
-}
-
 /* Where a row begins; of types with mixed rows, the byte of its column 0. */
 static size_t ob_type_row_at(ob_type t, int rows, int cols, int row) {
     if (t == OB_TYPE_I2_S_ROWS) return (size_t)(row / 4) * (size_t)cols;
@@ -15506,7 +15717,7 @@ static int ob_type_mixed_codes(const uint8_t *bytes, int cols, int shift, int8_t
     return !bad;
 }
 
-/* Codes -1, 0, 1 of one row of a ternary or binary type and its ob_type_scales(t, cols) scales.
+/* Codes -1, 0, 1 of one row of a ternary or binary type and the scales of its groups.
    tensor holds ob_type_tensor_bytes(t, rows, cols) bytes, which is not 0, and 0 <= row < rows. 0
    when the row holds an undefined code or a scale that is not finite: what was written is then
    not to be used. */
@@ -15746,7 +15957,10 @@ OB_BODY void ob_put_bits(uint8_t *bytes, const int8_t *codes) {
 static void ob_type_put_block(ob_type t, uint8_t *block, const int8_t *codes, float scale) {
     uint16_t half = ob_f32_to_f16(scale);
     int i;
-    if (t == OB_TYPE_I2_S) {
+    if (t == OB_TYPE_BIT_LLAMA) {
+        for (*block = 0, i = 0; i < 4; i++)
+            *block = (uint8_t)(*block | (codes[i] & 3) << (6 - 2 * i));
+    } else if (t == OB_TYPE_I2_S) {
         ob_put_planes(block, codes, 32, 6, -2);
     } else if (t == OB_TYPE_I2_S_ARM) {
         ob_put_planes(block, codes, 16, 6, -2);
@@ -15766,7 +15980,7 @@ static void ob_type_put_block(ob_type t, uint8_t *block, const int8_t *codes, fl
 }
 
 /* Writes one row of a ternary or binary type; the tensor's ob_type_tensor_bytes, not 0, began as
-   zeros. codes: -1, 0, 1, binary -1, 1. scales: ob_type_scales(t, cols), at most 65504, rounded to
+   zeros. codes: -1, 0, 1, binary -1, 1. scales: of its groups, at most 65504, rounded to
    f16; of i2_s the tensor's one f32, taken from row 0; hf_packed does not store it. Several threads
    may write rows, but not of the types in which four rows share bytes. */
 static void ob_type_put(ob_type t, uint8_t *tensor, int rows, int cols, int row,
@@ -18040,7 +18254,8 @@ static double ob_rope_share(const onebit_config *c, int i, double turn) {
         low = low > 0 ? low : 0, high = high < c->head_dim - 1 ? high : c->head_dim - 1;
         share = (i - low) / (high - low > 0.001 ? high - low : 0.001);
     } else {
-        share = (c->rope_fast - original * turn / 6.283185307179586) / (c->rope_fast - c->rope_slow);
+        share = c->rope_fast - original * turn / 6.283185307179586;
+        share /= c->rope_fast - c->rope_slow;
     }
     return share < 0 ? 0 : share > 1 ? 1 : share;
 }
@@ -20409,9 +20624,9 @@ typedef struct ob_image {
 } ob_image;
 
 /* Where the tensors of an image come from. fetch gives info and value (gains) or codes and scale of
-   one; they are valid until the next. A tensor that it gives without codes comes by rows: row writes
-   codes (of integer modes) or values, and the scales that begin with the row; 0 = it holds what is
-   no weight. Rows are asked for by several threads at once. */
+   one; they are valid until the next. A tensor that it gives without codes comes by rows: row
+   writes codes (of integer modes) or values, and the scales that begin with the row; 0 = it holds
+   what is no weight. Rows are asked for by several threads at once. */
 typedef struct ob_tensors {
     const onebit_config *config;
     const onebit_tokenizer *tokenizer; /* NULL = none */
@@ -20773,6 +20988,8 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
         ob_turn_floats(m->copy + scale_at, scales);
         if (format == OB_PLAIN) ob_turn_floats(m->copy + data_at, bytes / 4);
     }
+    if (!ob_all_finite(w->scale, scales))
+        return ob_fail(ONEBIT_FORMAT, ".1bit: a scale of %s is not finite", want.name);
     return ONEBIT_OK;
 }
 
@@ -21957,6 +22174,7 @@ typedef struct ob_parts {
    parts of a foreign one. */
 typedef struct ob_origin {
     onebit_env env;
+    const ob_kernels *kernels;
     onebit_config have, want; /* as the file has it, as it is to be stored */
     onebit_tokenizer *tokenizer;
     ob_st_file file;
@@ -22080,12 +22298,15 @@ static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
     }
 }
 
-/* What is not finite has no code. */
-static int ob_all_finite(const float *x, size_t n) {
-    size_t i;
-    for (i = 0; i < n; i++)
-        if (!(ob_absf(x[i]) <= FLT_MAX)) return 0;
-    return 1;
+/* The file's pages of a tensor that was looked at are given back, so that reading a large model
+   does not take its size twice. */
+static void ob_parts_pass(const ob_origin *s, int index) {
+    const ob_theirs *t = s->parts.of + index;
+    uint64_t bytes = ob_type_tensor_bytes(t->type, t->rows, t->cols);
+    int i;
+    ob_map_pass(&s->parts.map, t->data, bytes);
+    for (i = 0; i < s->parts.shard_count; i++)
+        ob_map_pass(&s->parts.shards[i].map, t->data, bytes);
 }
 
 /* Their row of our row r: halves of a head are paired here (i, i + d/2), neighbours (2i, 2i + 1) in
@@ -22153,9 +22374,9 @@ static int ob_parts_row(const void *source, const ob_param *p, int r, int8_t *co
     if (!ob_theirs_values(part, r, values)) return 0;
     if (p->info.mode != ONEBIT_8BIT) return 1;
     z = ob_deployed_quantizer(&s->want, &p->info);
-    ob_magnitude_body(values, p->info.cols, ob_clamp_bound(&z), &sum, &largest);
+    s->kernels->magnitude(values, p->info.cols, ob_clamp_bound(&z), &sum, &largest);
     p->scale[r] = ob_row_scale(&z, largest);
-    ob_quantize_body(values, values, p->info.cols, &z, p->scale[r]);
+    s->kernels->quantize(values, values, p->info.cols, &z, p->scale[r]);
     for (i = 0; i < p->info.cols; i++) codes[i] = (int8_t)values[i];
     return 1;
 }
@@ -22207,6 +22428,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     uint64_t counters[256];
     memset(p, 0, sizeof *p);
     p->number = index;
+    if (s->parts.of && index > 0) ob_parts_pass(s, index - 1);
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
     if (s->parts.of && p->info.mode >= 0 &&
@@ -22227,7 +22449,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     }
     z = ob_deployed_quantizer(&s->want, &p->info);
     memset(&x, 0, sizeof x);
-    x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = ob_kernels_for(s->env.isa);
+    x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = s->kernels;
     x.work = (uint8_t *)(void *)counters; /* a median counts here, in one piece */
     if (z.median) x.env.threads = 1;
     x.ops->quantize_weight(&x, p->codes, OB_DENSE, p->scale, largest, p->value, &z, p->info.rows,
@@ -22372,6 +22594,7 @@ static void ob_parts_modes(ob_origin *s) {
         ob_tensor_at(c, i, &t);
         if (t.mode < 0) continue;
         p->uniform = ob_theirs_uniform(p);
+        ob_parts_pass(s, i);
         if (t.kind == OB_ROLE_EMBEDDING) c->embedding_mode = (uint8_t)mode;
         else if (t.kind == OB_ROLE_HEAD) c->head_mode = (uint8_t)mode;
         else if (mode < c->layer_modes[t.layer]) c->layer_modes[t.layer] = (uint8_t)mode;
@@ -22397,8 +22620,8 @@ static void ob_parts_say(ob_origin *s) {
             changed++, mode = t.mode;
         }
         if (changed)
-            ob_parts_tell(&s->parts, "%d matrices of %s are kept as %s", changed,
-                          ob_types[type].name,
+            ob_parts_tell(&s->parts, "%d %s of %s kept as %s", changed,
+                          changed == 1 ? "matrix" : "matrices", ob_types[type].name,
                           mode == ONEBIT_8BIT ? "8 bits with a scale per row" : ob_mode_text(mode));
     }
 }
@@ -22866,6 +23089,7 @@ static onebit_status ob_hf_config_read(ob_origin *s, ob_hf_config *h, const ob_m
         return ob_fail(ONEBIT_UNSUPPORTED, "config.json: attention_bias is true");
     if (c->rope_factor <= 1) c->rope_scaling = OB_ROPE_PLAIN, c->rope_factor = 1;
     c->use_qkv_bias = h->model == 'q', c->use_qk_norm = h->model == '3';
+    if (c->rope_scaling >= OB_ROPE_YARN && !c->rope_original) c->rope_original = c->max_seq_len;
     if (h->model == 'm' && h->window && h->window < c->max_seq_len) c->max_seq_len = h->window;
     return ONEBIT_OK;
 }
@@ -23027,6 +23251,7 @@ static onebit_status ob_hf_open(ob_origin *s, const char *directory, const ob_ma
     memset(&h, 0, sizeof h);
     OB_TRY(ob_hf_config_read(s, &h, config));
     OB_TRY(ob_hf_shards(s, directory));
+    if (!ob_hf_find(s, "lm_head.weight")) s->have.tie_word_embeddings = 1;
     s->have.use_sub_norm = ob_hf_find(s, "model.layers.0.self_attn.attn_sub_norm.weight") ||
                            ob_hf_find(s, "model.layers.0.self_attn.inner_attn_ln.weight");
     OB_TRY(ob_parts_list(s, 0));
@@ -23210,9 +23435,6 @@ static int ob_is_1bit(const char *path, int *v1) {
     return is;
 }
 
-/* What a file or directory holds, by its first bytes. */
-typedef enum ob_holder { OB_HOLDER_OURS, OB_HOLDER_GGUF, OB_HOLDER_LLAMA2C, OB_HOLDER_HF } ob_holder;
-
 /* Opens the config of a directory when it is Hugging Face's; the map must be closed. */
 static int ob_hf_found(ob_map *config, const char *directory) {
     char path[OB_PATH_MAX];
@@ -23236,7 +23458,8 @@ static onebit_status ob_parts_open(ob_origin *s, const char *input,
     directory = ob_is_directory(input) ? input : ob_path_cut(path, &name);
     if (directory != input) {
         OB_TRY(ob_map_open(map, input));
-        if (map->bytes >= 4 && !memcmp(map->data, "GGUF", 4)) return ob_gguf_open(s, input, options);
+        if (map->bytes >= 4 && !memcmp(map->data, "GGUF", 4))
+            return ob_gguf_open(s, input, options);
         if (ob_llama2c_is(map)) return ob_llama2c_open(s, input);
         *is = map->bytes > 8 && map->data[8] == '{';
         ob_map_close(map);
@@ -23250,6 +23473,15 @@ static onebit_status ob_parts_open(ob_origin *s, const char *input,
     return status;
 }
 
+/* Nothing opened yet. */
+static onebit_status ob_origin_start(ob_origin *s, const onebit_env *env) {
+    memset(s, 0, sizeof *s);
+    s->env = ob_env_or_default(env), s->have = onebit_config_default();
+    OB_TRY(ob_env_check(&s->env));
+    s->kernels = ob_kernels_for(s->env.isa);
+    return ONEBIT_OK;
+}
+
 /* Opens whatever holds a model. */
 static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
                                         const onebit_open_options *options) {
@@ -23261,7 +23493,6 @@ static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
         s->have = s->model->config;
         return ONEBIT_OK;
     }
-    s->have = onebit_config_default();
     if (options->tokenizer)
         OB_TRY(onebit_tokenizer_open(&s->tokenizer, options->tokenizer, &s->env));
     OB_TRY(ob_parts_open(s, input, options, &foreign));
@@ -23273,9 +23504,7 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input,
                                     const onebit_open_options *options, const onebit_env *env) {
     onebit_open_options o = options ? *options : onebit_open_options_default();
     onebit_status status;
-    memset(s, 0, sizeof *s);
-    s->env = ob_env_or_default(env);
-    OB_TRY(ob_env_check(&s->env));
+    OB_TRY(ob_origin_start(s, env));
     if (o.i2s < 0 || o.i2s > 2) return ob_fail(ONEBIT_USAGE, "i2s is %d, expected 0..2", o.i2s);
     status = ob_origin_open_any(s, input, &o);
     s->want = s->have;
@@ -23560,7 +23789,7 @@ typedef struct ob_export {
     onebit_env env;
     const char *architecture; /* GGUF's name, or Hugging Face's model_type */
     int neighbours, hf;       /* q and k are paired by neighbours there; it is no GGUF */
-    ob_type block, head;      /* types of block matrices (OB_TYPE_COUNT: each its own), of the rest */
+    ob_type block, head;      /* of block matrices and of the rest; OB_TYPE_COUNT: each its own */
     float *values, *target, *scales; /* [widest row] each */
     int8_t *codes;
     uint8_t *bytes; /* one row, or a tensor whose rows are mixed */
@@ -23588,7 +23817,8 @@ static ob_type ob_export_hf_type(const ob_export *e, const ob_tensor *t) {
     if (t->kind == OB_ROLE_LINEAR && e->block == OB_TYPE_COUNT) return OB_TYPE_HF_PACKED;
     if (t->mode < 0) return OB_TYPE_F32;
     if (t->kind == OB_ROLE_LINEAR) return e->block; /* ob_export_hf_name: a type of floats */
-    return t->mode == ONEBIT_F16 ? OB_TYPE_F16 : OB_TYPE_F32;
+    /* beside packed codes transformers keeps types as they are stored, and adds halves to floats */
+    return t->mode == ONEBIT_F16 && e->block != OB_TYPE_COUNT ? OB_TYPE_F16 : OB_TYPE_F32;
 }
 
 /* The type that a tensor will have. */
@@ -23608,8 +23838,8 @@ static onebit_status ob_export_fits(const ob_tensor *t, ob_type type) {
     int coded = info->holds >= OB_HOLDS_TRITS, group = info->group;
     if (t->mode < 0) return ONEBIT_OK;
     if (!ob_type_tensor_bytes(type, t->rows, t->cols))
-        return ob_fail(ONEBIT_UNSUPPORTED, "%s: %d x %d is not whole blocks of %s", t->name, t->rows,
-                       t->cols, info->name);
+        return ob_fail(ONEBIT_UNSUPPORTED, "%s: %d x %d is not whole blocks of %s", t->name,
+                       t->rows, t->cols, info->name);
     if (!coded) return ONEBIT_OK;
     if (t->mode < ONEBIT_TERNARY || (info->holds == OB_HOLDS_BITS && t->mode != ONEBIT_BINARY))
         return ob_fail(ONEBIT_UNSUPPORTED,
@@ -23649,8 +23879,8 @@ static void ob_export_read(ob_export *e, const ob_tensor *t, int r, int group) {
 }
 
 /* Writes row g of a tensor into bytes, and gives the largest error of its values there. */
-static float ob_export_put(ob_export *e, const ob_tensor *t, ob_type type, uint8_t *tensor, int rows,
-                           int g) {
+static float ob_export_put(ob_export *e, const ob_tensor *t, ob_type type, uint8_t *tensor,
+                           int rows, int g) {
     float worst = 0.0f;
     int i;
     if (ob_types[type].holds >= OB_HOLDS_TRITS)
@@ -23954,6 +24184,26 @@ static void ob_export_member(ob_out *o, const char *name, double v) {
     ob_out_text(o, ",\n");
 }
 
+/* rope_scaling of config.json. */
+static void ob_export_hf_rope(ob_out *o, const onebit_config *c) {
+    static const char *const kinds[] = {"default", "linear", "yarn", "llama3"};
+    int yarn = c->rope_scaling == OB_ROPE_YARN;
+    ob_out_format(o, "  \"rope_scaling\": {\"rope_type\": \"%s\", \"factor\": ",
+                  kinds[c->rope_scaling]);
+    ob_out_number(o, c->rope_factor);
+    ob_out_format(o, ", \"original_max_position_embeddings\": %d",
+                  c->rope_original ? c->rope_original : (int)(c->max_seq_len / c->rope_factor));
+    ob_out_text(o, yarn ? ", \"beta_slow\": " : ", \"low_freq_factor\": ");
+    ob_out_number(o, c->rope_slow);
+    ob_out_text(o, yarn ? ", \"beta_fast\": " : ", \"high_freq_factor\": ");
+    ob_out_number(o, c->rope_fast);
+    if (yarn && c->rope_attention > 0) {
+        ob_out_text(o, ", \"attention_factor\": ");
+        ob_out_number(o, c->rope_attention);
+    }
+    ob_out_text(o, "},\n");
+}
+
 /* config.json as transformers reads it. */
 static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
     static const char *const classes[] = {"BitNet", "Qwen3", "Qwen2", "Llama"};
@@ -23961,7 +24211,7 @@ static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
     const onebit_config *c = &e->model->config;
     ob_out o = ob_out_on(out, size);
     const char *name = classes[c->use_sub_norm ? 0 : c->use_qk_norm ? 1 : c->use_qkv_bias ? 2 : 3];
-    int start = onebit_tokenizer_start(e->model->tokenizer);
+    int start = onebit_model_start(e->model);
     int end = onebit_tokenizer_end(e->model->tokenizer);
     ob_out_format(&o, "{\n  \"architectures\": [\"%sForCausalLM\"],\n", name);
     ob_out_format(&o, "  \"model_type\": \"%s\",\n", e->architecture);
@@ -23976,31 +24226,15 @@ static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
     ob_export_member(&o, "rms_norm_eps", c->layer_norm_eps);
     ob_export_member(&o, "rope_theta", c->rope_theta);
     ob_out_format(&o, "  \"hidden_act\": \"%s\",\n", ob_is_relu2(c) ? "relu2" : "silu");
-    ob_out_format(&o, "  \"tie_word_embeddings\": %s,\n", c->tie_word_embeddings ? "true" : "false");
+    ob_out_format(&o, "  \"tie_word_embeddings\": %s,\n",
+                  c->tie_word_embeddings ? "true" : "false");
     ob_out_text(&o, "  \"attention_bias\": false,\n");
     if (start >= 0) ob_export_member(&o, "bos_token_id", start);
     if (end >= 0) ob_export_member(&o, "eos_token_id", end);
-    if (c->rope_scaling) {
-        static const char *const kinds[] = {"default", "linear", "yarn", "llama3"};
-        ob_out_format(&o, "  \"rope_scaling\": {\"rope_type\": \"%s\", \"factor\": ",
-                      kinds[c->rope_scaling]);
-        ob_out_number(&o, c->rope_factor);
-        ob_out_format(&o, ", \"original_max_position_embeddings\": %d, ",
-                      c->rope_original ? c->rope_original : (int)(c->max_seq_len / c->rope_factor));
-        ob_out_text(&o, c->rope_scaling == OB_ROPE_YARN ? "\"beta_slow\": " : "\"low_freq_factor\": ");
-        ob_out_number(&o, c->rope_slow);
-        ob_out_text(&o,
-                    c->rope_scaling == OB_ROPE_YARN ? ", \"beta_fast\": " : ", \"high_freq_factor\": ");
-        ob_out_number(&o, c->rope_fast);
-        if (c->rope_scaling == OB_ROPE_YARN && c->rope_attention > 0) {
-            ob_out_text(&o, ", \"attention_factor\": ");
-            ob_out_number(&o, c->rope_attention);
-        }
-        ob_out_text(&o, "},\n");
-    }
+    if (c->rope_scaling) ob_export_hf_rope(&o, c);
     if (e->block == OB_TYPE_COUNT)
-        ob_out_text(&o, "  \"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": "
-                        "\"autobitlinear\", \"quantization_mode\": \"offline\", "
+        ob_out_text(&o, "  \"quantization_config\": {\"quant_method\": \"bitnet\", "
+                        "\"linear_class\": \"autobitlinear\", \"quantization_mode\": \"offline\", "
                         "\"modules_to_not_convert\": [\"lm_head\"]},\n");
     ob_out_text(&o, "  \"torch_dtype\": \"float32\"\n}\n");
     return o.n;
@@ -24065,7 +24299,7 @@ static onebit_status ob_export_hf_data(ob_export *e, ob_sink *sink) {
 
 /* A directory for transformers; each file is replaced atomically. */
 static onebit_status ob_export_hf(ob_export *e, const char *directory) {
-    const onebit_tokenizer *words = e->model->tokenizer;
+    onebit_tokenizer words; /* with the start token that the model wants */
     char path[OB_PATH_MAX];
     onebit_status status;
     ob_sink sink;
@@ -24082,10 +24316,12 @@ static onebit_status ob_export_hf(ob_export *e, const char *directory) {
     }
     OB_TRY(ob_sink_commit(&sink));
     OB_TRY(ob_leave_object(&e->env, directory, "config.json", ob_export_hf_config, e));
-    if (!words) return ONEBIT_OK;
-    OB_TRY(ob_leave_object(&e->env, directory, "tokenizer.json", ob_write_tokenizer, words));
+    if (!e->model->tokenizer) return ONEBIT_OK;
+    words = *e->model->tokenizer;
+    words.start = onebit_model_start(e->model);
+    OB_TRY(ob_leave_object(&e->env, directory, "tokenizer.json", ob_write_tokenizer, &words));
     return ob_leave_object(&e->env, directory, "tokenizer_config.json", ob_write_tokenizer_config,
-                           words);
+                           &words);
 }
 
 /* Types of their own for each tensor, and nobody to tell. */
@@ -26936,9 +27172,11 @@ static onebit_status ob_run_write_sample(ob_run_state *r, const int32_t *ids, in
     onebit_status status;
     if (!block) return ob_fail(ONEBIT_MEMORY, "no memory for a packed model");
     image = block + (64 - (uintptr_t)block % 64) % 64;
-    if (onebit_trainer_pack(r->trainer, r->tokenizer, image, bytes) != bytes)
-        status = ONEBIT_MEMORY; /* nothing else can go wrong there; it has said so */
-    else status = onebit_model_open_memory(&model, image, bytes, &r->env);
+    if (!onebit_trainer_pack(r->trainer, r->tokenizer, image, bytes)) {
+        ob_release(&r->env, block);
+        return ONEBIT_MEMORY; /* with its text */
+    }
+    status = onebit_model_open_memory(&model, image, bytes, &r->env);
     if (status == ONEBIT_OK) status = ob_run_continue(r, model, ids, count, text);
     onebit_model_free(model);
     ob_release(&r->env, block);

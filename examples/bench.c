@@ -16,7 +16,8 @@ static const cli_row flags[] = {
     {"What", NULL, NULL},
     {"machine", NULL, "read bandwidth and peak arithmetic"},
     {"kernels", NULL, "every kernel of matrix products on every instruction set"},
-    {"model", "PATH", "decoding, prefill and batches of a model, in any format that onebit-chat takes"},
+    {"model", "PATH",
+     "decoding, prefill and batches of a model, in any format that onebit-chat takes"},
     {"shape", "NAME", "the same of random weights: 2b4t, 125m or demo"},
     {"write", "FILE", "leave the random model of --shape in a file, and stop"},
     {"train", "NAME", "training steps of S1, S2, S3 or S4"},
@@ -461,7 +462,7 @@ static uint8_t *random_image(const bench *b, const char *name, size_t *bytes) {
     m.values = (float *)cli_alloc(m.room * sizeof(float));
     m.scale = (float *)cli_alloc(((size_t)1 << 20) * sizeof(float));
     t.config = &m.config, t.count = i, t.source = &m, t.fetch = random_fetch;
-    t.packing = ONEBIT_PACKING_2_BITS;
+    t.env = &b->env, t.packing = ONEBIT_PACKING_2_BITS;
     *bytes = (size_t)ob_image_bytes(&t);
     image.p = (uint8_t *)ob_alloc(&b->env, *bytes);
     if (!image.p) exit(cli_fail("no memory for a model of %.0f MB", (double)*bytes / 1e6));
@@ -516,6 +517,7 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_layer(x, number)              (trace.layer = number, -1.0)
 #define PRODUCTS_embed_forward(...)            0.0
 #define PRODUCTS_embed_backward(...)           0.0
+#define PRODUCTS_bias_forward(...)             0.0
 #define PRODUCTS_norm_forward(...)             0.0
 #define PRODUCTS_norm_backward(...)            0.0
 #define PRODUCTS_quantize(...)                 0.0
@@ -524,6 +526,8 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_linear_forward(x, y, in, w, count, n) linear_products(w, count, n)
 #define PRODUCTS_linear_backward(x, dx, dw, dy, in, w, tmp, ste, n, add)                           \
     (linear_products(&(w), 1, n) * (((dx) != NULL) + ((dw) != NULL)))
+#define PRODUCTS_bias_forward(...)             0.0
+#define PRODUCTS_bias_backward(...)            0.0
 #define PRODUCTS_rope(...)                     0.0
 #define PRODUCTS_cache_store(...)              0.0
 #define PRODUCTS_attention_forward(x, a)       attention_products(a)

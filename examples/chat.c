@@ -15,7 +15,9 @@
 
 static const cli_row rows[] = {
     {"Model and talk", NULL, NULL},
-    {"model", "PATH", "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file"},
+    {"model", "PATH",
+     "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file, or a name that "
+     "onebit-inspect --list knows"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"prompt", "TEXT", "answer this and leave"},
     {"system", "TEXT",
@@ -270,7 +272,8 @@ static void encode_talk(const chat *t, cli_text *ids, const char *text, size_t b
         p = hit + n;
     }
     add_ids(t, ids, p, (size_t)(end - p), 1);
-    if (first >= 0 && ids->n >= 2 * sizeof first && !memcmp(ids->p + sizeof first, &first, sizeof first)) {
+    if (first >= 0 && ids->n >= 2 * sizeof first &&
+        !memcmp(ids->p + sizeof first, &first, sizeof first)) {
         memmove(ids->p, ids->p + sizeof first, ids->n - sizeof first);
         ids->n -= sizeof first;
     }

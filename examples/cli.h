@@ -15,11 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <sys/stat.h>
 #ifdef _WIN32
 #include <io.h>
 #include <time.h>
 #define isatty _isatty
+#define S_ISDIR(mode) (((mode) & _S_IFDIR) != 0)
 #else
+#include <dirent.h>
 #include <sys/time.h>
 #include <unistd.h>
 #endif
@@ -57,10 +61,11 @@ typedef struct cli_row {
 #define CLI_OPEN                                                                                   \
     {"in-place", NULL, "use a large .1bit where it lies instead of reading it into memory"},       \
         {"tokenizer", "PATH",                                                                      \
-         "tokenizer of a model that brings none or another: tokenizer.json, a GGUF, .model, .bin"}, \
+         "tokenizer of a model that brings none: tokenizer.json, a GGUF, .model, .bin"},           \
     {                                                                                              \
-        "i2s", "NAME", "order of GGUF's I2_S codes, which no file says: x86, arm or rows (default "  \
-                       "x86, that of the official files)"                                          \
+        "i2s", "NAME",                                                                             \
+            "order of GGUF's I2_S codes, which no file says: x86, arm or rows (default x86, that " \
+            "of the official files)"                                                               \
     }
 
 /* What a program is: all that --help, --version and the parser need. */
@@ -734,6 +739,222 @@ CLI cli cli_start(const cli_spec *spec, int argc, char **argv) {
     return c;
 }
 
+/* ---- the registry: names for models ----
+   ONEBIT_MODELS names a JSON file or a directory; without it the file is onebit/models.json in
+   XDG_CONFIG_HOME, or in ~/.config. The file is {"models": [{"name": "...", "path": "...",
+   "description": "..."}]}, that list alone, or {"NAME": "PATH"}; paths are relative to it. In a
+   directory every *.1bit, *.gguf and every directory with a config.json is a model. What is read
+   stays until the program ends. */
+
+#include "jsonl.h"
+
+typedef struct cli_entry {
+    char *name, *path, *note;
+} cli_entry;
+
+typedef struct cli_registry {
+    cli_text where; /* the file or directory */
+    int kind;       /* of it: see cli_found */
+    cli_entry *entry;
+    int count, capacity;
+} cli_registry;
+
+/* What stands at a path: 0 nothing, 1 a file, 2 a directory. */
+CLI int cli_found(const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0) return 0;
+    return S_ISDIR(st.st_mode) ? 2 : 1;
+}
+
+CLI char *cli_copy(const char *text) {
+    char *copy = (char *)cli_alloc(strlen(text) + 1);
+    return strcpy(copy, text);
+}
+
+CLI int cli_ends_with(const char *text, const char *ending) {
+    size_t n = strlen(text), m = strlen(ending);
+    return n >= m && !strcmp(text + n - m, ending);
+}
+
+/* A path of a registry: "~" is the user's directory, and relative ones begin at base's. */
+CLI char *cli_registry_path(const char *base, const char *path) {
+    const char *home = getenv("HOME"), *slash = strrchr(base, '/');
+    cli_text t = {NULL, 0, 0};
+    if (home && path[0] == '~' && (path[1] == '/' || !path[1])) cli_add_text(&t, home), path++;
+    else if (path[0] != '/' && slash && !(path[0] && path[1] == ':'))
+        cli_add(&t, base, (size_t)(slash + 1 - base));
+    cli_add_text(&t, path);
+    return t.p;
+}
+
+CLI void cli_registry_add(cli_registry *r, const char *name, const char *path, const char *note) {
+    cli_entry *e;
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity * 2 + 16;
+        e = (cli_entry *)realloc(r->entry, (size_t)r->capacity * sizeof *e);
+        if (!e) exit(cli_fail("out of memory"));
+        r->entry = e;
+    }
+    e = &r->entry[r->count++];
+    e->name = cli_copy(name), e->note = cli_copy(note);
+    e->path = cli_registry_path(r->where.p, path);
+}
+
+/* One item of the list; gives where it ends, NULL when it is none. */
+CLI const char *cli_registry_item(cli_registry *r, const char *p) {
+    cli_text name = {NULL, 0, 0}, path = {NULL, 0, 0}, note = {NULL, 0, 0};
+    int ok = jsonl_text(p, "name", &name) && jsonl_text(p, "path", &path) && name.n && path.n;
+    if (ok && !jsonl_text(p, "description", &note)) cli_clear(&note);
+    if (ok) cli_registry_add(r, name.p, path.p, note.p);
+    free(name.p);
+    free(path.p);
+    free(note.p);
+    return ok ? jsonl_skip(p) : NULL;
+}
+
+/* One member of {"NAME": "PATH"}; as above. */
+CLI const char *cli_registry_member(cli_registry *r, const char *p) {
+    cli_text name = {NULL, 0, 0}, path = {NULL, 0, 0};
+    p = jsonl_string(p, &name);
+    p = p ? jsonl_space(p) : NULL;
+    p = p && *p == ':' ? jsonl_string(jsonl_space(p + 1), &path) : NULL;
+    if (p && name.n && path.n) cli_registry_add(r, name.p, path.p, "");
+    free(name.p);
+    free(path.p);
+    return p;
+}
+
+/* The text of a registry; 0 when it is none. */
+CLI int cli_registry_parse(cli_registry *r, const char *p) {
+    const char *list;
+    char close;
+    p = jsonl_space(!strncmp(p, "\xEF\xBB\xBF", 3) ? p + 3 : p);
+    list = jsonl_find(p, "models");
+    if (list && *list == '[') p = list;
+    if (*p != '[' && *p != '{') return 0;
+    close = *p == '[' ? ']' : '}';
+    p = jsonl_space(p + 1);
+    while (*p != close) {
+        p = close == ']' ? cli_registry_item(r, p) : cli_registry_member(r, p);
+        if (!p) return 0;
+        p = jsonl_space(p);
+        if (*p == ',') p = jsonl_space(p + 1);
+        else if (*p != close) return 0;
+    }
+    return 1;
+}
+
+/* One name of a directory: a model when its ending or its config.json says so. */
+CLI void cli_registry_name(cli_registry *r, const char *file) {
+    char *path = cli_registry_path(r->where.p, file), *name = cli_copy(file);
+    cli_text config = {NULL, 0, 0};
+    size_t n = strlen(file);
+    int is;
+    cli_add_text(&config, path);
+    cli_add_text(&config, "/config.json");
+    is = *file != '.' && (cli_found(path) == 2 ? cli_found(config.p) == 1
+                                               : cli_ends_with(file, ".1bit") ||
+                                                     cli_ends_with(file, ".gguf"));
+    if (is && cli_found(path) != 2) name[n - 5] = 0;
+    if (is) cli_registry_add(r, name, file, "");
+    free(config.p);
+    free(path);
+    free(name);
+}
+
+/* In the order of their paths, so that a .1bit stands before a .gguf of the same name. */
+CLI int cli_registry_order(const void *a, const void *b) {
+    return strcmp(((const cli_entry *)a)->path, ((const cli_entry *)b)->path);
+}
+
+CLI void cli_registry_directory(cli_registry *r) {
+#ifdef _WIN32
+    struct _finddata_t found;
+    char *all = cli_registry_path(r->where.p, "*");
+    intptr_t search = _findfirst(all, &found);
+    if (search != -1) {
+        do cli_registry_name(r, found.name);
+        while (_findnext(search, &found) == 0);
+        _findclose(search);
+    }
+    free(all);
+#else
+    DIR *directory = opendir(r->where.p);
+    struct dirent *entry;
+    while (directory && (entry = readdir(directory)) != NULL) cli_registry_name(r, entry->d_name);
+    if (directory) closedir(directory);
+#endif
+    if (r->count) qsort(r->entry, (size_t)r->count, sizeof *r->entry, cli_registry_order);
+}
+
+/* The registry of this user; empty when there is none. A damaged one ends the program. */
+CLI cli_registry cli_registry_read(void) {
+    const char *given = getenv("ONEBIT_MODELS"), *base = getenv("XDG_CONFIG_HOME");
+    cli_text text = {NULL, 0, 0};
+    cli_registry r;
+    memset(&r, 0, sizeof r);
+    if (given && *given) cli_add_text(&r.where, given);
+    else {
+        int own = base && *base;
+        if (!own) base = getenv("HOME");
+        cli_add_text(&r.where, base ? base : ".");
+        cli_add_text(&r.where, own ? "/onebit/models.json" : "/.config/onebit/models.json");
+    }
+    r.kind = cli_found(r.where.p);
+    if (r.kind == 2) {
+        if (!cli_ends_with(r.where.p, "/")) cli_add_text(&r.where, "/");
+        cli_registry_directory(&r);
+    } else if (r.kind) {
+        if (!cli_read_file(r.where.p, &text))
+            exit(cli_fail("cannot read %s: %s", r.where.p, strerror(errno)));
+        if (!cli_registry_parse(&r, text.p))
+            exit(cli_fail("%s: expected {\"models\": [{\"name\": \"...\", \"path\": \"...\"}]} or "
+                          "{\"NAME\": \"PATH\"}",
+                          r.where.p));
+        free(text.p);
+    }
+    return r;
+}
+
+/* 1 when a word can only be a path. */
+CLI int cli_is_path(const char *word) {
+    static const char *const ending[] = {".1bit", ".gguf", ".safetensors", ".bin",
+                                         ".json", ".model", NULL};
+    int i;
+    for (i = 0; ending[i]; i++)
+        if (cli_ends_with(word, ending[i])) return 1;
+    return !*word || strchr(word, '/') || strchr(word, '\\') || cli_found(word);
+}
+
+/* What --model names: a path as it is, or the registry's path of a name. An unknown name ends the
+   program; the message says where was looked, and for what. */
+CLI const char *cli_model_path(const char *given) {
+    cli_registry r;
+    cli_text known = {NULL, 0, 0};
+    int i, near = -1, best = 99;
+    if (!given || cli_is_path(given)) return given;
+    r = cli_registry_read();
+    for (i = 0; i < r.count; i++) {
+        int d = cli_distance(r.entry[i].name, given);
+        if (!strcmp(r.entry[i].name, given)) return r.entry[i].path;
+        if (d < best) best = d, near = i;
+        if (i < 12) {
+            cli_add_text(&known, i ? ", " : "");
+            cli_add_text(&known, r.entry[i].name);
+        }
+    }
+    if (!r.kind)
+        exit(cli_fail("no such file: %s; nor is it a model's name, for there is no %s (see "
+                      "--model, ONEBIT_MODELS)",
+                      given, r.where.p));
+    if (near >= 0 && (best <= 2 || best * 3 <= (int)strlen(given)))
+        exit(cli_fail("no such file: %s; nor does %s know that name; did you mean %s? (see "
+                      "--model)",
+                      given, r.where.p, r.entry[near].name));
+    exit(cli_fail("no such file: %s; nor does %s know that name; it knows %s%s (see --model)",
+                  given, r.where.p, r.count ? known.p : "none", r.count > 12 ? ", ..." : ""));
+}
+
 /* ---- models ---- */
 
 /* Where a number stands among the words of a choice; a wrong word ends the program. */
@@ -758,10 +979,10 @@ CLI onebit_open_options cli_open_options(const cli *c) {
     return how;
 }
 
-/* Opens the model of --model FILE or --model-dir DIR; a failure names the flag and ends the
-   program. */
+/* Opens the model of --model FILE or NAME, or --model-dir DIR; a failure names the flag and ends
+   the program. */
 CLI onebit_model *cli_open_model(const cli *c, const onebit_env *env) {
-    const char *file = cli_get(c, "model"), *dir = cli_get(c, "model-dir");
+    const char *file = cli_model_path(cli_get(c, "model")), *dir = cli_get(c, "model-dir");
     cli_text path = {NULL, 0, 0};
     onebit_open_options how = cli_open_options(c);
     onebit_model *model = NULL;

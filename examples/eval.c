@@ -12,7 +12,9 @@
 
 static const cli_row rows[] = {
     {"Model and data", NULL, NULL},
-    {"model", "PATH", "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file"},
+    {"model", "PATH",
+     "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file, or a name that "
+     "onebit-inspect --list knows"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"data", "PATH",
      "loss on a text: .txt, .jsonl, .json or .tokens file, a directory (all of it), or '-'; each "

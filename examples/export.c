@@ -630,6 +630,7 @@ int main(int argc, char **argv) {
         if (cli_has(&c, from[i])) j.input = cli_get(&c, from[i]), j.flag = from[i], given++;
     if (given == 0) cli_usage("which model? Give --model-dir DIR, --checkpoint or --model PATH");
     if (given > 1) cli_usage("give one of --model-dir, --checkpoint and --model");
+    if (!strcmp(j.flag, "model")) j.input = cli_model_path(j.input);
     j.output = cli_has(&c, "output") ? cli_get(&c, "output") : "model.1bit";
     j.options.packing = cli_choice(&c, "packing", "2bit|1.6bit");
     j.options.block_mode = mode_of(&c, "pack-mode");

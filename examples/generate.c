@@ -9,7 +9,9 @@
 
 static const cli_row rows[] = {
     {"Model and text", NULL, NULL},
-    {"model", "PATH", "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file"},
+    {"model", "PATH",
+     "the model: a .1bit or GGUF file, a Hugging Face directory, a llama2.c file, or a name that "
+     "onebit-inspect --list knows"},
     {"model-dir", "DIR", "the same as --model DIR/model.1bit"},
     {"prompt", "TEXT", "the beginning; '-' reads it from stdin"},
     {"prompt-file", "FILE", "the beginning from a file; '-' is stdin"},

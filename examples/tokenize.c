@@ -11,8 +11,10 @@
 
 static const cli_row rows[] = {
     {"Tokenizer", NULL, NULL},
-    {"tokenizer", "PATH", "a tokenizer.json or its directory, vocab.json, tiktoken's ranks"},
-    {"model", "FILE", "take the tokenizer out of a .1bit model"},
+    {"tokenizer", "PATH",
+     "a tokenizer.json or its directory, vocab.json, tiktoken's ranks, a GGUF, .model, llama2.c's "
+     ".bin"},
+    {"model", "PATH", "take the tokenizer out of a model"},
     {"What to do", NULL, NULL},
     {"data-dir", "PATH",
      "write the text of a file or directory ('-' = stdin, several with commas) as .tokens to "

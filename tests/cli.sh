@@ -54,7 +54,7 @@ json() {
     else grep -q '^[{["].*[]}"]$' "$1"; fi
 }
 
-for program in train chat generate eval tokenize export; do
+for program in train chat generate eval tokenize export inspect; do
     if [ ! -x "$bin/onebit-$program" ]; then
         fail "$bin/onebit-$program is missing: build first"
         echo "$passed passed, $failed failed, $skipped skipped"
@@ -64,7 +64,7 @@ done
 
 # ---- the same manners everywhere ----
 
-for program in train chat generate eval tokenize export; do
+for program in train chat generate eval tokenize export inspect; do
     gives "$program --help" 0 $program --help
     ok "$program --help is on stdout" err_empty
     ok "$program --help shows its use" out_has "^usage: onebit-$program"
@@ -315,6 +315,16 @@ head-dim|8|model|
 intermediate-size|96|model|
 max-seq-len|64|model|
 layer-norm-eps|0.1|model|
+final-norm-eps|0.1|model|
+rope-scaling|linear|model|--rope-factor 2
+rope-factor|3|model|--rope-scaling linear --rope-factor 2
+rope-original|16|model|--rope-scaling llama3 --rope-factor 4 --rope-theta 30
+rope-slow|0.5|model|--rope-scaling llama3 --rope-factor 4 --rope-theta 30 --rope-original 24
+rope-fast|2|model|--rope-scaling llama3 --rope-factor 4 --rope-theta 30 --rope-original 64
+rope-attention|2|model|--rope-scaling yarn --rope-factor 4
+use-qkv-bias|true|model|
+embedding-group|32|model|--embedding ternary
+text-start|none|model|
 rope-theta|100|model|
 activation|relu|model|
 use-swiglu|false|model|
@@ -630,6 +640,157 @@ if [ -x "$bin/onebit-embed" ]; then
         ok "embed opens no model" sh -c "! grep -E '1bit|safetensors|json' '$tmp/err'"
     else skip "strace is missing: which files embed opens is not watched"; fi
 else skip "embed is not built"; fi
+# ---- inspect ----
+
+# at NAME FILE: where a tensor's bytes begin, as --verbose shows it.
+at() { "$bin/onebit-inspect" "$2" --verbose 2>/dev/null | sed -n "s/^$1 .*@\([0-9]*\).*/\1/p"; }
+# patch FILE OFFSET BYTES: other bytes in place, as printf writes them.
+patch() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null; }
+says() { # says FILE: what the model answers
+    "$bin/onebit-generate" --model "$1" --prompt Hello --temperature 0 --max-tokens 12 -q 2>>"$tmp/err"
+}
+
+mkdir -p "$tmp/zoo"
+cp "$model" "$tmp/zoo/ours.1bit"
+gives "export for inspect: GGUF" 0 export --model "$model" --format gguf --output "$tmp/zoo/theirs.gguf" -q
+gives "export for inspect: a directory" 0 export --model "$model" --format hf --output "$tmp/zoo/hf" -q
+for file in ours.1bit theirs.gguf hf; do
+    gives "inspect $file" 0 inspect "$tmp/zoo/$file"
+    ok "inspect $file: it runs" out_has '^runs  *yes'
+    ok "inspect $file: its shape" out_has '^shape .* layers, width '
+    ok "inspect $file: its tokenizer" out_has '^tokenizer .* ids$'
+    ok "inspect $file: bytes per token" out_has '^a token  *reads .* tokens/s at 1 GB/s$'
+    ok "inspect $file: one screen" [ "$(wc -l <"$tmp/out")" -le 24 ]
+    gives "inspect $file --json" 0 inspect "$tmp/zoo/$file" --verbose --validate --json
+    ok "inspect $file --json is JSON" json "$tmp/out"
+    ok "inspect $file --json is one line" lines 1
+    ok "inspect $file --json has everything" out_has '"runs": true.*"metadata": \[.*"tensors": \[.*"failed": 0'
+    gives "inspect $file --validate" 0 inspect "$tmp/zoo/$file" --validate
+    ok "inspect $file: prefill and decode" out_has '^ok: prefill and decode: the same bits'
+    ok "inspect $file: kernels" out_has '^ok: scalar kernels: the same bits'
+    ok "inspect $file: it counts" out_has '^[0-9]* ok, 0 failed, '
+done
+run inspect "$tmp/zoo/ours.1bit"
+ok "it names its format" out_has '^format  *.1bit version 2'
+ok "and its template" out_has '^template  *You: '
+run inspect "$tmp/zoo/ours.1bit" --verbose
+ok "shares of codes are shown" out_has 'q_proj.weight .* scale .* -1 [0-9.]*% 0 [0-9.]*% +1 [0-9.]*%$'
+run inspect "$tmp/zoo/theirs.gguf" --verbose
+ok "keys have types" out_has '^llama.block_count  *u32  *[0-9]'
+ok "arrays are cut" out_has '^tokenizer.ggml.tokens  *string x [0-9]* \[.*, \.\.\.\]'
+gives "inspect of a version 1 file" 0 inspect "$tmp/old.1bit"
+ok "it says that it does not run" out_has '^runs  *no: .*cannot speak'
+gives "inspect of a tokenizer" 0 inspect "$tmp/tok.json"
+ok "it says so" out_has '^format  *tokenizer'
+gives "inspect of a text" 1 inspect "$tmp/text.txt"
+gives "inspect of nothing" 1 inspect "$tmp/absent.1bit"
+ok "it names the flag" err_has '--model'
+
+# Damage, and what is said of it.
+damaged() { # damaged WHAT PATH PATTERN: --validate finds it
+    gives "inspect --validate of $1" 1 inspect "$2" --validate
+    ok "$1 is named" out_has "^FAIL: $3"
+}
+n=$(wc -c <"$model")
+head -c $((n - 100)) "$model" >"$tmp/cut.1bit"
+damaged "a file that is cut" "$tmp/cut.1bit" 'container: cut off'
+cp "$model" "$tmp/flip.1bit"
+patch "$tmp/flip.1bit" $((n - 10)) 'zz'
+damaged "changed bytes" "$tmp/flip.1bit" 'checksum: '
+gives "inspect --repair of damaged weights" 1 inspect "$tmp/flip.1bit" --repair "$tmp/no.1bit"
+ok "it says why" err_has 'cannot be repaired: the checksum'
+ok "nothing is written" [ ! -e "$tmp/no.1bit" ]
+head -c 3000 "$tmp/zoo/theirs.gguf" >"$tmp/cut.gguf"
+damaged "a GGUF that is cut" "$tmp/cut.gguf" 'container: '
+cp "$tmp/zoo/theirs.gguf" "$tmp/nan.gguf"
+patch "$tmp/nan.gguf" "$(at output_norm.weight "$tmp/nan.gguf")" '\000\000\300\177'
+damaged "a weight that is NaN" "$tmp/nan.gguf" 'numbers: output_norm.weight: 1 weights or scales are NaN'
+cp -r "$tmp/zoo/hf" "$tmp/hf-nan"
+patch "$tmp/hf-nan/model.safetensors" "$(at model.layers.0.mlp.up_proj.weight_scale "$tmp/hf-nan/model.safetensors")" '\000\000\300\177'
+damaged "a scale that is NaN" "$tmp/hf-nan" 'numbers: .*up_proj.weight_scale: 1 weights or scales'
+cp -r "$tmp/zoo/hf" "$tmp/hf-code"
+patch "$tmp/hf-code/model.safetensors" "$(at model.layers.0.mlp.up_proj.weight "$tmp/hf-code/model.safetensors")" '\377'
+damaged "a code that is none" "$tmp/hf-code" 'numbers: .*up_proj.weight: 4 undefined codes'
+gives "inspect --validate --json of damage" 1 inspect "$tmp/hf-code" --validate --json
+ok "it is JSON" json "$tmp/out"
+ok "with the fault" out_has '"result": "fail", "why": ".*undefined codes'
+
+# Repair: what trails is gone, and the same model remains.
+for file in ours.1bit theirs.gguf hf/model.safetensors; do
+    broken=$tmp/trail.${file##*.}
+    mended=$tmp/mended.${file##*.}
+    { cat "$tmp/zoo/$file" && head -c 200 /dev/zero; } >"$broken"
+    damaged "trailing bytes of $file" "$broken" 'sections: .* trailing bytes'
+    gives "inspect --repair $file" 0 inspect "$broken" --repair "$mended"
+    ok "it tells what changed" out_has '^wrote .* bytes, before '
+    gives "the mended $file" 0 inspect "$mended" --validate
+done
+for file in ours.1bit theirs.gguf; do
+    says "$tmp/zoo/$file" >"$tmp/one"
+    says "$tmp/mended.${file##*.}" >"$tmp/two"
+    ok "the mended $file speaks" [ -s "$tmp/one" ]
+    ok "the mended $file says the same" cmp -s "$tmp/one" "$tmp/two"
+done
+ok "a sound .1bit stays as it is" cmp -s "$tmp/zoo/ours.1bit" "$tmp/mended.1bit"
+cp -r "$tmp/zoo/hf" "$tmp/hf-mended"
+cp "$tmp/mended.safetensors" "$tmp/hf-mended/model.safetensors"
+says "$tmp/zoo/hf" >"$tmp/one"
+says "$tmp/hf-mended" >"$tmp/two"
+ok "the mended directory says the same" cmp -s "$tmp/one" "$tmp/two"
+gives "inspect --repair of a directory" 1 inspect "$tmp/zoo/hf" --repair "$tmp/no"
+gives "inspect --repair to nowhere" 1 inspect "$model" --repair "$tmp/absent/no.1bit"
+ok "no half-written file is left" [ -z "$(ls "$tmp" | grep '\.tmp$')" ]
+
+# ---- the registry ----
+
+mkdir -p "$tmp/config/onebit"
+printf '{"models": [{"name": "keeper", "path": "../../zoo/ours.1bit", "description": "of the lamp"},\n {"name": "gone", "path": "%s/gone.1bit"}]}\n' "$tmp" >"$tmp/config/onebit/models.json"
+printf '{"keeper": "%s/zoo/theirs.gguf", "home": "~/zoo/ours.1bit"}' "$tmp" >"$tmp/short.json"
+printf '[{"name": "keeper", "path": "zoo/hf"}]' >"$tmp/bare.json"
+printf '{"models": [{"name": "keeper"}]}' >"$tmp/wrong.json"
+export ONEBIT_MODELS= XDG_CONFIG_HOME="$tmp/config"
+gives "inspect --list" 0 inspect --list
+ok "name, size, path and description" out_has '^keeper  *[0-9.]* kB .*/zoo/ours.1bit  of the lamp'
+ok "what is not there" out_has '^gone  *missing'
+gives "inspect --list --json" 0 inspect --list --json
+ok "the list is JSON" json "$tmp/out"
+says "$model" >"$tmp/one"
+says keeper >"$tmp/two"
+ok "generate takes a name" cmp -s "$tmp/one" "$tmp/two"
+gives "inspect takes a name" 0 inspect keeper
+ok "it shows the path" out_has '^path .*/zoo/ours.1bit'
+gives "export takes a name" 0 export --model keeper --output "$tmp/named.1bit" -q
+gives "tokenize takes a name" 0 tokenize --model keeper --text hello
+gives "chat takes a name" 0 chat --model keeper --prompt hello --max-tokens 2
+gives "bench takes a name" 0 bench --model keeper --repeats 1 --tokens 2 --prompt 4 --sequences 2 --threads 1
+gives "a name that is not known" 1 generate --model keepr --prompt x
+ok "the nearest is proposed" err_has 'no such file: keepr; .*/models.json .* did you mean keeper?'
+ok "that is one line" [ "$(wc -l <"$tmp/err")" -eq 1 ]
+gives "a name that is like none" 1 generate --model watermelon --prompt x
+ok "the names are told" err_has 'it knows keeper, gone'
+gives "a name whose file is gone" 1 generate --model gone --prompt x
+ok "the path is told" err_has '/gone.1bit'
+for file in short.json bare.json zoo; do
+    export ONEBIT_MODELS="$tmp/$file"
+    name=keeper
+    [ $file = zoo ] && name=theirs
+    gives "a registry: $file" 0 inspect $name
+    ok "$file leads to the model" out_has '^runs  *yes'
+done
+gives "inspect --list of a directory" 0 inspect --list
+ok "it has three models" lines 3
+ok "by name without ending" out_has '^ours  '
+export ONEBIT_MODELS="$tmp/short.json"
+HOME=$tmp "$bin/onebit-inspect" home >"$tmp/out" 2>"$tmp/err"
+ok "~ is the user's directory" out_has '^path .*/zoo/ours.1bit'
+export ONEBIT_MODELS="$tmp/wrong.json"
+gives "a registry that is damaged" 1 inspect keeper
+ok "it says what is expected" err_has 'wrong.json: expected'
+export ONEBIT_MODELS="$tmp/no-registry.json"
+gives "no registry" 1 inspect keeper
+ok "it says where it looked" err_has 'there is no .*/no-registry.json'
+unset ONEBIT_MODELS XDG_CONFIG_HOME
+
 # ---- data ----
 
 few="$small --max-steps 4"

@@ -273,8 +273,8 @@ static const template_row template_rows[] = {
      " true is number, '1' is number }}", 1, 0,
      "(True, False, True, False, False, True, True, False)"},
     {"{{ 1 is integer, true is integer, 1.0 is integer, 1.0 is float, true is boolean, 1 is b"
-     "oolean, true is true, 1 is true, false is false, 0 is false }}", 1, 0,
-     "(True, False, False, True, True, False, True, False, True, False)"},
+     "oolean, true is true, 1 is true, false is false, 0 is false, 0.5 is odd, 0.5 is even }}", 1, 0,
+     "(True, False, False, True, True, False, True, False, True, False, False, False)"},
     {"{{ [] is iterable, 'a' is iterable, 1 is iterable, x is iterable, {} is iterable, none "
      "is iterable, [] is sequence, 'a' is sequence, 5 is sequence, {} is sequence, {}.items()"
      " is sequence, range(2) is sequence }}", 1, 0,
@@ -989,6 +989,9 @@ static const template_failure template_failures[] = {
     {"{{ a. }}", ONEBIT_FORMAT, "a name"},
     {"{{ f(a=1, 2) }}", ONEBIT_FORMAT, "named"},
     {"{{ \042\134xZZ\042 }}", ONEBIT_FORMAT, "escape"},
+    {"{% set a, b %}{% endset %}", ONEBIT_FORMAT, "'='"},
+    {"{% set a b %}{% endset %}", ONEBIT_FORMAT, "'='"},
+    {"{{ \042%\042 % x }}", ONEBIT_UNSUPPORTED, "formatted"},
     {"{{ raise_exception(\042no \042 ~ messages[0].role) }}", ONEBIT_USAGE, "the chat template refuses: no user"},
     {"{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", ONEBIT_UNSUPPORTED, "'m' with these"},
     {"{{ range(1000000000) }}", ONEBIT_UNSUPPORTED, "range"},

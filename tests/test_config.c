@@ -43,7 +43,7 @@ static void config_test_tables(void) {
         CHECK(memcmp(&c, &fresh, sizeof c) == 0);
     }
     CHECK_FAILS(onebit_field((onebit_table)3, 0, &info), ONEBIT_USAGE, "table 3");
-    onebit_field(ONEBIT_TABLE_MODEL, 10, &info);
+    onebit_field(ONEBIT_TABLE_MODEL, 11, &info);
     CHECK(strcmp(info.name, "activation") == 0 && strcmp(info.default_text, "silu") == 0);
     onebit_field(ONEBIT_TABLE_TRAIN, 5, &info);
     CHECK(strcmp(info.default_text, "muon") == 0);
@@ -106,7 +106,7 @@ static void config_test_set(void) {
     CHECK_FAILS(config_set(&c, "hidden_size", "1e999"), ONEBIT_CONFIG, "expected a number");
     CHECK_FAILS(config_set(&c, "hidden_size", "99999999999"), ONEBIT_CONFIG, "8..65536");
     CHECK_FAILS(config_set(&c, "layer_norm_eps", "nan"), ONEBIT_CONFIG, "expected a number");
-    CHECK_FAILS(config_set(&c, "layer_norm_eps", "0"), ONEBIT_CONFIG, "1e-12..1");
+    CHECK_FAILS(config_set(&c, "layer_norm_eps", "0"), ONEBIT_CONFIG, "1e-30..1");
     CHECK_FAILS(config_set(&c, "use_rope", "maybe"), ONEBIT_CONFIG, "true or false");
     CHECK_FAILS(config_set(&c, "activation", "gelu"), ONEBIT_CONFIG, "silu|relu2|relu");
     CHECK_FAILS(config_set(&c, "embedding", "4bit"), ONEBIT_CONFIG, "ternary");
@@ -302,7 +302,7 @@ static void config_test_check(void) {
     CHECK_FAILS(config_check_with("activation_bits", "4"), ONEBIT_CONFIG,
                 "activation_bits is 4, expected 8, 1 or 0");
     CHECK_FAILS(config_check_with("scale_group", "96"), ONEBIT_CONFIG,
-                "scale_group is 96, expected 0, 32, 64, 128 or 256");
+                "scale_group is 96 and embedding_group 0, expected 0, 32, 64, 128 or 256");
     CHECK_FAILS(config_check_with("scale_group", "1"), ONEBIT_CONFIG, "scale_group is 1");
     CHECK_FAILS(config_check_with("scale_group", "512"), ONEBIT_CONFIG, "scale_group is 512");
     CHECK_OK(config_check_with("use_subln", "false"));

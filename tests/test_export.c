@@ -59,14 +59,14 @@ static void export_test_trits(void) {
     test_case("export: t5x16 is the layout that it says");
     for (b = 0; b < 256; b++)
         for (i = 0; i < 5; i++)
-            CHECK(ob_trit((uint32_t)b, i) == (b > 242 ? 0 : b / ob_powers_of_3[i] % 3 - 1));
+            CHECK(ob_trit((uint32_t)b, i) == (b > 242 ? 0 : b / types_powers_of_3[i] % 3 - 1));
     CHECK(ob_format_bytes(OB_T5X16, ROWS, COLS) == sizeof data && OB_T5X16 == 6);
     onebit_rng_seed(&rng, 1);
     ob_pack_clear(data, OB_T5X16, ROWS, COLS);
     for (r = 0; r < ROWS; r++) {
         for (c = 0; c < COLS; c++) {
             codes[r][c] = (float)((int)test_below(&rng, 3) - 1);
-            ob_pack_code(data + (size_t)(r / 16) * (size_t)ob_block_bytes(OB_T5X16, COLS), OB_T5X16,
+            types_pack_code(data + (size_t)(r / 16) * (size_t)ob_block_bytes(OB_T5X16, COLS), OB_T5X16,
                          r % 16, c, codes[r][c]);
         }
     }

@@ -953,6 +953,8 @@ static void hostile_misuse_model(const hostile_files *f) {
     onebit_model_free(NULL);
     CHECK(onebit_model_config(NULL) == NULL && onebit_model_tokenizer(NULL) == NULL);
     CHECK(onebit_model_start(NULL) == -1);
+    CHECK(onebit_model_export(NULL, "x", NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_export_options_default().type == NULL);
     CHECK(onebit_model_tensor(NULL, 0, &info) == ONEBIT_USAGE);
     if (!CHECK_OK(onebit_model_open_memory(&m, f->image, f->image_bytes, NULL))) return;
     CHECK(onebit_model_tensor(m, 0, NULL) == ONEBIT_USAGE);

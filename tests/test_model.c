@@ -1518,7 +1518,7 @@ static uint8_t *model_pack_codes(const model_layer *l, ob_format format, int row
     ob_pack_clear(data, format, rows, cols);
     for (r = 0; r < rows; r++)
         for (c = 0; c < cols; c++)
-            ob_pack_code(data + (size_t)(r / 16) * (size_t)ob_block_bytes(format, cols), format,
+            types_pack_code(data + (size_t)(r / 16) * (size_t)ob_block_bytes(format, cols), format,
                          r % 16, c, (float)l->codes[r * cols + c]);
     return data;
 }

@@ -31,6 +31,37 @@ static void types_codes(int8_t *codes, int n, ob_format format, uint64_t seed) {
     }
 }
 
+/* The definition of our layouts, code by code. */
+
+/* What one trit counts in a byte of t5x16. */
+static const int types_powers_of_3[5] = {1, 3, 9, 27, 81};
+
+/* code is the float value of the code: any number in f32 and f16, else an integer within +-127,
+   +-1 or one of -1, 1. Bits of b1 are only ever set and trits only ever moved from 0, which is why
+   the block must start cleared. */
+static void types_pack_code(uint8_t *block, ob_format format, int row, int col, float code) {
+    size_t at = (size_t)col * 16 + (size_t)row;
+    int shift = 0;
+    if (format == OB_F32X16) {
+        ob_putf32(block + 4 * at, code);
+    } else if (format == OB_F16X16) {
+        ob_put16(block + 2 * at, ob_f32_to_f16(code));
+    } else {
+        ob_code_place(format, row, col, &at, &shift);
+        if (format == OB_Q8X16) block[at] = (uint8_t)(int)code;
+        else if (format == OB_T2X16)
+            block[at] = (uint8_t)((block[at] & ~(3 << shift)) | (((int)code + 1) << shift));
+        else if (format == OB_T5X16)
+            block[at] = (uint8_t)(block[at] + (int)code * types_powers_of_3[shift]);
+        else if (code > 0) block[at] = (uint8_t)(block[at] | (1 << shift));
+    }
+}
+
+/* Scales of one row of a ternary or binary type, as ob_type_codes gives them. */
+static int types_scales(ob_type t, int cols) {
+    return ob_types[t].group ? cols / ob_types[t].group : 1;
+}
+
 /* Where an f16 scale lies in a block of a type; -1: none. */
 static int types_scale_at(ob_type t) {
     if (t == OB_TYPE_TQ1_0) return 52;
@@ -56,6 +87,7 @@ static int types_code(ob_type t, const uint8_t *tensor, int rows, int cols, int 
         q = rows / 4;
         return (tensor[(size_t)(row % q) * (size_t)cols + (size_t)col] >> (row / q * 2) & 3) - 1;
     case OB_TYPE_Q1_0: return (b[2 + i / 8] >> (i % 8) & 1) ? 1 : -1;
+    case OB_TYPE_BIT_LLAMA: q = b[0] >> (6 - i * 2) & 3; return q == 3 ? -1 : q;
     case OB_TYPE_TQ1_0:
         if (i < 160) q = (uint8_t)(b[i % 32] * powers[i / 32]);
         else if (i < 240) q = (uint8_t)(b[32 + (i - 160) % 16] * powers[(i - 160) / 16]);
@@ -71,6 +103,8 @@ static uint8_t *types_tensor(ob_type t, int rows, int cols, uint64_t seed) {
     uint8_t *tensor = (uint8_t *)malloc(n);
     int at = types_scale_at(t);
     types_fill(tensor, n, ob_types[t].holds == OB_HOLDS_TRITS && t != OB_TYPE_TQ1_0, seed);
+    for (i = 0; t == OB_TYPE_BIT_LLAMA && i < n; i++) /* its codes are 0, 1 and 3 */
+        tensor[i] = (uint8_t)(tensor[i] | (tensor[i] & 0xAA) >> 1);
     for (i = 0; at >= 0 && i + size <= n; i += size)
         ob_put16(tensor + i + at, ob_f32_to_f16(0.25f + 0.125f * (float)(i / size % 7)));
     if (ob_type_has_tail(t)) ob_putf32(tensor + n - 32, 0.75f);
@@ -87,7 +121,7 @@ static void types_check_codes(ob_type t, int rows, int cols) {
         CHECK(ob_type_codes(t, tensor, rows, cols, row, codes, scales));
         ob_type_floats(t, tensor, rows, cols, row, floats);
         for (i = 0; i < cols; i++) {
-            float scale = t == OB_TYPE_HF_PACKED ? 1.0f : 0.75f;
+            float scale = t == OB_TYPE_HF_PACKED || t == OB_TYPE_BIT_LLAMA ? 1.0f : 0.75f;
             if (ob_types[t].group)
                 scale = 0.25f + 0.125f * (float)((row * (cols / group) + i / group) % 7);
             same &= scales[i / group] == scale;
@@ -113,6 +147,7 @@ static void types_check_refusal(ob_type t, int rows, int cols) {
         if (ob_types[t].holds != OB_HOLDS_TRITS || t == OB_TYPE_TQ1_0 || scale) continue;
         for (p = 0; p < 8; p += 2) {
             tensor[i] = (uint8_t)(before | 3 << p);
+            if (t == OB_TYPE_BIT_LLAMA) tensor[i] ^= (uint8_t)(1 << p); /* the code 2 */
             for (row = refused = 0; row < rows; row++)
                 refused += !ob_type_codes(t, tensor, rows, cols, row, codes, scales);
             CHECK(refused == 1);
@@ -189,7 +224,7 @@ static void types_check_pack(ob_format format, int cols, int8_t *codes, int8_t *
     for (row = 0; row < 16; row++) {
         if (row == 13) continue; /* a row that stays as it was cleared */
         types_codes(codes, cols, format, (uint64_t)(cols * 16 + row));
-        for (i = 0; i < cols; i++) ob_pack_code(slow, format, row, i, (float)codes[i]);
+        for (i = 0; i < cols; i++) types_pack_code(slow, format, row, i, (float)codes[i]);
         ob_pack_codes(fast, format, row, codes, cols);
         memset(back, 99, (size_t)cols + 1);
         ob_unpack_codes(back, fast, format, row, cols);
@@ -210,7 +245,7 @@ static void types_check_pack_floats(ob_format format, int cols) {
     ob_pack_clear(fast, format, 16, cols), ob_pack_clear(slow, format, 16, cols);
     for (row = 0; row < 16; row++) {
         for (i = 0; i < cols; i++) values[i] = ob_bits_float((uint32_t)ob_rng_next(&rng));
-        for (i = 0; i < cols; i++) ob_pack_code(slow, format, row, i, values[i]);
+        for (i = 0; i < cols; i++) types_pack_code(slow, format, row, i, values[i]);
         ob_pack_floats(fast, format, row, values, cols);
     }
     CHECK(memcmp(fast, slow, n) == 0);
@@ -237,7 +272,7 @@ static void types_check_put(ob_type t, int rows, int cols) {
     int8_t *codes = (int8_t *)malloc((size_t)cols), *back = (int8_t *)malloc((size_t)cols);
     float *scales = (float *)malloc((size_t)cols * 4), *read = (float *)malloc((size_t)cols * 4);
     ob_format like = ob_types[t].holds == OB_HOLDS_BITS ? OB_B1X16 : OB_T2X16;
-    int row, i, groups = ob_type_scales(t, cols);
+    int row, i, groups = types_scales(t, cols);
     for (row = rows - 1; row >= 0; row--) {
         types_codes(codes, cols, like, (uint64_t)row);
         for (i = 0; i < groups; i++) scales[i] = 0.1f + 0.37f * (float)(row + i);
@@ -250,7 +285,8 @@ static void types_check_put(ob_type t, int rows, int cols) {
         for (i = 0; i < groups; i++) {
             float wanted = ob_f16_to_f32(ob_f32_to_f16(0.1f + 0.37f * (float)(row + i)));
             if (ob_type_has_tail(t)) wanted = 0.1f;
-            CHECK(read[i] == (t == OB_TYPE_HF_PACKED ? 1.0f : wanted));
+            if (t == OB_TYPE_HF_PACKED || t == OB_TYPE_BIT_LLAMA) wanted = 1.0f;
+            CHECK(read[i] == wanted);
         }
     }
     free(tensor), free(codes), free(back), free(scales), free(read);

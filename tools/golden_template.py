@@ -4,6 +4,7 @@ it is set up as Hugging Face's apply_chat_template does. Needs: pip install jinj
 
 Usage: tools/golden_template.py > tests/golden_template.h
        tools/golden_template.py --random N [SEED]     N random templates, compared with onebit.h"""
+import copy
 import json
 import os
 import random
@@ -66,7 +67,8 @@ BOS, EOS = '<s>', '</s>'
 
 
 def render(template, talk, prompt):
-    return ENV.from_string(template).render(messages=TALKS[talk], tools=None, documents=None, bos_token=BOS,
+    messages = copy.deepcopy(TALKS[talk])  # the filter indent changes a list in place
+    return ENV.from_string(template).render(messages=messages, tools=None, documents=None, bos_token=BOS,
                                             eos_token=EOS, add_generation_prompt=bool(prompt))
 
 
@@ -290,7 +292,7 @@ range(5)[1:3] | list, range(3) | list, range(2, 8, 3) | list, range(5, 0, -2) | 
 [1,], (1,), {'a': 1,}, [], (), {}, (1), ((1, 2), [3, 4])
 x is defined, x is undefined, none is defined, none is none, x is none, x is not none, 1 is not none
 'a' is string, 1 is string, {} is mapping, [] is mapping, x is mapping, 1 is number, true is number, '1' is number
-1 is integer, true is integer, 1.0 is integer, 1.0 is float, true is boolean, 1 is boolean, true is true, 1 is true, false is false, 0 is false
+1 is integer, true is integer, 1.0 is integer, 1.0 is float, true is boolean, 1 is boolean, true is true, 1 is true, false is false, 0 is false, 0.5 is odd, 0.5 is even
 [] is iterable, 'a' is iterable, 1 is iterable, x is iterable, {} is iterable, none is iterable, [] is sequence, 'a' is sequence, 5 is sequence, {} is sequence, {}.items() is sequence, range(2) is sequence
 3 is odd, 4 is even, 3 is even, 9 is divisibleby 3, 9 is divisibleby(2), 1 is eq 1, 1 is equalto(2), 'a' is ne 'b', 1 is lt 2, 2 is ge 2, 1 is in [1, 2]
 1 is eq 1 and 2 is eq 2, 3 is not odd, not 3 is odd, range is callable, x is callable
@@ -388,6 +390,7 @@ FAILURES = [
     ('{% for x in y %}{% elif 1 %}{% endfor %}', 'FORMAT', "'elif'"), ('{% break %}', 'FORMAT', 'outside a loop'), ('{% for x in y %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}', 'FORMAT', 'outside a loop'), ('{% for x in y %}{% else %}{% break %}{% endfor %}', 'FORMAT', 'outside a loop'),
     ('{{', 'FORMAT', 'does not end'), ('{{ 1', 'FORMAT', 'does not end'), ('{{ "a', 'FORMAT', 'string does not end'), ('{# a', 'FORMAT', 'comment does not end'), ('{% if', 'FORMAT', 'does not end'), ('{{ }}', 'FORMAT', 'an expression'), ('{{ 1 + }}', 'FORMAT', 'an expression'), ('{{ (1 }}', 'FORMAT', ''), ('{{ 1 2 }}', 'FORMAT', 'the end of the tag'),
     ('{{ a b }}', 'FORMAT', 'the end of the tag'), ('{% set 1 = 2 %}', 'FORMAT', 'a name'), ('{% set true = 2 %}', 'FORMAT', 'another name'), ('{{ 1 ; }}', 'FORMAT', 'character 59'), ('{{ a ! b }}', 'FORMAT', 'character 33'), ('{{ 007 }}', 'FORMAT', 'zero'), ('{{ a. }}', 'FORMAT', 'a name'), ('{{ f(a=1, 2) }}', 'FORMAT', 'named'), ('{{ "\\xZZ" }}', 'FORMAT', 'escape'),
+    ('{% set a, b %}{% endset %}', 'FORMAT', "'='"), ('{% set a b %}{% endset %}', 'FORMAT', "'='"), ('{{ "%" % x }}', 'UNSUPPORTED', 'formatted'),
     ('{{ raise_exception("no " ~ messages[0].role) }}', 'USAGE', 'the chat template refuses: no user'), ('{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}', 'UNSUPPORTED', "'m' with these"), ('{{ range(1000000000) }}', 'UNSUPPORTED', 'range'),
     ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'UNSUPPORTED', 'deeper'), ('{{ range(3) }}', 'UNSUPPORTED', 'a range as text'), ('{{ [1] | map("upper") }}', 'UNSUPPORTED', 'generator as text'), ('{{ 1 is eq }}', 'FORMAT', 'without an argument'), ('{% %}', 'FORMAT', 'a name'), ('{% set x %}', 'FORMAT', "no 'endset'"), ('{{ 1 if }}', 'FORMAT', 'an expression'),
 ]
@@ -459,5 +462,145 @@ def header():
     print('};')
 
 
+# ---- random templates, compared with onebit.h ----
+
+DRIVER = r"""
+#define ONEBIT_IMPLEMENTATION
+#include "%s/onebit.h"
+#include "%s/tests/golden_template.h"
+/* Reads "length LF template", writes "status length LF text or message". */
+int main(void) {
+    size_t n, bytes;
+    static char text[1 << 16], out[1 << 20];
+    onebit_chat_options o = {TEMPLATE_BOS, TEMPLATE_EOS, 0};
+    onebit_env env = onebit_env_default();
+    while (scanf("%%zu", &n) == 1 && getchar() == 10 && n < sizeof text && fread(text, 1, n, stdin) == n) {
+        int status;
+        text[n] = 0;
+        status = (int)onebit_chat_render(out, sizeof out, &bytes, text, template_talks[1].messages,
+                                         template_talks[1].count, &o, &env);
+        if (status) bytes = strlen(onebit_error_text()), memcpy(out, onebit_error_text(), bytes);
+        printf("%%d %%zu\n", status, bytes);
+        fwrite(out, 1, bytes, stdout);
+        fflush(stdout);
+    }
+    return 0;
+}
+"""
+
+ATOMS = ['0', '1', '2', '-3', '7', '1.5', '0.1', '-2.0', '1e16', '1e-7', "''", "'abc'", "'aXbXc'", "' a b '", "'\u00e9\u65e5x'",
+         '"it\'s"', "'a\\nb'", "'12'", "'3.7'", "'\U0001F600'", 'true', 'false', 'none', 'undef', 'messages', 'messages[0]', 'messages[1].content', '[]', '()',
+         '{}', '[1, 2, 3]', "['b', 'A', 'c']", "('x', 1)", "{'a': 1, 'b': [2]}", "{'k': none}", '[[1, 2], [3]]', "[{'n': 2}, {'n': 1}]",
+         'range(4)', 'x', 'y', 'bos_token', 'tools', 'add_generation_prompt', '[1, 1.0, true]']
+FILTERS = ['trim', 'upper', 'lower', 'capitalize', 'title', 'length', 'count', "default('d')", "d('e', true)", 'join', "join('-')", 'first',
+           'last', 'tojson', 'tojson(indent=2)', 'string', 'int', 'int(9)', 'float', 'list', "replace('X', 'yy')", "replace('', '.')",
+           "replace('a', 'b', 1)", 'items', 'dictsort', "map('string')", "map('upper')", "map(attribute='n')", "map(attribute='role')", 'select',
+           'reject', "selectattr('role')", "selectattr('n', 'gt', 1)", "rejectattr('n', 'odd')", "select('string')", "reject('number')",
+           'reverse', 'sort', 'sort(reverse=true)', "sort(attribute='n')", 'unique', 'indent', 'indent(2, true)', "indent('> ', blank=true)",
+           "trim('a')"]
+# generators do nothing until they are gone through, and then their errors come late
+FILTERS = [f + '|list' if f.split('(')[0] in ('items', 'map', 'select', 'reject', 'selectattr', 'rejectattr', 'reverse', 'unique') else f
+           for f in FILTERS]
+TESTS = ['defined', 'undefined', 'none', 'string', 'mapping', 'iterable', 'sequence', 'number', 'integer', 'float', 'boolean', 'true', 'false', 'odd',
+         'even', 'equalto(1)', "eq('abc')", 'ne 1', 'divisibleby 3', 'in [1, 2]', 'lt 2', 'ge(1)', 'callable']
+METHODS = ["strip()", "lstrip()", "rstrip('c')", "strip('a ')", "split('X')", 'split()', "split('X', 1)", "rsplit('X', 1)", "rsplit('b')", "startswith('a')",
+           "endswith(('c', 'x'))", 'upper()', 'title()', 'capitalize()', "replace('b', 'BB')", "join(['q', 'r'])", "find('b')", "count('X')", "get('a')",
+           "get('z', 5)", 'items()', 'keys()', 'values()', 'index(1)', 'split(none, 1)', "removeprefix('a')", "count(1)"]
+SLICES = ['[0]', '[-1]', '[1]', '[9]', '[1:]', '[:-1]', '[::-1]', '[::2]', '[-2:]', '[2:0:-1]', '[5:1]', "['a']", '[:1]', '[-9:2]', '[::-2]', '[true]']
+
+
+def expression(r, depth):
+    kind = r.randrange(16 if depth > 0 else 2)
+    sub = lambda: expression(r, depth - 1)
+    if kind < 2:
+        return r.choice(ATOMS)
+    if kind < 5:
+        return '(%s) %s (%s)' % (sub(), r.choice(['+', '-', '*', '/', '//', '%', '~', '~', '+', '**']), sub())
+    if kind == 5:
+        return '%s %s %s %s %s' % (r.choice(ATOMS), r.choice(['+', '-', '*', '//', '%', '~', '<', '==', 'and', 'or']), r.choice(ATOMS),
+                                   r.choice(['+', '*', '~', '**', '!=', 'in', 'not in', 'and', 'or', '>=']), r.choice(ATOMS))
+    if kind == 6:
+        return '(%s) %s (%s)' % (sub(), r.choice(['==', '!=', '<', '<=', '>', '>=', 'in', 'not in', 'and', 'or']), sub())
+    if kind < 10:
+        return '(%s)|%s' % (sub(), r.choice(FILTERS))
+    if kind == 10:
+        return '(%s) is %s%s' % (sub(), r.choice(['', 'not ']), r.choice(TESTS))
+    if kind == 11:
+        return '(%s).%s' % (sub(), r.choice(METHODS))
+    if kind == 12:
+        return '(%s)%s' % (sub(), r.choice(SLICES))
+    if kind == 13:
+        return '(%s if %s else %s)' % (sub(), sub(), sub())
+    if kind == 14:
+        return r.choice(['[%s, %s]', '(%s, %s)', "{'a': %s, 'b': %s}"]) % (sub(), sub())
+    return r.choice(['not (%s)', '-(%s)', '+(%s)', '(%s)|string', '(%s)|list']) % sub()
+
+
+def blank(r):
+    return r.choice(['', '', ' ', '\n', '\n\n', '  \n ', 'a', ' a ', '\n  b\n', '\t', '\u3000'])
+
+
+def statement(r, depth):
+    tag = lambda text: '{%' + r.choice(['', '', '-', '+']) + ' ' + text + ' ' + r.choice(['', '', '-', '+']) + '%}'
+    body = lambda: blank(r) + ''.join(statement(r, depth - 1) + blank(r) for _ in range(r.randrange(1, 3)))
+    kind = r.randrange(11 if depth > 0 else 4)
+    if kind < 3:
+        return '{{' + r.choice(['', '', '-']) + ' ' + expression(r, 2) + ' ' + r.choice(['', '', '-']) + '}}'
+    if kind == 3:
+        return r.choice([tag('set x = ' + expression(r, 1)), '{#' + r.choice(['', '-', '+']) + ' c ' + r.choice(['', '-', '+']) + '#}',
+                         tag('set x, y = (%s, 1)' % expression(r, 1)), tag('set ns.v = ' + expression(r, 1)) + '{{ ns.v }}'])
+    if kind < 6:
+        return tag('if ' + expression(r, 1)) + body() + (tag('elif ' + expression(r, 1)) + body() if r.random() < .3 else '') + (
+            tag('else') + body() if r.random() < .5 else '') + tag('endif')
+    if kind < 9:
+        stop = tag('if loop.index == 2') + tag(r.choice(['break', 'continue'])) + tag('endif') if r.random() < .3 else ''
+        look = '{{ loop.%s }}' % r.choice(['index', 'index0', 'first', 'last', 'length', 'revindex', 'revindex0', 'previtem', 'nextitem'])
+        return tag('for y in (%s)%s' % (expression(r, 1), r.choice(['', '', ' if ' + expression(r, 1)]))) + look + stop + body() + (
+            tag('else') + body() if r.random() < .3 else '') + tag('endfor')
+    if kind == 9:
+        return tag('set x' + r.choice(['', ' | upper', ' | trim | length'])) + body() + tag('endset') + '{{ x }}'
+    return tag('macro m(x, y=%s)' % expression(r, 1)) + body() + tag('endmacro') + '{{ m(%s) }}' % expression(r, 1)
+
+
+def compare(count, seed):
+    """Both must fail or both must write the same; what we refuse as not supported is only counted."""
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    r, same, refused, bad = random.Random(seed), [0, 0], {}, 0
+    with tempfile.TemporaryDirectory() as where:
+        path = os.path.join(where, 'driver')
+        with open(path + '.c', 'w') as f:
+            f.write(DRIVER % (top, top))
+        subprocess.check_call(['cc', '-O1', '-w', path + '.c', '-o', path, '-lm'])
+        ours = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for i in range(count):
+            template = '{% set ns = namespace(v=0) %}' + statement(r, 2)
+            data = template.encode()
+            ours.stdin.write(b'%d\n' % len(data) + data)
+            ours.stdin.flush()
+            status, n = map(int, ours.stdout.readline().split())
+            found = ours.stdout.read(n).decode(errors='replace')
+            try:
+                wanted = render(template, 1, 0)
+            except Exception as e:
+                wanted = e
+            failed = isinstance(wanted, Exception)
+            if status == 7:
+                found = found.split(': ', 1)[1].split(' of U+')[0]
+                refused[found] = refused.get(found, 0) + 1
+            elif failed != (status != 0) or (not failed and wanted != found):
+                bad += 1
+                if bad <= 20:
+                    print('%r\n  wanted %r\n  found  %r' % (template, wanted, found))
+            else:
+                same[failed] += 1
+        ours.stdin.close()
+    print('%d the same, %d failed in both, %d differ, not supported:' % (same[0], same[1], bad))
+    for text in sorted(refused, key=refused.get, reverse=True)[:20]:
+        print('%6d %s' % (refused[text], text))
+    return bad
+
+
 if __name__ == '__main__':
+    if sys.argv[1:2] == ['--random']:
+        sys.exit(compare(int(sys.argv[2]), int((sys.argv + ['1'])[3])) != 0)
     header()

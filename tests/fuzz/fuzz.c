@@ -394,6 +394,36 @@ static int fuzz_encode(const uint8_t *data, size_t n) {
     return 1;
 }
 
+/* ---- chat templates ---- */
+
+/* The first byte: bits of the talk and the options. The text is cut at its first zero. What is
+   written twice is the same, and what was refused leaves nothing. */
+static int fuzz_template(const uint8_t *data, size_t n) {
+    static const onebit_message talk[] = {
+        {"system", " Be kind.\n", 10}, {"user", "What is 6 * 7?", 14},
+        {"assistant", "<think>\nsix\n</think>\n\n42", 24}, {"user", "caf\xC3\xA9 \xFF", 7}};
+    onebit_chat_options o = {"<s>", NULL, 0};
+    fuzz_memory memory;
+    onebit_env env = fuzz_env(&memory);
+    size_t count, bytes = 1, again = 0;
+    char *text = (char *)malloc(n + 1), *out;
+    onebit_status status;
+    FUZZ_PROMISE(text);
+    if (n) memcpy(text, data + 1, n - 1);
+    text[n ? n - 1 : 0] = 0;
+    count = n ? data[0] % 5u : 0;
+    o.add_generation_prompt = n && data[0] & 32;
+    status = onebit_chat_render(NULL, 0, &bytes, text, talk, count, &o, &env);
+    FUZZ_PROMISE(memory.used == 0 && (status == ONEBIT_OK || bytes == 0));
+    out = (char *)malloc(bytes + 1);
+    FUZZ_PROMISE(out);
+    FUZZ_PROMISE(onebit_chat_render(out, bytes + 1, &again, text, talk, count, &o, &env) == status);
+    FUZZ_PROMISE(again == bytes && out[bytes] == 0 && memory.used == 0);
+    free(out);
+    free(text);
+    return status == ONEBIT_OK;
+}
+
 /* ---- .1bit ---- */
 
 /* Runs a small model that opened: a few tokens, a text, its state saved and restored. */
@@ -737,8 +767,7 @@ static onebit_status fuzz_foreign(onebit_model **out, const uint8_t *data, size_
     onebit_open_options o = onebit_open_options_default();
     onebit_status status = ONEBIT_FORMAT;
     ob_origin s;
-    memset(&s, 0, sizeof s);
-    s.env = *env, s.have = onebit_config_default();
+    if (ob_origin_start(&s, env) != ONEBIT_OK) return ONEBIT_FORMAT;
     s.parts.map.data = data, s.parts.map.bytes = n; /* how 0: not to be given back */
     o.i2s = n ? data[n - 1] % 3 : 0;
     *out = NULL;
@@ -815,6 +844,7 @@ static const fuzz_target fuzz_targets[] = {
     {"encode", fuzz_encode},   {"model", fuzz_model},           {"checkpoint", fuzz_checkpoint},
     {"tokens", fuzz_tokens},   {"text", fuzz_text},             {"sample", fuzz_sample},
     {"state", fuzz_state},     {"vocabulary", fuzz_vocabulary}, {"files", fuzz_files},
+    {"template", fuzz_template},
     {"gguf", fuzz_gguf},       {"spm", fuzz_spm},               {"gguf-model", fuzz_gguf_model},
     {"hf", fuzz_hf},           {"llama2c", fuzz_llama2c},
 };

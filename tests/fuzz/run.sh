@@ -9,7 +9,7 @@
 out=${1:-build}/fuzz
 seconds=${2:-60}
 [ $# -gt 2 ] && shift 2 || set -- json config tokenizer encode model checkpoint tokens text sample state \
-    vocabulary files gguf spm gguf-model hf llama2c
+    vocabulary files template gguf spm gguf-model hf llama2c
 mkdir -p "$out/found" || exit 1
 
 cc=

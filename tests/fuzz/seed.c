@@ -146,6 +146,28 @@ static void seed_sample(void) {
     seed_write("sample", "raw", p, n);
 }
 
+/* Chat templates; the first byte is the target's. */
+static void seed_templates(void) {
+    seed_text("template", "chatml",
+              "4{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m.content | trim }}"
+              "{% endfor %}\n{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}"
+              "{% endif %}");
+    seed_text("template", "think",
+              "#{%- set ns = namespace(last=messages|length - 1) %}{% for m in messages[::-1] -%}\n"
+              "{%- if '</think>' in m.content and loop.index0 <= ns.last %}{% set ns.last = 1 %}"
+              "{{ m.content.split('</think>')[-1].lstrip('\\n') }}{% elif loop.last %}{% break %}"
+              "{% else %}{{ m|tojson(indent=2) }}{% endif %}{%- endfor %}");
+    seed_text("template", "macro",
+              "1{# c #}{% macro f(n, d='x') %}{{ n if n else d }}{{ f(n - 1) if n > 0 }}{% endmacro %}"
+              "{% set t %}{{ f(3) }}{% endset %}{% for k, v in {'a': 1.5, 2: none}.items() if v %}"
+              "{{ k ~ v }}{% else %}{{ raise_exception('no') }}{% endfor %}{{ t|upper }}");
+    seed_text("template", "filters",
+              "2{{ messages|selectattr('role', 'equalto', 'user')|map(attribute='content')|join(', ') }}"
+              "{{ [3, 1, 2]|sort(reverse=true) }}{{ {'b': 1, 'a': [1, (2,)]}|dictsort }}"
+              "{{ 'a\\nb'|indent(2, true) }}{{ 'aXb'.replace('X', '-').rsplit('-', 1) }}{{ -7 // 2 ** 2 % 3 }}"
+              "{{ 'abc'[1:] is string and not 1 in (1, 2) }}{{ range(9)[2:8:3]|list|last }}");
+}
+
 /* ---- models ---- */
 
 /* Trainer to file: a checkpoint, or a .1bit with five trits in a byte. */
@@ -446,6 +468,7 @@ int main(int argc, char **argv) {
     seed_models();
     seed_state();
     seed_vocabulary();
+    seed_templates();
     seed_spm();
     seed_gguf();
     seed_foreign();
