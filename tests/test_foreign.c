@@ -1080,6 +1080,35 @@ static void foreign_test_factor(void) {
     foreign_close(&f);
 }
 
+/* The one scale of I2_S: not a number is refused; of 0 and below nothing may go wrong. */
+static void foreign_test_scales(void) {
+    static const float scales[] = {NAN, INFINITY, -INFINITY, 0, -1, 1e-40f};
+    foreign_spec s = foreign_spec_of("bitnet-b1.58", 128, 128, 3);
+    foreign_change c = foreign_change_of(36);
+    foreign_model f;
+    size_t i;
+    int l;
+    test_case("foreign: scales of I2_S that are no numbers are refused, odd ones harm nothing");
+    foreign_open(&f, &s, 2);
+    for (i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+        onebit_model *m = NULL;
+        onebit_status status;
+        for (l = 0; l < f.count; l++)
+            if (strstr(f.t[l].gguf, "ffn_up")) f.t[l].scale = scales[i];
+        status = foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL);
+        CHECK((status == ONEBIT_OK) == (m != NULL));
+        if (i < 3) CHECK(status == ONEBIT_FORMAT && strstr(onebit_error_text(), "up_proj"));
+        if (m) {
+            float *logits = foreign_logits(m);
+            int k;
+            for (k = 0; k < FOREIGN_TOKENS * 29; k++) CHECK(fabs((double)logits[k]) < 1e6);
+            free(logits);
+        }
+        onebit_model_free(m);
+    }
+    foreign_close(&f);
+}
+
 /* A vocabulary alone, an empty file, and what is no GGUF at all. */
 static void foreign_test_not_models(void) {
     foreign_bytes b = {NULL, 0, 0};
@@ -1813,6 +1842,7 @@ static void test_foreign(void) {
     foreign_test_bad_keys();
     foreign_test_positions();
     foreign_test_factor();
+    foreign_test_scales();
     foreign_test_not_models();
     foreign_test_hf_config();
     foreign_test_hf_settings();
