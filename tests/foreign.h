@@ -44,9 +44,10 @@ static void foreign_fill(foreign_model *m, foreign_tensor *t, uint32_t salt) {
         float u = (float)ref_draw(&x) / 32768.0f - 1.0f;
         if (coded && m->s.code == 3) t->codes[i] = (int8_t)((int)(ref_draw(&x) % 3) - 1);
         else if (coded) t->codes[i] = u < 0 ? -1 : 1;
-        t->values[i] = coded            ? (float)t->codes[i] * t->scale
-                       : t->kind == 'g' ? m->s.ones && !strstr(t->gguf, "output_norm") ? 1 : 1 + u / 4
-                                        : u / 4;
+        t->values[i] = coded ? (float)t->codes[i] * t->scale
+                       : t->kind == 'g'
+                           ? m->s.ones && !strstr(t->gguf, "output_norm") ? 1 : 1 + u / 4
+                           : u / 4;
     }
 }
 
@@ -283,8 +284,8 @@ typedef struct foreign_type {
     int weights, bytes, half[2];
 } foreign_type;
 static const foreign_type foreign_randoms[] = {
-    {8, 32, 34, {0, -1}},   {2, 32, 18, {0, -1}},    {3, 32, 20, {0, 2}},
-    {6, 32, 22, {0, -1}},   {7, 32, 24, {0, 2}},     {10, 256, 84, {80, 82}},
+    {8, 32, 34, {0, -1}},      {2, 32, 18, {0, -1}},   {3, 32, 20, {0, 2}},
+    {6, 32, 22, {0, -1}},      {7, 32, 24, {0, 2}},    {10, 256, 84, {80, 82}},
     {11, 256, 110, {108, -1}}, {12, 256, 144, {0, 2}}, {13, 256, 176, {0, 2}},
     {14, 256, 210, {208, -1}},
 };
@@ -397,15 +398,12 @@ static int foreign_keys(const foreign_model *m, const foreign_change *c, foreign
         const char *name;
         char kind;
         double number;
-    } rows[] = {{"embedding_length", 'u', s->D},
-                {"block_count", 'u', s->L},
-                {"feed_forward_length", 'u', s->F},
-                {"context_length", 'u', s->T},
-                {"attention.head_count", 'u', s->H},
-                {"attention.head_count_kv", 'u', s->K},
-                {"attention.key_length", 'u', s->d},
-                {"attention.layer_norm_rms_epsilon", 'f', s->eps},
-                {"rope.freq_base", 'f', s->theta}};
+    } rows[] = {
+        {"embedding_length", 'u', s->D},     {"block_count", 'u', s->L},
+        {"feed_forward_length", 'u', s->F},  {"context_length", 'u', s->T},
+        {"attention.head_count", 'u', s->H}, {"attention.head_count_kv", 'u', s->K},
+        {"attention.key_length", 'u', s->d}, {"attention.layer_norm_rms_epsilon", 'f', s->eps},
+        {"rope.freq_base", 'f', s->theta}};
     static char names[16][64];
     int n = 0, i, j;
     k[n].name = "general.architecture", k[n].kind = 's', k[n].text = s->architecture, n++;
@@ -439,8 +437,8 @@ static void foreign_put_tensor(foreign_bytes *b, const foreign_tensor *t, const 
             foreign_put(b, half, 2);
         }
     else if (type == 36 && t->codes) foreign_put_i2s(b, c->order, t);
-    else if (foreign_put_random(b, type, t)) {}
-    else if (t->codes && (type == 34 || type == 35 || type == 41 || type == 42))
+    else if (foreign_put_random(b, type, t)) {
+    } else if (t->codes && (type == 34 || type == 35 || type == 41 || type == 42))
         for (r = 0; r < t->rows; r++)
             foreign_put_codes(b, type, c->wide, t->codes + (size_t)r * (size_t)t->cols, t->cols,
                               t->scale);
@@ -538,7 +536,7 @@ static foreign_bytes foreign_llama2c(const foreign_model *m) {
 
 /* bitllama2.c: four codes in a byte, the first on top, 3 for -1. */
 static foreign_bytes foreign_bits(const foreign_model *m) {
-    static const char *const names[] = {"attn_q.weight",   "attn_k.weight",   "attn_v.weight",
+    static const char *const names[] = {"attn_q.weight",      "attn_k.weight",   "attn_v.weight",
                                         "attn_output.weight", "ffn_gate.weight", "ffn_down.weight",
                                         "ffn_up.weight"};
     foreign_bytes b = {NULL, 0, 0};
@@ -569,7 +567,8 @@ static foreign_bytes foreign_bits(const foreign_model *m) {
 /* Row of the file that is row r of a tensor there: halves of heads are paired. */
 static int foreign_hf_row(const foreign_model *m, const foreign_tensor *t, int r) {
     int d = m->s.d, k = r % d;
-    if (!m->s.neighbours || (!strstr(t->gguf, "attn_q.w") && !strstr(t->gguf, "attn_k.w"))) return r;
+    if (!m->s.neighbours || (!strstr(t->gguf, "attn_q.w") && !strstr(t->gguf, "attn_k.w")))
+        return r;
     return r - k + k % (d / 2) * 2 + k / (d / 2);
 }
 
@@ -578,7 +577,7 @@ static int foreign_hf_row(const foreign_model *m, const foreign_tensor *t, int r
 typedef struct foreign_hf {
     int packed, divides, part, old_names;
     const char *drop, *extra;
-    double scale; /* in place of every weight_scale; 0 = the right one */
+    double scale;      /* in place of every weight_scale; 0 = the right one */
     const char *dtype; /* of weight_scale, NULL = BF16 */
 } foreign_hf;
 
@@ -588,7 +587,8 @@ static void foreign_hf_entry(char *header, size_t room, const char *name, const 
     size_t n = strlen(header);
     if (rows) snprintf(shape, sizeof shape, "%d,%d", rows, cols);
     else snprintf(shape, sizeof shape, "%d", cols);
-    snprintf(header + n, room - n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%d,%d]}",
+    snprintf(header + n, room - n,
+             "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%d,%d]}",
              n > 1 ? "," : "", name, dtype, shape, (int)from, (int)to);
 }
 
@@ -620,7 +620,8 @@ static foreign_bytes foreign_safetensors(const foreign_model *m, const foreign_h
         if ((f->part == 1 && i >= m->count / 2) || (f->part == 2 && i < m->count / 2)) continue;
         snprintf(name, sizeof name, "%s", t->hf);
         if (f->old_names && strstr(name, "attn_sub_norm"))
-            snprintf(name, sizeof name, "model.layers.%c.self_attn.inner_attn_ln.weight", t->hf[13]);
+            snprintf(name, sizeof name, "model.layers.%c.self_attn.inner_attn_ln.weight",
+                     t->hf[13]);
         if (f->old_names && strstr(name, "ffn_sub_norm"))
             snprintf(name, sizeof name, "model.layers.%c.mlp.ffn_layernorm.weight", t->hf[13]);
         if (!f->drop || strcmp(f->drop, name)) {
@@ -629,7 +630,10 @@ static foreign_bytes foreign_safetensors(const foreign_model *m, const foreign_h
                 foreign_put_floats(&data, t->values + foreign_hf_row(m, t, r) * t->cols,
                                    (size_t)t->cols);
             foreign_hf_entry(header, sizeof header, name, packed ? "U8" : "F32",
-                             flat ? 0 : packed ? t->rows / 4 : t->rows, t->cols, from, data.n);
+                             flat     ? 0
+                             : packed ? t->rows / 4
+                                      : t->rows,
+                             t->cols, from, data.n);
         }
         snprintf(name, sizeof name, "%s_scale", t->hf);
         if (packed && (!f->drop || strcmp(f->drop, name))) {

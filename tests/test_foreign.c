@@ -25,12 +25,17 @@ static const char *foreign_path(const char *name) {
 }
 
 static void foreign_clean(void) {
-    static const char *const files[] = {"model.safetensors", "config.json", "tokenizer.json",
-                                        "tokenizer_config.json", "model.safetensors.index.json",
-                                        "a.safetensors", "b.safetensors", "tokenizer.bin"};
+    static const char *const files[] = {"model.safetensors",
+                                        "config.json",
+                                        "tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "model.safetensors.index.json",
+                                        "a.safetensors",
+                                        "b.safetensors",
+                                        "tokenizer.bin"};
     static const char *const places[] = {"hf", "again", "bad", "none"};
-    static const char *const loose[] = {"a.1bit", "b.1bit", "a.gguf", "b.gguf", "bad", "m.bin",
-                                        "tokenizer.bin", "m-tok29.bin", ""};
+    static const char *const loose[] = {"a.1bit", "b.1bit",        "a.gguf",      "b.gguf", "bad",
+                                        "m.bin",  "tokenizer.bin", "m-tok29.bin", ""};
     char name[100];
     size_t i, k;
     for (i = 0; i < sizeof places / sizeof places[0]; i++) {
@@ -181,7 +186,12 @@ static int foreign_equal(const char *one, const char *two) {
 /* How near a model comes back: the same bits of logits and weights; the same codes and scales in
    smaller groups, whose sums round otherwise; the same weights, but inputs are no longer int8; less
    exact weights. */
-typedef enum foreign_near { FOREIGN_BITS, FOREIGN_CODES, FOREIGN_VALUES, FOREIGN_ROUGH } foreign_near;
+typedef enum foreign_near {
+    FOREIGN_BITS,
+    FOREIGN_CODES,
+    FOREIGN_VALUES,
+    FOREIGN_ROUGH
+} foreign_near;
 
 /* Out, in, through a .1bit and out again: the second file is the first, unless it is written from
    codes that were not in the first. */
@@ -235,7 +245,8 @@ static void foreign_test_graphs(void) {
     for (i = 0; i < sizeof graphs / sizeof graphs[0]; i++) {
         onebit_model *m;
         foreign_near near;
-        test_case("foreign: every graph goes out as GGUF and Hugging Face and comes back bit for bit");
+        test_case(
+            "foreign: every graph goes out as GGUF and Hugging Face and comes back bit for bit");
         m = foreign_make(graphs[i], NULL);
         if (!m) continue;
         near = strstr(graphs[i], "rope_attention") ? FOREIGN_CODES : FOREIGN_BITS; /* a float */
@@ -369,7 +380,8 @@ static void foreign_test_refused_types(void) {
                                          "layer_bit_map=8bit", "layer_bit_map=ternary,f16"};
     size_t i, k;
     onebit_model *m;
-    test_case("foreign: a type that cannot hold a tensor is refused by name, and nothing is written");
+    test_case(
+        "foreign: a type that cannot hold a tensor is refused by name, and nothing is written");
     for (i = 0; i < 4; i++)
         for (k = 0; k < 5; k++)
             foreign_refused_in(floats[i], ONEBIT_GGUF, coded[k], NULL, "cannot hold");
@@ -378,7 +390,8 @@ static void foreign_test_refused_types(void) {
     foreign_refused_in("scale_group=32", ONEBIT_GGUF, "q2_0", NULL, "a scale per 32");
     foreign_refused_in("scale_group=64", ONEBIT_GGUF, "tq2_0", NULL, "tq2_0 per 256");
     foreign_refused_in("scale_group=128", ONEBIT_GGUF, "i2_s", NULL, "a scale per 128");
-    foreign_refused_in("scale_group=64 layer_bit_map=binary", ONEBIT_GGUF, NULL, NULL, "q1_0 per 128");
+    foreign_refused_in("scale_group=64 layer_bit_map=binary", ONEBIT_GGUF, NULL, NULL,
+                       "q1_0 per 128");
     foreign_refused_in("intermediate_size=192", ONEBIT_GGUF, "tq1_0", NULL, "whole blocks");
     foreign_refused_in("hidden_size=72", ONEBIT_GGUF, "q8_0", NULL, "whole blocks");
     foreign_refused_in("use_relu2=true", ONEBIT_GGUF, NULL, NULL, "ReLU^2 without SubLN");
@@ -432,7 +445,8 @@ static int foreign_hear(void *user, const onebit_export_report *report) {
 }
 
 /* Largest differences by tensor must be those that were told. */
-static void foreign_check_told(const foreign_told *h, const onebit_model *a, const onebit_model *b) {
+static void foreign_check_told(const foreign_told *h, const onebit_model *a,
+                               const onebit_model *b) {
     static float codes[300], values[2][300];
     ob_tensor t, u;
     int i, r, k;
@@ -566,7 +580,8 @@ static void foreign_test_regroup(void) {
     onebit_export_options q2 = foreign_options(ONEBIT_GGUF, "q2_0", NULL);
     onebit_model *m = NULL, *n = NULL;
     size_t i;
-    test_case("foreign: codes keep their scales in smaller groups and are quantised anew in larger");
+    test_case(
+        "foreign: codes keep their scales in smaller groups and are quantised anew in larger");
     m = foreign_make("scale_group=64", NULL);
     if (!m) return;
     CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &q2, NULL));
@@ -697,11 +712,11 @@ static void foreign_test_double(void) {
         int code;
         uint32_t type;
         int order;
-    } rows[] = {{"llama", 0, 0, 0},        {"llama", 3, 35, 0},       {"llama", 3, 36, 0},
-                {"qwen2", 0, 0, 0},        {"qwen2", 3, 42, 0},       {"qwen3", 0, 0, 0},
-                {"qwen3", 2, 41, 0},       {"bitnet", 3, 34, 0},      {"bitnet", 3, 36, 1},
+    } rows[] = {{"llama", 0, 0, 0},        {"llama", 3, 35, 0},        {"llama", 3, 36, 0},
+                {"qwen2", 0, 0, 0},        {"qwen2", 3, 42, 0},        {"qwen3", 0, 0, 0},
+                {"qwen3", 2, 41, 0},       {"bitnet", 3, 34, 0},       {"bitnet", 3, 36, 1},
                 {"bitnet-25", 3, 36, 2},   {"bitnet-b1.58", 3, 36, 0}, {"bitnet-b1.58", 3, 35, 0},
-                {"bitnet-b1.58", 0, 0, 0}, {"llama", 2, 41, 0},       {"llama", 3, 42, 1}};
+                {"bitnet-b1.58", 0, 0, 0}, {"llama", 2, 41, 0},        {"llama", 3, 42, 1}};
     size_t i;
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         foreign_spec s = foreign_spec_of(rows[i].architecture, 256, 256, rows[i].code);
@@ -742,7 +757,8 @@ static onebit_status foreign_config(const foreign_spec *s, const char *more,
     return ob_file_write(foreign_path("hf/config.json"), text, n);
 }
 
-static onebit_status foreign_weights(const char *name, const foreign_model *f, const foreign_hf *hf) {
+static onebit_status foreign_weights(const char *name, const foreign_model *f,
+                                     const foreign_hf *hf) {
     foreign_bytes b = foreign_safetensors(f, hf);
     onebit_status status = ob_file_write(foreign_path(name), b.p, b.n);
     free(b.p);
@@ -882,11 +898,16 @@ static void foreign_test_bad_types(void) {
     static const struct {
         uint32_t id;
         const char *words;
-    } rows[] = {{38, "TL1, TL2"},  {39, "take the I2_S file"}, {142, "Hadamard"}, {143, "PTQ1_0"},
-                {16, "IQ2_XXS"},   {19, "IQ1_S"},   {20, "IQ4_NL"},    {23, "IQ4_XS"},
-                {29, "IQ1_M"},     {24, "I8"},      {26, "I32"},       {28, "F64"},
-                {15, "Q8_K"},      {9, "Q8_1"},     {134, "IQ1_BN"},   {200, "unknown"},
-                {37, "I8_S"},      {40, "NVFP4"},   {335, "IQ2_BN_R4"}};
+    } rows[] = {{38, "TL1, TL2"},  {39, "take the I2_S file"},
+                {142, "Hadamard"}, {143, "PTQ1_0"},
+                {16, "IQ2_XXS"},   {19, "IQ1_S"},
+                {20, "IQ4_NL"},    {23, "IQ4_XS"},
+                {29, "IQ1_M"},     {24, "I8"},
+                {26, "I32"},       {28, "F64"},
+                {15, "Q8_K"},      {9, "Q8_1"},
+                {134, "IQ1_BN"},   {200, "unknown"},
+                {37, "I8_S"},      {40, "NVFP4"},
+                {335, "IQ2_BN_R4"}};
     foreign_spec s = foreign_spec_of("llama", 256, 256, 0);
     foreign_change c;
     foreign_model f;
@@ -907,11 +928,11 @@ static void foreign_test_bad_types(void) {
 }
 
 static void foreign_test_bad_gguf(void) {
-    static const char *const needed[] = {"general.architecture", "llama.embedding_length",
-                                         "llama.block_count", "llama.feed_forward_length",
+    static const char *const needed[] = {"general.architecture",       "llama.embedding_length",
+                                         "llama.block_count",          "llama.feed_forward_length",
                                          "llama.attention.head_count", "token_embd.weight",
-                                         "blk.1.attn_norm.weight", "blk.0.attn_v.weight",
-                                         "blk.1.ffn_down.weight", "output_norm.weight"};
+                                         "blk.1.attn_norm.weight",     "blk.0.attn_v.weight",
+                                         "blk.1.ffn_down.weight",      "output_norm.weight"};
     static const char *const longer[] = {"blk.0.attn_q.weight", "blk.1.attn_norm.weight",
                                          "output_norm.weight", "blk.1.ffn_up.weight"};
     static const float ones[2] = {1, 1};
@@ -990,9 +1011,9 @@ static void foreign_llama3(float *factor, int d, double theta, double most) {
     for (i = 0; i < d / 2; i++) {
         double wave = 6.283185307179586 * pow(theta, 2.0 * i / d);
         double smooth = (8192 / wave - 1) / 3;
-        factor[i] = wave < 8192.0 / 4  ? 1.0f
+        factor[i] = wave < 8192.0 / 4   ? 1.0f
                     : wave > 8192.0 / 1 ? (float)most
-                                      : (float)(1 / ((1 - smooth) / most + smooth));
+                                        : (float)(1 / ((1 - smooth) / most + smooth));
     }
 }
 
@@ -1066,8 +1087,7 @@ static void foreign_test_factor(void) {
             int k, other = strcmp(t.gguf, "blk.1.ffn_down.weight") != 0;
             foreign_row(m, &t, 0, codes, values[0]);
             foreign_row(n, &t, 0, codes, values[1]);
-            for (k = 0; k < t.cols; k++)
-                CHECK(values[0][k] == (other ? 1 : 0.375f) * values[1][k]);
+            for (k = 0; k < t.cols; k++) CHECK(values[0][k] == (other ? 1 : 0.375f) * values[1][k]);
         }
     }
     onebit_model_free(m);
@@ -1116,7 +1136,8 @@ static void foreign_test_not_models(void) {
     test_case("foreign: files that hold no model say so");
     foreign_put(&b, "GGUF\3\0\0", 8);
     foreign_put64(&b, 0), foreign_put64(&b, 1);
-    foreign_put_text(&b, "general.architecture"), foreign_put32(&b, 8), foreign_put_text(&b, "llama");
+    foreign_put_text(&b, "general.architecture"), foreign_put32(&b, 8),
+        foreign_put_text(&b, "llama");
     CHECK_FAILS(foreign_read(&m, "a.gguf", b, 0, NULL), ONEBIT_FORMAT, "vocabulary only");
     b.p = NULL, b.n = b.room = 0;
     foreign_put(&b, "GGUF", 4);
@@ -1172,8 +1193,8 @@ static void foreign_test_hf_config(void) {
     BAD("\"rope_scaling\": null", ONEBIT_OK, "");
     BAD("\"rope_scaling\": {\"rope_type\": \"default\"}", ONEBIT_OK, "");
     BAD("\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", ONEBIT_OK, "");
-    BAD("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"attention_factor\": null}", ONEBIT_OK,
-        "");
+    BAD("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"attention_factor\": null}",
+        ONEBIT_OK, "");
     BAD("\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, "
         "\"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}",
         ONEBIT_OK, "");
@@ -1201,7 +1222,8 @@ static void foreign_test_hf_config(void) {
     CHECK_OK(ob_file_write(foreign_path("hf/config.json"), "{\"architectures\": []}", 21));
     {
         onebit_model *m = NULL;
-        CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_FORMAT, "no model_type");
+        CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_FORMAT,
+                    "no model_type");
         CHECK_OK(ob_file_write(foreign_path("hf/config.json"), "{\"model_type\": \"llama\"", 22));
         CHECK(onebit_model_open(&m, foreign_path("hf"), NULL) == ONEBIT_FORMAT && !m);
     }
@@ -1219,9 +1241,11 @@ static void foreign_test_hf_settings(void) {
     foreign_open(&f, &s, 2);
     CHECK_OK(ob_make_directory(foreign_path("hf")));
     CHECK_OK(foreign_weights("hf/model.safetensors", &f, &hf));
-    CHECK_OK(foreign_config(&s, "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4, "
-                                "\"beta_fast\": 24, \"beta_slow\": 2, \"attention_factor\": 1.5, "
-                                "\"original_max_position_embeddings\": 12}", NULL));
+    CHECK_OK(foreign_config(&s,
+                            "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4, "
+                            "\"beta_fast\": 24, \"beta_slow\": 2, \"attention_factor\": 1.5, "
+                            "\"original_max_position_embeddings\": 12}",
+                            NULL));
     if (CHECK_OK(onebit_model_open(&m, foreign_path("hf"), NULL))) {
         const onebit_config *c = onebit_model_config(m);
         CHECK(c->rope_scaling == OB_ROPE_YARN && c->rope_factor == 4 && c->rope_original == 12);
@@ -1304,7 +1328,8 @@ static void foreign_test_hf_scales(void) {
         CHECK_OK(foreign_config(&s, "", what[k]));
         CHECK_OK(foreign_weights("hf/model.safetensors", &f, &hf));
         if (!CHECK_OK(onebit_model_open(&m, foreign_path("hf"), NULL))) continue;
-        CHECK(m->config.layer_modes[0] == ONEBIT_TERNARY && m->config.layer_modes[1] == ONEBIT_TERNARY);
+        CHECK(m->config.layer_modes[0] == ONEBIT_TERNARY &&
+              m->config.layer_modes[1] == ONEBIT_TERNARY);
         ob_tensor_in(&m->config, ob_slot(&m->config, 1, OB_UP), &t);
         foreign_row(m, &t, 5, codes, values[k]);
         for (i = 0; i < 64; i++) {
@@ -1326,9 +1351,11 @@ static void foreign_test_hf_shards(void) {
         const char *words;
     } rows[] = {
         {"{\"metadata\": {}, \"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"b.safetensors\", "
-         "\"z\": \"a.safetensors\"}}", ONEBIT_OK, ""},
+         "\"z\": \"a.safetensors\"}}",
+         ONEBIT_OK, ""},
         {"{\"weight_map\": {\"x\": \"a.safetensors\"}}", ONEBIT_FORMAT, "is missing"},
-        {"{\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"c.safetensors\"}}", ONEBIT_IO, "c.safe"},
+        {"{\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"c.safetensors\"}}", ONEBIT_IO,
+         "c.safe"},
         {"{\"weight_map\": {\"x\": \"../x\"}}", ONEBIT_FORMAT, "elsewhere"},
         {"{\"weight_map\": {\"x\": \"..\\\\x\"}}", ONEBIT_FORMAT, "elsewhere"},
         {"{\"weight_map\": {\"x\": \"/etc/passwd\"}}", ONEBIT_FORMAT, "elsewhere"},
@@ -1371,7 +1398,8 @@ static void foreign_test_hf_shards(void) {
     CHECK_OK(ob_file_write(foreign_path("hf/model.safetensors.index.json"), many, strlen(many)));
     {
         onebit_model *m = NULL;
-        CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_FORMAT, "at most 255 fit");
+        CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_FORMAT,
+                    "at most 255 fit");
     }
     remove(foreign_path("hf/model.safetensors.index.json"));
     foreign_close(&f);
@@ -1464,7 +1492,8 @@ static onebit_status foreign_use_hf(const uint8_t *data, size_t n, const onebit_
 }
 
 /* Small files of every kind of block. */
-static foreign_bytes foreign_small(const char *architecture, int D, int code, uint32_t type, int hf) {
+static foreign_bytes foreign_small(const char *architecture, int D, int code, uint32_t type,
+                                   int hf) {
     foreign_spec s = foreign_spec_of(architecture, D, D, code);
     foreign_change c = foreign_change_of(type);
     foreign_model f;
@@ -1519,11 +1548,12 @@ static void foreign_test_hostile_gguf(void) {
         int D, code;
         uint32_t type;
         size_t step;
-    } rows[] = {{"qwen2", 8, 0, 0, 61}, {"bitnet-b1.58", 64, 3, 36, 797}, {"llama", 64, 3, 42, 797}};
+    } rows[] = {
+        {"qwen2", 8, 0, 0, 61}, {"bitnet-b1.58", 64, 3, 36, 797}, {"llama", 64, 3, 42, 797}};
     size_t i, cut;
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        foreign_bytes b = foreign_small(rows[i].architecture, rows[i].D, rows[i].code,
-                                        rows[i].type, 0);
+        foreign_bytes b =
+            foreign_small(rows[i].architecture, rows[i].D, rows[i].code, rows[i].type, 0);
         size_t head = foreign_head(b);
         test_case("hostile: GGUF models that are cut, flipped or lie");
         CHECK_OK(hostile_read(foreign_use_gguf, b.p, b.n, 1));
@@ -1640,8 +1670,9 @@ static void foreign_test_starve(void) {
     if (m) CHECK_OK(onebit_model_export(m, foreign_path("b.gguf"), &o, NULL));
     onebit_model_free(m);
     onebit_tokenizer_free(t);
-    hostile_starve("hostile: no memory at any place of opening, packing and exporting foreign models",
-                   foreign_work, foreign_check_work);
+    hostile_starve(
+        "hostile: no memory at any place of opening, packing and exporting foreign models",
+        foreign_work, foreign_check_work);
 }
 
 /* NULL and nonsense in the calls of this floor. */
@@ -1652,9 +1683,11 @@ static void foreign_test_misuse(void) {
     test_case("foreign: wrong arguments");
     o.i2s = 3;
     CHECK_OK(ob_file_write(foreign_path("m.bin"), "x", 1));
-    CHECK_FAILS(onebit_model_open_with(&m, foreign_path("m.bin"), &o, NULL), ONEBIT_USAGE, "i2s is 3");
+    CHECK_FAILS(onebit_model_open_with(&m, foreign_path("m.bin"), &o, NULL), ONEBIT_USAGE,
+                "i2s is 3");
     o.i2s = -1;
-    CHECK_FAILS(onebit_model_open_with(&m, foreign_path("m.bin"), &o, NULL), ONEBIT_USAGE, "i2s is -1");
+    CHECK_FAILS(onebit_model_open_with(&m, foreign_path("m.bin"), &o, NULL), ONEBIT_USAGE,
+                "i2s is -1");
     CHECK(onebit_model_open_with(NULL, "x", NULL, NULL) == ONEBIT_USAGE);
     CHECK(onebit_model_export(NULL, "x", &e, NULL) == ONEBIT_USAGE);
     m = foreign_make("", NULL);
@@ -1778,7 +1811,8 @@ static double foreign_story(onebit_session *s, const onebit_tokenizer *words, ob
     for (count = n; count > from && isspace((unsigned char)text->p[from]);) from++;
     while (count > from && isspace((unsigned char)text->p[count - 1])) count--;
     ids[0] = onebit_tokenizer_start(words);
-    CHECK_OK(onebit_tokenizer_encode(words, ids + 1, 1499, &count, text->p + from, count - from, 0));
+    CHECK_OK(
+        onebit_tokenizer_encode(words, ids + 1, 1499, &count, text->p + from, count - from, 0));
     count = count + 1 < 512 ? count + 1 : 512;
     CHECK_OK(onebit_score(s, ids, count, 1, &nats, scored));
     text->p += n + sizeof mark - 1, text->n -= n + sizeof mark - 1;
