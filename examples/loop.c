@@ -28,7 +28,7 @@ static void write_sample(onebit_trainer *trainer, const onebit_tokenizer *tokeni
     onebit_session *session;
     size_t bytes = onebit_trainer_pack(trainer, tokenizer, NULL, 0);
     void *packed = malloc(bytes);
-    onebit_trainer_pack(trainer, tokenizer, packed, packed ? bytes : 0);
+    if (!packed || !onebit_trainer_pack(trainer, tokenizer, packed, bytes)) check(ONEBIT_MEMORY);
     check(onebit_model_open_memory(&model, packed, bytes, NULL));
     check(onebit_session_create(&session, model, NULL, NULL));
     printf("\nThe model, %lu bytes, writes:\nThe ", (unsigned long)bytes);

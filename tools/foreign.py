@@ -12,6 +12,8 @@ gguf: files of llama, qwen2, qwen3 and bitnet in every type that the gguf packag
   differ by that; for float types torch with the same weights is the truth ("exact").
 export: the models above, exported by onebit-export and loaded there: the same logits.
 text MODEL.1bit: greedy text of a model that onebit-train made, here and exported, there.
+big: a GGUF of the shape of BitNet b1.58 2B4T with random codes (TQ2_0, Q6_K embedding, 0.8 GB): seconds to open it
+  and to evaluate one token, and the most memory held.
 trained MODEL.bin IDS.json: a bitllama2c model as TQ2_0: how often both agree on the likeliest token of a text.
 
 Prints a table; exit status 1 when a row is worse than its bound.
@@ -331,6 +333,57 @@ def run_trained(path, ids_path):
     row("TQ2_0 llama.cpp", want, None if got[0][0] is None else np.concatenate([g[0] for g in got]), 1.0, got[0][1], 0.992)
 
 
+# ---- a large file ----
+
+def run_big():
+    import gguf
+    import resource
+    import time
+    kinds = gguf.GGMLQuantizationType
+    layers, width, ffn, vocab = 30, 2560, 6912, 128256
+    path = os.path.join(options.directory, "big.gguf")
+    if not os.path.exists(path):
+        w = gguf.GGUFWriter(path + ".part", "bitnet-b1.58")
+        for name, v in (("vocab_size", vocab), ("context_length", 4096), ("embedding_length", width), ("block_count", layers),
+                        ("feed_forward_length", ffn), ("attention.head_count", 20), ("attention.head_count_kv", 5)):
+            w.add_uint32("bitnet-b1.58." + name, v)
+        w.add_float32("bitnet-b1.58.attention.layer_norm_rms_epsilon", 1e-5)
+        w.add_float32("bitnet-b1.58.rope.freq_base", 500000.0)
+        w.add_tokenizer_model("no_vocab")
+        rng = np.random.default_rng(1)
+
+        def halves(n, value):
+            return np.tile(np.frombuffer(np.float16(value).tobytes(), np.uint8), (n, 1))
+
+        q = rng.integers(0, 256, (vocab * width // 256, 210), dtype=np.uint8)  # Q6_K: 192 of codes, 16 scales, d
+        q[:, 192:208] = rng.integers(1, 20, (len(q), 16))
+        q[:, 208:] = halves(len(q), 1e-4)
+        w.add_tensor("token_embd.weight", q.reshape(vocab, -1), raw_dtype=kinds.Q6_K)
+        w.add_tensor("output_norm.weight", np.ones(width, np.float32))
+        shapes = {"attn_q": (width, width), "attn_k": (640, width), "attn_v": (640, width), "attn_output": (width, width),
+                  "ffn_gate": (ffn, width), "ffn_up": (ffn, width), "ffn_down": (width, ffn)}
+        for layer in range(layers):
+            for name, (rows, cols) in shapes.items():
+                c = rng.integers(0, 3, (4, rows * cols // 256, 64), dtype=np.uint8)
+                codes = c[0] | c[1] << 2 | c[2] << 4 | c[3] << 6
+                w.add_tensor(f"blk.{layer}.{name}.weight", np.concatenate([codes, halves(len(codes), 0.02)], 1).reshape(
+                    rows, -1), raw_dtype=kinds.TQ2_0)
+            for name, n in (("attn_norm", width), ("attn_sub_norm", width), ("ffn_norm", width), ("ffn_sub_norm", ffn)):
+                w.add_tensor(f"blk.{layer}.{name}.weight", np.ones(n, np.float32))
+        w.write_header_to_file()
+        w.write_kv_data_to_file()
+        w.write_tensors_to_file()
+        w.close()
+        os.rename(path + ".part", path)
+    size = os.path.getsize(path)
+    for _ in range(5):
+        start = time.time()
+        got, note = ours(path, [1], ["--window", "16"])
+        seconds = time.time() - start
+        print(f"{size / 1e6:.0f} MB: {seconds:.2f} s with one token; {note}" if got is not None else note)
+    print(f"most memory: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3:.0f} MB")
+
+
 # ---- the same text ----
 
 def run_text(model, prompt="Once upon a time", tokens=60):
@@ -373,6 +426,8 @@ if __name__ == "__main__":
     torch.manual_seed(7)
     if options.what and options.what[0] == "trained":
         run_trained(*options.what[1:])
+    elif options.what == ["big"]:
+        run_big()
     elif options.what and options.what[0] == "text":
         run_text(*options.what[1:])
     else:
