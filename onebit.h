@@ -19,7 +19,7 @@
      >>manual     flow, letters, memory, errors, threads, numerics, flags
      >>api        everything public, in the order of the floors
      >>base  >>system  >>json  >>gguf  >>config  >>tokenizer  >>dataset  >>format  >>kernels
-     >>ops  >>model  >>optim  >>files  >>session  >>sample  >>report  >>flow
+     >>ops  >>model  >>optim  >>files  >>foreign  >>session  >>sample  >>report  >>flow
                                                                  the implementation, floor by floor
 
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
@@ -20583,7 +20583,7 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 
 /* =================================================================================================
    13 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
-   uses: base system json config tokenizer format model optim   used by: session flow
+   uses: base system json config tokenizer format model optim          used by: foreign session flow
    ============================================================================================== */
 
 /* The .1bit file, version 2. Little-endian; every section starts at a multiple of 64.
@@ -22137,7 +22137,11 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
     return ternary[t->data[i / 4] >> (2 * (i % 4)) & 3];
 }
 
-/* ---- From file to file ----------------------------------------------------------------------- */
+/* =================================================================================================
+   14 >>foreign   models in the files of other programs, read and written; from file to file.
+   uses: base system json gguf config tokenizer format model optim files           used by: session
+   ============================================================================================== */
+
 /* A model is stored anew tensor by tensor. Latents are quantised as the trainer does it, so a
    .1bit that is packed from them is the one that the trainer would write; codes that are stored
    already are moved without rounding. */
