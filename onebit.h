@@ -23798,7 +23798,56 @@ typedef struct ob_export {
     int8_t *codes;
     uint8_t *bytes; /* one row, or a tensor whose rows are mixed */
     void *room;
+    const onebit_tokenizer *words; /* NULL = none */
+    onebit_tokenizer changed;      /* the model's, but for its start and its chat template */
+    char chat[8 * ONEBIT_TEXT_MAX + 512];
 } ob_export;
+
+/* A text as a string of Jinja. */
+static void ob_export_quoted(ob_out *o, const char *text) {
+    ob_out_text(o, "'");
+    for (; *text; text++) {
+        if (*text == '\n') ob_out_text(o, "\\n");
+        else if (*text == '\r') ob_out_text(o, "\\r");
+        else if (*text == '\t') ob_out_text(o, "\\t");
+        else {
+            if (*text == '\'' || *text == '\\') ob_out_text(o, "\\");
+            ob_out_add(o, text, 1);
+        }
+    }
+    ob_out_text(o, "'");
+}
+
+/* The chat_template of our config as other programs want it. Replies lose the spaces in front when
+   a program keeps them, and get them back here. */
+static void ob_export_chat(ob_out *o, const char *chat_template) {
+    onebit_turn turn;
+    if (onebit_turn_parse(&turn, chat_template) != ONEBIT_OK) return;
+    ob_out_text(o, "{% for message in messages %}{% if message['role'] == 'user' %}{{ ");
+    ob_export_quoted(o, turn.before);
+    ob_out_text(o, " + message['content'] + ");
+    ob_export_quoted(o, turn.between);
+    ob_out_text(o, " }}{% elif message['role'] == 'assistant' %}{{ ");
+    ob_out_format(o, "'%*s' + message['content'] + ", turn.space, "");
+    ob_export_quoted(o, turn.after);
+    ob_out_text(o, " + ");
+    ob_export_quoted(o, turn.gap);
+    ob_out_text(o, " }}{% else %}{{ message['content'] + '\\n' }}{% endif %}{% endfor %}");
+}
+
+/* The tokenizer that goes along: it says what stands before a text and how a talk is written. */
+static void ob_export_words(ob_export *e) {
+    const onebit_config *c = &e->model->config;
+    if (!e->model->tokenizer) return;
+    e->changed = *e->model->tokenizer;
+    e->changed.start = onebit_model_start(e->model);
+    if (!e->changed.chat && c->chat_template[0]) {
+        ob_out o = ob_out_on(e->chat, sizeof e->chat);
+        ob_export_chat(&o, c->chat_template);
+        e->changed.chat = e->chat, e->changed.chat_bytes = o.n;
+    }
+    e->words = &e->changed;
+}
 
 /* The weight of a tensor. */
 static const ob_weight *ob_export_weight(const ob_export *e, const ob_tensor *t) {
@@ -24088,9 +24137,8 @@ static onebit_status ob_export_gguf_head(ob_out *o, const ob_export *e, uint64_t
     int i;
     ob_gguf_put_head(o, (uint64_t)ob_tensor_count(c), keys);
     (void)ob_export_keys(o, e);
-    if (e->model->tokenizer)
-        OB_TRY(ob_gguf_put_tokenizer(o, e->model->tokenizer, c->vocab_size,
-                                     onebit_model_start(e->model), &more));
+    if (e->words)
+        OB_TRY(ob_gguf_put_tokenizer(o, e->words, c->vocab_size, e->words->start, &more));
     else ob_gguf_put_string(o, "tokenizer.ggml.model", ob_slice_of("no_vocab"));
     for (i = 0; ob_tensor_at(c, i, &t); i++) {
         ob_type type = ob_export_type(e, &t);
@@ -24109,9 +24157,9 @@ static onebit_status ob_export_gguf_begin(ob_export *e, ob_sink *sink) {
     uint64_t keys = ob_export_keys(&o, e), more = 1;
     onebit_status status;
     char *head;
-    if (e->model->tokenizer)
-        OB_TRY(ob_gguf_put_tokenizer(&o, e->model->tokenizer, e->model->config.vocab_size,
-                                     onebit_model_start(e->model), &more));
+    if (e->words)
+        OB_TRY(ob_gguf_put_tokenizer(&o, e->words, e->model->config.vocab_size, e->words->start,
+                                     &more));
     o = ob_out_on(NULL, 0);
     OB_TRY(ob_export_gguf_head(&o, e, keys + more));
     head = (char *)ob_alloc(&e->env, o.n + 1);
@@ -24303,7 +24351,6 @@ static onebit_status ob_export_hf_data(ob_export *e, ob_sink *sink) {
 
 /* A directory for transformers; each file is replaced atomically. */
 static onebit_status ob_export_hf(ob_export *e, const char *directory) {
-    onebit_tokenizer words; /* with the start token that the model wants */
     char path[OB_PATH_MAX];
     onebit_status status;
     ob_sink sink;
@@ -24320,12 +24367,10 @@ static onebit_status ob_export_hf(ob_export *e, const char *directory) {
     }
     OB_TRY(ob_sink_commit(&sink));
     OB_TRY(ob_leave_object(&e->env, directory, "config.json", ob_export_hf_config, e));
-    if (!e->model->tokenizer) return ONEBIT_OK;
-    words = *e->model->tokenizer;
-    words.start = onebit_model_start(e->model);
-    OB_TRY(ob_leave_object(&e->env, directory, "tokenizer.json", ob_write_tokenizer, &words));
+    if (!e->words) return ONEBIT_OK;
+    OB_TRY(ob_leave_object(&e->env, directory, "tokenizer.json", ob_write_tokenizer, e->words));
     return ob_leave_object(&e->env, directory, "tokenizer_config.json", ob_write_tokenizer_config,
-                           &words);
+                           e->words);
 }
 
 /* Types of their own for each tensor, and nobody to tell. */
@@ -24346,6 +24391,7 @@ ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const ch
     e.model = model, e.env = ob_env_or_default(env);
     e.options = options ? *options : onebit_export_options_default();
     OB_TRY(ob_env_check(&e.env));
+    ob_export_words(&e);
     OB_TRY(ob_export_named(e.options.type, &e.block));
     OB_TRY(ob_export_named(e.options.head_type, &e.head));
     if (e.options.container != ONEBIT_GGUF && e.options.container != ONEBIT_HUGGING_FACE)

@@ -440,6 +440,16 @@ static int save(chat *t, const char *path) {
     return 0;
 }
 
+/* The talk so far, for the one who goes on with it. */
+static void show_talk(const chat *t) {
+    size_t i, zeros = 0;
+    for (i = 0; i < t->talk.n; i++) {
+        int c = t->talk.p[i];
+        if (c || !t->jinja) fputc(c, stderr);
+        else fputs(zeros++ % 2 ? "\n" : ": ", stderr); /* behind a role, behind a content */
+    }
+}
+
 static int load(chat *t, const char *path) {
     cli_text file = {NULL, 0, 0};
     unsigned long talk = 0, pending = 0, bytes = 0;
@@ -462,7 +472,7 @@ static int load(chat *t, const char *path) {
         cli_add(&t->talk, body, talk);
         cli_clear(&t->pending);
         cli_add(&t->pending, body + talk, pending);
-        if (t->terminal) fwrite(t->talk.p, 1, t->talk.n, stderr);
+        if (t->terminal) show_talk(t);
         note(t, "the talk so far; go on");
     }
     free(state);

@@ -741,6 +741,73 @@ gives "inspect --repair of a directory" 1 inspect "$tmp/zoo/hf" --repair "$tmp/n
 gives "inspect --repair to nowhere" 1 inspect "$model" --repair "$tmp/absent/no.1bit"
 ok "no half-written file is left" [ -z "$(ls "$tmp" | grep '\.tmp$')" ]
 
+# ---- models of others ----
+
+# prompt PATH FLAGS...: what --show-prompt prints of one question, without the ids.
+prompt() {
+    "$bin/onebit-chat" --max-tokens 4 --temperature 0 --show-prompt --model "$@" 2>&1 >/dev/null </dev/null |
+        sed -n '/^--- prompt/,/^--- [0-9]* ids/p' | sed '1d;$d'
+}
+for kind in hf theirs.gguf; do
+    prompt "$tmp/zoo/$kind" --prompt Hello >"$tmp/two"
+    prompt "$model" --prompt Hello >"$tmp/one"
+    ok "$kind: the chat template went along" cmp -s "$tmp/one" "$tmp/two"
+done
+cp -r "$tmp/zoo/hf" "$tmp/zoo/talks"
+template() { printf '%s' "$1" >"$tmp/zoo/talks/chat_template.jinja"; }
+template "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+ok "a template of Jinja is rendered" [ "$(prompt "$tmp/zoo/talks" --prompt Hello --system Kind)" = \
+    "<|endoftext|><system>Kind<user>Hello<assistant>" ]
+starts() { # starts TEXT: how many start tokens stand among the ids of a question
+    "$bin/onebit-chat" --model "$tmp/zoo/talks" --prompt "$1" --max-tokens 1 --show-prompt 2>&1 >/dev/null |
+        sed -n 's/^--- [0-9]* ids: //p' | tr ' ' '\n' | grep -c "^$start\$"
+}
+start=$("$bin/onebit-inspect" "$tmp/zoo/talks" | sed -n 's/.*start \([0-9]*\) .*/\1/p')
+ok "one start token, written by the template" [ "$(starts Hello)" -eq 1 ]
+ok "what a person types is never special" [ "$(starts 'a <|endoftext|> b')" -eq 1 ]
+template "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+ok "one start token, in front of the template" [ "$(starts Hello)" -eq 1 ]
+template "{% for m in messages %}{{ m.content | frobnicate }}{% endfor %}"
+gives "an unknown construct" 1 chat --model "$tmp/zoo/talks" --prompt Hello
+ok "it is named" err_has "filter 'frobnicate' is not supported.*--chat-template"
+template "{{ raise_exception('no system, please') }}"
+gives "a template that refuses" 1 chat --model "$tmp/zoo/talks" --prompt Hello
+ok "its words are told" err_has 'no system, please'
+gives "chat --chat-template none" 0 chat --model "$tmp/zoo/talks" --prompt Hello --chat-template none --max-tokens 4
+printf '{{ messages[0].content }}!' >"$tmp/own.jinja"
+ok "chat --chat-template @FILE" [ "$(prompt "$tmp/zoo/talks" --prompt Hello --chat-template "@$tmp/own.jinja")" = 'Hello!' ]
+printf 'Hello\n/save %s\nAgain\n' "$tmp/jinja-talk" | "$bin/onebit-chat" --model "$tmp/zoo/hf" --max-tokens 6 --json --temperature 0 >"$tmp/one" 2>"$tmp/err"
+printf 'Again\n' | "$bin/onebit-chat" --model "$tmp/zoo/hf" --max-tokens 6 --json --temperature 0 --load "$tmp/jinja-talk" >"$tmp/two" 2>"$tmp/err"
+sed -n '2s/.*"reply": \(.*\), "tokens": .*/\1/p' "$tmp/one" >"$tmp/said1"
+sed -n '1s/.*"reply": \(.*\), "tokens": .*/\1/p' "$tmp/two" >"$tmp/said2"
+ok "a talk by messages goes on after /load" cmp -s "$tmp/said1" "$tmp/said2"
+for kind in f32 f16 bf16 q8_0; do
+    gives "export --type $kind" 0 export --model "$model" --format gguf --type $kind --output "$tmp/$kind.gguf"
+    ok "it tells of each tensor" out_has "^blk.0.attn_q.weight .* ternary  *-> $kind  *[em]"
+    gives "export --head-type $kind" 0 export --model "$model" --format gguf --head-type $kind --output "$tmp/head.gguf"
+    ok "it is told too" out_has "^token_embd.weight .* -> $kind  *[em]"
+done
+gives "a type that no row fits" 1 export --model "$model" --format gguf --type tq2_0 --output "$tmp/none.gguf"
+ok "nothing is written" [ ! -e "$tmp/none.gguf" ]
+gives "an unknown type" 1 export --model "$model" --format gguf --type q9 --output "$tmp/none.gguf"
+gives "--type without a format" 2 export --model "$model" --type f16
+gives "--packing with gguf" 2 export --model "$model" --format gguf --packing 1.6bit --output "$tmp/none.gguf"
+gives "--quantize without a text" 2 export --model "$tmp/f32.gguf" --quantize ternary --output "$tmp/none.1bit"
+gives "--quantize" 0 export --model "$tmp/f32.gguf" --quantize ternary --scale-group 32 --val-data "$tmp/val.txt" --output "$tmp/q.1bit"
+ok "the perplexity is told" out_has '^perplexity .* before, .* after'
+ok "f32 became ternary" out_has 'q_proj.weight .* f32  *-> t2x16'
+gives "--quantize binary" 0 export --model "$tmp/f32.gguf" --quantize binary --scale-group 32 --val-data "$tmp/val.txt" --output "$tmp/b.1bit"
+ok "other codes" [ "$(cksum <"$tmp/q.1bit")" != "$(cksum <"$tmp/b.1bit")" ]
+rm "$tmp/zoo/talks/tokenizer.json"
+gives "a model without a tokenizer" 1 chat --model "$tmp/zoo/talks" --prompt Hello
+ok "the flag is named" err_has '--tokenizer'
+gives "--tokenizer" 0 generate --model "$tmp/zoo/talks" --tokenizer "$tmp/zoo/hf/tokenizer.json" --prompt Hello --max-tokens 4
+gives "--i2s with an unknown order" 2 generate --model "$tmp/zoo/hf" --i2s z80 --prompt Hello
+printf 'GGUF\003\000\000\000' >"$tmp/short.gguf"
+gives "a GGUF that is cut" 1 chat --model "$tmp/short.gguf" --prompt Hello
+ok "it is named" err_has 'short.gguf.*--model'
+rm -rf "$tmp/zoo/talks"
+
 # ---- the registry ----
 
 mkdir -p "$tmp/config/onebit"
