@@ -30,6 +30,7 @@
 
    FLOW      text -> onebit_tokenizer -> onebit_dataset -> onebit_trainer -> file.1bit
              file.1bit -> onebit_model (immutable, shared) -> onebit_session (one per conversation).
+             GGUF, Hugging Face, llama2.c -> onebit_model_open; onebit_model_export -> the former two.
    LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads,
              d head_dim, F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x: dx.
    MEMORY    every object takes its memory once, at create/open, as one block; onebit_*_bytes tells
