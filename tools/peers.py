@@ -4,6 +4,7 @@
     python3 -m pip install torch numpy gguf llama-cpp-python
     python3 tools/peers.py train [S1 S2 S3 S4] [--threads 1,2] [--runs 5]
     python3 tools/peers.py infer [--threads 1,2] [--runs 5] [--directory DIR]
+    python3 tools/peers.py models ...       the models of others beside their programs: see tools/foreign.py
 
 train: full steps (forward, loss, backward, clip, AdamW) of PyTorch eager on the shapes of
   "onebit-bench --train", each of float32 and ternary (fake-quantised BitLinear, straight-through),
@@ -314,6 +315,9 @@ def one(arguments):
 def main():
     if sys.argv[1:2] == ["--one"]:
         return one(sys.argv[2:])
+    if sys.argv[1:2] == ["models"]:
+        os.execv(sys.executable, [sys.executable, os.path.join(os.path.dirname(BENCH), "..", "tools", "foreign.py"),
+                                  *sys.argv[2:]])
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("job", choices=["train", "infer"])
