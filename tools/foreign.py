@@ -7,7 +7,7 @@
 hf: directories as transformers saves them (Llama plain, with Llama 3's and YaRN's positions in several
   files, Qwen 2, Qwen 3, BitNet packed by both conventions and quantised when it is loaded): logits of
   transformers against "onebit-eval --dump-logits".
-gguf: files of llama, qwen2, qwen3 and bitnet in every type that the gguf package can write, in llama.cpp and here. It
+gguf: files of llama, qwen2 and qwen3 in every type that the gguf package can write, in llama.cpp and here. It
   computes with inputs rounded to halves or to 8 bits in blocks, this library with floats or 8 bits per token, so logits
   differ by that; for float types torch with the same weights is the truth ("exact").
 export: the models above, exported by onebit-export and loaded there: the same logits.
