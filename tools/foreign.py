@@ -2,7 +2,7 @@
 """Models of other programs beside onebit.h: the same random weights there and here.
 
     python3 -m pip install torch transformers safetensors gguf llama-cpp-python numpy
-    make && python3 tools/foreign.py [hf] [gguf] [export] [--directory build/foreign]
+    make && python3 tools/foreign.py [hf] [gguf] [codes] [export] [--directory build/foreign]
 
 hf: directories as transformers saves them (Llama plain, with Llama 3's and YaRN's positions in several
   files, Qwen 2, Qwen 3, BitNet packed by both conventions and quantised when it is loaded): logits of
@@ -10,6 +10,7 @@ hf: directories as transformers saves them (Llama plain, with Llama 3's and YaRN
 gguf: files of llama, qwen2 and qwen3 in every type that the gguf package can write, in llama.cpp and here. It
   computes with inputs rounded to halves or to 8 bits in blocks, this library with floats or 8 bits per token, so logits
   differ by that; for float types torch with the same weights is the truth ("exact").
+codes: Q1_0, Q2_0, TQ1_0 and TQ2_0 of llama and qwen3, packed here, in llama.cpp.
 export: the models above, exported by onebit-export and loaded there: the same logits.
 text MODEL.1bit: greedy text of a model that onebit-train made, here and exported, there.
 big: a GGUF of the shape of BitNet b1.58 2B4T with random codes (TQ2_0, Q6_K embedding, 0.8 GB): seconds to open it
@@ -281,6 +282,26 @@ def run_export():
         row(f"bitnet gguf {kind}, read here", want, None if note else ours(out + ".gguf", IDS)[0], bound, note)
 
 
+def run_codes():
+    """Packed codes written here, read by llama.cpp, which rounds inputs to 8 bits in blocks of its own."""
+    import transformers as t
+    head("packed here, in llama.cpp")
+    for name, model in (("llama", t.LlamaForCausalLM(t.LlamaConfig(**SHAPE))),
+                        ("qwen3", t.Qwen3ForCausalLM(t.Qwen3Config(**SHAPE, head_dim=64)))):
+        source = os.path.join(options.directory, "floats-" + name)
+        scatter(model).save_pretrained(source)
+        for mode, kind, group in (("binary", "q1_0", "128"), ("ternary", "q2_0", "64"), ("ternary", "tq2_0", "256"),
+                                  ("ternary", "tq1_0", "256")):
+            packed = source + ".1bit"
+            note = export(source, packed, "--pack-mode", mode, "--scale-group", group)
+            note = note or export(packed, source + ".gguf", "--format", "gguf", "--type", kind)
+            if "WARNING" not in note and note:
+                row(f"{name} {kind}", np.zeros(1), None, 0, note)
+                continue
+            want = llama_logits(source + ".gguf", IDS)
+            row(f"{name} {kind}", want, ours(source + ".gguf", IDS)[0], 0.3 * want.std())
+
+
 # ---- a trained model ----
 
 def run_trained(path, ids_path):
@@ -431,7 +452,7 @@ if __name__ == "__main__":
     elif options.what and options.what[0] == "text":
         run_text(*options.what[1:])
     else:
-        for what in options.what or ["hf", "gguf", "export"]:
-            {"hf": run_hf, "gguf": run_gguf, "export": run_export}[what]()
+        for what in options.what or ["hf", "gguf", "codes", "export"]:
+            {"hf": run_hf, "gguf": run_gguf, "codes": run_codes, "export": run_export}[what]()
     print(f"\n{failed} rows over their bounds")
     sys.exit(failed > 0)
