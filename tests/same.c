@@ -89,6 +89,7 @@ int main(int argc, char **argv) {
         onebit_rng_seed(&s.rng, 7);
         memset(&t, 0, sizeof t);
         t.config = &s.config, t.count = ob_tensor_count(&s.config), t.source = &s, t.fetch = fetch;
+        t.env = &env;
         t.packing = packing ? ONEBIT_PACKING_5_IN_8 : ONEBIT_PACKING_2_BITS;
         bytes = (size_t)ob_image_bytes(&t);
         block = ob_alloc(&env, bytes);
