@@ -563,7 +563,8 @@ static void gguf_test_numbers(void) {
         if (!CHECK_OK(ob_gguf_read(&g, p, o.n, "made", NULL))) continue;
         v = ob_gguf_find(&g, "n");
         n = 1, f = -7;
-        CHECK(ob_gguf_item_u64(v, 0, &n) == rows[k].whole && n == (rows[k].whole ? rows[k].bits : 1));
+        CHECK(ob_gguf_item_u64(v, 0, &n) == rows[k].whole);
+        CHECK(n == (rows[k].whole ? rows[k].bits : 1));
         CHECK(ob_gguf_item_f64(v, 0, &f) && f == rows[k].real);
         CHECK(!ob_gguf_item_u64(v, 1, &n) && !ob_gguf_item_f64(v, 1, &f));
         CHECK(ob_gguf_u64(&g, "n", &n) == (!array && rows[k].whole));
@@ -699,7 +700,8 @@ static void gguf_test_lists(void) {
     gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_MERGES, 'm', 0, "a c"), none, "made");
     test_case("gguf: ids of a vocabulary that are none");
     for (i = 0; i < 5; i++) {
-        gguf_lies("llama", pieces, 3, scores, gguf_key_of(ids[i], 'u', 3, NULL), "there are 3 tokens");
+        gguf_lies("llama", pieces, 3, scores, gguf_key_of(ids[i], 'u', 3, NULL),
+                  "there are 3 tokens");
         gguf_lies("llama", pieces, 3, scores, gguf_key_of(ids[i], 'u', 0xFFFFFFFFu, NULL), NULL);
         gguf_lies("llama", pieces, 3, scores, gguf_key_of(ids[i], 'u', 2, NULL), NULL);
     }
