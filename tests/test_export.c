@@ -846,6 +846,240 @@ static void export_test_v1_hostile(void) {
     export_clean(&none);
 }
 
+/* Hears of each tensor; stops at one. */
+typedef struct export_heard {
+    int count, stop, floats;
+    double worst;
+} export_heard;
+
+static int export_hear(void *user, const onebit_export_report *report) {
+    export_heard *h = (export_heard *)user;
+    h->floats += !strcmp(report->from, "f32");
+    h->worst = report->error > h->worst ? report->error : h->worst;
+    return ++h->count == h->stop;
+}
+
+static int export_stop(void *user, const onebit_tensor_info *info) {
+    ((export_heard *)user)->count++;
+    return info->name != NULL;
+}
+
+/* Packing tells the same of every kind of source: codes have no error, latents have. */
+static void export_test_told(void) {
+    onebit_pack_options o = onebit_pack_options_default();
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 0, 0};
+    static const char *const sources[] = {"test_export_tmp", "test_export_tmp/out",
+                                          "test_export_tmp/model.1bit"};
+    export_heard h;
+    model_rig r;
+    int i, k;
+    test_case("export: packing tells of every tensor of latents, deployed weights and a .1bit");
+    if (!export_open(&r, "layer_bit_map=ternary,8bit embedding=f16")) return;
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL));
+    o.on_tensor = export_hear, o.user = &h;
+    for (i = 0; i < 3; i++) {
+        const char *from = sources[i];
+        memset(&h, 0, sizeof h);
+        CHECK_OK(onebit_file_pack(export_path("a.1bit"), from, &o, NULL));
+        CHECK(h.count == ob_tensor_count(&r.config) && export_equal("a.1bit", "model.1bit"));
+        CHECK((h.worst > 0) == (i == 0) && (h.floats == h.count) == (i == 0) && h.floats > 0);
+        h.count = 0, h.stop = 2;
+        CHECK_FAILS(onebit_file_pack(export_path("b.1bit"), from, &o, NULL), ONEBIT_CANCELLED,
+                    "stopped");
+        CHECK(!ob_file_exists(export_path("b.1bit")));
+    }
+    memset(&h, 0, sizeof h);
+    env.user = &memory, env.alloc = model_alloc, env.release = model_release, env.threads = 1;
+    CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("model.1bit"), &o, &env));
+    for (i = 1, k = memory.calls; i <= k; i++) {
+        memory.calls = memory.live = 0, memory.fail_at = i;
+        CHECK(onebit_file_pack(export_path("a.1bit"), export_path("model.1bit"), &o, &env) ==
+              ONEBIT_MEMORY);
+        CHECK(memory.live == 0);
+    }
+    h.count = 0, h.stop = 1;
+    CHECK_OK(onebit_file_list(export_path("model.1bit"), export_stop, &h, NULL));
+    CHECK_OK(onebit_file_list(export_path("model.safetensors"), export_stop, &h, NULL));
+    CHECK(h.count == 2);
+    export_clean(&r);
+}
+
+/* A file so large that it is read into memory: a small one with zeros behind its tensors. */
+static void export_test_large(void) {
+    size_t bytes = OB_LARGE + OB_COPY_PIECE / 2 + 5, n = 0;
+    onebit_open_options in_place = onebit_open_options_default();
+    onebit_env env = onebit_env_default();
+    model_memory memory = {0, 0, 1, 0};
+    onebit_model *small = NULL, *m = NULL;
+    uint8_t *all, *file;
+    ob_map map;
+    model_rig r;
+    int k;
+    test_case("export: a large file is read into memory, or opened in place");
+    if (!export_open(&r, "layer_bit_map=ternary embedding=f32")) return;
+    all = (uint8_t *)calloc(1, bytes);
+    if (!CHECK(all != NULL) || !CHECK_OK(ob_map_open(&map, export_path("model.1bit")))) return;
+    memcpy(all, map.data, n = map.bytes);
+    ob_map_close(&map);
+    ob_put64(all + 8, bytes);
+    export_seal(all, bytes);
+    CHECK_OK(ob_file_write(export_path("a.1bit"), all, bytes));
+    CHECK_OK(onebit_model_open(&small, export_path("model.1bit"), NULL));
+    in_place.in_place = 1;
+    for (k = 0; k < 2; k++) {
+        CHECK_OK(onebit_model_open_with(&m, export_path("a.1bit"), k ? &in_place : NULL, NULL));
+        if (m && small) {
+            CHECK((m->copy == NULL) == k && m->bytes == bytes);
+            CHECK(!memcmp(m->image + 64, small->image + 64, n - 64) && !m->image[bytes - 1]);
+        }
+        onebit_model_free(m);
+        m = NULL;
+    }
+    env.user = &memory, env.alloc = model_alloc, env.release = model_release;
+    CHECK_FAILS(onebit_model_open(&m, export_path("a.1bit"), &env), ONEBIT_MEMORY, "in place");
+    CHECK(!m && memory.live == 0);
+    onebit_model_free(small);
+    free(all);
+    file = (uint8_t *)malloc(12);
+    ob_putf32(file, 1.5f), ob_putf32(file + 4, -0.25f), ob_putf32(file + 8, 3e30f);
+    ob_turn_floats(file, 3); /* what a big-endian machine does with the floats of a file */
+    {
+        float back[3];
+        memcpy(back, file, sizeof back);
+        CHECK(back[0] == 1.5f && back[1] == -0.25f && back[2] == 3e30f);
+    }
+    free(file);
+    export_clean(&r);
+}
+
+/* Other groups than the source has, from a .1bit and from deployed weights. */
+static void export_test_regroup(void) {
+    static const int groups[] = {0, 32, 64, 128};
+    onebit_pack_options o = onebit_pack_options_default();
+    onebit_model *m = NULL;
+    model_rig r;
+    size_t i;
+    int k;
+    test_case("export: groups of scales are made smaller, larger and none");
+    if (!export_open(&r, "hidden_size=128 layer_bit_map=ternary scale_group=64")) return;
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL));
+    for (i = 0; i < 4; i++)
+        for (k = 0; k < 3; k++) {
+            const char *from = k == 0 ? export_dir : export_path(k == 1 ? "out" : "model.1bit");
+            o.scale_group = groups[i];
+            CHECK_OK(onebit_file_pack(export_path("a.1bit"), from, &o, NULL));
+            if (CHECK_OK(onebit_model_open(&m, export_path("a.1bit"), NULL)))
+                CHECK(m->config.scale_group == groups[i]);
+            if (groups[i] == 64) CHECK(export_equal("a.1bit", "model.1bit"));
+            onebit_model_free(m);
+            m = NULL;
+        }
+    export_clean(&r);
+}
+
+/* A tokenizer that is given takes the place of those in and beside the weights. */
+static void export_test_given(void) {
+    onebit_pack_options o = onebit_pack_options_default();
+    ob_st_item item;
+    float one = 1;
+    model_rig r;
+    uint8_t *all;
+    ob_map map;
+    size_t i;
+    test_case("export: a tokenizer that is given, weights of another type, weights alone");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    o.open.tokenizer = "test_export_tmp/tokenizer.json";
+    CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_dir, &o, NULL));
+    CHECK(export_equal("a.1bit", "model.1bit"));
+    CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("checkpoint.safetensors"), &o,
+                              NULL));
+    CHECK(export_equal("a.1bit", "model.1bit"));
+    if (CHECK_OK(ob_map_open(&map, export_path("model.safetensors")))) {
+        all = (uint8_t *)malloc(map.bytes);
+        memcpy(all, map.data, map.bytes);
+        for (i = 0; memcmp(all + i, "\"F32\"", 5) != 0; i++) {}
+        all[i + 1] = 'I';
+        i = map.bytes;
+        ob_map_close(&map);
+        CHECK_OK(ob_file_write(export_path("model.safetensors"), all, i));
+        free(all);
+        CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
+                    "missing or not F32");
+    }
+    memset(&item, 0, sizeof item);
+    item.name = "x", item.dtype = "F32", item.rank = 1, item.shape[0] = 1;
+    item.data = &one, item.bytes = 4;
+    CHECK_OK(ob_st_write("test_export_tmp.safetensors", &item, 1, NULL, NULL));
+    CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), "test_export_tmp.safetensors", NULL, NULL),
+                ONEBIT_IO, "config.json");
+    remove("test_export_tmp.safetensors");
+    export_clean(&r);
+}
+
+/* What a checkpoint says of its run, when it is damaged; checkpoints without a newest one. */
+static void export_test_state(void) {
+    static const char *const bad[] = {"",      "5",        "5 6",  "5 6 7",    "5 6 7 8 x",
+                                      "x 6 7", "5 x 7 8 9", "5 6 x", "-1 6 7 8"};
+    onebit_env env = ob_env_or_default(NULL);
+    onebit_position p = onebit_dataset_tell(NULL);
+    char text[OB_STATE_BYTES + 40], path[OB_PATH_MAX], note[700];
+    model_rig r;
+    size_t i;
+    int k;
+    test_case("export: the state of a checkpoint with too few, too many or no numbers");
+    if (!export_open(&r, "layer_bit_map=ternary")) return;
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK_FAILS(ob_checkpoint_read_state(bad[i], r.trainer, &p), ONEBIT_FORMAT, "damaged");
+    for (k = -1; k < 2; k++) { /* one fewer is fine, one more is not */
+        text[0] = 0;
+        for (i = 0; i < (size_t)(2 + OB_POSITION_NUMBERS + k); i++) strcat(text, "1 ");
+        text[strlen(text) - 1] = 0;
+        CHECK((ob_checkpoint_read_state(text, r.trainer, &p) == ONEBIT_OK) == (k < 1));
+    }
+    CHECK_OK(ob_checkpoint_read_state("5 6 7 8 9 10", r.trainer, NULL));
+    CHECK(r.trainer->steps == 5 && r.trainer->tokens_seen == 6);
+    strcpy(text, "[");
+    for (i = 0; i < OB_NOTES + 3; i++) strcat(text, "0,");
+    strcat(text, "0]");
+    CHECK_OK(ob_checkpoint_read_notes(text, r.trainer));
+    CHECK_FAILS(ob_checkpoint_read_notes("[0", r.trainer), ONEBIT_FORMAT, "checkpoint run");
+    test_case("export: an older checkpoint is taken when there is no newest");
+    CHECK_OK(onebit_trainer_save(r.trainer, NULL, p, export_path("checkpoint-3.safetensors")));
+    remove(export_path("checkpoint.safetensors"));
+    CHECK_OK(ob_checkpoint_path(path, sizeof path, export_dir, &env, note, sizeof note));
+    CHECK(strstr(path, "checkpoint-3.safetensors") && !note[0]);
+    remove(export_path("checkpoint-3.safetensors"));
+    export_clean(&r);
+}
+
+/* Version 1: a name that is too long, and a shape whose product does not fit. */
+static void export_test_v1_bounds(void) {
+    char name[140];
+    model_rig none;
+    export_v1 v;
+    int k;
+    test_case("export: version 1 files with long names and endless shapes are refused");
+    memset(&none, 0, sizeof none);
+    memset(name, 'n', sizeof name);
+    for (k = 126; k < 130; k++) {
+        name[k] = 0;
+        v = export_old(name);
+        name[k] = 'n';
+        CHECK(export_try_v1(v.bytes, v.n) == (k < 128));
+        if (k >= 128) CHECK(strstr(onebit_error_text(), "a name of") != NULL);
+    }
+    memset(&v, 0, sizeof v);
+    export_add(&v, "1BIT", 4), export_add32(&v, 1), export_add32(&v, 1), export_add32(&v, 2);
+    export_add(&v, "{}", 2);
+    export_add32(&v, 1), export_add(&v, "w\2", 2), export_add32(&v, 3);
+    for (k = 0; k < 3; k++) export_add64(&v, INT_MAX);
+    export_add64(&v, 0);
+    CHECK(!export_try_v1(v.bytes, v.n));
+    CHECK(strstr(onebit_error_text(), "has not the bytes of its shape") != NULL);
+    export_clean(&none);
+}
+
 static void test_export(void) {
     export_test_print();
     export_test_trits();
@@ -863,5 +1097,11 @@ static void test_export(void) {
     export_test_v1();
     export_test_v1_sizes();
     export_test_v1_hostile();
+    export_test_told();
+    export_test_large();
+    export_test_regroup();
+    export_test_given();
+    export_test_state();
+    export_test_v1_bounds();
 }
 #endif

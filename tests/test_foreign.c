@@ -264,6 +264,7 @@ static const struct {
 } foreign_types[] = {
     {"embedding=f32", "tq1_0", NULL, FOREIGN_BITS},
     {"embedding=f32", "q2_0", "f32", FOREIGN_BITS},
+    {"embedding=ternary", NULL, NULL, FOREIGN_VALUES},
     {"embedding=f16", NULL, "f32", FOREIGN_CODES},
     {"embedding=f16", "f32", NULL, FOREIGN_VALUES},
     {"embedding=f16", "f16", NULL, FOREIGN_VALUES},
@@ -742,7 +743,9 @@ static void foreign_test_double(void) {
 static onebit_status foreign_config(const foreign_spec *s, const char *more,
                                     const char *quantization) {
     static char text[4000];
-    const char *type = s->sub ? "bitnet" : s->qk ? "qwen3" : s->bias ? "qwen2" : "llama";
+    const char *type = s->sub ? "bitnet" : s->qk ? "qwen3" : s->bias ? "qwen2"
+                       : !strcmp(s->architecture, "mistral") ? "mistral"
+                                                             : "llama";
     size_t n = (size_t)snprintf(
         text, sizeof text,
         "{%s%s\"model_type\": \"%s\", \"vocab_size\": %d, \"hidden_size\": %d, "
@@ -1675,6 +1678,400 @@ static void foreign_test_starve(void) {
         foreign_work, foreign_check_work);
 }
 
+/* ---- what else files may hold ---- */
+
+/* Replaces the first place of a text in a file by one of the same length. */
+static void foreign_swap(foreign_bytes *b, const char *from, const char *to) {
+    size_t i, n = strlen(from);
+    for (i = 0; i + n <= b->n && memcmp(b->p + i, from, n) != 0; i++) {}
+    if (CHECK(strlen(to) == n && i + n <= b->n)) memcpy(b->p + i, to, n);
+}
+
+/* Where the data of a GGUF's tensor begins; 0 = nowhere. */
+static size_t foreign_data_at(foreign_bytes b, const char *name) {
+    const ob_gguf_tensor *t;
+    size_t at = 0;
+    ob_gguf g;
+    if (!CHECK_OK(ob_gguf_read(&g, b.p, b.n, "made", NULL))) return 0;
+    t = ob_gguf_tensor_find(&g, name);
+    if (CHECK(t != NULL)) at = (size_t)(t->data - b.p);
+    ob_gguf_close(&g);
+    return at;
+}
+
+/* The scale of one block of TQ2_0, or of all when block is below 0. */
+static void foreign_scale_at(foreign_bytes *b, const char *name, int block, float scale) {
+    size_t at = foreign_data_at(*b, name);
+    int i, from = block < 0 ? 0 : block, to = block < 0 ? 256 : block + 1;
+    for (i = from; at && i < to; i++)
+        ob_put16(b->p + at + 66 * (size_t)i + 64, ob_f32_to_f16(scale));
+}
+
+/* Scales of 0 and below, and matrices of several types in one file. */
+static void foreign_test_groups(void) {
+    static const char up[] = "blk.1.ffn_up.weight";
+    static float codes[256], values[256];
+    foreign_spec s = foreign_spec_of("bitnet", 256, 256, 3);
+    foreign_change c = foreign_change_of(35);
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_model *m = NULL;
+    foreign_bytes b;
+    foreign_model f;
+    ob_tensor t;
+    int i, zeros;
+    foreign_open(&f, &s, 2);
+    test_case("foreign: a group whose scale is 0 has codes of 0 beside one common scale");
+    b = foreign_gguf(&f, &c);
+    foreign_scale_at(&b, up, 7, 0);
+    if (CHECK_OK(foreign_read(&m, "a.gguf", b, 0, NULL))) {
+        CHECK(m->config.scale_group == 0);
+        ob_tensor_in(&m->config, ob_slot(&m->config, 1, OB_UP), &t);
+        foreign_row(m, &t, 7, codes, values);
+        for (zeros = i = 0; i < 256; i++) zeros += codes[i] == 0;
+        CHECK(zeros == 256);
+        foreign_row(m, &t, 8, codes, values);
+        for (zeros = i = 0; i < 256; i++) zeros += codes[i] == 0;
+        CHECK(zeros < 256);
+    }
+    onebit_model_free(m);
+    for (i = 0; i < 2; i++) { /* no scale above 0: groups stay */
+        b = foreign_gguf(&f, &c);
+        foreign_scale_at(&b, up, -1, i ? -0.5f : 0);
+        if (CHECK_OK(foreign_read(&m, "a.gguf", b, 0, NULL))) CHECK(m->config.scale_group == 256);
+        onebit_model_free(m);
+    }
+    test_case("foreign: of several types the smallest group counts");
+    c = foreign_change_of(42);
+    for (i = 0; i < 2; i++) {
+        c.other = i ? "blk.1.ffn_down.weight" : "blk.0.attn_q.weight", c.other_type = 35;
+        b = foreign_gguf(&f, &c);
+        foreign_scale_at(&b, c.other, 3, 0.25f);
+        ob_put16(b.p + foreign_data_at(b, "blk.0.ffn_gate.weight"), ob_f32_to_f16(0.125f));
+        if (CHECK_OK(foreign_read(&m, "a.gguf", b, 0, NULL))) CHECK(m->config.scale_group == 64);
+        onebit_model_free(m);
+    }
+    test_case("foreign: ternary codes become binary as latents do");
+    c = foreign_change_of(35);
+    CHECK_OK(foreign_read(&m, "a.gguf", foreign_gguf(&f, &c), 0, NULL));
+    onebit_model_free(m);
+    p.block_mode = ONEBIT_BINARY;
+    CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+    if (CHECK_OK(onebit_model_open(&m, foreign_path("b.1bit"), NULL)))
+        CHECK(m->config.layer_modes[0] == ONEBIT_BINARY);
+    onebit_model_free(m);
+    foreign_close(&f);
+}
+
+/* Keys of the wrong kind, and tensors of the wrong rank, width or type. */
+static void foreign_test_odd_gguf(void) {
+    static const char *const whole[] = {"llama.context_length", "llama.expert_count",
+                                        "llama.attention.sliding_window",
+                                        "llama.attention.head_count_kv",
+                                        "llama.attention.key_length",
+                                        "llama.attention.value_length",
+                                        "llama.rope.dimension_count",
+                                        "llama.rope.scaling.original_context_length"};
+    static const float ones[64] = {1, 1};
+    float factor[16];
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0);
+    foreign_change c;
+    foreign_model f;
+    foreign_bytes b;
+    onebit_model *m = NULL;
+    size_t i;
+    test_case("foreign: keys of a GGUF of the wrong kind, tensors of the wrong rank or type");
+    foreign_open(&f, &s, 2);
+    for (i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        foreign_bad_gguf(&f, foreign_with(whole[i], 'f', 1, NULL), ONEBIT_FORMAT,
+                         "no whole number");
+    foreign_bad_gguf(&f, foreign_with("llama.rope.scaling.type", 's', 0, "none"), ONEBIT_OK, "");
+    foreign_bad_gguf(&f, foreign_with("llama.embedding_length", 'u', 128, NULL), ONEBIT_FORMAT,
+                     "token_embd.weight is 29 x 64");
+    c = foreign_change_of(0);
+    c.extra_values = ones;
+    c.extra = "token_embd.weight", c.drop = c.extra, c.extra_count = 64;
+    foreign_bad_gguf(&f, c, ONEBIT_FORMAT, "missing or no matrix");
+    c.extra = "blk.0.attn_q.weight", c.drop = c.extra;
+    foreign_bad_gguf(&f, c, ONEBIT_FORMAT, "blk.0.attn_q.weight is 1 x 64");
+    c.drop = NULL, c.extra = "odd";
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "odd has no place");
+    c.extra = "blk.1.ffn_down.scale", c.extra_count = 2;
+    foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "ffn_down.scale has no place");
+    c.extra_count = 1;
+    b = foreign_gguf(&f, &c);
+    for (i = 0; memcmp(b.p + i, c.extra, strlen(c.extra)) != 0; i++) {}
+    b.p[i + strlen(c.extra) + 12] = 1; /* f16 */
+    CHECK_FAILS(foreign_read(&m, "a.gguf", b, 0, NULL), ONEBIT_UNSUPPORTED, "has no place");
+    memset(factor, 0, sizeof factor);
+    c.extra = "rope_freqs.weight", c.extra_values = factor, c.extra_count = 8;
+    b = foreign_gguf(&f, &c);
+    for (i = 0; memcmp(b.p + i, c.extra, strlen(c.extra)) != 0; i++) {}
+    b.p[i + strlen(c.extra) + 12] = 1;
+    CHECK_FAILS(foreign_read(&m, "a.gguf", b, 0, NULL), ONEBIT_UNSUPPORTED, "Llama 3's rule");
+    c = foreign_change_of(0);
+    c.other = "token_embd.weight", c.other_type = 200; /* of no known size */
+    b = foreign_gguf(&f, &c);
+    for (i = 0; memcmp(b.p + i, c.other, strlen(c.other)) != 0; i++) {}
+    ob_put64(b.p + i + strlen(c.other) + 4, 1);
+    ob_put64(b.p + i + strlen(c.other) + 12, (uint64_t)1 << 32);
+    CHECK_FAILS(foreign_read(&m, "a.gguf", b, 0, NULL), ONEBIT_FORMAT, "missing or no matrix");
+    foreign_close(&f);
+}
+
+/* A tokenizer that is given has no start token, or the file asks for none. */
+static void foreign_test_start(void) {
+    static const char *const models[] = {"llama", "gpt2", NULL};
+    onebit_open_options o = onebit_open_options_default();
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0);
+    onebit_env env = onebit_env_default();
+    onebit_tokenizer *t = NULL;
+    onebit_model *m = NULL;
+    foreign_bytes b;
+    foreign_model f;
+    int i;
+    test_case("foreign: a text starts with a token only when the given tokenizer has one");
+    s.V = 300;
+    foreign_open(&f, &s, 2);
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
+    if (t) CHECK_OK(ob_leave_object(&env, foreign_dir, "bad", ob_write_tokenizer, t));
+    o.tokenizer = "test_foreign_tmp/bad";
+    for (i = 0; i < 3; i++) {
+        foreign_change c = foreign_change_of(0);
+        if (models[i]) c = foreign_with("tokenizer.ggml.model", 's', 0, models[i]);
+        b = foreign_gguf(&f, &c);
+        CHECK_OK(ob_file_write(foreign_path("a.gguf"), b.p, b.n));
+        free(b.p);
+        if (CHECK_OK(onebit_model_open_with(&m, foreign_path("a.gguf"), &o, NULL)))
+            CHECK(m->config.text_start == OB_START_NONE && m->tokenizer);
+        onebit_model_free(m);
+        m = NULL;
+    }
+    b = foreign_llama2c(&f);
+    CHECK_OK(ob_file_write(foreign_path("m"), b.p, b.n)); /* a name without an ending */
+    free(b.p);
+    if (CHECK_OK(onebit_model_open_with(&m, foreign_path("m"), &o, NULL)))
+        CHECK(m->tokenizer && !strstr(onebit_model_note(m), "no tokenizer"));
+    onebit_model_free(m);
+    m = NULL;
+    CHECK_OK(onebit_model_open(&m, foreign_path("m"), NULL));
+    CHECK(m && strstr(onebit_model_note(m), "no tokenizer"));
+    onebit_model_free(m);
+    remove(foreign_path("m"));
+    b = foreign_llama2c(&f);
+    CHECK_OK(foreign_read(&m, "m.data", b, 0, NULL)); /* another ending */
+    onebit_model_free(m);
+    remove(foreign_path("m.data"));
+    CHECK_OK(ob_file_write(foreign_path("m-tok300.bin"), "?", 1));
+    CHECK(foreign_read(&m, "m.bin", foreign_llama2c(&f), 0, NULL) == ONEBIT_FORMAT && !m);
+    remove(foreign_path("m-tok300.bin"));
+    foreign_close(&f);
+    s = foreign_spec_of("llama", 64, 96, 3);
+    s.sub = s.ones = 1;
+    foreign_open(&f, &s, 2);
+    b = foreign_bits(&f);
+    ob_put32(b.p + 8, 0);
+    CHECK_FAILS(foreign_read(&m, "m.bin", b, 0, NULL), ONEBIT_FORMAT, "names no model");
+    foreign_close(&f);
+    onebit_tokenizer_free(t);
+    remove(foreign_path("bad"));
+}
+
+/* One change to the header of a directory's weights; it must be refused with these words. */
+static void foreign_hf_swap(const foreign_model *f, const foreign_hf *hf, const char *from,
+                            const char *to, onebit_status wanted, const char *words) {
+    foreign_bytes b = foreign_safetensors(f, hf);
+    onebit_model *m = NULL;
+    foreign_swap(&b, from, to);
+    CHECK_OK(ob_file_write(foreign_path("hf/model.safetensors"), b.p, b.n));
+    free(b.p);
+    CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), wanted, words);
+    CHECK(!m);
+}
+
+/* Types and shapes of tensors that are none of ours. */
+static void foreign_test_odd_hf(void) {
+    foreign_spec s = foreign_spec_of("bitnet-b1.58", 64, 64, 3);
+    foreign_model f;
+    foreign_hf hf, good;
+    test_case("foreign: tensors of a directory of the wrong type, rank or size");
+    memset(&good, 0, sizeof good);
+    foreign_open(&f, &s, 2);
+    CHECK_OK(ob_make_directory(foreign_path("hf")));
+    CHECK_OK(foreign_config(&s, "", "\"linear_class\": \"bitlinear\""));
+    foreign_hf_swap(&f, &good, "\"F32\"", "\"I32\"", ONEBIT_UNSUPPORTED,
+                    "type that is not supported");
+    foreign_hf_swap(&f, &good, "\"F32\",\"shape\":[29,64]", "\"U8\",\"shape\":[29,256]",
+                    ONEBIT_FORMAT, "another shape");
+    hf = good, hf.drop = hf.extra = "model.layers.0.self_attn.q_proj.weight";
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "q_proj.weight has another shape");
+    good.packed = 1;
+    hf = good, hf.drop = hf.extra = "model.layers.1.mlp.up_proj.weight_scale";
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "up_proj.weight_scale is missing or not one");
+    hf = good, hf.scale = INFINITY; /* its inverse is 0 */
+    foreign_hf_bad(&f, hf, ONEBIT_FORMAT, "expected a number above 0");
+    foreign_close(&f);
+}
+
+/* Members of config.json that are rare, and a tokenizer beside it. */
+static void foreign_test_hf_rare(void) {
+    foreign_spec s = foreign_spec_of("mistral", 64, 64, 0);
+    onebit_open_options o = onebit_open_options_default();
+    onebit_env env = onebit_env_default();
+    onebit_tokenizer *t = NULL;
+    onebit_model *m = NULL;
+    foreign_model f;
+    foreign_hf hf;
+    int i;
+    test_case("foreign: rare members of a config.json of Hugging Face");
+    memset(&hf, 0, sizeof hf);
+    foreign_open(&f, &s, 2);
+    CHECK_OK(ob_make_directory(foreign_path("hf")));
+    CHECK_OK(foreign_weights("hf/model.safetensors", &f, &hf));
+    for (i = 0; i < 3; i++) {
+        static const char *const more[] = {"\"sliding_window\": 20", "\"sliding_window\": 200",
+                                           "\"sliding_window\": 0"};
+        CHECK_OK(foreign_config(&s, more[i], NULL));
+        if (CHECK_OK(onebit_model_open(&m, foreign_path("hf"), NULL)))
+            CHECK(m->config.max_seq_len == (i ? 48 : 20));
+        onebit_model_free(m);
+        m = NULL;
+    }
+    foreign_hf_case(&s, "\"mlp_bias\": false, \"use_sliding_window\": false", NULL, ONEBIT_OK, "");
+    foreign_hf_case(&s, "\"weight_bits\": 8", NULL, ONEBIT_OK, "");
+    foreign_hf_case(&s, "\"hidden_act\": null", NULL, ONEBIT_FORMAT, "hidden_act ''");
+    foreign_hf_case(&s, "\"hidden_act\": \"relu\"", NULL, ONEBIT_OK, "");
+    foreign_hf_case(&s, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"x\": [1]}", NULL,
+                    ONEBIT_OK, "");
+    CHECK_OK(foreign_config(&s, "\"weight_bits\": 1", NULL));
+    if (CHECK_OK(onebit_model_open(&m, foreign_path("hf"), NULL)))
+        CHECK(m->config.layer_modes[0] == ONEBIT_TERNARY);
+    onebit_model_free(m);
+    m = NULL;
+    CHECK_OK(ob_file_write(foreign_path("hf/tokenizer.json"), "{}", 2));
+    CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_FORMAT, "tokenizer.json");
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_CHAR, "abc", 3, 0, NULL));
+    if (t) CHECK_OK(ob_leave_object(&env, foreign_dir, "bad", ob_write_tokenizer, t));
+    o.tokenizer = foreign_path("bad");
+    if (CHECK_OK(onebit_model_open_with(&m, foreign_path("hf"), &o, NULL)))
+        CHECK(onebit_tokenizer_vocab_size(m->tokenizer) == onebit_tokenizer_vocab_size(t));
+    onebit_model_free(m);
+    remove(foreign_path("hf/tokenizer.json"));
+    remove(foreign_path("bad"));
+    onebit_tokenizer_free(t);
+    foreign_close(&f);
+}
+
+/* An index of more files than are opened. */
+static void foreign_test_many_shards(void) {
+    foreign_spec s = foreign_spec_of("llama", 64, 64, 0);
+    foreign_bytes b = {NULL, 0, 0};
+    char name[40], line[60];
+    onebit_model *m = NULL;
+    int i;
+    test_case("foreign: an index of more files than a model may have");
+    CHECK_OK(ob_make_directory(foreign_path("hf")));
+    CHECK_OK(foreign_config(&s, "", NULL));
+    foreign_put(&b, "{\"weight_map\": {", 16);
+    for (i = 0; i <= OB_SHARDS_MAX; i++) {
+        snprintf(name, sizeof name, "hf/s%03d", i);
+        hostile_put(foreign_path(name), "\2\0\0\0\0\0\0\0{}", 10);
+        foreign_put(&b, line, (size_t)snprintf(line, sizeof line, "\"t%d\": \"s%03d\"%s", i, i,
+                                               i < OB_SHARDS_MAX ? "," : "}}"));
+    }
+    CHECK_OK(ob_file_write(foreign_path("hf/model.safetensors.index.json"), b.p, b.n));
+    CHECK_FAILS(onebit_model_open(&m, foreign_path("hf"), NULL), ONEBIT_UNSUPPORTED,
+                "more than 512 files");
+    for (i = 0; i <= OB_SHARDS_MAX; i++) {
+        snprintf(name, sizeof name, "hf/s%03d", i);
+        remove(foreign_path(name));
+    }
+    remove(foreign_path("hf/model.safetensors.index.json"));
+    free(b.p);
+}
+
+/* A path of just n bytes: the directory, many slashes, a name. */
+static const char *foreign_long(char *path, size_t n, const char *name) {
+    size_t a = strlen(foreign_dir), b = strlen(name);
+    memset(path, '/', n), path[n] = 0;
+    memcpy(path, foreign_dir, a), memcpy(path + n - b, name, b);
+    return path;
+}
+
+/* Paths near the longest that fits: each call succeeds, or says that its path is too long. */
+static void foreign_test_long_paths(void) {
+    static const char index[] = "{\"weight_map\": {\"x\": "
+                                "\"a-name-that-is-longer-than-that-of-the-index.safetensors\"}}";
+    static const char latents[] = "\2\0\0\0\0\0\0\0{}", v1[] = "1BIT\1\0\0\0\0\0\0\0\2\0\0\0{}";
+    onebit_export_options hf = foreign_options(ONEBIT_HUGGING_FACE, NULL, NULL);
+    onebit_tokenizer *t = NULL;
+    onebit_env env = onebit_env_default();
+    onebit_model *m = NULL, *source;
+    foreign_bytes b = foreign_small("llama", 8, 0, 0, 3);
+    char path[OB_PATH_MAX + 50];
+    int done[8], k;
+    size_t n;
+    test_case("foreign: paths near the longest open, or are said to be too long");
+    memset(done, 0, sizeof done);
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_BYTE, NULL, 0, 0, NULL));
+    source = foreign_make("vocab_size=270 hidden_size=64 intermediate_size=64", t);
+    CHECK_OK(ob_file_write(foreign_path("m.bin"), b.p, b.n));
+    CHECK_OK(ob_file_write(foreign_path("w"), latents, 10));
+    CHECK_OK(ob_file_write(foreign_path("bad"), v1, 18));
+    CHECK_OK(ob_file_write(foreign_path("config.json"), "{\"vocab_size\": 9}", 17));
+    CHECK_OK(onebit_model_export(source, foreign_path("hf"), &hf, NULL));
+    for (n = OB_PATH_MAX - 32; n < OB_PATH_MAX + 2; n++)
+        for (k = 0; k < 8; k++) {
+            onebit_tokenizer *words = NULL;
+            const char *to = foreign_long(path, n, k == 2 ? "m.bin" : k == 3 ? "w" : "again");
+            onebit_status status;
+            if (k < 2 || k == 7) to = foreign_long(path, n, "hf");
+            m = NULL;
+            if (k == 0) status = onebit_model_open(&m, to, NULL);
+            else if (k == 1) status = onebit_tokenizer_open(&words, to, NULL);
+            else if (k == 2) status = onebit_model_open(&m, to, NULL);
+            else if (k == 3) status = onebit_file_pack(foreign_path("none"), to, NULL, NULL);
+            else if (k == 4) status = onebit_model_export(source, to, &hf, NULL);
+            else if (k == 5) status = onebit_file_unpack(to, foreign_path("a.1bit"), 0, NULL);
+            else if (k == 6) status = onebit_file_unpack(to, foreign_path("bad"), 0, NULL);
+            else status = onebit_checkpoint_settings(NULL, NULL, to, NULL);
+            done[k] += status == ONEBIT_OK;
+            if (status != ONEBIT_OK && k != 3 && k != 7 &&
+                !CHECK(status == ONEBIT_IO || status == ONEBIT_FORMAT))
+                printf("  %d, %d bytes: %s\n", k, (int)n, onebit_error_text());
+            onebit_tokenizer_free(words);
+            onebit_model_free(m);
+        }
+    for (k = 0; k < 7; k++) CHECK((k == 3) == (done[k] == 0) && done[k] < 34);
+    CHECK_OK(
+        ob_file_write(foreign_path("hf/model.safetensors.index.json"), index, sizeof index - 1));
+    for (n = OB_PATH_MAX - 70; n < OB_PATH_MAX; n++)
+        CHECK(onebit_model_open(&m, foreign_long(path, n, "hf"), NULL) == ONEBIT_IO && !m);
+    CHECK(onebit_model_export(source, foreign_path("m.bin"), &hf, NULL) == ONEBIT_IO);
+    env.isa = (onebit_isa)99;
+    CHECK(onebit_model_export(source, foreign_path("none"), &hf, &env) == ONEBIT_USAGE);
+    CHECK(onebit_model_open(&m, foreign_path("a.1bit"), &env) == ONEBIT_USAGE && !m);
+    remove(foreign_path("w")), remove(foreign_path("config.json")), remove(foreign_path("bad"));
+    onebit_model_free(source);
+    onebit_tokenizer_free(t);
+    free(b.p);
+}
+
+/* A tokenizer that GGUF has no words for. */
+static void foreign_test_no_words(void) {
+    onebit_tokenizer *t = NULL;
+    onebit_model *m;
+    test_case("foreign: a tokenizer of characters has no place in a GGUF");
+    CHECK_OK(onebit_tokenizer_train(&t, ONEBIT_TOKENIZER_CHAR, "abc", 3, 0, NULL));
+    m = foreign_make("", t);
+    CHECK_FAILS(onebit_model_export(m, foreign_path("bad"), NULL, NULL), ONEBIT_UNSUPPORTED,
+                "CHAR");
+    CHECK(!ob_file_exists(foreign_path("bad")));
+    CHECK_FAILS(onebit_file_unpack(foreign_path("again"), foreign_path("m.bin"), 1, NULL),
+                ONEBIT_USAGE, "no latent");
+    onebit_model_free(m);
+    onebit_tokenizer_free(t);
+}
+
 /* NULL and nonsense in the calls of this floor. */
 static void foreign_test_misuse(void) {
     onebit_open_options o = onebit_open_options_default();
@@ -1888,6 +2285,14 @@ static void test_foreign(void) {
     foreign_test_hostile_llama2c();
     foreign_test_hostile_hf();
     foreign_test_starve();
+    foreign_test_groups();
+    foreign_test_odd_gguf();
+    foreign_test_start();
+    foreign_test_odd_hf();
+    foreign_test_hf_rare();
+    foreign_test_many_shards();
+    foreign_test_long_paths();
+    foreign_test_no_words();
     foreign_test_misuse();
     foreign_clean();
     foreign_test_golden();

@@ -197,6 +197,8 @@ static void gguf_test_q2(void) {
         CHECK(gguf_q2(256, 256 / 128 * 34 * 8, more) == 128);
         CHECK(gguf_q2(192, 192 / 64 * 18 * 8, more) == 64);
         CHECK(gguf_q2(256, 600, more) == -1);
+        CHECK(gguf_q2(128, 128 / 64 * 18 * 8, more) == -1);
+        CHECK(strstr(onebit_error_text(), "of 64 or of 128") != NULL);
     }
 }
 
@@ -520,6 +522,511 @@ static void gguf_test_words(void) {
     gguf_words(OB_SPLIT_PLAIN, "a's 1234,  b", "111131112");
 }
 
+/* Numbers under one key of each type, as arrays and alone, whose bytes are those of the value. */
+static void gguf_test_numbers(void) {
+    static const struct {
+        uint32_t type;
+        size_t width;
+        uint64_t bits;
+        double real;
+        int whole; /* not negative, and no float */
+    } rows[] = {{OB_GGUF_U8, 1, 200, 200, 1},
+                {OB_GGUF_I8, 1, 0xFD, -3, 0},
+                {OB_GGUF_I8, 1, 7, 7, 1},
+                {OB_GGUF_U16, 2, 65000, 65000, 1},
+                {OB_GGUF_I16, 2, 0xFED4, -300, 0},
+                {OB_GGUF_U32, 4, 0xFFFFFFFFu, 4294967295.0, 1},
+                {OB_GGUF_I32, 4, 0x80000000u, -2147483648.0, 0},
+                {OB_GGUF_U64, 8, (uint64_t)1 << 53, 9007199254740992.0, 1},
+                {OB_GGUF_I64, 8, 0 - ((uint64_t)1 << 40), -1099511627776.0, 0},
+                {OB_GGUF_I64, 8, 5, 5, 1},
+                {OB_GGUF_F32, 4, 0xBF000000u, -0.5, 0},
+                {OB_GGUF_F64, 8, 0x4004000000000000u, 2.5, 0}};
+    uint8_t p[200], bytes[8];
+    uint64_t n;
+    double f;
+    ob_gguf g;
+    ob_out o;
+    size_t i;
+    int array;
+    test_case("gguf: numbers of every type, alone and in arrays");
+    for (i = 0; i < 2 * (sizeof rows / sizeof *rows); i++) {
+        const ob_gguf_value *v;
+        size_t k = i / 2;
+        array = (int)(i % 2);
+        o = ob_out_on((char *)p, sizeof p);
+        ob_gguf_put_head(&o, 0, 1);
+        if (array) ob_gguf_put_array(&o, "n", rows[k].type, 1);
+        else ob_gguf_put_key(&o, "n", rows[k].type);
+        ob_put64(bytes, rows[k].bits);
+        ob_out_add(&o, bytes, rows[k].width);
+        if (!CHECK_OK(ob_gguf_read(&g, p, o.n, "made", NULL))) continue;
+        v = ob_gguf_find(&g, "n");
+        n = 1, f = -7;
+        CHECK(ob_gguf_item_u64(v, 0, &n) == rows[k].whole);
+        CHECK(n == (rows[k].whole ? rows[k].bits : 1));
+        CHECK(ob_gguf_item_f64(v, 0, &f) && f == rows[k].real);
+        CHECK(!ob_gguf_item_u64(v, 1, &n) && !ob_gguf_item_f64(v, 1, &f));
+        CHECK(ob_gguf_u64(&g, "n", &n) == (!array && rows[k].whole));
+        CHECK(ob_gguf_f64(&g, "n", &f) == !array);
+        CHECK((ob_gguf_array(&g, "n", rows[k].type) != NULL) == array);
+        CHECK(!ob_gguf_array(&g, "n", OB_GGUF_STRING) && !ob_gguf_array(&g, "m", rows[k].type));
+        CHECK(!ob_gguf_bool(&g, "n", &array) && !ob_gguf_bool(&g, "m", &array));
+        CHECK(!ob_gguf_f64(&g, "m", &f) && !ob_gguf_u64(&g, "m", &n));
+        ob_gguf_close(&g);
+    }
+    test_case("gguf: arrays of bools, and keys that are no number where one must be");
+    o = ob_out_on((char *)p, sizeof p);
+    ob_gguf_put_head(&o, 0, 1);
+    ob_gguf_put_array(&o, "b", OB_GGUF_BOOL, 2);
+    ob_out_add(&o, "\1\0", 2);
+    if (CHECK_OK(ob_gguf_read(&g, p, o.n, "made", NULL))) {
+        CHECK(!ob_gguf_item_f64(ob_gguf_find(&g, "b"), 0, &f));
+        ob_gguf_close(&g);
+    }
+    p[o.n - 1] = 2;
+    CHECK_FAILS(gguf_try(p, o.n), ONEBIT_FORMAT, "a bool is 2");
+    for (i = 0; i < 2; i++) {
+        o = ob_out_on((char *)p, sizeof p);
+        ob_gguf_put_head(&o, 0, 1);
+        if (i) ob_gguf_put_array(&o, "general.alignment", OB_GGUF_U32, 1);
+        else ob_gguf_put_key(&o, "general.alignment", OB_GGUF_F32);
+        ob_gguf_put32(&o, 32);
+        CHECK_FAILS(gguf_try(p, o.n), ONEBIT_FORMAT, "power of two");
+    }
+}
+
+/* ---- vocabularies that lie ---- */
+
+/* One more key of a vocabulary. kind: u number, a array of such (one for each token), b bool,
+   s string, m array of one string; f array of floats, one for each token. */
+typedef struct gguf_key {
+    const char *name;
+    char kind;
+    uint32_t number;
+    const char *text;
+} gguf_key;
+
+/* A vocabulary of n tokens and these keys, until one has no name. */
+static onebit_status gguf_keyed(onebit_tokenizer **t, const char *model, const char *const *tokens,
+                                int n, const gguf_key *keys) {
+    static char p[8192];
+    ob_out o = ob_out_on(p, sizeof p);
+    ob_gguf g;
+    onebit_status status;
+    uint64_t count = 0;
+    int i;
+    *t = NULL;
+    while (keys[count].name) count++;
+    ob_gguf_put_head(&o, 0, count + (model != NULL) + (tokens != NULL));
+    if (model) ob_gguf_put_string(&o, "tokenizer.ggml.model", ob_slice_of(model));
+    if (tokens) ob_gguf_put_array(&o, "tokenizer.ggml.tokens", OB_GGUF_STRING, (uint64_t)n);
+    for (i = 0; tokens && i < n; i++) ob_gguf_put_text(&o, ob_slice_of(tokens[i]));
+    for (; keys->name; keys++) {
+        if (keys->kind == 'u') ob_gguf_put_u32(&o, keys->name, keys->number);
+        if (keys->kind == 'b') ob_gguf_put_bool(&o, keys->name, (int)keys->number);
+        if (keys->kind == 's') ob_gguf_put_string(&o, keys->name, ob_slice_of(keys->text));
+        if (keys->kind == 'm') {
+            ob_gguf_put_array(&o, keys->name, OB_GGUF_STRING, 1);
+            ob_gguf_put_text(&o, ob_slice_of(keys->text));
+        }
+        if (keys->kind == 'a' || keys->kind == 'f') {
+            ob_gguf_put_array(&o, keys->name, keys->kind == 'a' ? OB_GGUF_U32 : OB_GGUF_F32,
+                              (uint64_t)n);
+            for (i = 0; i < n; i++) ob_gguf_put32(&o, keys->number);
+        }
+    }
+    status = ob_gguf_read(&g, (const uint8_t *)p, o.n, "made", NULL);
+    if (status == ONEBIT_OK) status = ob_tokenizer_gguf(t, &g, NULL);
+    ob_gguf_close(&g);
+    return status;
+}
+
+#define GGUF_TYPES  "tokenizer.ggml.token_type"
+#define GGUF_SCORES "tokenizer.ggml.scores"
+#define GGUF_MERGES "tokenizer.ggml.merges"
+
+/* The same with one key or two; words are of the message, NULL = it opens. */
+static void gguf_lies(const char *model, const char *const *tokens, int n, gguf_key one,
+                      gguf_key two, const char *words) {
+    gguf_key keys[3];
+    onebit_tokenizer *t;
+    onebit_status status;
+    memset(keys, 0, sizeof keys);
+    keys[0] = one, keys[1] = two;
+    status = gguf_keyed(&t, model, tokens, n, keys);
+    CHECK((status == ONEBIT_OK) == (t != NULL) && (status == ONEBIT_OK) == (words == NULL));
+    if (words && !CHECK(strstr(onebit_error_text(), words) != NULL))
+        printf("  wanted \"%s\": %s\n", words, onebit_error_text());
+    if (!words && status) printf("  %s: %s\n", one.name, onebit_error_text());
+    onebit_tokenizer_free(t);
+}
+
+static gguf_key gguf_key_of(const char *name, char kind, uint32_t number, const char *text) {
+    gguf_key k;
+    k.name = name, k.kind = kind, k.number = number, k.text = text;
+    return k;
+}
+
+static void gguf_test_lists(void) {
+    static const char *const three[] = {"a", "b", "ab"}, *const pieces[] = {"<unk>", "<s>", "</s>"};
+    const gguf_key none = gguf_key_of(NULL, 0, 0, NULL);
+    const gguf_key scores = gguf_key_of(GGUF_SCORES, 'f', 0, NULL);
+    gguf_key odd = gguf_key_of(GGUF_TYPES, 'u', 1, NULL);
+    static const char *const ids[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
+                                      "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id",
+                                      "tokenizer.ggml.unknown_token_id"};
+    size_t i;
+    test_case("gguf: lists of a vocabulary that are missing, too short or of another type");
+    gguf_lies(NULL, three, 3, none, none, "holds no vocabulary");
+    gguf_lies("gpt2", NULL, 0, none, none, "must be 1 to");
+    gguf_lies("gpt2", three, 0, none, none, "must be 1 to");
+    gguf_lies("gpt2", three, 3, none, none, NULL);
+    gguf_lies("gpt2", three, 3, odd, none, "as many token_type");
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_TYPES, 'm', 0, "x"), none, "as many token_type");
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_TYPES, 'f', 0, NULL), none, "unknown type 0");
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_TYPES, 'a', 300, NULL), none, "unknown type 0");
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_TYPES, 'a', 6, NULL), none, "byte token 0");
+    gguf_lies("llama", pieces, 3, none, none, "as many token_type and scores");
+    gguf_lies("llama", pieces, 3, gguf_key_of(GGUF_SCORES, 'a', 0, NULL), none, "and scores");
+    gguf_lies("llama", pieces, 3, gguf_key_of(GGUF_SCORES, 'f', 0x7FC00000, NULL), none,
+              "is no number");
+    gguf_lies("llama", pieces, 3, scores, gguf_key_of(GGUF_MERGES, 'm', 0, "passed over"), NULL);
+    gguf_lies("llama", pieces, 1, scores, none, NULL);
+    gguf_lies("llama", pieces, 2, scores, none, NULL);
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_MERGES, 'm', 0, "a b"), none, NULL);
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_MERGES, 'm', 0, ""), none, "merge 0 is no");
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_MERGES, 'm', 0, "ab"), none, "merge 0 is no");
+    gguf_lies("gpt2", three, 3, gguf_key_of(GGUF_MERGES, 'm', 0, "a c"), none, "made");
+    test_case("gguf: ids of a vocabulary that are none");
+    for (i = 0; i < 5; i++) {
+        gguf_lies("llama", pieces, 3, scores, gguf_key_of(ids[i], 'u', 3, NULL),
+                  "there are 3 tokens");
+        gguf_lies("llama", pieces, 3, scores, gguf_key_of(ids[i], 'u', 0xFFFFFFFFu, NULL), NULL);
+        gguf_lies("llama", pieces, 3, scores, gguf_key_of(ids[i], 'u', 2, NULL), NULL);
+    }
+    gguf_lies("gpt2", three, 3, gguf_key_of(ids[1], 'u', 2, NULL), none, NULL);
+    gguf_lies("gpt2", three, 3, gguf_key_of("tokenizer.ggml.pre", 's', 0, "llama-bpe"),
+              gguf_key_of(ids[0], 'u', 1, NULL), NULL);
+    gguf_lies("gpt2", three, 3, gguf_key_of(ids[0], 'u', OB_LLAMA_RANKS, NULL), none,
+              "there are 3 tokens");
+    gguf_lies("gpt2", three, 3, gguf_key_of(ids[0], 'u', OB_GPT2_RANKS, NULL), none,
+              "there are 3 tokens");
+    gguf_lies("gpt2", three, 3, gguf_key_of("tokenizer.ggml.pre", 's', 0, "gpt-2"),
+              gguf_key_of(ids[0], 'u', OB_LLAMA_RANKS, NULL), "there are 3 tokens");
+}
+
+/* Tokens that GPT-2's alphabet does not spell, texts that two have, and Phi-3 by its name. */
+static void gguf_test_names(void) {
+    static const char *const plain[] = {"a", "[pad 1]", "", "b\x7F\xE4\xB8\xAD", "\xC4\xA0z"};
+    static const char *const twice[] = {"a", "x y", "b", "x y"};
+    static const char *const names[] = {"Phi-3 mini", "my phi3", "Phi-2", "PHI", "phi", "pho-3",
+                                        "qhi3", "ph-3x", "x"};
+    static const char *const pieces[] = {"<unk>", "<s>", "</s>", "<|x|>"};
+    const gguf_key end = gguf_key_of(NULL, 0, 0, NULL);
+    gguf_key keys[4];
+    onebit_tokenizer *t = NULL;
+    size_t i, n;
+    test_case("gguf: byte-level tokens that are not spelled so keep their text");
+    keys[0] = end;
+    if (CHECK_OK(gguf_keyed(&t, "gpt2", plain, 5, keys))) {
+        CHECK(!memcmp(onebit_tokenizer_piece(t, 1, &n), "[pad 1]", 7) && n == 7);
+        CHECK(!memcmp(onebit_tokenizer_piece(t, 3, &n), "b\x7F\xE4\xB8\xAD", 5) && n == 5);
+        CHECK(!memcmp(onebit_tokenizer_piece(t, 4, &n), " z", 2) && n == 2);
+        onebit_tokenizer_free(t);
+    }
+    if (CHECK_OK(gguf_keyed(&t, "gpt2", twice, 4, keys))) {
+        CHECK(!memcmp(onebit_tokenizer_piece(t, 3, &n), "[EMPTY_3]", 9) && n == 9);
+        onebit_tokenizer_free(t);
+    }
+    test_case("gguf: Phi-3 is told by its name");
+    for (i = 0; i < sizeof names / sizeof *names; i++) {
+        keys[0] = gguf_key_of("general.name", 's', 0, names[i]);
+        keys[1] = gguf_key_of(GGUF_SCORES, 'f', 0, NULL);
+        keys[2] = gguf_key_of(GGUF_TYPES, 'a', 3, NULL);
+        keys[3] = end;
+        if (!CHECK_OK(gguf_keyed(&t, "llama", pieces, 4, keys))) continue;
+        CHECK((t->role[3] & OB_TOKEN_RIGHT ? 1 : 0) == (i < 2) && !(t->role[1] & OB_TOKEN_RIGHT));
+        onebit_tokenizer_free(t);
+    }
+}
+
+/* A file without a rule whose ids are GPT-2's. */
+static void gguf_test_gpt2_ids(void) {
+    enum { COUNT = OB_GPT2_RANKS + 1, BYTES = COUNT * 16 + 400 };
+    char *p = (char *)malloc(BYTES), text[12];
+    ob_out o = ob_out_on(p, BYTES);
+    onebit_tokenizer *t = NULL;
+    ob_gguf g;
+    int i;
+    test_case("gguf: a vocabulary of GPT-2's size that names no rule has GPT-2's");
+    ob_gguf_put_head(&o, 0, 3);
+    ob_gguf_put_string(&o, "tokenizer.ggml.model", ob_slice_of("gpt2"));
+    ob_gguf_put_u32(&o, "tokenizer.ggml.bos_token_id", OB_GPT2_RANKS);
+    ob_gguf_put_array(&o, "tokenizer.ggml.tokens", OB_GGUF_STRING, COUNT);
+    for (i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        ob_gguf_put_text(&o, ob_slice_of(text));
+    }
+    if (CHECK_OK(ob_gguf_read(&g, (const uint8_t *)p, o.n, "made", NULL)))
+        CHECK_OK(ob_tokenizer_gguf(&t, &g, NULL));
+    ob_gguf_close(&g);
+    CHECK(t && t->rules.split == OB_SPLIT_GPT2);
+    onebit_tokenizer_free(t);
+    free(p);
+}
+
+/* ---- SentencePiece's and llama2.c's files ---- */
+
+typedef struct gguf_bytes {
+    uint8_t p[8192];
+    size_t n;
+} gguf_bytes;
+
+static void gguf_put(gguf_bytes *b, const void *p, size_t n) {
+    memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+
+/* A varint, and a field of text. */
+static void gguf_pb_number(gguf_bytes *b, uint64_t v) {
+    for (; v >= 128; v >>= 7) b->p[b->n++] = (uint8_t)(v | 128);
+    b->p[b->n++] = (uint8_t)v;
+}
+
+static void gguf_pb_field(gguf_bytes *b, int number, const void *p, size_t n) {
+    gguf_pb_number(b, (uint64_t)number << 3 | 2);
+    gguf_pb_number(b, n);
+    gguf_put(b, p, n);
+}
+
+/* A piece: its text (NULL: none), its score, its type (0: none). */
+static void gguf_pb_piece(gguf_bytes *b, const char *text, float score, uint32_t type) {
+    gguf_bytes in;
+    uint8_t four[4];
+    in.n = 0;
+    if (text) gguf_pb_field(&in, 1, text, strlen(text));
+    ob_putf32(four, score);
+    in.p[in.n++] = 2 << 3 | 5;
+    gguf_put(&in, four, 4);
+    if (type) in.p[in.n++] = 3 << 3, gguf_pb_number(&in, type);
+    gguf_pb_field(b, 1, in.p, in.n);
+}
+
+/* <unk>, <s>, </s>, and the settings of BPE. */
+static gguf_bytes gguf_model(void) {
+    gguf_bytes b;
+    b.n = 0;
+    gguf_pb_piece(&b, "<unk>", 0, 2);
+    gguf_pb_piece(&b, "<s>", 0, 3);
+    gguf_pb_piece(&b, "</s>", 0, 3);
+    gguf_pb_field(&b, 2, "\x18\2", 2);
+    return b;
+}
+
+static onebit_status gguf_open_bytes(onebit_tokenizer **t, const void *p, size_t n) {
+    onebit_status status;
+    char path[80];
+    snprintf(path, sizeof path, "build/test-gguf-%ld.model", ob_process());
+    *t = NULL;
+    if (!CHECK_OK(ob_file_write(path, p, n))) return ONEBIT_IO;
+    status = onebit_tokenizer_open(t, path, NULL);
+    CHECK((status == ONEBIT_OK) == (*t != NULL));
+    remove(path);
+    return status;
+}
+
+/* Bytes behind the good file; words are of the message, NULL = it opens. */
+static void gguf_spm(const void *more, size_t n, const char *words) {
+    gguf_bytes b = gguf_model();
+    onebit_tokenizer *t;
+    onebit_status status;
+    gguf_put(&b, more, n);
+    status = gguf_open_bytes(&t, b.p, b.n);
+    if (!CHECK(words ? status != ONEBIT_OK && strstr(onebit_error_text(), words)
+                     : status == ONEBIT_OK))
+        printf("  wanted \"%s\": %s\n", words ? words : "", status ? onebit_error_text() : "ok");
+    onebit_tokenizer_free(t);
+}
+
+static void gguf_test_spm(void) {
+    static char longer[1200];
+    gguf_bytes b;
+    onebit_tokenizer *t;
+    test_case("gguf: a .model of SentencePiece with unknown, odd and damaged fields");
+    gguf_spm("", 0, NULL);
+    gguf_spm("\x48\x96\x01\x51" "12345678\x55" "1234", 17, NULL); /* 9, 10 and 10 of three widths */
+    gguf_spm("\x10\5\x18\5", 4, NULL);                            /* 2 and 3 as numbers */
+    gguf_spm("\x48\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", 11, NULL);
+    gguf_spm("\x48\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", 12, "damaged .model");
+    gguf_spm("\x4B", 1, "damaged .model");         /* a group */
+    gguf_spm("\x02\x00", 2, "damaged .model");     /* field 0 */
+    gguf_spm("\x4A\x05" "abc", 5, "damaged .model"); /* longer than what is left */
+    gguf_spm("\x12\x02\x1A\x05", 4, "damaged .model");
+    gguf_spm("\x0A\x02\x0A\x05", 4, "piece 3 is damaged");
+    gguf_spm("\x0A\x00\x0A\x02\x0A\x00", 6, NULL); /* pieces without a text */
+    gguf_spm("\x0A\x02\x08\x01\x08\x07", 6, NULL); /* a piece whose text is a number; a number */
+    gguf_spm("\x12\x02\x18\1", 4, "of the kind Unigram");
+    gguf_spm("\x12\x02\x18\4", 4, "of the kind Char");
+    gguf_spm("\x12\x02\x18\x09", 4, "no known kind");
+    gguf_spm("\x12\x03\xC0\x01\x01", 5, "changes no characters"); /* white space as a suffix */
+    gguf_spm("\x1A\x03\x12\x01x", 5, "with a table");
+    gguf_spm("\x1A\x02\x28\0", 4, "changes no characters"); /* spaces are not escaped */
+    gguf_spm("\x1A\x02\x28\1", 4, NULL);
+    test_case("gguf: pieces of SentencePiece that are no text, too long or no number");
+    memset(longer, 'x', sizeof longer - 1);
+    b = gguf_model(), gguf_pb_piece(&b, longer, 0, 0);
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, b.n), ONEBIT_FORMAT, "token 3 is not UTF-8");
+    b = gguf_model(), gguf_pb_piece(&b, longer, 0, 5);
+    CHECK_OK(gguf_open_bytes(&t, b.p, b.n)); /* unused */
+    onebit_tokenizer_free(t);
+    b = gguf_model(), gguf_pb_piece(&b, "a b", 0, 0);
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, b.n), ONEBIT_FORMAT, "plain space");
+    b = gguf_model(), gguf_pb_piece(&b, "a", NAN, 0);
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, b.n), ONEBIT_FORMAT, "token 3 is no number");
+    b = gguf_model(), gguf_pb_piece(&b, "a", 0, 300);
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, b.n), ONEBIT_FORMAT, "unknown type 0");
+    b = gguf_model(), gguf_pb_piece(&b, "<unk2>", 0, 2);
+    CHECK_OK(gguf_open_bytes(&t, b.p, b.n));
+    onebit_tokenizer_free(t);
+    b = gguf_model(); /* spelled as bytes without a type; an added part makes no merge */
+    gguf_pb_piece(&b, "<0x41>", 0, 0), gguf_pb_piece(&b, "y", 0, 4), gguf_pb_piece(&b, "z", 0, 0);
+    gguf_pb_piece(&b, "yz", -1, 0), gguf_pb_piece(&b, "zz", -2, 0);
+    if (CHECK_OK(gguf_open_bytes(&t, b.p, b.n))) {
+        CHECK(t->merges == 1 && t->rules.prefix == OB_PREFIX_PART && t->start == 1 && t->end == 2);
+        onebit_tokenizer_free(t);
+    }
+    test_case("gguf: ids of start and end that are none, and no space in front");
+    b = gguf_model();
+    gguf_pb_piece(&b, "a", 0, 0);
+    gguf_pb_field(&b, 2, "\xC8\x02\x03\xD0\x02\x03", 6), gguf_pb_field(&b, 3, "\x18\0", 2);
+    if (CHECK_OK(gguf_open_bytes(&t, b.p, b.n))) {
+        CHECK(t->start == -1 && t->end == -1 && t->rules.prefix == OB_PREFIX_NEVER);
+        onebit_tokenizer_free(t);
+    }
+    gguf_spm("\x12\x06\xC8\x02\x63\xD0\x02\x63", 8, NULL);
+}
+
+static void gguf_test_llama2c(void) {
+    gguf_bytes b;
+    onebit_tokenizer *t;
+    int i;
+    char text[8];
+    test_case("gguf: a tokenizer.bin of llama2.c that is cut or damaged");
+    b.n = 4, memset(b.p, 0, 4);
+    for (i = 0; i < 260; i++) {
+        const char *s = i == 0 ? "<unk>" : i == 1 ? "\n<s>\n" : i == 2 ? "\n</s>\n" : text;
+        snprintf(text, sizeof text, i < 259 ? "<0x%02X>" : "a", i - 3);
+        memset(b.p + b.n, 0, 4), ob_put32(b.p + b.n + 4, (uint32_t)strlen(s)), b.n += 8;
+        gguf_put(&b, s, strlen(s));
+    }
+    CHECK_OK(gguf_open_bytes(&t, b.p, b.n));
+    onebit_tokenizer_free(t);
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, b.n - 1), ONEBIT_FORMAT, "ends within token 259");
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, 100), ONEBIT_FORMAT, "ends within token");
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, 17 + 13), ONEBIT_FORMAT, "ends within token 2");
+    CHECK(gguf_open_bytes(&t, b.p, 17) == ONEBIT_FORMAT);
+    CHECK_OK(gguf_open_bytes(&t, b.p, b.n - 9)); /* 259 tokens */
+    onebit_tokenizer_free(t);
+    ob_putf32(b.p + b.n - 9, NAN);
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, b.n), ONEBIT_FORMAT, "token 259 is no number");
+    b.p[b.n - 1] = 0xFF, ob_putf32(b.p + b.n - 9, 0);
+    CHECK_FAILS(gguf_open_bytes(&t, b.p, b.n), ONEBIT_FORMAT, "token 259 is not UTF-8");
+    b.p[12] = '[';
+    CHECK(gguf_open_bytes(&t, b.p, b.n) == ONEBIT_FORMAT);
+}
+
+/* What stands beside tokenizer.json in other shapes than usual. */
+static void gguf_test_beside_odd(void) {
+    static const struct {
+        const char *name, *text;
+        const char *words; /* NULL = it opens */
+    } rows[] = {
+        {"config.json", "{\"eos_token_id\":null}", NULL},
+        {"config.json", "{\"eos_token_id\":\"6\"}", NULL},
+        {"config.json", "{\"eos_token_id\":[5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5]}",
+         NULL},
+        {"config.json", "{\"eos_token_id\":[\"x\"]}", "config.json"},
+        {"tokenizer_config.json", "{\"eos_token\":null,\"bos_token\":7}", NULL},
+        {"tokenizer_config.json",
+         "{\"eos_token\":{\"content\":7,\"x\":[]},\"bos_token\":{\"content\":\"<bos>\"}}", NULL},
+        {"tokenizer_config.json", "{\"chat_template\":null,\"add_bos_token\":false}", NULL},
+        {"tokenizer_config.json", "{\"chat_template\":7}", NULL},
+        {"tokenizer_config.json", "{\"chat_template\":\"{{ 1 }}\"}", "1"},
+        {"tokenizer_config.json",
+         "{\"chat_template\":[{\"name\":1,\"template\":2,\"x\":3},{\"name\":\"y\"}]}", NULL},
+        {"tokenizer_config.json", "{\"chat_template\":[7]}", "tokenizer_config.json"},
+        {"chat_template.jinja", "", NULL},
+    };
+    onebit_tokenizer *t = NULL;
+    char d[80], *big = (char *)malloc(6 * (size_t)OB_CHAT_MAX + 100);
+    static const char front[] = "{\"chat_template\":\"";
+    size_t i, n;
+    test_case("gguf: files beside tokenizer.json of odd shapes, and too large");
+    snprintf(d, sizeof d, "build/test-gguf-%ld", ob_process());
+    if (!CHECK_OK(ob_make_directory(d)) || !CHECK(big != NULL)) return;
+    gguf_save(d, "tokenizer.json", gguf_hf);
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        onebit_status status;
+        int chat = rows[i].words && !strcmp(rows[i].words, "1");
+        gguf_save(d, rows[i].name, rows[i].text);
+        status = onebit_tokenizer_open(&t, d, NULL);
+        if (!CHECK(rows[i].words && !chat
+                       ? status == ONEBIT_FORMAT && strstr(onebit_error_text(), rows[i].words)
+                       : status == ONEBIT_OK))
+            printf("  %s: %s\n", rows[i].text, status ? onebit_error_text() : "ok");
+        CHECK(!t || (onebit_tokenizer_template(t) != NULL) == chat);
+        onebit_tokenizer_free(t);
+        t = NULL;
+        gguf_save(d, rows[i].name, NULL);
+    }
+    n = OB_CHAT_MAX + 1;
+    memset(big, 'x', n), big[n] = 0;
+    gguf_save(d, "chat_template.jinja", big);
+    CHECK_FAILS(onebit_tokenizer_open(&t, d, NULL), ONEBIT_UNSUPPORTED, "more than");
+    gguf_save(d, "chat_template.jinja", NULL);
+    n = 6 * (size_t)OB_CHAT_MAX + 50;
+    memset(big, 'x', n), memcpy(big, front, strlen(front)), strcpy(big + n, "\"}");
+    gguf_save(d, "tokenizer_config.json", big);
+    CHECK_FAILS(onebit_tokenizer_open(&t, d, NULL), ONEBIT_UNSUPPORTED, "a chat template of");
+    gguf_save(d, "tokenizer_config.json", NULL), gguf_save(d, "tokenizer.json", NULL);
+    remove(d);
+    free(big);
+}
+
+/* Memory that runs out while a directory's files are read: at each of the first requests. */
+static void gguf_test_beside_memory(void) {
+    static const char *const files[][2] = {{"chat_template.jinja", "{{ x }}"},
+                                           {"tokenizer_config.json", "{\"chat_template\":\"x\"}"}};
+    onebit_env env = onebit_env_default();
+    onebit_tokenizer *t = NULL;
+    gguf_memory m;
+    char d[80];
+    size_t i;
+    long k;
+    test_case("gguf: memory that runs out with a directory's files is an error without a leak");
+    snprintf(d, sizeof d, "build/test-gguf-%ld", ob_process());
+    if (!CHECK_OK(ob_make_directory(d))) return;
+    gguf_save(d, "tokenizer.json", gguf_hf);
+    env.user = &m, env.alloc = gguf_alloc, env.release = gguf_release;
+    for (i = 0; i < 2; i++) {
+        onebit_status status = ONEBIT_MEMORY;
+        gguf_save(d, files[i][0], files[i][1]);
+        for (k = 0; k < 40 && status != ONEBIT_OK; k++) {
+            m.left = k, m.held = 0;
+            status = onebit_tokenizer_open(&t, d, &env);
+            CHECK(status == ONEBIT_OK || (status == ONEBIT_MEMORY && !t));
+            onebit_tokenizer_free(t);
+            t = NULL;
+            CHECK(m.held == 0);
+        }
+        CHECK(k < 40);
+        gguf_save(d, files[i][0], NULL);
+    }
+    gguf_save(d, "tokenizer.json", NULL);
+    remove(d);
+}
+
 static void test_gguf(void) {
     gguf_test_valid();
     gguf_test_fields();
@@ -534,4 +1041,12 @@ static void test_gguf(void) {
     gguf_test_beside();
     gguf_test_words();
     gguf_test_memory();
+    gguf_test_numbers();
+    gguf_test_lists();
+    gguf_test_names();
+    gguf_test_gpt2_ids();
+    gguf_test_spm();
+    gguf_test_llama2c();
+    gguf_test_beside_odd();
+    gguf_test_beside_memory();
 }

@@ -138,6 +138,20 @@ static void st_test_round_trip(void) {
     CHECK_FAILS(ob_st_write(ST_PATH, items, 1, pairs, NULL), ONEBIT_USAGE, "fit its shape");
     items[0].name = "__metadata__";
     CHECK_FAILS(ob_st_write(ST_PATH, items, 1, pairs, NULL), ONEBIT_USAGE, "bad name");
+    items[0] = st_item("n", "F32", 1, -1, 0, values, 4);
+    CHECK_FAILS(ob_st_write(ST_PATH, items, 1, NULL, NULL), ONEBIT_USAGE, "fit its shape");
+    items[0].rank = -1;
+    CHECK_FAILS(ob_st_write(ST_PATH, items, 1, NULL, NULL), ONEBIT_USAGE, "bad name");
+    items[0].rank = OB_ST_RANK_MAX + 1;
+    CHECK_FAILS(ob_st_write(ST_PATH, items, 1, NULL, NULL), ONEBIT_USAGE, "bad name");
+    many[128] = 0;
+    items[0] = st_item(many, "F32", 0, 0, 0, values, 4);
+    CHECK_FAILS(ob_st_write(ST_PATH, items, 1, NULL, NULL), ONEBIT_USAGE, "bad name");
+    many[127] = 0; /* the longest name, and metadata of no pairs */
+    CHECK_OK(ob_st_write(ST_PATH, items, 1, metadata + 5, NULL));
+    CHECK_OK(ob_st_open(&f, ST_PATH, NULL));
+    CHECK(f.count == 1 && !strcmp(f.tensors[0].name, many) && f.metadata.n == 0);
+    ob_st_close(&f);
     CHECK_FAILS(ob_st_open(&f, "none.safetensors", NULL), ONEBIT_IO, "none.safetensors");
     remove(ST_PATH);
     free(many);
