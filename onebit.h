@@ -21095,7 +21095,6 @@ static onebit_status ob_model_open(onebit_model **out, const char *path, const o
                                    int in_place) {
     onebit_model head;
     onebit_status status = ONEBIT_OK;
-    if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_model_open: NULL argument");
     *out = NULL;
     memset(&head, 0, sizeof head);
     head.env = ob_env_or_default(env);

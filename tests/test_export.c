@@ -981,6 +981,7 @@ static void export_test_regroup(void) {
 /* A tokenizer that is given takes the place of those in and beside the weights. */
 static void export_test_given(void) {
     onebit_pack_options o = onebit_pack_options_default();
+    onebit_model *m = NULL;
     ob_st_item item;
     float one = 1;
     model_rig r;
@@ -1006,6 +1007,13 @@ static void export_test_given(void) {
         free(all);
         CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
                     "missing or not F32");
+    }
+    if (CHECK_OK(ob_map_open(&map, export_path("model.1bit")))) { /* under another name */
+        CHECK_OK(ob_file_write(export_path("out/model.safetensors"), map.data, map.bytes));
+        ob_map_close(&map);
+        CHECK_OK(onebit_model_open(&m, export_path("out"), NULL));
+        CHECK(m && m->count == ob_tensor_count(&r.config));
+        onebit_model_free(m);
     }
     memset(&item, 0, sizeof item);
     item.name = "x", item.dtype = "F32", item.rank = 1, item.shape[0] = 1;
@@ -1061,6 +1069,7 @@ static void export_test_v1_bounds(void) {
     int k;
     test_case("export: version 1 files with long names and endless shapes are refused");
     memset(&none, 0, sizeof none);
+    if (!CHECK_OK(ob_make_directory(export_path("out")))) return;
     memset(name, 'n', sizeof name);
     for (k = 126; k < 130; k++) {
         name[k] = 0;
