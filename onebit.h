@@ -518,7 +518,7 @@ typedef struct onebit_chat_options {
    apply_chat_template runs it; tools and documents are none. template_text is terminated, 1 MB at
    most; options may be NULL, env too. Writes at most size bytes with a terminator to out (NULL when
    size is 0) and sets *bytes to the length of the whole text without it, as snprintf does. Takes
-   memory from env while it runs, at most 16 MB and a million steps; writes 1 MB at most. Errors
+   memory from env while it runs, at most 16 MB, and 4 million steps; writes 1 MB at most. Errors
    name the line: ONEBIT_UNSUPPORTED what is valid but not known here, or more than those bounds;
    ONEBIT_FORMAT what is no template, or does not fit the messages; ONEBIT_USAGE when the template
    itself refuses them ("the chat template refuses: ..."), out is empty then. Any thread. */
@@ -10058,356 +10058,226 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
 /* ---- chat templates ----
    A model's file says how a talk is written, as a program in the template language Jinja. This is
    an interpreter of the part that such templates use, after the language's documentation and what
-   jinja2 3.1 does under the settings of Hugging Face's apply_chat_template: trim_blocks and
-   lstrip_blocks, break and continue, nothing that changes a list in place. A template comes from a
-   stranger: it can reach nothing but the messages, and steps, memory, output and depth are bounded.
-   Two passes: text -> nodes, then the nodes are walked. All memory is one arena, given back at
-   the end; values are immutable but for namespace(). Errors are sticky, as in the JSON reader.
+   jinja2 3.1 does under the settings of Hugging Face's apply_chat_template (trim_blocks,
+   lstrip_blocks, break and continue). A template comes from a stranger: it can reach nothing but
+   the messages, and steps, memory, output and depth are bounded. The text is run as it is read,
+   loops by going back. What is not to be computed (a branch not taken, b in "a and b" when a is
+   false) is read with m->skip set. All memory is one arena. Errors are sticky.
      tags       for (if, else, break, continue) if elif else set (block, namespace) macro generation
-     values     strings, integers of 64 bits, floats, lists, tuples, mappings, true false none
-     operators  + - * / // % ** ~ == != < <= > >= in and or not, is, |, a if b else c, [a:b:c]
-     filters    trim upper lower capitalize title replace indent string safe length count default d
-                join first last reverse tojson int float list items sort unique dictsort map select
-                reject selectattr rejectattr
-     tests      defined undefined none string mapping number integer float boolean true false
-                callable iterable sequence odd even divisibleby in, comparisons by name or sign
-     functions  range namespace dict raise_exception, and the methods that ob_jinja_has_method lists
-   There is no clock: strftime_now is undefined, and templates that ask first go on without it. */
+     values     strings, integers, lists (tuples are lists), mappings with strings as keys, none
+     operators  + - * // % ~ == != < <= > >= in and or not, is, |, a if b else c, [a:b], [::-1]
+   Filters, methods and functions stand in ob_jinja_rows, tests in ob_jinja_tests. Lists, mappings
+   have no text but that of tojson; there are no fractions; upper and lower case are ASCII's. There
+   is no clock: strftime_now is undefined, and templates that ask first go on without it. */
 
 #define OB_JINJA_SOURCE  ((size_t)1 << 20)  /* bytes of a template at most */
-#define OB_JINJA_OUTPUT  ((size_t)1 << 20)  /* bytes that it may write */
+#define OB_JINJA_OUTPUT  ((size_t)1 << 20)  /* bytes that it may write, and of any string made */
 #define OB_JINJA_MEMORY  ((size_t)16 << 20) /* bytes that it may take */
 #define OB_JINJA_CHUNK   ((size_t)1 << 16)  /* bytes asked for at a time */
-#define OB_JINJA_STEPS   1000000            /* nodes walked at most */
-#define OB_JINJA_FUEL    64                 /* units of fuel in a step; a byte looked at costs 1 */
-#define OB_JINJA_NESTING 64                 /* of blocks and brackets in the text */
-#define OB_JINJA_DEPTH   200                /* of nodes and values while walking */
+#define OB_JINJA_STEPS   4000000            /* tokens read at most */
+#define OB_JINJA_FUEL    16                 /* units of fuel in a step; a byte looked at costs 1 */
+#define OB_JINJA_DEPTH   150                /* of blocks, expressions and values */
 #define OB_JINJA_ARGS    8                  /* of one call */
 #define OB_JINJA_RANGE   100000             /* numbers of one range(), as in jinja2's sandbox */
+#define OB_JINJA_LARGEST 9.2e18             /* of integers: below 2^63 by more than doubles round */
 
-/* Kinds of values, in an order that makes ranges of kinds: numbers are BOOL..FLOAT, what holds a
-   plain list is LIST..LAZY, what holds pairs is DICT..SPACE. VIEW: keys() and its like; LAZY: a
-   generator, which is true even when empty, and empty after one reading. */
+/* Kinds of values. UNDEFINED: a name, part or argument that is not there. DICT: {k: v}, a message.
+   SPACE: what namespace() gives. LOOP: the variable loop. FUNCTION: one of ours, by its name. */
 typedef enum ob_jinja_kind {
-    OB_JINJA_UNDEFINED, /* a name or a part that is not there */
-    OB_JINJA_NONE,
-    OB_JINJA_BOOL,
-    OB_JINJA_INT,      /* of 64 bits; what would go beyond is refused */
-    OB_JINJA_FLOAT,    /* a double, as in Python */
-    OB_JINJA_STRING,   /* bytes, mostly UTF-8 */
-    OB_JINJA_LIST,     /* [a, b] */
-    OB_JINJA_TUPLE,    /* (a, b), and a, b in a tag */
-    OB_JINJA_RANGE_OF, /* what range() gives */
-    OB_JINJA_VIEW,
-    OB_JINJA_LAZY,
-    OB_JINJA_DICT,  /* {k: v}, a message */
-    OB_JINJA_SPACE, /* what namespace() gives */
-    OB_JINJA_LOOP,  /* the variable loop */
-    OB_JINJA_MACRO,
-    OB_JINJA_BOUND /* a function, or a method with its object */
+    OB_JINJA_UNDEFINED, OB_JINJA_NONE, OB_JINJA_BOOL, OB_JINJA_INT, OB_JINJA_STRING, OB_JINJA_LIST,
+    OB_JINJA_DICT, OB_JINJA_SPACE, OB_JINJA_LOOP, OB_JINJA_MACRO, OB_JINJA_FUNCTION
 } ob_jinja_kind;
 
-/* One value; small, passed by value. */
+/* One value; small, passed by value. Immutable, but for a SPACE. */
 typedef struct ob_jinja_value {
-    ob_jinja_kind kind;
-    size_t n; /* bytes of a STRING or of the name of an UNDEFINED; turn of a LOOP */
+    ob_jinja_kind kind; /* which member of as holds */
+    size_t n; /* bytes at as.s; turn of a LOOP; 1 = a LIST that a filter made, which is true even
+                 when empty, as jinja2's generators are */
     union ob_jinja_as {
-        int64_t i;                          /* BOOL, INT */
-        double f;                           /* FLOAT */
-        const char *s;                      /* STRING, UNDEFINED: not terminated, never NULL */
-        struct ob_jinja_list *list;         /* LIST..LOOP */
-        const struct ob_jinja_macro *macro; /* MACRO */
-        const struct ob_jinja_bound *bound; /* BOUND */
+        int64_t i;                    /* BOOL, INT */
+        const char *s;                /* STRING (never NULL), UNDEFINED, FUNCTION: n bytes */
+        struct ob_jinja_list *list;   /* LIST..LOOP */
+        struct ob_jinja_macro *macro; /* MACRO */
     } as;
 } ob_jinja_value;
 
-/* A list; a DICT or a namespace has keys at even places and their values behind them. */
+/* A list; a DICT or a SPACE has keys, which are strings, at even places and values behind them. */
 typedef struct ob_jinja_list {
     ob_jinja_value *v; /* in the arena; NULL when room is 0 */
     size_t n, room;    /* items, and how many there is place for */
 } ob_jinja_list;
 
-/* A piece of the program. kind is a letter. Statements: T text, E {{ a }}, I if a: b, else c; F for
-   c (names, then the else) in a if d: b; S set c (with d: its attribute d) to a; U the same to the
-   text of b, through the filters a; M macro with arguments a: b; G generation: b; B break, C
-   continue. Expressions: k constant, v variable, u the text of a U, . attribute of a, [ item b of
-   a, : slice b c d of a, ( call of a with b, < comparisons, m p signs, ! not, & and, o or, ? b if a
-   else c, b operator, | filter, i test, l t d list, tuple and mapping. In chains: a an argument or
-   a part of a comparison, p an argument of a macro with its default a. */
-typedef struct ob_jinja_node {
-    char kind, op;    /* op: of an operator or comparison; 1 = a test with not, several names */
-    int line;         /* where it begins, from 1 */
-    ob_slice text;    /* a name, or literal text */
-    ob_jinja_value k; /* of a constant */
-    struct ob_jinja_node *a, *b, *c, *d; /* parts; b is mostly a body or a chain of arguments */
-    struct ob_jinja_node *next;          /* in a chain */
-} ob_jinja_node;
+/* A place in the template: the token to be taken next, and what is behind it. */
+typedef struct ob_jinja_place {
+    const char *p;      /* behind the token; the end of a tag is not stepped over */
+    ob_slice word;      /* the token; of a string what is quoted, escapes and all */
+    int line, brackets; /* of p, from 1; open ones */
+    char kind;          /* n name, s string, d number, o operator, e end of the tag; 0 no tag */
+    char close;         /* % or }, which ends the tag */
+} ob_jinja_place;
 
-/* A variable; and the variables of one turn of a loop, of a call, or of the whole template. */
-typedef struct ob_jinja_variable {
-    ob_slice name;
-    ob_jinja_value value;
-    struct ob_jinja_variable *next;
-} ob_jinja_variable;
-
+/* The variables of one turn of a loop, of a call, or of the whole template. */
 typedef struct ob_jinja_scope {
     struct ob_jinja_scope *up; /* where to look further; NULL at the top */
-    ob_jinja_variable *first;  /* the newest */
+    ob_jinja_value variables;  /* a DICT */
 } ob_jinja_scope;
 
 /* A macro sees the variables of the place where it was defined. */
 typedef struct ob_jinja_macro {
-    const ob_jinja_node *node; /* kind M: its arguments and body */
-    ob_jinja_scope *scope;     /* of the definition */
+    ob_jinja_place at; /* its bracket */
+    ob_jinja_scope *scope; /* of the definition */
 } ob_jinja_macro;
 
-/* A method with its object; a function's object is UNDEFINED. */
-typedef struct ob_jinja_bound {
-    ob_jinja_value self;
-    ob_slice name;
-} ob_jinja_bound;
-
-/* Arguments of a call: those without a name first. used has a bit for each that was asked for. */
+/* Arguments of a call: as they are written, until ob_jinja_bind puts them in place. */
 typedef struct ob_jinja_args {
-    ob_jinja_value v[OB_JINJA_ARGS];
+    ob_jinja_value v[OB_JINJA_ARGS]; /* those without a name first */
     ob_slice name[OB_JINJA_ARGS]; /* empty when it has none */
-    int n;                        /* of both */
-    unsigned used;                /* bit i: of v[i] */
+    int n;                        /* given */
 } ob_jinja_args;
 
-/* Text that grows: in the arena, or what the caller sees when out is set. */
 typedef struct ob_jinja_text {
-    ob_out *out;    /* NULL: p holds it */
-    char *p;        /* not terminated; NULL when room is 0 */
+    char *p;        /* text that grows in the arena */
     size_t n, room; /* bytes, and how many there is place for */
 } ob_jinja_text;
 
 /* The machine. Recursion goes through the two pointers, because a floor uses only what is above. */
 typedef struct ob_jinja {
-    const onebit_env *env;         /* filled */
-    onebit_status status;          /* sticky */
-    void *chunk;                   /* newest; each begins with the one before */
-    uint8_t *free;                 /* next free byte of the chunk */
-    size_t left, taken;            /* bytes free in the chunk, bytes of all */
-    int64_t fuel;                  /* left; never below 0 */
-    int depth, line, loops, flow;  /* flow: 'b' break, 'c' continue, 0 go on */
-    const char *p, *end, *counted; /* next byte, end of the text, how far lines are counted */
-    int token_line, brackets, fresh_line; /* brackets open in a tag; 1 = a line begins at p */
-    char closing, token;   /* '%' or '}' ends the tag; kind of the token, see ob_jinja_next */
-    ob_slice word;         /* the token's text */
-    ob_jinja_text *sink;   /* where text goes now */
-    ob_jinja_scope *scope; /* the innermost one */
-    ob_jinja_node dud;     /* stands for what there was no memory for */
-    ob_jinja_node *(*expression)(struct ob_jinja *m);
-    ob_jinja_value (*run)(struct ob_jinja *m, const ob_jinja_node *n);
+    const onebit_env *env;   /* filled */
+    onebit_status status;    /* sticky */
+    void *chunk;             /* newest; each begins with the one before */
+    uint8_t *free;           /* next free byte of the chunk */
+    size_t left, taken;      /* bytes free in the chunk, bytes of all */
+    int64_t fuel;            /* left; never below 0 */
+    const char *start, *end; /* of the template, which a NUL ends */
+    ob_jinja_place at;       /* the token to be taken next */
+    int line, depth, skip;   /* line at work; skip > 0: read, but compute nothing */
+    int loops, flow;         /* loops around; 'b' break, 'c' continue: skip the rest of a turn */
+    ob_jinja_text *sink;     /* where text goes now */
+    ob_jinja_scope *scope;   /* the innermost one */
+    ob_jinja_value (*expression)(struct ob_jinja *m); /* ob_jinja_expression */
+    void (*block)(struct ob_jinja *m); /* ob_jinja_block */
 } ob_jinja;
 
-/* Fails with the line; the first error wins. The text ends then, so that parsers and loops do. The
-   line is that of the node or token at work, which is what an author looks for. Codes: UNSUPPORTED
-   what we do not know, FORMAT what would be an error in jinja2 too. */
+/* Fails with the line; the first error wins. No token is taken any more then, so that all loops
+   end. Codes: UNSUPPORTED what we do not know, FORMAT what would be an error in jinja2 too. */
 OB_PRINTF(3, 4)
 static void ob_jinja_fail(ob_jinja *m, onebit_status code, const char *format, ...) {
-    char text[300];
+    char text[300]; /* the whole message is cut at 512 bytes by ob_fail */
     va_list list;
     if (m->status != ONEBIT_OK) return;
     va_start(list, format);
     ob_print_list(text, sizeof text, format, list);
     va_end(list);
     m->status = ob_fail(code, "chat template, line %d: %s", m->line, text);
-    m->p = m->end;
-    m->token = 0;
+}
+
+/* Something that is valid but not known here, by the begin of its name. */
+static void ob_jinja_refuse(ob_jinja *m, const char *what, ob_slice name) {
+    ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "%s '%.*s' is not supported", what,
+                  (int)(name.n < 80 ? name.n : 80), name.p);
+}
+
+/* 1 when values are to be computed: no error came, no break, and this part is not skipped. */
+static int ob_jinja_live(const ob_jinja *m) {
+    return m->status == ONEBIT_OK && !m->skip && !m->flow;
 }
 
 /* Pays for work before it is done; 0 = no more, or an error came before. One counter for steps and
-   bytes: a node costs 64, a byte that is looked at 1, a byte that is copied a sixteenth. So the
-   time is bounded however the work is spread. */
+   bytes, so the time is bounded however the work is spread. */
 static int ob_jinja_spend(ob_jinja *m, size_t units) {
-    if (m->status != ONEBIT_OK) return 0;
-    if (units <= (uint64_t)m->fuel) {
-        m->fuel -= (int64_t)units;
-        return 1;
-    }
-    ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "it takes more than %d steps", OB_JINJA_STEPS);
-    return 0;
-}
-
-/* Goes one level down, to at most so many; 0 = too deep. m->depth-- leads up again. The bound keeps
-   a hostile template from using up the stack of the caller, who may be a small thread. */
-static int ob_jinja_enter(ob_jinja *m, int most) {
-    if (m->depth++ >= most) ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "nested deeper than %d", most);
+    if (units > (uint64_t)m->fuel)
+        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "it takes more than %d steps", OB_JINJA_STEPS);
+    if (m->status == ONEBIT_OK) m->fuel -= (int64_t)units;
     return m->status == ONEBIT_OK;
 }
 
-/* Zeroed memory until the end of the call; NULL after an error. Large blocks get a chunk of their
-   own, and the half-used one stays in use. Nothing is given back one by one: a template runs for a
-   moment, and values share their parts freely. The bound on the sum is checked before each new
-   chunk. */
-static void *ob_jinja_memory(ob_jinja *m, size_t n) {
-    size_t head = 2 * sizeof(void *), bytes;
-    uint8_t *p;
-    if (m->status != ONEBIT_OK) return NULL;
-    n = ob_round_up(n, head);
-    if (n <= m->left) {
-        p = m->free;
-        m->free += n, m->left -= n;
-        return p;
-    }
-    bytes = n > OB_JINJA_CHUNK / 4 ? n : OB_JINJA_CHUNK - head;
-    if (bytes > OB_JINJA_MEMORY - m->taken) {
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "it takes more than %d MB of memory",
-                      (int)(OB_JINJA_MEMORY >> 20));
-        return NULL;
-    }
-    p = (uint8_t *)ob_alloc(m->env, bytes + head);
-    if (!p) {
-        ob_jinja_fail(m, ONEBIT_MEMORY, "no memory");
-        return NULL;
-    }
-    memcpy(p, &m->chunk, sizeof m->chunk);
-    m->chunk = p;
-    m->taken += bytes;
-    p += head;
-    if (bytes > n) m->free = p + n, m->left = bytes - n;
-    return p;
+/* Goes one level down; 0 = too deep. m->depth-- leads up again. The bound keeps a hostile template
+   from using up the stack of the caller, who may be a small thread. */
+static int ob_jinja_enter(ob_jinja *m) {
+    if (m->depth++ >= OB_JINJA_DEPTH)
+        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "nested deeper than %d", OB_JINJA_DEPTH);
+    return m->status == ONEBIT_OK;
 }
 
-/* ---- text ---- */
+/* Zeroed memory until the end of the call; NULL after an error. Nothing is given back one by one: a
+   template runs for a moment, and values share their parts freely. */
+static void *ob_jinja_memory(ob_jinja *m, size_t n) {
+    const size_t head = 2 * sizeof(void *); /* a chunk begins with the address of the one before */
+    if (m->status != ONEBIT_OK) return NULL;
+    n = ob_round_up(n, head); /* keeps blocks aligned */
+    if (n > m->left) {
+        size_t bytes = n > OB_JINJA_CHUNK ? n : OB_JINJA_CHUNK;
+        int fits = bytes <= OB_JINJA_MEMORY - m->taken;
+        uint8_t *p = fits ? (uint8_t *)ob_alloc(m->env, bytes + head) : NULL;
+        if (!fits) ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "it takes more than 16 MB of memory");
+        if (!p) ob_jinja_fail(m, ONEBIT_MEMORY, "no memory");
+        if (!p) return NULL;
+        memcpy(p, &m->chunk, sizeof m->chunk);
+        m->chunk = p, m->free = p + head, m->left = bytes, m->taken += bytes;
+    }
+    m->free += n, m->left -= n;
+    return m->free - n;
+}
 
-/* Room for n more bytes of a text in the arena; NULL after an error. Doubles, so that adding stays
-   linear. The old text stays behind in the arena, so slices of it stay valid. The sum is checked,
-   since n may come from a template's own numbers. */
+/* Room for n more bytes of a text; NULL after an error. Doubles, so that adding stays linear;
+   slices of the old text stay valid. The bound keeps sums from wrapping. */
 static char *ob_jinja_room(ob_jinja *m, ob_jinja_text *t, size_t n) {
-    char *p;
-    size_t room;
+    if (n > OB_JINJA_OUTPUT - t->n)
+        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "it writes more than %d bytes", (int)OB_JINJA_OUTPUT);
     if (!ob_jinja_spend(m, n / 16 + 1)) return NULL;
     if (n > t->room - t->n) {
-        if (!ob_add(t->n, n, &room) || !ob_mul(room, 2, &room)) room = SIZE_MAX / 2;
-        p = (char *)ob_jinja_memory(m, room);
+        char *p = (char *)ob_jinja_memory(m, 2 * (t->n + n));
         if (!p) return NULL;
         if (t->n) memcpy(p, t->p, t->n);
-        t->p = p;
-        t->room = room;
+        t->p = p, t->room = 2 * (t->n + n);
     }
     return t->p + t->n;
 }
 
-/* Adds bytes to a text, or to the output within its bound. The caller's place may be too small:
-   ob_out counts on, and this bounds what it counts. */
-static void ob_jinja_add(ob_jinja *m, ob_jinja_text *t, const char *p, size_t n) {
-    char *to;
-    if (n == 0 || m->status != ONEBIT_OK) return;
-    if (t->out) {
-        if (n > OB_JINJA_OUTPUT - t->out->n) {
-            ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "it writes more than %d bytes",
-                          (int)OB_JINJA_OUTPUT);
-            return;
-        }
-        ob_out_add(t->out, p, n);
-    } else if ((to = ob_jinja_room(m, t, n)) != NULL) {
-        memcpy(to, p, n);
-        t->n += n;
-    }
+/* Adds bytes to a text. */
+static void ob_jinja_add(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
+    char *to = s.n ? ob_jinja_room(m, t, s.n) : NULL;
+    if (to) memcpy(to, s.p, s.n), t->n += s.n;
 }
 
-/* Adds a terminated text. */
-static void ob_jinja_say(ob_jinja *m, ob_jinja_text *t, const char *text) {
-    ob_jinja_add(m, t, text, strlen(text));
-}
-
-/* Python's white space: Unicode's, and the four separators of ASCII. */
-static int ob_jinja_space(uint32_t c) { return ob_is_space(c) || (c >= 28 && c <= 31); }
-
-/* Bytes of the last character of p[n], n > 0: the longest valid one, or a single bad byte. Reads at
-   most four bytes backwards. Longer sequences are tried too, because a byte that continues one is
-   no character by itself. */
-static size_t ob_jinja_last(const char *p, size_t n) {
-    size_t k;
-    uint32_t code;
-    for (k = 2; k <= 4 && k <= n; k++)
-        if (ob_utf8_decode(p + n - k, k, &code) == k) return k;
-    return 1;
-}
-
-/* 1 when the first n bytes at p are one of the characters, or white space when chars is NULL. Both
-   lists are walked by characters, not bytes, so that half of a letter is never found in another
-   one. */
-static int ob_jinja_among(const char *p, size_t n, const ob_slice *chars) {
-    uint32_t code;
-    size_t i, used;
-    if (!chars) {
-        ob_utf8_decode(p, n, &code);
-        return ob_jinja_space(code);
-    }
-    for (i = 0; i < chars->n; i += used) {
-        used = ob_utf8_decode(chars->p + i, chars->n - i, &code);
-        if (used == n && memcmp(chars->p + i, p, n) == 0) return 1;
-    }
-    return 0;
-}
-
-/* Without the characters (NULL: white space) at its left (1), right (2) or both (3) ends. The
-   result lies inside s: nothing is copied. Only what is taken away is paid for, so a long text with
-   clean ends is cheap. */
-static ob_slice ob_jinja_strip(ob_jinja *m, ob_slice s, int sides, const ob_slice *chars) {
-    size_t cost = 1 + (chars ? chars->n : 0), n;
-    uint32_t code;
-    while (sides & 1 && s.n && ob_jinja_spend(m, cost)) {
-        n = ob_utf8_decode(s.p, s.n, &code);
-        if (!ob_jinja_among(s.p, n, chars)) break;
-        s.p += n, s.n -= n;
-    }
-    while (sides & 2 && s.n && ob_jinja_spend(m, cost)) {
-        n = ob_jinja_last(s.p, s.n);
-        if (!ob_jinja_among(s.p + s.n - n, n, chars)) break;
-        s.n -= n;
-    }
-    return s;
-}
-
-/* Characters of a text; a byte that is no UTF-8 counts as one. Python's len(): code points, not
-   bytes and not what a reader would call letters. */
-static size_t ob_jinja_characters(ob_jinja *m, ob_slice s) {
-    size_t i, n = 0;
-    uint32_t code;
-    if (!ob_jinja_spend(m, s.n)) return 0;
-    for (i = 0; i < s.n; n++) i += ob_utf8_decode(s.p + i, s.n - i, &code);
-    return n;
-}
-
-/* Where needle begins in s at or behind byte from; SIZE_MAX = nowhere. Each byte that is compared
-   is paid for, so repeated text cannot make it slow. memchr goes to the next place where the first
-   byte fits. In valid UTF-8 a whole character is never found inside another, so bytes suffice. */
-static size_t ob_jinja_find(ob_jinja *m, ob_slice s, ob_slice needle, size_t from) {
-    size_t k;
-    for (; from <= s.n && needle.n <= s.n - from; from++) {
-        const char *at = s.p + from, *hit = at;
-        if (needle.n) hit = (const char *)memchr(at, needle.p[0], s.n - needle.n - from + 1);
-        if (!ob_jinja_spend(m, 1 + (hit ? (size_t)(hit - at) : s.n - from) / 8) || !hit) break;
-        from = (size_t)(hit - s.p);
-        for (k = 0; k < needle.n && hit[k] == needle.p[k]; k++) {}
-        if (!ob_jinja_spend(m, k)) break;
-        if (k == needle.n) return from;
+/* Where needle begins in s; SIZE_MAX = nowhere. Each byte that is compared is paid for, so repeated
+   text cannot make it slow. In valid UTF-8 a whole character is never found inside another. */
+static size_t ob_jinja_find(ob_jinja *m, ob_slice s, ob_slice needle) {
+    for (size_t at = 0, k; needle.n <= s.n && at <= s.n - needle.n; at++) {
+        for (k = 0; k < needle.n && s.p[at + k] == needle.p[k]; k++) {} /* naive, but paid for */
+        if (!ob_jinja_spend(m, k + 1)) break;
+        if (k == needle.n) return at;
     }
     return SIZE_MAX;
 }
 
-/* 1 when a word stands in a list of words that are parted, begun and ended by single spaces. Names
-   are told apart by such lists and not by tables of functions: there are few, and a call of a
-   filter costs more than this. */
-static int ob_jinja_listed(const char *words, ob_slice word) {
-    for (; *words; words++) {
-        size_t n = strcspn(words, " ");
-        if (n && n == word.n && memcmp(words, word.p, n) == 0) return 1;
-        words += n;
-        if (!*words) break;
+/* Without the characters at its left (1), right (2) or both (3) ends; the result lies inside s.
+   chars.p NULL stands for Python's white space: Unicode's, and the four separators of ASCII. */
+static ob_slice ob_jinja_strip(ob_jinja *m, ob_slice s, int sides, ob_slice chars) {
+    size_t i, used, from = s.n, to = 0; /* what is not stripped */
+    for (i = 0; i < s.n && ob_jinja_spend(m, 1) && (sides > 1 || !to); i += used) {
+        uint32_t code;
+        used = ob_utf8_decode(s.p + i, s.n - i, &code);
+        if (chars.p && ob_jinja_find(m, chars, ob_slice_on(s.p + i, used)) != SIZE_MAX) continue;
+        if (!chars.p && (ob_is_space(code) || (code >= 28 && code <= 31))) continue;
+        if (!to) from = i; /* the first one */
+        to = i + used;
     }
-    return 0;
+    if (!(sides & 1)) from = 0;
+    if (!(sides & 2)) to = s.n;
+    return ob_slice_on(s.p + from, to > from ? to - from : 0);
 }
 
-/* ---- values ---- */
+/* Bytes of the first so many characters (code points) of a text; *had: how many there were. */
+static size_t ob_jinja_characters(ob_jinja *m, ob_slice s, int64_t most, int64_t *had) {
+    size_t i = 0;
+    uint32_t code;
+    for (*had = 0; i < s.n && *had < most && ob_jinja_spend(m, 1); ++*had) /* one unit each */
+        i += ob_utf8_decode(s.p + i, s.n - i, &code);
+    return i;
+}
 
-/* A value without content: NONE, or anything that the caller fills. All bytes are 0, so that copies
-   of it hold nothing that was left in memory. */
+/* A value without content, or one that the caller fills. */
 static ob_jinja_value ob_jinja_of(ob_jinja_kind kind) {
     ob_jinja_value v;
     memset(&v, 0, sizeof v);
@@ -10415,42 +10285,63 @@ static ob_jinja_value ob_jinja_of(ob_jinja_kind kind) {
     return v;
 }
 
-/* A string, or with kind UNDEFINED the name of what is not there. The bytes are not copied: they
-   lie in the template, in a message, or in the arena, all of which outlive the value. */
-static ob_jinja_value ob_jinja_string(ob_jinja_kind kind, ob_slice s) {
+/* A value of bytes: a STRING, or the name of what is UNDEFINED or a FUNCTION. They are not copied:
+   they lie in the template, in a message, or in the arena. */
+static ob_jinja_value ob_jinja_named(ob_jinja_kind kind, ob_slice s) {
     ob_jinja_value v = ob_jinja_of(kind);
-    v.as.s = s.n ? s.p : "";
-    v.n = s.n;
+    v.as.s = s.n ? s.p : "", v.n = s.n;
     return v;
 }
 
-/* An INT or a BOOL. */
-static ob_jinja_value ob_jinja_int(ob_jinja_kind kind, int64_t i) {
-    ob_jinja_value v = ob_jinja_of(kind);
+/* A string. */
+static ob_jinja_value ob_jinja_string(ob_slice s) { return ob_jinja_named(OB_JINJA_STRING, s); }
+
+/* An integer. */
+static ob_jinja_value ob_jinja_int(int64_t i) {
+    ob_jinja_value v = ob_jinja_of(OB_JINJA_INT);
     v.as.i = i;
     return v;
 }
 
 /* A truth value. */
-static ob_jinja_value ob_jinja_bool(int truth) { return ob_jinja_int(OB_JINJA_BOOL, truth != 0); }
-
-/* A FLOAT. */
-static ob_jinja_value ob_jinja_float(double f) {
-    ob_jinja_value v = ob_jinja_of(OB_JINJA_FLOAT);
-    v.as.f = f;
+static ob_jinja_value ob_jinja_bool(int truth) {
+    ob_jinja_value v = ob_jinja_int(truth != 0);
+    v.kind = OB_JINJA_BOOL;
     return v;
 }
 
-/* The bytes of a STRING. */
-static ob_slice ob_jinja_slice(ob_jinja_value v) { return ob_slice_on(v.as.s, v.n); }
-
-/* What was gathered, as a STRING. */
-static ob_jinja_value ob_jinja_gathered(const ob_jinja_text *t) {
-    return ob_jinja_string(OB_JINJA_STRING, ob_slice_on(t->p, t->n));
+/* The bytes of a STRING; of another value none, with p NULL. */
+static ob_slice ob_jinja_slice(ob_jinja_value v) {
+    return v.kind == OB_JINJA_STRING ? ob_slice_on(v.as.s, v.n) : ob_slice_on(NULL, 0);
 }
 
-/* An empty list of a kind; NONE after an error. The list is shared by all copies of the value;
-   after it was made nobody changes it, but for namespaces and generators. */
+/* 1 for integers and truth values, which are numbers in Python. */
+static int ob_jinja_is_number(ob_jinja_value v) {
+    return v.kind == OB_JINJA_BOOL || v.kind == OB_JINJA_INT;
+}
+
+/* Python's truth: nothing, zero and what is empty are false. */
+static int ob_jinja_true(ob_jinja_value v) {
+    if (v.kind <= OB_JINJA_NONE) return 0; /* UNDEFINED too */
+    if (v.kind <= OB_JINJA_INT) return v.as.i != 0;
+    if (v.kind == OB_JINJA_LIST || v.kind == OB_JINJA_DICT) return v.n || v.as.list->n > 0;
+    return v.kind != OB_JINJA_STRING || v.n > 0; /* macros and the like are true */
+}
+
+static const char *const ob_jinja_kinds[] = {
+    "undefined", "none", "a boolean", "an integer", "a string", "a list", "a mapping",
+    "a namespace", "a loop", "a macro", "a function"};
+
+/* A value was used where it cannot be. jinja2's default for undefined values: they print as nothing
+   and are false, but have no parts, no arithmetic and no order. */
+static ob_jinja_value ob_jinja_misfit(ob_jinja *m, ob_jinja_value v, const char *where) {
+    if (v.kind == OB_JINJA_UNDEFINED)
+        ob_jinja_fail(m, ONEBIT_FORMAT, "'%.*s' is undefined", (int)(v.n < 80 ? v.n : 80), v.as.s);
+    ob_jinja_fail(m, ONEBIT_FORMAT, "%s does not fit %s", ob_jinja_kinds[v.kind], where);
+    return ob_jinja_of(OB_JINJA_UNDEFINED);
+}
+
+/* An empty list of a kind; NONE after an error. It is shared by all copies of the value. */
 static ob_jinja_value ob_jinja_empty(ob_jinja *m, ob_jinja_kind kind) {
     ob_jinja_value v = ob_jinja_of(kind);
     v.as.list = (ob_jinja_list *)ob_jinja_memory(m, sizeof *v.as.list);
@@ -10458,15 +10349,13 @@ static ob_jinja_value ob_jinja_empty(ob_jinja *m, ob_jinja_kind kind) {
 }
 
 /* Appends to a list that is being made; nothing after an error. Room doubles, so n items cost 2 n
-   copies at most. Four units of fuel an item bound the arena's use as well. */
+   copies at most; the arena bounds it, so it cannot wrap round. */
 static void ob_jinja_push(ob_jinja *m, ob_jinja_value list, ob_jinja_value item) {
     ob_jinja_list *l = list.as.list;
-    ob_jinja_value *grown;
-    size_t room;
-    if (m->status != ONEBIT_OK || !ob_jinja_spend(m, 4)) return;
+    if (!ob_jinja_spend(m, 4)) return;
     if (l->n == l->room) {
-        room = l->room ? l->room * 2 : 4; /* at most the arena, so it cannot wrap round */
-        grown = (ob_jinja_value *)ob_jinja_memory(m, room * sizeof *grown);
+        size_t room = l->room ? l->room * 2 : 4; /* doubles */
+        ob_jinja_value *grown = (ob_jinja_value *)ob_jinja_memory(m, room * sizeof *grown);
         if (!grown) return;
         if (l->n) memcpy(grown, l->v, l->n * sizeof *grown);
         l->v = grown, l->room = room;
@@ -10474,415 +10363,132 @@ static void ob_jinja_push(ob_jinja *m, ob_jinja_value list, ob_jinja_value item)
     l->v[l->n++] = item;
 }
 
-/* What a kind is called in messages. */
-static const char *ob_jinja_kind_name(ob_jinja_value v) {
-    static const char *const names[] = {"undefined",   "none",     "a boolean",   "an integer",
-                                        "a float",     "a string", "a list",      "a tuple",
-                                        "a range",     "a view",   "a generator", "a mapping",
-                                        "a namespace", "a loop",   "a macro",     "a function"};
-    return names[v.kind];
+/* The value of a key in a DICT or a SPACE, or NULL. Each comparison is paid for: there are few. */
+static ob_jinja_value *ob_jinja_key(ob_jinja *m, ob_jinja_value dict, ob_slice key) {
+    for (size_t i = 0; ob_jinja_spend(m, 1 + key.n / 16) && i < dict.as.list->n; i += 2)
+        if (ob_slice_same(ob_jinja_slice(dict.as.list->v[i]), key)) return &dict.as.list->v[i + 1];
+    return NULL;
 }
 
-/* Something was done with what is not defined. Always fails; the name may be empty. jinja2's
-   default for undefined values: they print as nothing and are false, but have no parts, no
-   arithmetic and no order. */
-static void ob_jinja_missing(ob_jinja *m, ob_jinja_value v) {
-    ob_jinja_fail(m, ONEBIT_FORMAT, "'%.*s' is undefined", (int)(v.n < 80 ? v.n : 80), v.as.s);
+/* Sets a key of a DICT that is being made, or of a SPACE. A key that is there keeps its place. */
+static void ob_jinja_put(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key, ob_jinja_value v) {
+    ob_jinja_value *old = ob_jinja_key(m, dict, ob_jinja_slice(key));
+    if (key.kind != OB_JINJA_STRING && ob_jinja_live(m))
+        ob_jinja_refuse(m, "a key that is", ob_slice_of(ob_jinja_kinds[key.kind]));
+    if (old) *old = v; /* the last one wins, as in a Python dict */
+    else ob_jinja_push(m, dict, key), ob_jinja_push(m, dict, v);
 }
 
-/* 1 for numbers, truth values among them, as Python has it. */
-static int ob_jinja_is_number(ob_jinja_value v) {
-    return v.kind >= OB_JINJA_BOOL && v.kind <= OB_JINJA_FLOAT;
+/* What a loop goes through: items (not copied: lists do not change), or keys; of what is undefined
+   nothing. */
+static ob_jinja_list ob_jinja_items(ob_jinja *m, ob_jinja_value v) {
+    ob_jinja_list none = {NULL, 0, 0};
+    ob_jinja_value made = ob_jinja_empty(m, OB_JINJA_LIST);
+    if (v.kind == OB_JINJA_LIST) made = v; /* not copied */
+    else if (v.kind == OB_JINJA_DICT && m->status == ONEBIT_OK)
+        for (size_t i = 0; i < v.as.list->n; i += 2) ob_jinja_push(m, made, v.as.list->v[i]);
+    else if (v.kind != OB_JINJA_UNDEFINED) ob_jinja_misfit(m, v, "a list of items");
+    return m->status == ONEBIT_OK ? *made.as.list : none;
 }
 
-/* 1 when there is a list of items behind it. */
-static int ob_jinja_is_listed(ob_jinja_value v) {
-    return v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_LAZY;
-}
-
-/* A number as a double. */
-static double ob_jinja_real(ob_jinja_value v) {
-    return v.kind == OB_JINJA_FLOAT ? v.as.f : (double)v.as.i;
-}
-
-/* Python's truth: nothing, zero and what is empty are false. */
-static int ob_jinja_true(ob_jinja_value v) {
-    if (v.kind <= OB_JINJA_NONE) return 0;
-    if (v.kind == OB_JINJA_FLOAT) return v.as.f != 0;
-    if (v.kind <= OB_JINJA_INT) return v.as.i != 0;
-    if (v.kind == OB_JINJA_STRING) return v.n > 0;
-    if (v.kind <= OB_JINJA_VIEW || v.kind == OB_JINJA_DICT) return v.as.list->n > 0;
-    return 1;
-}
-
-/* Python's ==. Numbers compare by value, lists item by item, others by identity. Two undefined
-   values are equal, as in jinja2. Values may nest as deep as a template's loops build them, so the
-   depth is counted here too. */
+/* Python's ==. Numbers and strings compare by value, lists item by item, mappings key by key,
+   others by identity. Each step is paid for: a list may hold one other many times. */
 static int ob_jinja_equal(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
-    size_t i, k, step = a.kind == OB_JINJA_DICT ? 2 : 1;
+    size_t step = a.kind == OB_JINJA_DICT ? 2 : 1;
     int same = 1;
-    if (!ob_jinja_spend(m, 1)) return 0;
-    if (ob_jinja_is_number(a) && ob_jinja_is_number(b)) {
-        if (a.kind != OB_JINJA_FLOAT && b.kind != OB_JINJA_FLOAT) return a.as.i == b.as.i;
-        return ob_jinja_real(a) == ob_jinja_real(b);
-    }
+    if (!ob_jinja_spend(m, 1 + a.n / 16)) return 0;
+    if (ob_jinja_is_number(a) && ob_jinja_is_number(b)) return a.as.i == b.as.i;
     if (a.kind != b.kind || a.kind <= OB_JINJA_NONE) return a.kind == b.kind;
-    /* one kind from here on */
-    if (a.kind == OB_JINJA_STRING)
-        return a.n == b.n && ob_jinja_spend(m, a.n / 16) && memcmp(a.as.s, b.as.s, a.n) == 0;
-    if (a.kind >= OB_JINJA_SPACE || a.as.list == b.as.list) return a.as.list == b.as.list;
-    if (a.as.list->n != b.as.list->n || !ob_jinja_enter(m, OB_JINJA_DEPTH)) return 0;
-    for (i = 0; same && i < a.as.list->n; i += step) {
-        k = i;
-        if (step == 2) /* keys may stand in another order */
-            for (k = 0; k < b.as.list->n && !ob_jinja_equal(m, a.as.list->v[i], b.as.list->v[k]);)
-                k += 2;
-        same = k < b.as.list->n &&
-               ob_jinja_equal(m, a.as.list->v[i + step - 1], b.as.list->v[k + step - 1]);
+    if (a.kind == OB_JINJA_STRING) return ob_slice_same(ob_jinja_slice(a), ob_jinja_slice(b));
+    if (a.kind > OB_JINJA_DICT || a.as.list == b.as.list) return a.as.list == b.as.list;
+    if (a.as.list->n != b.as.list->n || !ob_jinja_enter(m)) return 0;
+    for (size_t i = 0; same && i < a.as.list->n; i += step) {
+        const ob_jinja_value *other = b.as.list->v + i; /* keys may stand in another order */
+        if (step == 2) other = ob_jinja_key(m, b, ob_jinja_slice(a.as.list->v[i]));
+        same = other && ob_jinja_equal(m, a.as.list->v[i + step - 1], *other);
     }
     m->depth--;
     return same;
 }
 
-/* Python's order of two values: -1, 0, 1, or 2 when a NaN has none. Unlike kinds have no order.
-   Lists compare by their first items that differ. The caller has already refused what is undefined.
-   */
-static int ob_jinja_order(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
-    int by = 0;
-    size_t i, n;
-    if (!ob_jinja_spend(m, 1)) return 2;
-    if (ob_jinja_is_number(a) && ob_jinja_is_number(b)) {
-        double x = ob_jinja_real(a), y = ob_jinja_real(b);
-        if (a.kind != OB_JINJA_FLOAT && b.kind != OB_JINJA_FLOAT)
-            return (a.as.i > b.as.i) - (a.as.i < b.as.i);
-        return x < y ? -1 : x > y ? 1 : x == y ? 0 : 2;
-    }
-    if (a.kind == OB_JINJA_STRING && b.kind == OB_JINJA_STRING) {
-        n = a.n < b.n ? a.n : b.n; /* the order of UTF-8's bytes is that of the code points */
-        by = n && ob_jinja_spend(m, n / 16) ? memcmp(a.as.s, b.as.s, n) : 0;
-        return by ? (by > 0) - (by < 0) : (a.n > b.n) - (a.n < b.n);
-    }
-    if (a.kind != b.kind || (a.kind != OB_JINJA_LIST && a.kind != OB_JINJA_TUPLE)) {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s and %s have no order", ob_jinja_kind_name(a),
-                      ob_jinja_kind_name(b));
-        return 2;
-    }
-    if (!ob_jinja_enter(m, OB_JINJA_DEPTH)) return 2;
-    n = a.as.list->n < b.as.list->n ? a.as.list->n : b.as.list->n;
-    for (i = 0; i < n && ob_jinja_equal(m, a.as.list->v[i], b.as.list->v[i]);) i++;
-    if (i < n) by = ob_jinja_order(m, a.as.list->v[i], b.as.list->v[i]);
-    else by = (a.as.list->n > n) - (b.as.list->n > n);
-    m->depth--;
-    return by;
-}
-
-/* The value of a key in a DICT or a namespace, or NULL. Linear: mappings in templates are small,
-   and each comparison is paid for. 1, 1.0 and true are one key, as in Python. */
-static ob_jinja_value *ob_jinja_key(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key) {
-    size_t i;
-    for (i = 0; i < dict.as.list->n; i += 2)
-        if (ob_jinja_equal(m, dict.as.list->v[i], key)) return &dict.as.list->v[i + 1];
-    return NULL;
-}
-
-/* Sets a key of a DICT that is being made, or of a namespace. A key that is there keeps its place,
-   as in Python's dict. Lists and mappings cannot be keys, because Python could not hash them. */
-static void ob_jinja_put(ob_jinja *m, ob_jinja_value dict, ob_jinja_value key,
-                         ob_jinja_value value) {
-    ob_jinja_value *old;
-    if (m->status != ONEBIT_OK) return;
-    if (key.kind > OB_JINJA_STRING && key.kind != OB_JINJA_TUPLE) {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s cannot be a key", ob_jinja_kind_name(key));
-        return;
-    }
-    old = ob_jinja_key(m, dict, key);
-    if (old) *old = value;
-    else ob_jinja_push(m, dict, key), ob_jinja_push(m, dict, value);
-}
-
-/* What a loop goes through: items, keys, characters; of what is undefined nothing. A generator is
-   empty afterwards. The items of a list are not copied, which is safe since lists do not change.
-   Characters are slices of the string. */
-static ob_jinja_list ob_jinja_items(ob_jinja *m, ob_jinja_value v) {
-    ob_jinja_list items;
-    ob_jinja_value made;
-    size_t i, used;
-    uint32_t code;
-    memset(&items, 0, sizeof items);
-    if (m->status != ONEBIT_OK || v.kind == OB_JINJA_UNDEFINED) return items;
-    if (ob_jinja_is_listed(v)) {
-        items = *v.as.list;
-        if (v.kind == OB_JINJA_LAZY) v.as.list->n = 0;
-        return items;
-    }
-    made = ob_jinja_empty(m, OB_JINJA_LIST);
-    if (v.kind == OB_JINJA_STRING) {
-        for (i = 0; i < v.n && ob_jinja_spend(m, 1); i += used) {
-            used = ob_utf8_decode(v.as.s + i, v.n - i, &code);
-            ob_jinja_push(m, made, ob_jinja_string(OB_JINJA_STRING, ob_slice_on(v.as.s + i, used)));
+/* One comparison by its letter: = ! < l(<=) > g(>=) i(in) n(not in). Only numbers have an order.
+   "in" looks in strings for a part, in mappings for a key, else for an equal item. */
+static int ob_jinja_holds(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
+    ob_slice s = ob_jinja_slice(a), t = ob_jinja_slice(b);
+    int order = 0, in = 0;
+    if (op == '=' || op == '!') return ob_jinja_equal(m, a, b) == (op == '='); /* any two values */
+    if (op == 'i' || op == 'n') {
+        if (t.p && !s.p) ob_jinja_misfit(m, a, "'in' a string");
+        if (t.p) in = ob_jinja_find(m, t, s) != SIZE_MAX;
+        else if (b.kind == OB_JINJA_DICT) in = s.p && ob_jinja_key(m, b, s);
+        else {
+            ob_jinja_list items = ob_jinja_items(m, b);
+            for (size_t i = 0; !in && i < items.n && ob_jinja_spend(m, 1); i++)
+                in = ob_jinja_equal(m, a, items.v[i]);
         }
-    } else if (v.kind == OB_JINJA_DICT) {
-        for (i = 0; i < v.as.list->n; i += 2) ob_jinja_push(m, made, v.as.list->v[i]);
-    } else {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s cannot be gone through", ob_jinja_kind_name(v));
+        return in == (op == 'i');
     }
-    return m->status == ONEBIT_OK ? *made.as.list : items;
+    if (!ob_jinja_is_number(a) || !ob_jinja_is_number(b))
+        ob_jinja_misfit(m, ob_jinja_is_number(a) || !b.kind ? b : a, "an order");
+    else order = (a.as.i > b.as.i) - (a.as.i < b.as.i); /* -1, 0 or 1 */
+    return op == '<' ? order < 0 : op == 'l' ? order <= 0 : op == '>' ? order > 0 : order >= 0;
 }
 
-/* Python's "a in b". In strings it looks for a part, in mappings for a key, else for an equal item.
-   In what is undefined there is nothing. */
-static int ob_jinja_in(ob_jinja *m, ob_jinja_value a, ob_jinja_value b) {
-    ob_jinja_list items;
-    size_t i;
-    if (b.kind == OB_JINJA_STRING) {
-        if (a.kind == OB_JINJA_STRING)
-            return ob_jinja_find(m, ob_jinja_slice(b), ob_jinja_slice(a), 0) != SIZE_MAX;
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s cannot be in a string", ob_jinja_kind_name(a));
-        return 0;
-    }
-    if (b.kind == OB_JINJA_DICT) return ob_jinja_key(m, b, a) != NULL;
-    items = ob_jinja_items(m, b);
-    for (i = 0; i < items.n; i++)
-        if (ob_jinja_equal(m, a, items.v[i])) return 1;
-    return 0;
-}
-
-/* ---- values as text ---- */
-
-/* Python's repr of a float: the fewest digits that read back, with a point or an exponent.
-   Exponents begin below 1e-4 and at 1e16 (Python's float_repr_style short). %g writes those of up
-   to 16 digits alike. */
-static void ob_jinja_write_float(char text[40], double f) {
-    double back;
-    int digits;
-    if (!(fabs(f) <= DBL_MAX)) {
-        ob_print(text, 40, f != f ? "nan" : f < 0 ? "-inf" : "inf");
-        return;
-    }
-    if (fabs(f) < 1e16 && floor(f) == f) {
-        ob_print(text, 40, "%.1f", f);
-        return;
-    }
-    for (digits = 1; digits <= 17; digits++) {
-        ob_print(text, 40, "%.*g", digits, f);
-        if (ob_number_parse(ob_slice_of(text), &back) && back == f) break;
-    }
-    digits = *text == '-';
-    if (fabs(f) >= 1e16 && !strchr(text, 'e')) { /* 17 digits before a point: Python's has e+16 */
-        memmove(text + digits + 2, text + digits + 1, 16);
-        text[digits + 1] = '.';
-        memcpy(text + digits + 18, "e+16", 5);
-    }
-}
-
-/* 1 for characters that repr() shows as they are: not controls, separators, private use. Python
-   asks Unicode's tables; these ranges cover what occurs in text. Unassigned code points would
-   differ. */
-static int ob_jinja_prints(uint32_t c) {
-    if (c == OB_UTF8_BAD || (ob_is_space(c) && c != 32)) return 0;
-    if (c < 32 || (c >= 127 && c < 160) || c == 173) return 0;
-    return !((c >= 0x200B && c <= 0x200F) || (c >= 0x202A && c <= 0x202E) ||
-             (c >= 0x2060 && c <= 0x206F) || (c >= 0xE000 && c <= 0xF8FF) || c == 0xFEFF ||
-             (c >= 0xFFF0 && c <= 0xFFFB) || c >= 0xE0000);
-}
-
-/* Python's repr of a string: single quotes unless only those are inside. What strings look like
-   inside of printed lists and mappings. Bytes that are no UTF-8 are written as they are. */
-static void ob_jinja_repr(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
-    int twice = s.n && memchr(s.p, '\'', s.n) && !memchr(s.p, '"', s.n);
-    char quote = twice ? '"' : '\'', text[16];
-    size_t i, used;
-    ob_jinja_add(m, t, &quote, 1);
-    for (i = 0; i < s.n && ob_jinja_spend(m, 4); i += used) {
-        uint32_t c;
-        used = ob_utf8_decode(s.p + i, s.n - i, &c);
-        if (c == (uint8_t)quote || c == '\\') ob_print(text, sizeof text, "\\%c", (int)c);
-        else if (c == '\n' || c == '\r' || c == '\t')
-            ob_print(text, sizeof text, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-        else if (!ob_jinja_prints(c))
-            ob_print(text, sizeof text,
-                     c < 256     ? "\\x%02x"
-                     : c < 65536 ? "\\u%04x"
-                                 : "\\U%08x",
-                     (unsigned)c);
-        else text[0] = 0;
-        if (c == OB_UTF8_BAD || !text[0]) ob_jinja_add(m, t, s.p + i, used);
-        else ob_jinja_say(m, t, text);
-    }
-    ob_jinja_add(m, t, &quote, 1);
-}
-
-/* Python's str(), or with repr its repr(); what is undefined gives nothing. Generators, ranges and
-   the like have no text that a template could want, so they are refused by name and not written in
-   Python's words for them. */
-static void ob_jinja_write(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int repr) {
-    char text[40];
-    size_t i;
-    int pairs = v.kind == OB_JINJA_DICT, tuple = v.kind == OB_JINJA_TUPLE;
-    if (v.kind == OB_JINJA_UNDEFINED && repr) ob_jinja_say(m, t, "Undefined");
-    if (v.kind == OB_JINJA_NONE) ob_jinja_say(m, t, "None");
-    if (v.kind == OB_JINJA_BOOL) ob_jinja_say(m, t, v.as.i ? "True" : "False");
-    if (v.kind == OB_JINJA_INT || v.kind == OB_JINJA_FLOAT) {
-        if (v.kind == OB_JINJA_INT) ob_print(text, sizeof text, "%lld", (long long)v.as.i);
-        else ob_jinja_write_float(text, v.as.f);
-        ob_jinja_say(m, t, text);
-    }
-    if (v.kind == OB_JINJA_STRING && repr) ob_jinja_repr(m, t, ob_jinja_slice(v));
-    else if (v.kind == OB_JINJA_STRING) ob_jinja_add(m, t, v.as.s, v.n);
-    /* what is left holds other values */
-    if (v.kind <= OB_JINJA_STRING || !ob_jinja_enter(m, OB_JINJA_DEPTH)) return;
-    if (v.kind != OB_JINJA_LIST && !tuple && !pairs)
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "%s as text is not supported", ob_jinja_kind_name(v));
-    ob_jinja_say(m, t, tuple ? "(" : pairs ? "{" : "[");
-    for (i = 0; m->status == ONEBIT_OK && i < v.as.list->n; i++) {
-        if (i) ob_jinja_say(m, t, pairs && i % 2 ? ": " : ", ");
-        ob_jinja_write(m, t, v.as.list->v[i], 1);
-    }
-    /* (1,) is a tuple, (1) is not */
-    if (tuple && m->status == ONEBIT_OK && v.as.list->n == 1) ob_jinja_say(m, t, ",");
-    ob_jinja_say(m, t, tuple ? ")" : pairs ? "}" : "]");
-    m->depth--;
-}
-
-/* str() as a slice; a string is not copied. */
+/* A value's text as Python's str() gives it; a string is not copied. What has no plain text is
+   refused and not written in Python's words for it. */
 static ob_slice ob_jinja_str(ob_jinja *m, ob_jinja_value v) {
-    ob_jinja_text t;
+    ob_jinja_text t = {NULL, 0, 0};
+    char text[32] = "";
     if (v.kind == OB_JINJA_STRING) return ob_jinja_slice(v);
-    memset(&t, 0, sizeof t);
-    ob_jinja_write(m, &t, v, 0);
+    if (v.kind == OB_JINJA_NONE) return ob_slice_of("None");
+    if (v.kind == OB_JINJA_BOOL) return ob_slice_of(v.as.i ? "True" : "False");
+    if (v.kind == OB_JINJA_INT) ob_print(text, sizeof text, "%lld", (long long)v.as.i);
+    if (v.kind > OB_JINJA_INT) /* Python has words for them, no template wants those */
+        ob_jinja_refuse(m, "without tojson, text of", ob_slice_of(ob_jinja_kinds[v.kind]));
+    ob_jinja_add(m, &t, ob_slice_of(text));
     return ob_slice_on(t.n ? t.p : "", t.n);
 }
 
-/* A new line of JSON with its indent; nothing when indent < 0. The indent is a template's number,
-   so each space is paid for. */
-static void ob_jinja_json_line(ob_jinja *m, ob_jinja_text *t, int64_t indent, int level) {
-    int64_t i;
-    if (indent < 0) return;
-    ob_jinja_say(m, t, "\n");
-    for (i = 0; i < indent * level && m->status == ONEBIT_OK; i++) ob_jinja_say(m, t, " ");
-}
-
-/* A JSON string; letters beyond ASCII stay as they are. Measured first, then written in place; the
-   bound is that of the arena. */
-static void ob_jinja_json_string(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
-    ob_out o = ob_out_on(NULL, 0);
-    char *p;
-    if (!ob_jinja_spend(m, 4 * s.n)) return;
-    ob_out_json(&o, s.p, s.n);
-    p = ob_jinja_room(m, t, o.n + 1);
-    if (!p) return;
-    o = ob_out_on(p, o.n + 1);
-    ob_out_json(&o, s.p, s.n);
-    t->n += o.n;
-}
-
-/* As Python's json.dumps writes it; indent < 0 = on one line. Separators are ", " and ": ", and
-   with an indent the comma ends its line. Keys that are numbers or none are quoted. Empty lists
-   stay on their line. */
-static void ob_jinja_json(ob_jinja *m, ob_jinja_text *t, ob_jinja_value v, int64_t indent,
-                          int level) {
-    int pairs = v.kind == OB_JINJA_DICT, key;
+/* As Python's json.dumps writes it: separators are ", " and ": "; with an indent >= 0 each item has
+   its own line. Letters beyond ASCII stay as they are. Nested values are paid for one by one. */
+static void ob_jinja_json(ob_jinja *m, ob_out *o, ob_jinja_value v, int indent, int level) {
+    int pairs = v.kind == OB_JINJA_DICT;
+    ob_slice s = v.kind <= OB_JINJA_STRING ? ob_jinja_str(m, v) : ob_slice_of("");
     size_t i;
-    if (v.kind == OB_JINJA_STRING) ob_jinja_json_string(m, t, ob_jinja_slice(v));
-    else if (v.kind == OB_JINJA_NONE) ob_jinja_say(m, t, "null");
-    else if (v.kind == OB_JINJA_BOOL) ob_jinja_say(m, t, v.as.i ? "true" : "false");
-    else if (v.kind == OB_JINJA_FLOAT && !(fabs(v.as.f) <= DBL_MAX))
-        ob_jinja_say(m, t, v.as.f != v.as.f ? "NaN" : v.as.f < 0 ? "-Infinity" : "Infinity");
-    else if (ob_jinja_is_number(v)) ob_jinja_write(m, t, v, 0);
-    else if (v.kind != OB_JINJA_LIST && v.kind != OB_JINJA_TUPLE && !pairs)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s cannot be JSON", ob_jinja_kind_name(v));
-    /* those were the plain values */
-    if (v.kind <= OB_JINJA_STRING || !ob_jinja_enter(m, OB_JINJA_DEPTH)) return;
-    ob_jinja_say(m, t, pairs ? "{" : "[");
+    if (!ob_jinja_spend(m, 4 + 4 * s.n + (size_t)level)) return; /* a byte becomes up to 6 */
+    if (v.kind == OB_JINJA_NONE) ob_out_text(o, "null");
+    else if (v.kind == OB_JINJA_BOOL) ob_out_text(o, v.as.i ? "true" : "false");
+    else if (v.kind == OB_JINJA_INT) ob_out_add(o, s.p, s.n);
+    else if (v.kind == OB_JINJA_STRING) ob_out_json(o, s.p, s.n); /* quoted and escaped */
+    else if (v.kind != OB_JINJA_LIST && !pairs) ob_jinja_misfit(m, v, "JSON");
+    if (v.kind <= OB_JINJA_STRING || !ob_jinja_enter(m)) return;
+    ob_out_text(o, pairs ? "{" : "[");
     for (i = 0; i < v.as.list->n && m->status == ONEBIT_OK; i++) {
-        ob_jinja_value item = v.as.list->v[i];
-        key = pairs && i % 2 == 0;
-        if (i && (key || !pairs)) ob_jinja_say(m, t, indent < 0 ? ", " : ",");
-        if (key || !pairs) ob_jinja_json_line(m, t, indent, level + 1);
-        if (key && item.kind == OB_JINJA_TUPLE) ob_jinja_fail(m, ONEBIT_FORMAT, "a tuple as a key");
-        if (key && item.kind != OB_JINJA_STRING) ob_jinja_say(m, t, "\"");
-        ob_jinja_json(m, t, item, indent, level + 1);
-        if (key) ob_jinja_say(m, t, item.kind == OB_JINJA_STRING ? ": " : "\": ");
+        if (i) ob_out_text(o, indent < 0 ? ", " : ",");
+        if (indent >= 0) ob_out_format(o, "\n%*s", indent * (level + 1), "");
+        if (pairs) ob_jinja_json(m, o, v.as.list->v[i++], indent, level), ob_out_text(o, ": ");
+        ob_jinja_json(m, o, v.as.list->v[i], indent, level + 1);
     }
-    if (m->status == ONEBIT_OK && v.as.list->n) ob_jinja_json_line(m, t, indent, level);
-    ob_jinja_say(m, t, pairs ? "}" : "]");
+    if (i && indent >= 0) ob_out_format(o, "\n%*s", indent * level, ""); /* [] stays on a line */
+    ob_out_text(o, pairs ? "}" : "]");
     m->depth--;
 }
 
-/* ---- template text -> nodes ---- */
+/* ---- template text -> tokens ---- */
 
-/* A node; the stand-in after an error, so that nobody needs to ask. Its line is that of the token
-   at which it begins. */
-static ob_jinja_node *ob_jinja_make(ob_jinja *m, char kind, ob_jinja_node *a, ob_jinja_node *b) {
-    ob_jinja_node *n = (ob_jinja_node *)ob_jinja_memory(m, sizeof *n);
-    if (!n) n = &m->dud;
-    n->kind = kind;
-    n->line = m->token_line;
-    n->a = a, n->b = b;
-    return n;
+/* Steps over n bytes, and over white space behind them when told to; counts their lines. */
+static void ob_jinja_move(ob_jinja *m, size_t n, int space) {
+    ob_slice rest = ob_slice_on(m->at.p + n, (size_t)(m->end - m->at.p) - n);
+    if (space) n += rest.n - ob_jinja_strip(m, rest, 1, ob_slice_on(NULL, 0)).n;
+    if (!ob_jinja_spend(m, n / 4)) return;
+    for (; n; n--) m->at.line += *m->at.p++ == '\n';
 }
 
-/* Counts lines up to p, which only moves forward. Each byte is looked at once, whatever is parsed
-   in between. */
-static void ob_jinja_count_lines(ob_jinja *m, const char *p) {
-    for (; m->counted < p; m->counted++) m->line += *m->counted == '\n';
-}
-
-/* 1 when the text goes on with these characters. */
-static int ob_jinja_ahead(const ob_jinja *m, const char *text) {
-    size_t n = strlen(text);
-    return (size_t)(m->end - m->p) >= n && memcmp(m->p, text, n) == 0;
-}
-
-/* Steps over white space. */
-static void ob_jinja_skip_space(ob_jinja *m) {
-    ob_slice rest = ob_jinja_strip(m, ob_slice_on(m->p, (size_t)(m->end - m->p)), 1, NULL);
-    if (m->status == ONEBIT_OK) m->p = rest.p;
-}
-
-/* Steps over the end of a tag or comment, of two characters, and over what its sign says: '-' all
-   white space behind, '+' none, else one new line behind % and #. fresh_line notes whether a line
-   begins behind the tag: lstrip_blocks wants to know it of the tag that follows. */
+/* Steps over the end of a tag or comment and over what its sign says: '-' all white space behind,
+   '+' none, else one new line behind % and #. */
 static void ob_jinja_close(ob_jinja *m, char sign, char last) {
-    m->p += 2;
-    if (sign == '-') ob_jinja_skip_space(m);
-    else if (sign != '+' && last != '}' && ob_jinja_ahead(m, "\n")) m->p++;
-    if (m->status == ONEBIT_OK) m->fresh_line = m->p[-1] == '\n';
-}
-
-/* Digits, then what makes it a float. Python also knows 0x10 and 1_000: those are refused. A dot
-   needs a digit behind it, so that 1.x stays an attribute. */
-static void ob_jinja_lex_number(ob_jinja *m) {
-    const char *p = m->p;
-    int attribute = p[-1] == '.'; /* a.0.1 has no float; a tag's begin stands in front */
-    m->token = 'i';
-    while (p < m->end && *p >= '0' && *p <= '9') p++;
-    if (!attribute && m->end - p > 1 && *p == '.' && p[1] >= '0' && p[1] <= '9')
-        for (m->token = 'f', p++; p < m->end && *p >= '0' && *p <= '9';) p++;
-    if (!attribute && m->end - p > 1 && (*p == 'e' || *p == 'E')) {
-        const char *q = p + 1 + (p[1] == '+' || p[1] == '-');
-        if (q < m->end && *q >= '0' && *q <= '9')
-            for (m->token = 'f', p = q; p < m->end && *p >= '0' && *p <= '9';) p++;
-    }
-    m->word = ob_slice_on(m->p, (size_t)(p - m->p));
-    if (p < m->end && (*p == '_' || (*p | 32) == 'x' || (*p | 32) == 'o' || (*p | 32) == 'b'))
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "numbers such as '%.*s%c' are not supported",
-                      (int)(m->word.n < 40 ? m->word.n : 40), m->word.p, *p);
-    else m->p = p;
-}
-
-/* A string; word is what stands between the quotes. Escapes are resolved by the parser; here only
-   the end is found. A backslash hides the byte behind it, a quote too. */
-static void ob_jinja_lex_string(ob_jinja *m) {
-    const char *p = m->p + 1;
-    while (p < m->end && *p != *m->p) p += *p == '\\' && m->end - p > 1 ? 2 : 1;
-    if (p >= m->end) {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "a string does not end");
-        return;
-    }
-    m->token = 's';
-    m->word = ob_slice_on(m->p + 1, (size_t)(p - m->p - 1));
-    m->p = p + 1;
+    ob_jinja_move(m, 2, sign == '-');
+    if (sign != '+' && last != '}' && *m->at.p == '\n') ob_jinja_move(m, 1, 0);
 }
 
 /* 1 for what a name may hold; digits not at its begin. */
@@ -10890,56 +10496,56 @@ static int ob_jinja_is_name(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9');
 }
 
-/* Reads the next token inside a tag: token becomes n name, s string, i integer, f float, o
-   operator, e end of the tag; 0 after an error. The end is not looked for inside brackets. A dict
-   may end in }} without ending its tag: hence the count of brackets. + in front of the end keeps a
-   new line, in {% %} only. */
-static void ob_jinja_next(ob_jinja *m) {
-    static const char twos[] = " == != >= <= // ** ";
-    size_t n = 1;
-    m->token = 0;
-    ob_jinja_skip_space(m);
-    ob_jinja_count_lines(m, m->p);
-    m->token_line = m->line;
-    if (m->p == m->end) ob_jinja_fail(m, ONEBIT_FORMAT, "a tag does not end");
-    if (m->status != ONEBIT_OK || !ob_jinja_spend(m, 1)) return;
-    /* the end of the tag goes before the operators that it could also be */
-    if (m->brackets == 0) {
-        size_t sign = *m->p == '-' || (*m->p == '+' && m->closing == '%');
-        if ((size_t)(m->end - m->p) >= sign + 2 && m->p[sign] == m->closing &&
-            m->p[sign + 1] == '}') {
-            char mark = *m->p;
-            m->p += sign;
-            m->token = 'e';
-            ob_jinja_close(m, mark, m->closing);
-            return;
-        }
+/* Bytes of the token at p, and its kind: a name, a number (fractions too, to be refused), a string
+   with its quotes, where a backslash hides the byte behind it, an operator; 0 = there is none. */
+static size_t ob_jinja_length(const char *p, char *kind) {
+    size_t n = 0;
+    *kind = *p >= '0' && *p <= '9' ? 'd' : *p == '"' || *p == '\'' ? 's' : 'o';
+    while (ob_jinja_is_name(p[n]) || (n && *kind == 'd' && p[n] == '.')) n++;
+    if (n && *kind == 'o') *kind = 'n'; /* letters first */
+    if (n) return n;
+    if (*kind == 's') {
+        for (n = 1; p[n] && p[n] != *p; n++) n += p[n] == '\\' && p[n + 1]; /* to the quote */
+        return p[n] ? n + 1 : 0;
     }
-    if (*m->p >= '0' && *m->p <= '9') {
-        ob_jinja_lex_number(m);
-    } else if (*m->p == '"' || *m->p == '\'') {
-        ob_jinja_lex_string(m);
-    } else {
-        m->token = ob_jinja_is_name(*m->p) ? 'n' : 'o';
-        if (m->token == 'n')
-            while (n < (size_t)(m->end - m->p) && ob_jinja_is_name(m->p[n])) n++;
-        else if (m->end - m->p > 1 && ob_jinja_listed(twos, ob_slice_on(m->p, 2))) n = 2;
-        m->word = ob_slice_on(m->p, n);
-        m->p += n;
-        if (m->token == 'n') return;
-        /* a zero byte cannot be here, but strchr would find it */
-        if (!*m->word.p || !strchr("+-*/%~[](){}<>=.:|,!", *m->word.p) || ob_slice_is(m->word, "!"))
-            ob_jinja_fail(m, ONEBIT_FORMAT, "character %d is not expected in a tag",
-                          (int)(uint8_t)*m->word.p);
-        else if (strchr("([{", *m->word.p)) m->brackets++;
-        else if (strchr(")]}", *m->word.p) && m->brackets) m->brackets--;
-    }
+    if (!*p) return 0;
+    if ((strchr("=!><", *p) && p[1] == '=') || (strchr("/*", *p) && p[1] == *p)) return 2;
+    return strchr("+-*/%~[](){}<>=.:|,", *p) ? 1 : 0;
 }
 
-/* 1 when the token is this name or operator. A string of the same letters is none: its kind
-   differs. */
-static int ob_jinja_at(const ob_jinja *m, const char *word) {
-    return (m->token == 'n' || m->token == 'o') && ob_slice_is(m->word, word);
+/* Takes the next token of a tag. The end of the tag is not looked for inside brackets: a mapping
+   may end in }}. + in front of the end keeps a new line, in {% %} only. */
+static void ob_jinja_next(ob_jinja *m) {
+    ob_jinja_place *at = &m->at;
+    m->line = at->line; /* of the token that is now taken, for messages */
+    if (at->kind == 'e' || !ob_jinja_spend(m, OB_JINJA_FUEL)) return;
+    ob_jinja_move(m, 0, 1);
+    const char *p = at->p;
+    size_t n = *p == '-' || (*p == '+' && at->close == '%'), quote;
+    at->word = ob_slice_on(p, 0);
+    if (!at->brackets && p[n] == at->close && p[n + 1] == '}') {
+        at->kind = 'e';
+        return;
+    }
+    n = ob_jinja_length(p, &at->kind), quote = at->kind == 's';
+    if (!n)
+        ob_jinja_fail(m, ONEBIT_FORMAT, "%s, at '%.1s'", quote ? "a string does not end"
+                      : *p ? "not expected in a tag" : "a tag does not end", p);
+    else at->word = ob_slice_on(p + quote, n - 2 * quote);
+    if (at->kind == 'o') at->brackets += (strchr("([{", *p) != NULL) - (strchr(")]}", *p) != NULL);
+    ob_jinja_move(m, n, 0);
+}
+
+/* The place of the token, a name or an operator, among words that spaces part (1 = the first); 0 =
+   none of them. Never one after an error, so that loops end. */
+static int ob_jinja_at(const ob_jinja *m, const char *words) {
+    if (m->status != ONEBIT_OK || (m->at.kind != 'n' && m->at.kind != 'o')) return 0;
+    for (int i = 1;; i++, words++) {
+        size_t n = strcspn(words, " ");
+        if (ob_slice_same(ob_slice_on(words, n), m->at.word)) return i;
+        words += n;
+        if (!*words) return 0;
+    }
 }
 
 /* Steps over this name or operator; 0 = it is not there. */
@@ -10949,2213 +10555,1003 @@ static int ob_jinja_take(ob_jinja *m, const char *word) {
     return 1;
 }
 
-/* Fails because something else was expected here. A token is shown up to 40 bytes, because it may
-   be a million long. */
+/* Fails because something else was expected here. */
 static void ob_jinja_expected(ob_jinja *m, const char *what) {
-    if (m->token == 'e') ob_jinja_fail(m, ONEBIT_FORMAT, "expected %s, the tag ends", what);
-    else
-        ob_jinja_fail(m, ONEBIT_FORMAT, "expected %s, found '%.*s'", what,
-                      (int)(m->word.n < 40 ? m->word.n : 40), m->word.p);
+    ob_slice found = m->at.kind == 'e' ? ob_slice_of("the end of the tag") : m->at.word;
+    m->line = m->at.line;
+    ob_jinja_fail(m, ONEBIT_FORMAT, "expected %s, found '%.*s'", what,
+                  (int)(found.n < 80 ? found.n : 80), found.p);
 }
 
 /* Steps over what must stand here. */
 static void ob_jinja_need(ob_jinja *m, const char *word) {
-    char text[24];
-    if (ob_jinja_take(m, word)) return;
-    ob_print(text, sizeof text, "'%s'", word);
-    ob_jinja_expected(m, text);
+    if (!ob_jinja_take(m, word)) ob_jinja_expected(m, word);
 }
 
-/* A name, which is stepped over. The slice points into the template, where it stays. */
+/* A name, which is stepped over. */
 static ob_slice ob_jinja_name(ob_jinja *m) {
-    ob_slice name = m->word;
-    if (m->token != 'n') ob_jinja_expected(m, "a name");
-    if (m->status == ONEBIT_OK) ob_jinja_next(m);
+    ob_slice name = m->at.word;
+    if (m->at.kind != 'n') ob_jinja_expected(m, "a name");
+    ob_jinja_next(m);
     return name;
 }
 
-/* Value of the digits of an escape: so many hexadecimal ones, or up to three octal ones.
-   OB_UTF8_BAD when there are fewer. *at stands at the first digit and is moved behind the last. */
-static uint32_t ob_jinja_escape(ob_slice s, size_t *at, int digits, uint32_t base) {
-    uint32_t code = 0;
-    int i, d;
-    for (i = 0; i < digits; i++, ++*at) {
-        d = *at < s.n ? ob_hex_digit(s.p[*at]) : -1;
-        if (d < 0 || (uint32_t)d >= base) break;
-        code = code * base + (uint32_t)d;
+/* Steps over the end of a tag. */
+static void ob_jinja_leave(ob_jinja *m) {
+    char sign = *m->at.p;
+    if (m->at.kind != 'e') ob_jinja_expected(m, "the end of the tag");
+    if (m->status != ONEBIT_OK) return;
+    if (sign == '-' || sign == '+') m->at.p++; /* in front of the end */
+    ob_jinja_close(m, sign, m->at.close);
+    m->at.kind = 0; /* outside of tags again */
+}
+
+/* Writes text up to the next tag, as that tag's sign and lstrip_blocks leave it, and steps over the
+   tag's opening: gives its second character, 0 at the end. lstrip_blocks: white space between the
+   begin of a line and a tag goes when nothing else is there, but never in front of {{. */
+static char ob_jinja_literal(ob_jinja *m) {
+    const char *from = m->at.p, *p = strchr(from, '{');
+    while (p && !(p[1] && strchr("{%#", p[1]))) p = strchr(p + 1, '{'); /* other braces are text */
+    if (!p) p = m->end;
+    char kind = *p ? p[1] : (char)0, sign = kind && (p[2] == '-' || p[2] == '+') ? p[2] : (char)0;
+    ob_slice s = ob_slice_on(from, (size_t)(p - from));
+    ob_slice bare = ob_jinja_strip(m, s, 2, ob_slice_on(NULL, 0));
+    if (sign == '-') s = bare; /* all white space goes, new lines too */
+    else if (kind && kind != '{' && !sign) {
+        size_t n = s.n;
+        while (n > bare.n && s.p[n - 1] != '\n') n--;
+        if (n > bare.n || (n == 0 && (from == m->start || from[-1] == '\n'))) s.n = n;
     }
-    return base == 16 && i < digits ? OB_UTF8_BAD : code;
-}
-
-/* The inside of a string with its escapes resolved, as in Python's literals. An unknown one stays
-   as it is written. Names of characters (\N) would need Unicode's list of names. Halves of
-   surrogate pairs are no text: Python fails on them when it writes. */
-static void ob_jinja_unescape(ob_jinja *m, ob_jinja_text *t, ob_slice s) {
-    static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
-    size_t i = 0, n;
-    while (i < s.n && m->status == ONEBIT_OK) {
-        const char *stop = (const char *)memchr(s.p + i, '\\', s.n - i), *plain;
-        char bytes[4], c;
-        uint32_t code = 0;
-        n = stop ? (size_t)(stop - s.p) - i : s.n - i;
-        ob_jinja_add(m, t, s.p + i, n);
-        i += n + 2;
-        if (!stop) break;
-        c = stop[1]; /* there is one: the quote stands behind */
-        plain = c ? strchr(from, c) : NULL;
-        if (plain) {
-            ob_jinja_add(m, t, to + (plain - from), 1);
-            continue;
-        }
-        if (c == '\n') continue;
-        if (c >= '0' && c <= '7') i--, code = ob_jinja_escape(s, &i, 3, 8);
-        else if (c == 'x' || c == 'u' || c == 'U')
-            code = ob_jinja_escape(s, &i, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16);
-        else if (c == 'N') ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "escape \\N is not supported");
-        else {
-            ob_jinja_add(m, t, stop, 1); /* what follows may be a letter of more bytes */
-            i--;
-            continue;
-        }
-        if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-            ob_jinja_fail(m, ONEBIT_FORMAT, "a bad escape in a string");
-        ob_jinja_add(m, t, bytes, ob_utf8_encode(code, bytes));
-    }
-}
-
-/* One string, or several in a row, which are one. One without escapes is not copied. */
-static ob_jinja_node *ob_jinja_parse_string(ob_jinja *m) {
-    ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
-    ob_jinja_text t;
-    memset(&t, 0, sizeof t);
-    n->k = ob_jinja_string(OB_JINJA_STRING, m->word);
-    if (m->word.n && memchr(m->word.p, '\\', m->word.n)) {
-        ob_jinja_unescape(m, &t, m->word);
-        n->k = ob_jinja_gathered(&t);
-    }
-    ob_jinja_next(m);
-    while (m->token == 's') {
-        if (!t.n) ob_jinja_add(m, &t, n->k.as.s, n->k.n);
-        ob_jinja_unescape(m, &t, m->word);
-        n->k = ob_jinja_gathered(&t);
-        ob_jinja_next(m);
-    }
-    return n;
-}
-
-/* An integer of 64 bits, or a float. Python's integers have no bound; ours are refused where they
-   would wrap round, here and in arithmetic. */
-static ob_jinja_node *ob_jinja_parse_number(ob_jinja *m) {
-    ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
-    int64_t v = 0;
-    double f = 0;
-    size_t i;
-    if (m->token == 'f') {
-        const char *p = m->word.p;
-        if (!ob_number_scan(&p, m->word.p + m->word.n, &f) || p != m->word.p + m->word.n)
-            ob_jinja_expected(m, "a float");
-        n->k = ob_jinja_float(f);
-    } else {
-        if (m->word.n > 1 && *m->word.p == '0') ob_jinja_expected(m, "no zero before a number");
-        for (i = 0; m->status == ONEBIT_OK && i < m->word.n; i++) {
-            int digit = m->word.p[i] - '0';
-            if (v > (INT64_MAX - digit) / 10)
-                ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "integers beyond 64 bits are not supported");
-            else v = v * 10 + digit;
-        }
-        n->k = ob_jinja_int(OB_JINJA_INT, v);
-    }
-    ob_jinja_next(m);
-    return n;
-}
-
-/* Expressions parted by commas: one without a comma is itself, else they are a tuple. What may be
-   empty: "()", when explicit. item parses one. jinja2 takes tuples without brackets in {{ }}, set,
-   if and for, which is why the caller says what an item is. */
-static ob_jinja_node *ob_jinja_parse_tuple(ob_jinja *m, ob_jinja_node *(*item)(ob_jinja *m),
-                                           int explicit_empty) {
-    ob_jinja_node *first = NULL, **tail = &first, *n = ob_jinja_make(m, 't', NULL, NULL);
-    int commas = 0;
-    do {
-        if (m->token == 'e' || ob_jinja_at(m, ")") || ob_jinja_at(m, "recursive")) break;
-        *tail = item(m);
-        if (m->status != ONEBIT_OK) return n;
-        tail = &(*tail)->next;
-    } while (ob_jinja_take(m, ",") && ++commas);
-    if (!commas && first) return first; /* (a) is a */
-    if (!first && !explicit_empty) ob_jinja_expected(m, "an expression");
-    n->a = first;
-    return n;
-}
-
-/* [a, b] or {k: v}, behind the opening bracket; pairs stand in one chain. A comma may stand behind
-   the last one. */
-static ob_jinja_node *ob_jinja_parse_list(ob_jinja *m, int dict) {
-    const char *close = dict ? "}" : "]";
-    ob_jinja_node *n = ob_jinja_make(m, dict ? 'd' : 'l', NULL, NULL), **tail = &n->a;
-    while (m->status == ONEBIT_OK && !ob_jinja_at(m, close)) {
-        *tail = m->expression(m);
-        if (m->status == ONEBIT_OK) tail = &(*tail)->next;
-        if (dict) {
-            ob_jinja_need(m, ":");
-            *tail = m->expression(m);
-            if (m->status == ONEBIT_OK) tail = &(*tail)->next;
-        }
-        if (!ob_jinja_take(m, ",")) break;
-    }
-    ob_jinja_need(m, close);
-    return n;
-}
-
-/* A constant by its name, or a variable. Both spellings of the three constants are words of the
-   language. */
-static ob_jinja_node *ob_jinja_parse_name(ob_jinja *m) {
-    ob_jinja_node *n = ob_jinja_make(m, 'k', NULL, NULL);
-    n->text = ob_jinja_name(m);
-    if (ob_jinja_listed("true True", n->text)) n->k = ob_jinja_bool(1);
-    else if (ob_jinja_listed("false False", n->text)) n->k = ob_jinja_bool(0);
-    else if (ob_jinja_listed("none None", n->text)) n->k = ob_jinja_of(OB_JINJA_NONE);
-    else n->kind = 'v';
-    return n;
-}
-
-/* What needs no operator: a name, a constant, brackets. Brackets recurse through m->expression,
-   which counts the depth. */
-static ob_jinja_node *ob_jinja_primary(ob_jinja *m) {
-    ob_jinja_node *n;
-    if (m->token == 'n') return ob_jinja_parse_name(m);
-    if (m->token == 's') return ob_jinja_parse_string(m);
-    if (m->token == 'i' || m->token == 'f') return ob_jinja_parse_number(m);
-    if (ob_jinja_take(m, "[")) return ob_jinja_parse_list(m, 0);
-    if (ob_jinja_take(m, "{")) return ob_jinja_parse_list(m, 1);
-    if (!ob_jinja_take(m, "(")) {
-        ob_jinja_expected(m, "an expression");
-        return &m->dud;
-    }
-    n = ob_jinja_parse_tuple(m, m->expression, 1);
-    ob_jinja_need(m, ")");
-    return n;
-}
-
-/* Arguments behind "(": a chain, with a name where one is given. At most eight: the filters and
-   macros of templates take three or four. */
-static ob_jinja_node *ob_jinja_arguments(ob_jinja *m) {
-    ob_jinja_node *first = NULL, **tail = &first, *n, *value;
-    int named = 0, count = 0;
-    while (m->status == ONEBIT_OK && !ob_jinja_at(m, ")")) {
-        if (ob_jinja_at(m, "*") || ob_jinja_at(m, "**"))
-            ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "arguments with * are not supported");
-        if (++count > OB_JINJA_ARGS)
-            ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "more than %d arguments are not supported",
-                          OB_JINJA_ARGS);
-        value = m->expression(m);
-        n = ob_jinja_make(m, 'a', value, NULL);
-        if (m->status == ONEBIT_OK && value->kind == 'v' && ob_jinja_take(m, "=")) {
-            n->text = value->text;
-            n->a = m->expression(m);
-            named = 1;
-        } else if (named) {
-            ob_jinja_expected(m, "a name for an argument behind named ones");
-        }
-        *tail = n;
-        tail = &n->next;
-        if (!ob_jinja_take(m, ",")) break;
-    }
-    ob_jinja_need(m, ")");
-    return first;
-}
-
-/* Behind "[": an index, or a slice with up to three parts. Parts that are not written are NULL.
-   a[1, 2] would be a tuple as an index, which only mappings could take. */
-static ob_jinja_node *ob_jinja_subscript(ob_jinja *m, ob_jinja_node *object) {
-    ob_jinja_node *n = ob_jinja_make(m, '[', object, NULL);
-    if (!ob_jinja_at(m, ":")) n->b = m->expression(m);
-    if (ob_jinja_take(m, ":")) {
-        n->kind = ':';
-        if (!ob_jinja_at(m, ":") && !ob_jinja_at(m, "]")) n->c = m->expression(m);
-        if (ob_jinja_take(m, ":") && !ob_jinja_at(m, "]")) n->d = m->expression(m);
-    }
-    if (ob_jinja_at(m, ",")) ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "an index of several parts");
-    ob_jinja_need(m, "]");
-    return n;
-}
-
-/* Attributes, indices and calls behind a value. A chain of them nests to the left, so parsing it
-   does not recurse; walking it does, and counts. */
-static ob_jinja_node *ob_jinja_postfix(ob_jinja *m, ob_jinja_node *n) {
-    while (m->status == ONEBIT_OK) {
-        if (ob_jinja_take(m, ".")) {
-            n = ob_jinja_make(m, '.', n, NULL);
-            if (m->token == 'i') n->kind = '[', n->b = ob_jinja_parse_number(m);
-            else n->text = ob_jinja_name(m);
-        } else if (ob_jinja_take(m, "[")) {
-            n = ob_jinja_subscript(m, n);
-        } else if (ob_jinja_at(m, "(")) {
-            n = ob_jinja_make(m, '(', n, NULL);
-            ob_jinja_next(m);
-            n->b = ob_jinja_arguments(m);
-        } else break;
-    }
-    return n;
-}
-
-/* Behind "is": not, a name, arguments in brackets or one without. An argument without brackets is a
-   value with its attributes, not an expression: "x is eq 1 and y" tests only 1. Any name begins one
-   but else, or, and: jinja2's parser says so. */
-static ob_jinja_node *ob_jinja_parse_test(ob_jinja *m, ob_jinja_node *subject) {
-    ob_jinja_node *n = ob_jinja_make(m, 'i', subject, NULL);
-    n->op = (char)ob_jinja_take(m, "not");
-    n->text = ob_jinja_name(m);
-    if (ob_jinja_take(m, "(")) n->b = ob_jinja_arguments(m);
-    else if (m->token == 's' || m->token == 'i' || m->token == 'f' || ob_jinja_at(m, "[") ||
-             ob_jinja_at(m, "{") || (m->token == 'n' && !ob_jinja_listed("else or and", m->word))) {
-        if (ob_jinja_at(m, "is")) ob_jinja_expected(m, "no chain of tests");
-        n->b = ob_jinja_make(m, 'a', NULL, NULL);
-        n->b->a = ob_jinja_postfix(m, ob_jinja_primary(m));
-    }
-    return n;
-}
-
-/* Filters, tests and calls, which bind more tightly than operators do. So "a + b | trim" trims b,
-   and "not x is none" negates the test. */
-static ob_jinja_node *ob_jinja_filters(ob_jinja *m, ob_jinja_node *n) {
-    while (m->status == ONEBIT_OK) {
-        if (ob_jinja_take(m, "|")) {
-            n = ob_jinja_make(m, '|', n, NULL);
-            n->text = ob_jinja_name(m);
-            if (ob_jinja_take(m, "(")) n->b = ob_jinja_arguments(m);
-        } else if (ob_jinja_take(m, "is")) {
-            n = ob_jinja_parse_test(m, n);
-        } else if (ob_jinja_at(m, "(")) {
-            n = ob_jinja_postfix(m, n);
-        } else break;
-    }
-    return n;
-}
-
-/* Signs, then a value with all that stands behind it. A sign takes the value without filters. -x|f
-   is (-x)|f, since filters are taken only on the outside. The depth is counted, because signs may
-   stand in a row without end. */
-static ob_jinja_node *ob_jinja_unary(ob_jinja *m, int with_filters) {
-    ob_jinja_node *n = &m->dud;
-    char sign = ob_jinja_at(m, "-") ? 'm' : ob_jinja_at(m, "+") ? 'p' : 0;
-    if (!ob_jinja_enter(m, OB_JINJA_NESTING)) return n;
-    if (sign) {
-        ob_jinja_next(m);
-        n = ob_jinja_make(m, sign, NULL, NULL);
-        n->a = ob_jinja_unary(m, 0);
-    } else {
-        n = ob_jinja_primary(m);
-    }
-    n = ob_jinja_postfix(m, n);
-    if (with_filters) n = ob_jinja_filters(m, n);
-    m->depth--;
-    return n;
-}
-
-/* The operator of arithmetic at the token and how tightly it binds, 0 = none. Levels: + and - 1, ~
-   2, * / // % 3, ** 4, as in jinja2's parser. */
-static int ob_jinja_operator(const ob_jinja *m, char *op) {
-    static const char tight[] = "1+1-2~3*3/3%"; /* level and operator */
-    int i;
-    if (m->token != 'o') return 0;
-    *op = ob_slice_is(m->word, "//") ? 'f' : '^';
-    if (m->word.n == 2) return *op == 'f' ? 3 : ob_slice_is(m->word, "**") ? 4 : 0;
-    *op = *m->word.p;
-    for (i = 0; tight[i]; i += 2)
-        if (tight[i + 1] == *op) return tight[i] - '0';
-    return 0;
-}
-
-/* Operators that bind at least so tightly; those of one level go from the left, ** too. 2 ** 3 ** 2
-   is 64 here, not Python's 512. Each level calls the next one for its right side: four calls at
-   most between two brackets. */
-static ob_jinja_node *ob_jinja_arithmetic(ob_jinja *m, int least) {
-    ob_jinja_node *n = ob_jinja_unary(m, 1);
-    char op = 0;
-    int level;
-    while ((level = ob_jinja_operator(m, &op)) >= least) {
-        n = ob_jinja_make(m, 'b', n, NULL);
-        n->op = op;
-        ob_jinja_next(m);
-        n->b = ob_jinja_arithmetic(m, level + 1);
-    }
-    return n;
-}
-
-/* The comparison at the token, which is stepped over: a letter of ob_jinja_holds, 0 = none. "not"
-   can only be that of "not in" where an operator stands. */
-static char ob_jinja_comparison(ob_jinja *m) {
-    static const char *const words[] = {"==", "!=", "<", "<=", ">", ">=", "in"};
-    static const char letters[] = "=!<l>gi";
-    int i;
-    for (i = 0; i < 7; i++)
-        if (ob_jinja_take(m, words[i])) return letters[i];
-    if (!ob_jinja_at(m, "not")) return 0;
-    ob_jinja_next(m);
-    ob_jinja_need(m, "in");
-    return 'n';
-}
-
-/* a < b < c: the first value, and a chain of the others with their comparisons. All of them have
-   one level, and hold together as in Python: a < b and b < c. */
-static ob_jinja_node *ob_jinja_compare(ob_jinja *m) {
-    ob_jinja_node *n = ob_jinja_arithmetic(m, 1), **tail = NULL, *part;
-    char op;
-    while (m->status == ONEBIT_OK && (op = ob_jinja_comparison(m)) != 0) {
-        if (!tail) n = ob_jinja_make(m, '<', n, NULL), tail = &n->b;
-        part = ob_jinja_make(m, 'a', NULL, NULL);
-        part->op = op;
-        part->a = ob_jinja_arithmetic(m, 1);
-        *tail = part;
-        tail = &part->next;
-    }
-    return n;
-}
-
-/* not, any number of times. It binds less tightly than comparisons, more tightly than and. */
-static ob_jinja_node *ob_jinja_not(ob_jinja *m) {
-    ob_jinja_node *n;
-    if (!ob_jinja_at(m, "not")) return ob_jinja_compare(m);
-    n = ob_jinja_make(m, '!', NULL, NULL);
-    ob_jinja_next(m);
-    if (!ob_jinja_enter(m, OB_JINJA_NESTING)) return n;
-    n->a = ob_jinja_not(m);
-    m->depth--;
-    return n;
-}
-
-/* and. Gives one of its values, not a truth value. */
-static ob_jinja_node *ob_jinja_and(ob_jinja *m) {
-    ob_jinja_node *n = ob_jinja_not(m);
-    while (ob_jinja_take(m, "and")) {
-        n = ob_jinja_make(m, '&', n, NULL);
-        n->b = ob_jinja_not(m);
-    }
-    return n;
-}
-
-/* or: an expression without "if", as it stands in a loop's head. In "for x in a if b" the word if
-   belongs to the loop and not to a. */
-static ob_jinja_node *ob_jinja_or(ob_jinja *m) {
-    ob_jinja_node *n = ob_jinja_and(m);
-    while (ob_jinja_take(m, "or")) {
-        n = ob_jinja_make(m, 'o', n, NULL);
-        n->b = ob_jinja_and(m);
-    }
-    return n;
-}
-
-/* Any expression: a if b else c. Without else it may be undefined. The one entry for everything
-   nested, so the one that counts the depth of brackets, together with signs and not. */
-static ob_jinja_node *ob_jinja_expression(ob_jinja *m) {
-    ob_jinja_node *n = &m->dud;
-    if (!ob_jinja_enter(m, OB_JINJA_NESTING)) return n;
-    n = ob_jinja_or(m);
-    while (ob_jinja_take(m, "if")) {
-        n = ob_jinja_make(m, '?', NULL, n);
-        n->a = ob_jinja_or(m);
-        if (ob_jinja_take(m, "else")) n->c = ob_jinja_expression(m);
-    }
-    m->depth--;
-    return n;
-}
-
-/* ---- statements ---- */
-
-/* Names on the left of "=" or "in", as a chain of 'v'; several may stand in brackets. Names inside
-   of names, (a, (b, c)), do not occur in chat templates. */
-static ob_jinja_node *ob_jinja_targets(ob_jinja *m, int *several) {
-    ob_jinja_node *first = NULL, **tail = &first;
-    int bracket = ob_jinja_take(m, "(");
-    *several = bracket;
-    do {
-        if (first && m->token != 'n') break; /* a comma at the end */
-        *tail = ob_jinja_make(m, 'v', NULL, NULL);
-        (*tail)->text = ob_jinja_name(m);
-        if (ob_jinja_listed("true True false False none None in", (*tail)->text))
-            ob_jinja_expected(m, "another name to set");
-        if (m->status != ONEBIT_OK) return first;
-        tail = &(*tail)->next;
-    } while (!ob_jinja_at(m, "in") && ob_jinja_take(m, ",") && (*several = 1));
-    if (bracket) ob_jinja_need(m, ")");
-    return first;
-}
-
-/* Ends a tag; what follows is text. The lexer has already stepped over the end and over what its
-   sign says. */
-static void ob_jinja_end(ob_jinja *m) {
-    if (m->token != 'e') ob_jinja_expected(m, "the end of the tag");
-}
-
-/* Literal text up to p, as the sign of the tag there and lstrip_blocks leave it. first: the text
-   begins a line. White space between the begin of a line and a tag goes when nothing else is there,
-   but never in front of {{. */
-static ob_jinja_node *ob_jinja_literal(ob_jinja *m, const char *p, char kind, char sign) {
-    ob_jinja_node *n = ob_jinja_make(m, 'T', NULL, NULL);
-    ob_slice s = ob_slice_on(m->p, (size_t)(p - m->p)), line;
-    size_t i = s.n;
-    if (sign == '-') {
-        s = ob_jinja_strip(m, s, 2, NULL);
-    } else if (sign != '+' && kind != '{' && kind) {
-        line = ob_jinja_strip(m, s, 2, NULL); /* may end lines above: look for the last one */
-        while (i > line.n && s.p[i - 1] != '\n') i--;
-        if (i > line.n || (line.n == 0 && m->fresh_line)) s.n = i > line.n ? i : 0;
-    }
-    n->text = s;
-    return n;
-}
-
-/* Steps over a comment, behind its opening and sign. A sign in front of the end counts even when it
-   is all of the comment. */
-static void ob_jinja_comment(ob_jinja *m) {
-    const char *from = m->p;
-    while (m->p < m->end && !ob_jinja_ahead(m, "#}")) m->p++;
-    if (m->p == m->end) ob_jinja_fail(m, ONEBIT_FORMAT, "a comment does not end");
-    else ob_jinja_close(m, (char)(m->p > from ? m->p[-1] : 0), '#');
-}
-
-/* Reads text up to the next tag and opens it: *text is the text's node, or NULL. Gives '%', '{', 0
-   at the end of the template; comments are stepped over. A brace that opens no tag is text. */
-static char ob_jinja_open(ob_jinja *m, ob_jinja_node **text) {
-    const char *p = m->p;
-    char kind = 0, sign = 0;
-    while (p < m->end && !(*p == '{' && m->end - p > 1 && strchr("{%#", p[1]) && p[1])) p++;
-    if (!ob_jinja_spend(m, (size_t)(p - m->p) + 1)) return 0;
-    if (p < m->end) kind = p[1];
-    if (kind && m->end - p > 2 && (p[2] == '-' || p[2] == '+')) sign = p[2];
-    m->token_line = m->line;
-    *text = ob_jinja_literal(m, p, kind, sign);
-    m->p = p + (kind ? 2 : 0) + (sign != 0);
-    ob_jinja_count_lines(m, m->p);
-    if (kind == '#') ob_jinja_comment(m);
-    m->closing = kind == '%' ? '%' : '}';
-    m->brackets = 0;
-    if (kind == '%' || kind == '{') ob_jinja_next(m);
+    if (ob_jinja_live(m)) ob_jinja_add(m, m->sink, s);
+    ob_jinja_move(m, (size_t)(p - from) + (kind ? 2 : 0) + (sign != 0), 0);
+    m->at.kind = 0, m->at.brackets = 0, m->at.close = kind == '%' ? '%' : '}';
     return kind;
 }
 
-/* One statement behind its name; its parts are filled in by ob_jinja_block, which keeps a stack of
-   what is open. Gives the node, whose kind says what it is. Tags of Jinja that fetch other files
-   (include, import, extends) and all others end here by name. */
-static ob_jinja_node *ob_jinja_head(ob_jinja *m, ob_slice name) {
-    ob_jinja_node *n = ob_jinja_make(m, 'G', NULL, NULL), **tail;
-    int several = 0;
-    n->text = name;
-    if (ob_slice_is(name, "if")) {
-        n->kind = 'I', n->a = ob_jinja_parse_tuple(m, ob_jinja_or, 0);
-    } else if (ob_slice_is(name, "for")) {
-        n->kind = 'F', n->c = ob_jinja_targets(m, &several), n->op = (char)several;
-        ob_jinja_need(m, "in");
-        n->a = ob_jinja_parse_tuple(m, ob_jinja_or, 0);
-        if (ob_jinja_take(m, "if")) n->d = ob_jinja_expression(m);
-        if (ob_jinja_at(m, "recursive"))
-            ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "'recursive' loops are not supported");
-    } else if (ob_slice_is(name, "set")) {
-        n->kind = 'S', n->c = ob_jinja_targets(m, &several), n->op = (char)several;
-        if (!several && ob_jinja_take(m, "."))
-            n->d = ob_jinja_make(m, 'v', NULL, NULL), n->d->text = ob_jinja_name(m);
-        if (!several && m->token != 'n' && !ob_jinja_at(m, "=")) {
-            /* a block; its filters wait for the text in a node 'u' */
-            n->kind = 'U', n->a = ob_jinja_make(m, 'u', NULL, NULL);
-            n->a = ob_jinja_filters(m, n->a);
-        } else {
-            ob_jinja_need(m, "=");
-            n->a = ob_jinja_parse_tuple(m, ob_jinja_expression, 0);
-        }
-    } else if (ob_slice_is(name, "macro")) {
-        n->kind = 'M', n->text = ob_jinja_name(m), tail = &n->a;
-        ob_jinja_need(m, "(");
-        while (m->status == ONEBIT_OK && !ob_jinja_at(m, ")")) {
-            *tail = ob_jinja_make(m, 'p', NULL, NULL);
-            (*tail)->text = ob_jinja_name(m);
-            if (ob_jinja_take(m, "=")) (*tail)->a = ob_jinja_expression(m);
-            tail = &(*tail)->next;
-            if (!ob_jinja_take(m, ",")) break;
-        }
-        ob_jinja_need(m, ")");
-    } else if (ob_jinja_listed("break continue", name)) {
-        n->kind = *name.p == 'b' ? 'B' : 'C';
-        if (!m->loops) ob_jinja_fail(m, ONEBIT_FORMAT, "'%.8s' outside a loop", name.p);
-    } else if (!ob_slice_is(name, "generation")) {
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "tag '%.*s' is not supported",
-                      (int)(name.n < 40 ? name.n : 40), name.p);
-    }
-    ob_jinja_end(m);
-    return n;
+/* Steps over a comment, behind its opening. */
+static void ob_jinja_comment(ob_jinja *m) {
+    const char *p = m->at.p, *stop = strstr(p, "#}");
+    m->line = m->at.line;
+    if (!stop) ob_jinja_fail(m, ONEBIT_FORMAT, "a comment does not end");
+    if (!stop) return;
+    ob_jinja_move(m, (size_t)(stop - p), 0);
+    ob_jinja_close(m, stop > p ? stop[-1] : (char)0, '#');
 }
 
-/* The tag that ends what this kind of node opens; NULL = nothing is open. */
-static const char *ob_jinja_closer(char kind) {
-    return kind == 'I'   ? "endif"
-           : kind == 'F' ? "endfor"
-           : kind == 'U' ? "endset"
-           : kind == 'M' ? "endmacro"
-           : kind == 'G' ? "endgeneration"
-                         : NULL;
+/* a op b; op is the sign, f for //. ~ takes anything as text, + only two strings, lists or numbers.
+   // goes down, not towards 0, and % has the sign of the divisor. Numbers stay within
+   OB_JINJA_LARGEST, so that nothing overflows: the double r tells before. */
+static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
+    int numbers = ob_jinja_is_number(a) && ob_jinja_is_number(b), divides = op == 'f' || op == '%';
+    double x = numbers ? (double)a.as.i : 0, y = numbers ? (double)b.as.i : 0;
+    double r = op == '+' ? x + y : op == '-' ? x - y : divides ? 0 : x * y;
+    char sign[4] = "'+'";
+    if (!ob_jinja_live(m)) return ob_jinja_of(OB_JINJA_UNDEFINED);
+    if (op == '~' || (op == '+' && a.kind == OB_JINJA_STRING && b.kind == OB_JINJA_STRING)) {
+        ob_jinja_text t = {NULL, 0, 0};
+        ob_jinja_add(m, &t, ob_jinja_str(m, a));
+        ob_jinja_add(m, &t, ob_jinja_str(m, b));
+        return ob_jinja_string(ob_slice_on(t.p, t.n));
+    }
+    if (op == '+' && a.kind == OB_JINJA_LIST && b.kind == OB_JINJA_LIST) {
+        ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST);
+        for (size_t i = 0; i < a.as.list->n; i++) ob_jinja_push(m, list, a.as.list->v[i]);
+        for (size_t i = 0; i < b.as.list->n; i++) ob_jinja_push(m, list, b.as.list->v[i]);
+        return list;
+    }
+    sign[1] = (char)(op == 'f' ? '/' : op);
+    if (op == '/' || (op == '%' && a.kind == OB_JINJA_STRING)) /* fractions, Python's formatting */
+        ob_jinja_refuse(m, "operator", ob_slice_on(sign + 1, 1));
+    if (!numbers) /* of the two one is to blame */
+        return ob_jinja_misfit(m, !b.kind || ob_jinja_is_number(a) ? b : a, sign);
+    if (divides && !b.as.i) ob_jinja_fail(m, ONEBIT_FORMAT, "division by zero");
+    if (fabs(r) > OB_JINJA_LARGEST) ob_jinja_refuse(m, "beyond 64 bits,", ob_slice_on(sign + 1, 1));
+    if (m->status != ONEBIT_OK) return a;
+    if (op == '+') return ob_jinja_int(a.as.i + b.as.i);
+    if (op == '-') return ob_jinja_int(a.as.i - b.as.i);
+    if (!divides) return ob_jinja_int(a.as.i * b.as.i);
+    int64_t rest = a.as.i % b.as.i, down = rest != 0 && (rest < 0) != (b.as.i < 0); /* from C's 0 */
+    return ob_jinja_int(op == 'f' ? a.as.i / b.as.i - down : rest + (down ? b.as.i : 0));
 }
 
-/* One block of the parser's stack. */
-typedef struct ob_jinja_level {
-    ob_jinja_node *node;  /* whose body is read */
-    ob_jinja_node **tail; /* where the next node of the body goes */
-    int loops, otherwise; /* loops around it; an else was read */
-} ob_jinja_level;
-
-/* else, elif, or the end of the innermost block; 1 = it was one. A branch that follows stands in c
-   of the branch before; a loop's else in a chain behind its targets, as a node 'I'. An elif or else
-   makes the new branch the place where the next nodes go, so a hundred branches do not nest. */
-static int ob_jinja_turn(ob_jinja *m, ob_jinja_level *at, ob_slice name, int *ended) {
-    char kind = at->node ? at->node->kind : 0;
-    const char *closer = ob_jinja_closer(kind);
-    int elif = ob_slice_is(name, "elif"), branch = elif || ob_slice_is(name, "else");
-    *ended = closer != NULL && ob_slice_is(name, closer);
-    if (branch && !at->otherwise && (kind == 'I' || (kind == 'F' && !elif))) {
-        ob_jinja_node *n = ob_jinja_make(m, 'I', NULL, NULL), **tail = &at->node->c;
-        /* the condition stands in the tag */
-        if (elif) n->a = ob_jinja_parse_tuple(m, ob_jinja_or, 0);
-        if (kind == 'F') {
-            while (*tail) tail = &(*tail)->next;
-            m->loops--;
-        }
-        *tail = n;
-        if (kind == 'I') at->node = n;
-        at->tail = &n->b;
-        at->otherwise = !elif;
-    } else if (branch || (name.n > 3 && memcmp(name.p, "end", 3) == 0 && !*ended)) {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "'%.*s' is not expected here; %s%s",
-                      (int)(name.n < 40 ? name.n : 40), name.p,
-                      closer ? "open is a block for " : "", closer ? closer : "no block is open");
+/* v[a:b:c] of a string or a list; missing parts are NONE. Bounds are moved into [0, n]. Of steps
+   only [::-1] of lists is known. */
+static ob_jinja_value ob_jinja_cut(ob_jinja *m, ob_jinja_value v, const ob_jinja_value part[3]) {
+    ob_slice s = ob_jinja_slice(v);
+    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST);
+    int64_t n = 0, step = part[2].kind == OB_JINJA_INT ? part[2].as.i : 1, bound[2] = {0, 0};
+    if (!s.p && v.kind != OB_JINJA_LIST) return ob_jinja_misfit(m, v, "a slice");
+    if (step != 1 && (step != -1 || s.p || part[0].kind + part[1].kind != 2 * OB_JINJA_NONE))
+        ob_jinja_refuse(m, "but for [::-1] of lists a slice's", ob_slice_of("step"));
+    if (s.p) ob_jinja_characters(m, s, INT64_MAX, &n);
+    else n = (int64_t)v.as.list->n;
+    for (int i = 0; i < 2; i++) {
+        int64_t at = part[i].kind == OB_JINJA_INT ? part[i].as.i : i ? n : 0;
+        if (part[i].kind != OB_JINJA_NONE && part[i].kind != OB_JINJA_INT)
+            ob_jinja_misfit(m, part[i], "the bound of a slice");
+        if (at < 0) at += n; /* from the end */
+        bound[i] = at < 0 ? 0 : at > n ? n : at;
     }
-    if (branch || *ended) ob_jinja_end(m);
-    return branch || *ended;
+    for (int64_t i = bound[0]; !s.p && i < bound[1] && m->status == ONEBIT_OK; i++)
+        ob_jinja_push(m, list, v.as.list->v[step < 0 ? n - 1 - i : i]);
+    if (!s.p) return list;
+    size_t at = ob_jinja_characters(m, s, bound[0], &n);
+    s.p += at, s.n -= at;
+    s.n = ob_jinja_characters(m, s, bound[1] - bound[0], &n);
+    return ob_jinja_string(s);
 }
 
-/* The whole template as a chain. Blocks are kept on a stack of fixed depth, so that only brackets
-   recurse. Inside a macro a loop that surrounds it cannot be left, so loops are counted anew there,
-   and not at all behind a loop's else. */
-static ob_jinja_node *ob_jinja_parse(ob_jinja *m) {
-    ob_jinja_level stack[OB_JINJA_NESTING + 1], *at = stack;
-    ob_jinja_node *first = NULL, *n = NULL;
-    int ended = 0;
-    char kind;
-    memset(stack, 0, sizeof stack);
-    at->tail = &first;
-    do {
-        ob_slice name;
-        kind = ob_jinja_open(m, &n);
-        if (m->status != ONEBIT_OK) break;
-        if (n->text.n) *at->tail = n, at->tail = &n->next;
-        if (kind == '{') {
-            n = ob_jinja_make(m, 'E', NULL, NULL);
-            n->a = ob_jinja_parse_tuple(m, ob_jinja_expression, 0);
-            ob_jinja_end(m);
-            *at->tail = n, at->tail = &n->next;
-        } else if (kind == '%') {
-            name = ob_jinja_name(m);
-            if (ob_jinja_turn(m, at, name, &ended)) {
-                /* loops are those that surround the block again */
-                if (ended) at--, m->loops = at->loops;
-                continue;
-            }
-            n = ob_jinja_head(m, name);
-            *at->tail = n, at->tail = &n->next;
-            if (!ob_jinja_closer(n->kind)) continue;
-            if (at == stack + OB_JINJA_NESTING) {
-                ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "nested deeper than %d", OB_JINJA_NESTING);
-                break;
-            }
-            at->loops = m->loops; /* as it is again behind the block */
-            m->loops = n->kind == 'F' ? m->loops + 1 : n->kind == 'M' ? 0 : m->loops;
-            /* the body is read next */
-            at++, memset(at, 0, sizeof *at);
-            at->node = n, at->tail = &n->b;
-        }
-    } while (kind && m->status == ONEBIT_OK);
-    if (at != stack && m->status == ONEBIT_OK) {
-        m->line = at->node->line;
-        ob_jinja_fail(m, ONEBIT_FORMAT, "the block has no '%s'", ob_jinja_closer(at->node->kind));
-    }
-    return first;
+/* What a loop has by this name. */
+static ob_jinja_value ob_jinja_loop_part(ob_jinja *m, ob_jinja_value loop, ob_slice name) {
+    int64_t i = (int64_t)loop.n, n = (int64_t)loop.as.list->n;
+    int before = ob_slice_is(name, "previtem"), behind = ob_slice_is(name, "nextitem");
+    if (ob_slice_is(name, "index")) return ob_jinja_int(i + 1);
+    if (ob_slice_is(name, "index0")) return ob_jinja_int(i);
+    if (ob_slice_is(name, "length")) return ob_jinja_int(n);
+    if (ob_slice_is(name, "revindex")) return ob_jinja_int(n - i);
+    if (ob_slice_is(name, "revindex0")) return ob_jinja_int(n - i - 1);
+    if (ob_slice_is(name, "first")) return ob_jinja_bool(i == 0);
+    if (ob_slice_is(name, "last")) return ob_jinja_bool(i == n - 1);
+    if ((before && i > 0) || (behind && i < n - 1)) return loop.as.list->v[i + behind - before];
+    if (!before && !behind) ob_jinja_refuse(m, "part of a loop", name);
+    return ob_jinja_named(OB_JINJA_UNDEFINED, name);
 }
 
-/* ---- arguments ---- */
-
-/* An argument by its name or its place among those without one; NULL = not given. */
-static const ob_jinja_value *ob_jinja_arg(ob_jinja_args *a, int place, const char *name) {
-    int i;
-    for (i = 0; i < a->n; i++) {
-        if (a->name[i].n ? !ob_slice_is(a->name[i], name) : i != place) continue;
-        a->used |= 1u << i;
-        return &a->v[i];
+/* object.key or object[key]. What is not there is undefined, by its name; of something undefined it
+   is an error. One character of a string is a slice. */
+static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value v, ob_jinja_value key) {
+    ob_slice name = ob_jinja_slice(key);
+    ob_jinja_value none = ob_jinja_of(OB_JINJA_NONE), part[3] = {key, none, none}, *found = NULL;
+    if (!ob_jinja_live(m)) return ob_jinja_of(OB_JINJA_UNDEFINED);
+    if (v.kind == OB_JINJA_UNDEFINED) return ob_jinja_misfit(m, v, "");
+    if (v.kind == OB_JINJA_DICT || v.kind == OB_JINJA_SPACE) found = ob_jinja_key(m, v, name);
+    if (found) return *found; /* a key goes before everything else */
+    if (v.kind == OB_JINJA_LOOP) return ob_jinja_loop_part(m, v, name);
+    if (key.kind == OB_JINJA_INT && v.kind == OB_JINJA_LIST) {
+        int64_t n = (int64_t)v.as.list->n, i = key.as.i < 0 ? key.as.i + n : key.as.i;
+        if (i >= 0 && i < n) return v.as.list->v[i]; /* negative ones count from the end */
+    } else if (key.kind == OB_JINJA_INT && v.kind == OB_JINJA_STRING) {
+        if (key.as.i != -1) part[1] = ob_jinja_int(key.as.i + 1);
+        v = ob_jinja_cut(m, v, part);
+        if (v.n) return v;
     }
+    return ob_jinja_named(OB_JINJA_UNDEFINED, name);
+}
+
+/* A test is passed by kinds of values, as letters in the order of ob_jinja_kind, or decided by op:
+   one of ob_jinja_holds or % with an argument; t true, f false, o odd, e even. */
+typedef struct ob_jinja_check {
+    const char *name, *kinds;
+    char op;
+} ob_jinja_check;
+
+static const char ob_jinja_letters[] = "unbislDSLMF"; /* undefined, none, ... function */
+static const ob_jinja_check ob_jinja_tests[] = {
+    {"defined", "nbislDSLMF", 0}, {"undefined", "u", 0}, {"none", "n", 0}, {"boolean", "b", 0},
+    {"integer", "i", 0}, {"number", "bi", 0}, {"float", "", 0}, {"string", "s", 0},
+    {"mapping", "D", 0}, {"iterable", "uslD", 0}, {"sequence", "uslD", 0}, {"callable", "uMF", 0},
+    {"true", "", 't'}, {"false", "", 'f'}, {"odd", "", 'o'}, {"even", "", 'e'}, {"in", "", 'i'},
+    {"divisibleby", "", '%'}, {"eq", "", '='}, {"equalto", "", '='}, {"==", "", '='},
+    {"ne", "", '!'}, {"!=", "", '!'}, {"lt", "", '<'}, {"<", "", '<'}, {"gt", "", '>'},
+    {">", "", '>'}, {"le", "", 'l'}, {"<=", "", 'l'}, {"ge", "", 'g'}, {">=", "", 'g'}};
+
+/* Whether a value passes a test with the arguments from place first on. */
+static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, const ob_jinja_args *a,
+                         int first) {
+    size_t i = 0, n = sizeof ob_jinja_tests / sizeof ob_jinja_tests[0];
+    if (!ob_jinja_live(m)) return 0;
+    while (i < n && !ob_slice_is(name, ob_jinja_tests[i].name)) i++;
+    if (i == n) ob_jinja_refuse(m, "test", name);
+    char op = i < n ? ob_jinja_tests[i].op : (char)0;
+    if (a->n != first + (op && !strchr("tfoe", op)))
+        ob_jinja_refuse(m, "with so many arguments the test", name);
+    if (m->status != ONEBIT_OK) return 0;
+    if (!op) return strchr(ob_jinja_tests[i].kinds, ob_jinja_letters[v.kind]) != NULL;
+    if (op == 't' || op == 'f') return v.kind == OB_JINJA_BOOL && v.as.i == (op == 't');
+    if (op == 'o' || op == 'e') v = ob_jinja_binary(m, '%', v, ob_jinja_int(2));
+    if (op == 'o' || op == 'e') return ob_jinja_true(v) == (op == 'o');
+    if (op == '%') return !ob_jinja_true(ob_jinja_binary(m, '%', v, a->v[first]));
+    return ob_jinja_holds(m, op, v, a->v[first]);
+}
+
+/* ---- filters, methods, functions ---- */
+
+/* A filter (f), a method of strings (s) or mappings (d), or a function (g). So many arguments must
+   be given; params names them in order, each behind what it must be: $ a string, # an integer, ?
+   anything. "*" = any arguments, at which the code looks itself. code: a case of ob_jinja_apply;
+   capital letters take any value as text. */
+typedef struct ob_jinja_row {
+    const char *name, *of; /* of: letters, where it can be called */
+    char code;
+    int least; /* arguments that must be given */
+    const char *params;
+} ob_jinja_row;
+
+static const ob_jinja_row ob_jinja_rows[] = {
+    {"strip", "s", 'S', 0, "$chars"}, {"lstrip", "s", 'S', 0, "$chars"},
+    {"rstrip", "s", 'S', 0, "$chars"}, {"trim", "f", 'S', 0, "$chars"}, {"upper", "fs", 'C', 0, ""},
+    {"lower", "fs", 'C', 0, ""}, {"capitalize", "fs", 'C', 0, ""}, {"string", "f", 'T', 0, ""},
+    {"safe", "f", 'T', 0, ""}, {"startswith", "s", 'B', 1, "$prefix"},
+    {"endswith", "s", 'B', 1, "$suffix"}, {"replace", "fs", 'R', 2, "$old $new #count"},
+    {"split", "s", 'P', 0, "$sep #maxsplit"}, {"join", "s", 'j', 1, "?iterable"},
+    {"join", "f", 'j', 0, "$d"}, {"get", "d", 'g', 1, "?key ?default"}, {"items", "fd", 'p', 0, ""},
+    {"keys", "d", 'p', 0, ""}, {"values", "d", 'p', 0, ""}, {"length", "f", 'l', 0, ""},
+    {"count", "f", 'l', 0, ""}, {"default", "f", 'd', 0, "?default_value ?boolean"},
+    {"d", "f", 'd', 0, "?default_value ?boolean"}, {"first", "f", 's', 0, ""},
+    {"last", "f", 's', 0, ""}, {"reverse", "f", 's', 0, ""}, {"list", "f", 's', 0, ""},
+    {"int", "f", 'i', 0, "?default"}, {"tojson", "f", 't', 0, "?ensure_ascii #indent"},
+    {"map", "f", 'e', 1, "*"}, {"select", "f", 'e', 0, "*"}, {"reject", "f", 'e', 0, "*"},
+    {"selectattr", "f", 'e', 1, "*"}, {"rejectattr", "f", 'e', 1, "*"}, {"dict", "g", 'n', 0, "*"},
+    {"range", "g", 'r', 1, "#start #stop #step"}, {"namespace", "g", 'n', 0, "*"},
+    {"raise_exception", "g", '!', 1, "$message"}};
+
+/* The row of a name among what is of this kind (a letter), or NULL. */
+static const ob_jinja_row *ob_jinja_row_of(char of, ob_slice name) {
+    for (size_t i = 0; i < sizeof ob_jinja_rows / sizeof ob_jinja_rows[0]; i++)
+        if (strchr(ob_jinja_rows[i].of, of) && ob_slice_is(name, ob_jinja_rows[i].name))
+            return &ob_jinja_rows[i];
     return NULL;
 }
 
-/* An argument that must be a string; without fallback it must be given. Nothing is turned into text
-   here: Python's methods do not do it either. */
-static ob_slice ob_jinja_arg_text(ob_jinja *m, ob_jinja_args *a, int place, const char *name,
-                                  const char *fallback) {
-    const ob_jinja_value *v = ob_jinja_arg(a, place, name);
-    if (v && v->kind == OB_JINJA_STRING) return ob_jinja_slice(*v);
-    if (v && v->kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, *v);
-    else if (v)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "argument '%s' must be a string, not %s", name,
-                      ob_jinja_kind_name(*v));
-    else if (!fallback) ob_jinja_fail(m, ONEBIT_FORMAT, "argument '%s' is missing", name);
-    return ob_slice_of(fallback ? fallback : "");
-}
-
-/* An argument that must be an integer when it is given. Truth values count as 0 and 1, as in
-   Python. */
-static int64_t ob_jinja_arg_int(ob_jinja *m, ob_jinja_args *a, int place, const char *name,
-                                int64_t fallback) {
-    const ob_jinja_value *v = ob_jinja_arg(a, place, name);
-    if (v && v->kind != OB_JINJA_INT && v->kind != OB_JINJA_BOOL)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "argument '%s' must be an integer, not %s", name,
-                      ob_jinja_kind_name(*v));
-    return v && m->status == ONEBIT_OK ? v->as.i : fallback;
-}
-
-/* An argument as a truth value, false by default. Any value has a truth, so this never fails. */
-static int ob_jinja_arg_true(ob_jinja_args *a, int place, const char *name) {
-    const ob_jinja_value *v = ob_jinja_arg(a, place, name);
-    return v && ob_jinja_true(*v);
-}
-
-/* Everything that was given must have been asked for. An option that we do not know changes the
-   text, so it is refused, never passed over. */
-static void ob_jinja_args_end(ob_jinja *m, const ob_jinja_args *a, ob_slice of) {
-    if (a->used == (1u << a->n) - 1) return;
-    ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "'%.*s' with these arguments is not supported",
-                  (int)(of.n < 40 ? of.n : 40), of.p);
-}
-
-/* ---- work on strings ---- */
-
-/* 1 for code points beyond ASCII in the blocks of alphabets that have upper and lower case. From
-   Unicode's list of blocks; edges, an odd number of which lies below a code point inside. A letter
-   without cases in such a block is refused too: rarely, and loudly. */
-static int ob_jinja_cased(uint32_t c) {
-    static const uint32_t blocks[] = {
-        0xAA,    0x590,   0x10A0,  0x1100,  0x13A0,  0x1400,  0x1C80,  0x1CC0,  0x1D00,  0x2000,
-        0x2071,  0x20A0,  0x2100,  0x2190,  0x24B6,  0x24EA,  0x2C00,  0x2E00,  0xA640,  0xA800,
-        0xAB30,  0xABC0,  0xFB00,  0xFB20,  0xFF21,  0xFF5B,  0x10400, 0x11000, 0x118A0, 0x118E0,
-        0x16E40, 0x16E80, 0x1D400, 0x1D7D0, 0x1DF00, 0x1E100, 0x1E900, 0x1E950, 0x1F130, 0x1F18A};
-    int n = (int)(sizeof blocks / sizeof blocks[0]);
-    return c != OB_UTF8_BAD && ob_runs_below(blocks, n, c) & 1;
-}
-
-/* The string in another case: u upper, l lower, c the first letter upper and the rest lower, t so
-   for each run of letters (Python's title()), j for each word (the filter title). Only ASCII has
-   cases here: other alphabets are refused, others are as they are. Python's title() begins anew
-   behind an apostrophe, the filter title does not. */
-static ob_jinja_value ob_jinja_case(ob_jinja *m, ob_slice s, char mode) {
-    ob_jinja_text t;
-    size_t i;
-    char before = 0, c;
-    uint32_t code;
-    memset(&t, 0, sizeof t);
-    if (!ob_jinja_spend(m, s.n)) return ob_jinja_of(OB_JINJA_NONE);
-    for (i = 0; i < s.n; i++, before = c) {
-        int letter = (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z'), up;
-        int behind = (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z');
-        c = s.p[i];
-        if ((uint8_t)c >= 0xC2) {
-            ob_utf8_decode(s.p + i, s.n - i, &code);
-            if (ob_jinja_cased(code))
-                ob_jinja_fail(m, ONEBIT_UNSUPPORTED,
-                              "upper and lower case of U+%04x is not supported", (unsigned)code);
-        }
-        up = mode == 'u' || (mode == 'c' && i == 0) || (mode == 't' && !behind) ||
-             (mode == 'j' && (i == 0 || strchr("-([{< \t\n\v\f\r", before)));
-        if (letter) c = (char)(up ? c & ~32 : c | 32);
-        ob_jinja_add(m, &t, &c, 1);
+/* Puts arguments into the places of the row's params and checks them: 1 = they fit. What is not
+   given is UNDEFINED; for a $ or # that may be missing, none means the same. */
+static int ob_jinja_bind(ob_jinja *m, const ob_jinja_row *row, ob_jinja_args *a) {
+    ob_jinja_args in = *a;
+    const char *p = row->params;
+    if (in.n < row->least) ob_jinja_fail(m, ONEBIT_FORMAT, "'%s' lacks an argument", row->name);
+    if (*p == '*') return m->status == ONEBIT_OK;
+    memset(a, 0, sizeof *a); /* all UNDEFINED */
+    for (; a->n < in.n; a->n++) {
+        ob_jinja_value v = in.v[a->n];
+        ob_slice name = in.name[a->n];
+        int place = 0;
+        for (p = row->params; *p; p += strcspn(p, " "), p += *p == ' ', place++)
+            if (name.n ? ob_slice_same(name, ob_slice_on(p + 1, strcspn(p, " ") - 1))
+                       : place == a->n)
+                break; /* else it is the next one's */
+        if (!*p) ob_jinja_refuse(m, "such a call of", ob_slice_of(row->name));
+        if (!*p || (*p != '?' && place >= row->least && v.kind == OB_JINJA_NONE)) continue;
+        a->v[place] = v;
+        if (*p != '?' && v.kind != (*p == '$' ? OB_JINJA_STRING : OB_JINJA_INT))
+            ob_jinja_misfit(m, v, row->name);
     }
-    return ob_jinja_gathered(&t);
+    return m->status == ONEBIT_OK;
 }
 
-/* At most so many (all when < 0) of old become fresh; an empty one stands around each character.
-   Found from the left, never overlapping, and what was put in is not looked at again. */
+/* The string in another case: u upper, l lower, c the first letter upper and the rest lower. Only
+   ASCII has cases here, so other text is refused. */
+static ob_jinja_value ob_jinja_case(ob_jinja *m, ob_slice s, char mode) {
+    ob_jinja_text t = {NULL, 0, 0};
+    char *p = s.n ? ob_jinja_room(m, &t, s.n) : NULL;
+    for (size_t i = 0; p && i < s.n && ob_jinja_spend(m, 1); i++, t.n++) {
+        char c = s.p[i];
+        if (c & 0x80) ob_jinja_refuse(m, "upper or lower case beyond", ob_slice_of("ASCII"));
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+            c = (char)(mode == 'u' || (mode == 'c' && !i) ? c & ~32 : c | 32);
+        p[i] = c;
+    }
+    return ob_jinja_string(ob_slice_on(t.p, t.n));
+}
+
+/* At most so many (all when < 0) of old become fresh, found from the left. */
 static ob_jinja_value ob_jinja_replace(ob_jinja *m, ob_slice s, ob_slice old, ob_slice fresh,
                                        int64_t most) {
-    ob_jinja_text t;
-    size_t from = 0, at, step;
-    uint32_t code;
-    memset(&t, 0, sizeof t);
-    for (; most != 0; most--) {
-        at = ob_jinja_find(m, s, old, from);
-        if (at == SIZE_MAX) break;
-        ob_jinja_add(m, &t, s.p + from, at - from);
-        ob_jinja_add(m, &t, fresh.p, fresh.n);
-        from = at + old.n;
-        if (old.n) continue;
-        if (at == s.n) return ob_jinja_gathered(&t);
-        step = ob_utf8_decode(s.p + at, s.n - at, &code);
-        ob_jinja_add(m, &t, s.p + at, step);
-        from = at + step;
-    }
-    ob_jinja_add(m, &t, s.p + from, s.n - from);
-    return ob_jinja_gathered(&t);
-}
-
-/* Appends a part of a string. It lies inside the string that it comes from. */
-static void ob_jinja_push_part(ob_jinja *m, ob_jinja_value list, const char *p, size_t n) {
-    ob_jinja_push(m, list, ob_jinja_string(OB_JINJA_STRING, ob_slice_on(p, n)));
-}
-
-/* Parts between runs of white space; a limit leaves the rest in one part. No empty parts; white
-   space behind the last part of a limited split stays, in front of it not. */
-static void ob_jinja_split_words(ob_jinja *m, ob_jinja_value list, ob_slice s, int64_t most) {
-    size_t n;
-    for (; (s = ob_jinja_strip(m, s, 1, NULL)).n && m->status == ONEBIT_OK; s.p += n, s.n -= n) {
-        for (n = 0; n < s.n && ob_jinja_spend(m, 1);) {
-            uint32_t code;
-            size_t used = ob_utf8_decode(s.p + n, s.n - n, &code);
-            if (ob_jinja_space(code)) break;
-            n += used;
-        }
-        if (most-- == 0) n = s.n;
-        ob_jinja_push_part(m, list, s.p, n);
-    }
-}
-
-/* Where needle stands last in s; SIZE_MAX = nowhere. needle is not empty. Naive, but each byte that
-   is compared is paid for. */
-static size_t ob_jinja_find_last(ob_jinja *m, ob_slice s, ob_slice needle) {
-    size_t at, k;
-    for (at = s.n; at-- > 0;) {
-        for (k = 0; k < needle.n && k < s.n - at && s.p[at + k] == needle.p[k]; k++) {}
-        if (!ob_jinja_spend(m, k + 1)) break;
-        if (k == needle.n) return at;
-    }
-    return SIZE_MAX;
-}
-
-/* split(sep, maxsplit), or rsplit from the right. n separators make n + 1 parts, empty ones too.
-   From the right the parts are found in reverse and turned round at the end. */
-static ob_jinja_value ob_jinja_split(ob_jinja *m, ob_slice s, ob_jinja_args *a, int right) {
-    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST), swap;
-    const ob_jinja_value *given = ob_jinja_arg(a, 0, "sep");
-    int64_t most = ob_jinja_arg_int(m, a, 1, "maxsplit", -1);
-    size_t at, i, n;
-    ob_slice sep;
-    if (m->status != ONEBIT_OK) return list;
-    if (!given || given->kind == OB_JINJA_NONE) {
-        if (right && most >= 0)
-            ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "'rsplit' at white space with a limit");
-        ob_jinja_split_words(m, list, s, most);
-        return list;
-    }
-    sep = ob_jinja_arg_text(m, a, 0, "sep", NULL);
-    if (!sep.n) ob_jinja_fail(m, ONEBIT_FORMAT, "split at an empty string");
-    for (; most != 0 && m->status == ONEBIT_OK; most--) {
-        at = right ? ob_jinja_find_last(m, s, sep) : ob_jinja_find(m, s, sep, 0);
-        if (at == SIZE_MAX) break;
-        if (right) ob_jinja_push_part(m, list, s.p + at + sep.n, s.n - at - sep.n), s.n = at;
-        else ob_jinja_push_part(m, list, s.p, at), s.p += at + sep.n, s.n -= at + sep.n;
-    }
-    ob_jinja_push_part(m, list, s.p, s.n);
-    for (i = 0, n = m->status == ONEBIT_OK ? list.as.list->n : 0; right && i < n / 2; i++) {
-        swap = list.as.list->v[i];
-        list.as.list->v[i] = list.as.list->v[n - 1 - i];
-        list.as.list->v[n - 1 - i] = swap;
-    }
-    return list;
-}
-
-/* 1 when s begins (or ends) with the string, or with one of a tuple of strings. An empty one always
-   fits, an empty tuple never. */
-static int ob_jinja_begins(ob_jinja *m, ob_slice s, const ob_jinja_value *with, int at_end) {
-    size_t i, n = with && with->kind == OB_JINJA_TUPLE ? with->as.list->n : 1;
-    for (i = 0; with && i < n && ob_jinja_spend(m, 1); i++) {
-        ob_jinja_value v = with->kind == OB_JINJA_TUPLE ? with->as.list->v[i] : *with;
-        if (v.kind != OB_JINJA_STRING) break;
-        if (v.n <= s.n && ob_jinja_spend(m, v.n / 16) &&
-            memcmp(at_end ? s.p + s.n - v.n : s.p, v.as.s, v.n) == 0)
-            return 1;
-    }
-    if (!with || i < n) ob_jinja_fail(m, ONEBIT_FORMAT, "startswith() and endswith() want strings");
-    return 0;
-}
-
-/* Strings in a row with another between them; others are written as text when any is allowed. The
-   method takes only strings, the filter takes anything: that is what any says. */
-static ob_jinja_value ob_jinja_join(ob_jinja *m, ob_slice between, ob_jinja_list items, int any) {
-    ob_jinja_text t;
-    size_t i;
-    memset(&t, 0, sizeof t);
-    for (i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
-        if (!any && items.v[i].kind != OB_JINJA_STRING)
-            ob_jinja_fail(m, ONEBIT_FORMAT, "join() wants strings, not %s",
-                          ob_jinja_kind_name(items.v[i]));
-        if (i) ob_jinja_add(m, &t, between.p, between.n);
-        ob_jinja_write(m, &t, items.v[i], 0);
-    }
-    return ob_jinja_gathered(&t);
-}
-
-/* Occurrences that do not overlap; of nothing one around each character. Python counts "" once more
-   than there are characters. */
-static int64_t ob_jinja_occurrences(ob_jinja *m, ob_slice s, ob_slice part) {
-    int64_t count = 0;
-    size_t at = 0;
-    if (!part.n) return (int64_t)ob_jinja_characters(m, s) + 1;
-    while ((at = ob_jinja_find(m, s, part, at)) != SIZE_MAX) count++, at += part.n;
-    return count;
-}
-
-/* Names of the methods that strings have here. */
-#define OB_JINJA_STRING_METHODS                                                                    \
-    "strip lstrip rstrip split rsplit startswith endswith upper lower title capitalize replace "   \
-    "join find count index removeprefix removesuffix"
-
-/* A method of a string. The places of the arguments are Python's, and so are the names in messages.
-   What is listed above and not tested for here is find or index. */
-static ob_jinja_value ob_jinja_string_method(ob_jinja *m, ob_slice s, ob_slice name,
-                                             ob_jinja_args *a) {
-    ob_slice part;
+    ob_jinja_text t = {NULL, 0, 0};
     size_t at;
-    if (ob_jinja_listed("upper lower title capitalize", name)) return ob_jinja_case(m, s, *name.p);
-    if (ob_jinja_listed("strip lstrip rstrip", name)) {
-        const ob_jinja_value *given = ob_jinja_arg(a, 0, "chars");
-        int sides = *name.p == 'l' ? 1 : *name.p == 'r' ? 2 : 3;
-        if (!given || given->kind == OB_JINJA_NONE) s = ob_jinja_strip(m, s, sides, NULL);
-        else
-            part = ob_jinja_arg_text(m, a, 0, "chars", NULL),
-            s = ob_jinja_strip(m, s, sides, &part);
-        return ob_jinja_string(OB_JINJA_STRING, s);
+    if (!old.n) ob_jinja_refuse(m, "replace of", old);
+    for (; most != 0 && (at = ob_jinja_find(m, s, old)) != SIZE_MAX; most--) { /* no overlaps */
+        ob_jinja_add(m, &t, ob_slice_on(s.p, at));
+        ob_jinja_add(m, &t, fresh);
+        s.p += at + old.n, s.n -= at + old.n;
     }
-    if (ob_jinja_listed("split rsplit", name)) return ob_jinja_split(m, s, a, *name.p == 'r');
-    if (ob_jinja_listed("startswith endswith", name))
-        return ob_jinja_bool(ob_jinja_begins(m, s, ob_jinja_arg(a, 0, "prefix"), *name.p == 'e'));
-    if (ob_slice_is(name, "join")) {
-        const ob_jinja_value *given = ob_jinja_arg(a, 0, "iterable");
-        return ob_jinja_join(m, s, ob_jinja_items(m, given ? *given : ob_jinja_of(OB_JINJA_NONE)),
-                             0);
-    }
-    part = ob_jinja_arg_text(m, a, 0, "old", NULL);
-    if (ob_slice_is(name, "replace")) {
-        ob_slice fresh = ob_jinja_arg_text(m, a, 1, "new", NULL);
-        return ob_jinja_replace(m, s, part, fresh, ob_jinja_arg_int(m, a, 2, "count", -1));
-    }
-    if (ob_slice_is(name, "count"))
-        return ob_jinja_int(OB_JINJA_INT, ob_jinja_occurrences(m, s, part));
-    if (*name.p == 'r') { /* removeprefix, removesuffix */
-        ob_jinja_value v = ob_jinja_string(OB_JINJA_STRING, part);
-        int suffix = ob_slice_is(name, "removesuffix");
-        if (ob_jinja_begins(m, s, &v, suffix)) s.n -= part.n, s.p += suffix ? 0 : part.n;
-        return ob_jinja_string(OB_JINJA_STRING, s);
-    }
-    at = ob_jinja_find(m, s, part, 0);
-    if (at == SIZE_MAX && *name.p == 'i') ob_jinja_fail(m, ONEBIT_FORMAT, "index(): not found");
-    return ob_jinja_int(
-        OB_JINJA_INT, at == SIZE_MAX ? -1 : (int64_t)ob_jinja_characters(m, ob_slice_on(s.p, at)));
+    ob_jinja_add(m, &t, s);
+    return ob_jinja_string(ob_slice_on(t.p, t.n));
 }
 
-/* Lines as Python's splitlines() finds them: the length of the first one; *used with its end. More
-   kinds of line ends than files have: form feeds, ASCII's separators, Unicode's two. Bytes that are
-   no UTF-8 end none. */
-static size_t ob_jinja_line(ob_slice s, size_t *used) {
-    size_t i, step;
-    uint32_t c;
-    for (i = 0; i < s.n; i += step) {
-        step = ob_utf8_decode(s.p + i, s.n - i, &c);
-        *used = i + step;
-        if (c == '\r' && *used < s.n && s.p[*used] == '\n') ++*used;
-        if ((c >= 10 && c <= 13) || (c >= 28 && c <= 30) || c == 0x85 || c == 0x2028 || c == 0x2029)
-            return i;
+/* Parts between separators, empty ones too. A limit leaves the rest in one part. */
+static ob_jinja_value ob_jinja_split(ob_jinja *m, ob_slice s, ob_slice sep, int64_t most) {
+    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST);
+    if (!sep.n) ob_jinja_refuse(m, "split at white space or at", sep);
+    for (size_t n = 0; m->status == ONEBIT_OK && n != SIZE_MAX; most--) {
+        n = most != 0 ? ob_jinja_find(m, s, sep) : SIZE_MAX; /* the rest is one part */
+        ob_jinja_push(m, list, ob_jinja_string(ob_slice_on(s.p, n < s.n ? n : s.n)));
+        if (n != SIZE_MAX) s.p += n + sep.n, s.n -= n + sep.n;
     }
-    *used = s.n;
-    return s.n;
-}
-
-/* The filter indent: all lines but the first (or all) begin with some spaces or a text. Line ends
-   become \n. An empty line gets no spaces unless blank says so; the first line none unless first
-   does. */
-static ob_jinja_value ob_jinja_indent(ob_jinja *m, ob_slice s, ob_jinja_args *a) {
-    const ob_jinja_value *given = ob_jinja_arg(a, 0, "width");
-    int64_t width =
-        given && given->kind == OB_JINJA_STRING ? 0 : ob_jinja_arg_int(m, a, 0, "width", 4);
-    int first = ob_jinja_arg_true(a, 1, "first"), blank = ob_jinja_arg_true(a, 2, "blank"),
-        line = 0;
-    ob_jinja_text pad, t;
-    size_t used, n;
-    memset(&pad, 0, sizeof pad), memset(&t, 0, sizeof t);
-    if (given && given->kind == OB_JINJA_STRING) ob_jinja_add(m, &pad, given->as.s, given->n);
-    for (; width > 0 && m->status == ONEBIT_OK; width--) ob_jinja_say(m, &pad, " ");
-    if (!ob_jinja_spend(m, s.n)) return ob_jinja_of(OB_JINJA_NONE);
-    do { /* the filter adds a line's end before it splits, so an empty text is one line */
-        n = ob_jinja_line(s, &used);
-        /* line: 0 for the first one */
-        if (line) ob_jinja_say(m, &t, "\n");
-        if (line ? n || blank : first) ob_jinja_add(m, &t, pad.p, pad.n);
-        ob_jinja_add(m, &t, s.p, n);
-        line = 1 + (n < used); /* 2: a line's end was there */
-        s.p += used, s.n -= used;
-    } while (s.n && m->status == ONEBIT_OK);
-    if (line == 2 &&
-        s.p[-1] !=
-            '\r') { /* behind the last line's end the filter sees one more line, an empty one */
-        ob_jinja_say(m, &t, "\n");
-        if (blank) ob_jinja_add(m, &t, pad.p, pad.n);
-    }
-    return ob_jinja_gathered(&t);
-}
-
-/* ---- parts of values ---- */
-
-/* Python's slice bounds for n items: the first index taken, and how many. Bounds beyond the ends
-   are moved to them; with a negative step "the end" is in front of the first item. All in 64 bits,
-   and the step is cut to n, so nothing overflows. */
-static size_t ob_jinja_bounds(ob_jinja *m, const ob_jinja_value part[3], int64_t n, int64_t *first,
-                              int64_t *step) {
-    int64_t at[2], low, high;
-    int i;
-    *step = part[2].kind == OB_JINJA_NONE ? 1 : part[2].as.i;
-    for (i = 0; i < 3; i++)
-        if (part[i].kind != OB_JINJA_NONE && part[i].kind != OB_JINJA_INT)
-            ob_jinja_fail(m, ONEBIT_FORMAT, "a slice from or to %s", ob_jinja_kind_name(part[i]));
-    if (*step == 0) ob_jinja_fail(m, ONEBIT_FORMAT, "a slice with step 0");
-    if (m->status != ONEBIT_OK) return 0;
-    /* the least and the greatest bound there are */
-    low = *step < 0 ? -1 : 0, high = *step < 0 ? n - 1 : n;
-    for (i = 0; i < 2; i++) {
-        at[i] = part[i].as.i;
-        if (at[i] < 0) at[i] = at[i] < -n ? low : at[i] + n;
-        if (at[i] > high) at[i] = high;
-        if (part[i].kind == OB_JINJA_NONE) at[i] = (*step < 0) == (i == 0) ? high : low;
-    }
-    *first = at[0];
-    /* nothing lies between bounds in the wrong order */
-    if (*step < 0 ? at[1] >= at[0] : at[0] >= at[1]) return 0;
-    if (*step > n) *step = n; /* the same items, and no overflow below */
-    if (*step < -n) *step = -n;
-    return (size_t)(*step < 0 ? (at[0] - at[1] - 1) / -*step + 1 : (at[1] - at[0] - 1) / *step + 1);
-}
-
-/* Characters of a string from first on, count of them, step apart; one walk from the left, so for a
-   negative step the result is filled from its end. The result is never longer than s. */
-static ob_jinja_value ob_jinja_cut(ob_jinja *m, ob_slice s, int64_t first, size_t count,
-                                   int64_t step) {
-    int64_t at, next = step < 0 ? first + (int64_t)(count - (count > 0)) * step : first;
-    size_t i, used, left = count, n = 0;
-    ob_jinja_text t;
-    uint32_t code;
-    char *p;
-    memset(&t, 0, sizeof t);
-    p = count ? ob_jinja_room(m, &t, s.n) : NULL;
-    if (!p || !ob_jinja_spend(m, s.n)) return ob_jinja_gathered(&t);
-    for (i = 0, at = 0; i < s.n && left; i += used, at++) {
-        used = ob_utf8_decode(s.p + i, s.n - i, &code);
-        if (at != next) continue;
-        memcpy(step < 0 ? p + s.n - n - used : p + n, s.p + i, used);
-        next += step < 0 ? -step : step;
-        n += used, left--;
-    }
-    return ob_jinja_string(OB_JINJA_STRING, ob_slice_on(step < 0 ? p + s.n - n : p, n));
-}
-
-/* v[a:b:c] of a string, a list, a tuple or a range; missing parts are NONE. jinja2 gives TypeError
-   for other values, as we do. */
-static ob_jinja_value ob_jinja_slice_of(ob_jinja *m, ob_jinja_value v,
-                                        const ob_jinja_value part[3]) {
-    int64_t first = 0, step = 1;
-    size_t count, i, n;
-    ob_jinja_value list;
-    if (v.kind == OB_JINJA_UNDEFINED) {
-        ob_jinja_missing(m, v);
-        return v;
-    }
-    if (v.kind != OB_JINJA_STRING && !(v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_RANGE_OF)) {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "a slice of %s", ob_jinja_kind_name(v));
-        return v;
-    }
-    n = v.kind == OB_JINJA_STRING ? ob_jinja_characters(m, ob_jinja_slice(v)) : v.as.list->n;
-    count = ob_jinja_bounds(m, part, (int64_t)n, &first, &step);
-    if (v.kind == OB_JINJA_STRING) return ob_jinja_cut(m, ob_jinja_slice(v), first, count, step);
-    list = ob_jinja_empty(m, v.kind);
-    for (i = 0; i < count && m->status == ONEBIT_OK; i++)
-        ob_jinja_push(m, list, v.as.list->v[first + (int64_t)i * step]);
     return list;
 }
 
-/* A name that a loop has. loop.cycle, changed and depth are functions or belong to recursive loops:
-   refused by name. */
-static ob_jinja_value ob_jinja_loop_part(ob_jinja *m, ob_jinja_value loop, ob_slice name) {
-    static const char *const names[] = {"index", "index0", "revindex", "revindex0", "length"};
-    int64_t i = (int64_t)loop.n, n = (int64_t)loop.as.list->n, v[5];
-    int k, at;
-    v[0] = i + 1, v[1] = i, v[2] = n - i, v[3] = n - i - 1, v[4] = n;
-    for (k = 0; k < 5; k++)
-        if (ob_slice_is(name, names[k])) return ob_jinja_int(OB_JINJA_INT, v[k]);
-    if (ob_slice_is(name, "first")) return ob_jinja_bool(i == 0);
-    if (ob_slice_is(name, "last")) return ob_jinja_bool(i == n - 1);
-    at = ob_slice_is(name, "previtem") ? -1 : ob_slice_is(name, "nextitem") ? 1 : 0;
-    if (!at)
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "'loop.%.*s' is not supported",
-                      (int)(name.n < 40 ? name.n : 40), name.p);
-    else if (i + at >= 0 && i + at < n) return loop.as.list->v[i + at];
-    return ob_jinja_string(OB_JINJA_UNDEFINED, name);
+/* The texts of items with another text between them. */
+static ob_jinja_value ob_jinja_join(ob_jinja *m, ob_slice between, ob_jinja_value v) {
+    ob_jinja_list items = ob_jinja_items(m, v);
+    ob_jinja_text t = {NULL, 0, 0};
+    for (size_t i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
+        if (i) ob_jinja_add(m, &t, between);
+        ob_jinja_add(m, &t, ob_jinja_str(m, items.v[i]));
+    }
+    return ob_jinja_string(ob_slice_on(t.p, t.n));
 }
 
-/* 1 when values of this kind have the method here. Methods that change a list (append, pop) are
-   forbidden by the sandbox that apply_chat_template uses, so they are missing here. */
-static int ob_jinja_has_method(ob_jinja_value v, ob_slice name) {
-    if (v.kind == OB_JINJA_STRING) return ob_jinja_listed(OB_JINJA_STRING_METHODS, name);
-    if (v.kind == OB_JINJA_DICT) return ob_jinja_listed("get items keys values", name);
-    if (v.kind == OB_JINJA_LIST || v.kind == OB_JINJA_TUPLE)
-        return ob_jinja_listed("index count", name);
-    return 0;
+/* Keys (k), values (v) or both (i) of a mapping; of what is undefined nothing. */
+static ob_jinja_value ob_jinja_pairs(ob_jinja *m, ob_jinja_value v, char what) {
+    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST);
+    if (v.kind == OB_JINJA_UNDEFINED) return list;
+    if (v.kind != OB_JINJA_DICT) return ob_jinja_misfit(m, v, "items");
+    for (size_t i = 0; i < v.as.list->n && m->status == ONEBIT_OK; i += 2) {
+        ob_jinja_value pair = what == 'i' ? ob_jinja_empty(m, OB_JINJA_LIST) : list;
+        if (what != 'v') ob_jinja_push(m, pair, v.as.list->v[i]);
+        if (what != 'k') ob_jinja_push(m, pair, v.as.list->v[i + 1]);
+        if (what == 'i') ob_jinja_push(m, list, pair); /* else pair is list itself */
+    }
+    return list;
 }
 
-/* A function or a method as a value. Asking for a method without calling it is fine: "x.get is
-   defined". */
-static ob_jinja_value ob_jinja_bind(ob_jinja *m, ob_jinja_value self, ob_slice name) {
-    ob_jinja_bound *b = (ob_jinja_bound *)ob_jinja_memory(m, sizeof *b);
-    ob_jinja_value v = ob_jinja_of(OB_JINJA_BOUND);
-    if (!b) return ob_jinja_of(OB_JINJA_NONE);
-    b->self = self, b->name = name;
-    v.as.bound = b;
+/* The integer that a text is: digits, behind a sign or not; 1 = it is one. */
+static int ob_jinja_digits(ob_slice s, int64_t *out) {
+    int minus = s.n && *s.p == '-';
+    size_t i = (size_t)minus;
+    for (*out = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && *out < INT64_MAX / 10; i++)
+        *out = *out * 10 + (s.p[i] - '0');
+    if (minus) *out = -*out;
+    return i == s.n && i > (size_t)minus && fabs((double)*out) <= OB_JINJA_LARGEST;
+}
+
+/* range() of up to three integers, made as a list at once: its bound is small. */
+static ob_jinja_value ob_jinja_range(ob_jinja *m, const ob_jinja_args *a) {
+    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST);
+    int64_t from = a->n > 1 ? a->v[0].as.i : 0, to = a->v[a->n > 1].as.i, n = 0;
+    int64_t step = a->n > 2 ? a->v[2].as.i : 1;
+    if (step == 0) ob_jinja_fail(m, ONEBIT_FORMAT, "a range with step 0");
+    for (; (step < 0 ? from > to : from < to) && m->status == ONEBIT_OK; from += step) {
+        if (++n > OB_JINJA_RANGE) ob_jinja_refuse(m, "so long a", ob_slice_of("range"));
+        ob_jinja_push(m, list, ob_jinja_int(from));
+    }
+    return list;
+}
+
+/* namespace(...) and dict(...): named arguments. */
+static ob_jinja_value ob_jinja_new(ob_jinja *m, ob_jinja_kind kind, const ob_jinja_args *a) {
+    ob_jinja_value v = ob_jinja_empty(m, kind);
+    for (int i = 0; i < a->n && m->status == ONEBIT_OK; i++) {
+        if (!a->name[i].n) ob_jinja_refuse(m, "an argument without a name of", ob_slice_of("dict"));
+        ob_jinja_put(m, v, ob_jinja_string(a->name[i]), a->v[i]);
+    }
     return v;
 }
 
-/* object.key (dotted: methods come first) or object[key] (items come first). What is not there is
-   undefined; of something undefined it is an error. A message's key "items" is found by brackets
-   only, as in jinja2. Undefined values keep the name, so that an error can say what was missing. */
-static ob_jinja_value ob_jinja_get(ob_jinja *m, ob_jinja_value object, ob_jinja_value key,
-                                   int dotted) {
-    ob_slice name = ob_slice_on("", 0);
-    ob_jinja_value *found, part[3];
-    if (key.kind == OB_JINJA_STRING) name = ob_jinja_slice(key);
-    if (object.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, object);
-    if (m->status != ONEBIT_OK) return ob_jinja_of(OB_JINJA_NONE);
-    /* x.items is the method even when there is such a key */
-    if (dotted && ob_jinja_has_method(object, name)) return ob_jinja_bind(m, object, name);
-    if (object.kind == OB_JINJA_DICT || object.kind == OB_JINJA_SPACE) {
-        found = ob_jinja_key(m, object, key);
-        if (found) return *found;
+/* map(attribute=...): a part of each item. select, reject, selectattr, rejectattr: the items that
+   pass (or fail) a test; without one their truth decides. */
+static ob_jinja_value ob_jinja_each(ob_jinja *m, const char *name, ob_jinja_value v,
+                                    const ob_jinja_args *a) {
+    int map = *name == 'm', attribute = map || strlen(name) > 6, holds = 1;
+    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST);
+    ob_jinja_list items = ob_jinja_items(m, v);
+    ob_slice path = ob_jinja_slice(a->v[0]);
+    if (map && (a->n > 1 || !ob_slice_is(a->name[0], "attribute")))
+        ob_jinja_refuse(m, "but by attribute, filter", ob_slice_of(name));
+    if (attribute && path.n && memchr(path.p, '.', path.n)) ob_jinja_refuse(m, "path", path);
+    for (size_t i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
+        ob_jinja_value item = attribute ? ob_jinja_get(m, items.v[i], a->v[0]) : items.v[i];
+        if (a->n > attribute)
+            holds = ob_jinja_test(m, ob_jinja_slice(a->v[attribute]), item, a, attribute + 1);
+        else if (!map) holds = ob_jinja_true(item);
+        if (map || holds == (*name == 's')) ob_jinja_push(m, list, map ? item : items.v[i]);
     }
-    if (object.kind == OB_JINJA_LOOP) return ob_jinja_loop_part(m, object, name);
-    if (key.kind == OB_JINJA_INT || key.kind == OB_JINJA_BOOL) {
-        int64_t i = key.as.i, n;
-        if (object.kind >= OB_JINJA_LIST && object.kind <= OB_JINJA_RANGE_OF) {
-            n = (int64_t)object.as.list->n;
-            if (i < n && i >= -n) return object.as.list->v[i < 0 ? i + n : i];
-        }
-        if (object.kind == OB_JINJA_STRING) { /* one character is a slice */
-            part[0] = ob_jinja_int(OB_JINJA_INT, i), part[2] = ob_jinja_of(OB_JINJA_NONE);
-            part[1] = ob_jinja_int(OB_JINJA_INT, i < INT64_MAX ? i + 1 : i);
-            object = ob_jinja_slice_of(m, object, i == -1 ? (part[1] = part[2], part) : part);
-            if (object.n) return object;
-        }
-    }
-    /* x['items'] is the method when there is no such key */
-    if (!dotted && ob_jinja_has_method(object, name)) return ob_jinja_bind(m, object, name);
-    return ob_jinja_string(OB_JINJA_UNDEFINED, name);
+    list.n = 1; /* a generator in jinja2 */
+    return list;
 }
 
-/* "a.b.0" from a value, as the filters' attribute argument has it; integers are indices too. A step
-   that is missing is undefined, and a step behind that is an error. */
-static ob_jinja_value ob_jinja_path(ob_jinja *m, ob_jinja_value v, ob_jinja_value path) {
-    ob_slice rest = ob_jinja_slice(path), part;
-    size_t i;
-    int64_t index;
-    if (path.kind != OB_JINJA_STRING) return ob_jinja_get(m, v, path, 0);
-    do {
-        const char *dot = rest.n ? (const char *)memchr(rest.p, '.', rest.n) : NULL;
-        part = ob_slice_on(rest.p, dot ? (size_t)(dot - rest.p) : rest.n);
-        for (i = 0, index = 0; i < part.n && i < 18 && part.p[i] >= '0' && part.p[i] <= '9'; i++)
-            index = index * 10 + (part.p[i] - '0');
-        v = ob_jinja_get(m, v,
-                         part.n && i == part.n ? ob_jinja_int(OB_JINJA_INT, index)
-                                               : ob_jinja_string(OB_JINJA_STRING, part),
-                         0);
-        if (!dot) break;
-        rest.p = dot + 1, rest.n -= part.n + 1;
-    } while (m->status == ONEBIT_OK);
+/* The JSON of a value, measured first and then written in place. */
+static ob_jinja_value ob_jinja_to_json(ob_jinja *m, ob_jinja_value v, int64_t indent) {
+    ob_out o = ob_out_on(NULL, 0);
+    ob_jinja_text t = {NULL, 0, 0};
+    if (indent > 16) ob_jinja_refuse(m, "tojson with such an", ob_slice_of("indent"));
+    ob_jinja_json(m, &o, v, (int)indent, 0); /* only counts */
+    o = ob_out_on(ob_jinja_room(m, &t, o.n + 1), o.n + 1);
+    ob_jinja_json(m, &o, v, (int)indent, 0);
+    t.n = o.n;
+    return ob_jinja_string(ob_slice_on(t.p, t.n));
+}
+
+/* Calls a row with arguments that are bound. Methods have been looked up by the kind of v. */
+static ob_jinja_value ob_jinja_apply(ob_jinja *m, const ob_jinja_row *row, ob_jinja_value v,
+                                     const ob_jinja_args *a) {
+    ob_slice s = row->code < 'a' && row->code >= 'A' ? ob_jinja_str(m, v) : ob_jinja_slice(v);
+    ob_slice first = ob_jinja_slice(a->v[0]);
+    ob_jinja_value last = a->v[row->code == 'R' ? 2 : 1], *found;
+    int64_t number = last.kind == OB_JINJA_INT ? last.as.i : -1; /* a limit or an indent */
+    ob_jinja_value none = ob_jinja_of(OB_JINJA_NONE), part[3] = {none, none, none};
+    ob_jinja_list items = {NULL, 0, 0};
+    char c = *row->name;
+    if (m->status != ONEBIT_OK) return v;
+    switch (row->code) {
+    case 'S': /* strip, lstrip, rstrip, trim */
+        return ob_jinja_string(ob_jinja_strip(m, s, c == 'l' ? 1 : c == 'r' ? 2 : 3, first));
+    case 'C': return ob_jinja_case(m, s, c);           /* upper, lower, capitalize */
+    case 'T': return ob_jinja_string(s);               /* string; safe marks HTML, which is none */
+    case 'P': return ob_jinja_split(m, s, first, number);
+    case 'R': return ob_jinja_replace(m, s, first, ob_jinja_slice(a->v[1]), number);
+    case 'B': /* startswith, endswith */
+        if (first.n > s.n || !ob_jinja_spend(m, s.n / 16)) return ob_jinja_bool(0);
+        s = ob_slice_on(c == 'e' ? s.p + s.n - first.n : s.p, first.n);
+        return ob_jinja_bool(ob_slice_same(first, s));
+    case 'j': /* join as a method, as a filter */
+        return *row->of == 's' ? ob_jinja_join(m, s, a->v[0]) : ob_jinja_join(m, first, v);
+    case 'g': /* get: without a default it gives none */
+        found = first.p ? ob_jinja_key(m, v, first) : NULL;
+        return found ? *found : a->n > 1 ? a->v[1] : ob_jinja_of(OB_JINJA_NONE);
+    case 'p': return ob_jinja_pairs(m, v, c);          /* items, keys, values */
+    case 'l': /* length, count */
+        if (s.p) ob_jinja_characters(m, s, INT64_MAX, &number);
+        else number = (int64_t)ob_jinja_items(m, v).n;
+        return ob_jinja_int(number);
+    case 'd': /* default */
+        if (ob_jinja_true(a->v[1]) ? ob_jinja_true(v) : v.kind != OB_JINJA_UNDEFINED) return v;
+        return a->n ? a->v[0] : ob_jinja_string(s);
+    case 's': /* first, last, list, reverse */
+        items = ob_jinja_items(m, v);
+        if (c == 'f' || row->name[1] == 'a')
+            return items.n ? items.v[c == 'f' ? 0 : items.n - 1] : ob_jinja_of(OB_JINJA_UNDEFINED);
+        v = ob_jinja_empty(m, OB_JINJA_LIST); /* NONE when there is no memory: not cut then */
+        if (m->status == ONEBIT_OK) *v.as.list = items;
+        if (c == 'r') part[2] = ob_jinja_int(-1);
+        return ob_jinja_cut(m, v, part);
+    case 'i': /* int: of what is none its argument, else 0 */
+        if (ob_jinja_is_number(v)) return ob_jinja_int(v.as.i);
+        if (s.n) s = ob_jinja_strip(m, s, 3, ob_slice_on(NULL, 0));
+        if (ob_jinja_digits(s, &number)) return ob_jinja_int(number);
+        if (s.n && strchr("+-.0123456789", *s.p)) ob_jinja_refuse(m, "int of", s);
+        return a->n ? a->v[0] : ob_jinja_int(0);
+    case 't': /* tojson */
+        if (ob_jinja_true(a->v[0])) ob_jinja_refuse(m, "tojson with", ob_slice_of("ensure_ascii"));
+        return ob_jinja_to_json(m, v, number);
+    case 'e': return ob_jinja_each(m, row->name, v, a); /* map, select, reject ... */
+    case 'r': return ob_jinja_range(m, a);
+    case 'n': return ob_jinja_new(m, c == 'd' ? OB_JINJA_DICT : OB_JINJA_SPACE, a);
+    default: /* raise_exception: the template's own word on messages is the caller's error */
+        m->status = ob_fail(ONEBIT_USAGE, "the chat template refuses: %.*s",
+                            (int)(first.n < 400 ? first.n : 400), first.p);
+        return v;
+    }
+}
+
+/* ---- expressions ---- */
+
+/* A new scope inside another one. Scopes stay in the arena, so a macro may keep its own. */
+static void ob_jinja_push_scope(ob_jinja *m, ob_jinja_scope *up) {
+    ob_jinja_scope *s = (ob_jinja_scope *)ob_jinja_memory(m, sizeof *s);
+    if (s) s->up = up, s->variables = ob_jinja_empty(m, OB_JINJA_DICT), m->scope = s;
+}
+
+/* Sets a variable of the innermost scope: what a loop sets is gone behind it. */
+static void ob_jinja_set(ob_jinja *m, ob_slice name, ob_jinja_value v) {
+    if (ob_jinja_live(m)) ob_jinja_put(m, m->scope->variables, ob_jinja_string(name), v);
+}
+
+/* The value of a name: a variable, from the inside out; one of our functions; or undefined. */
+static ob_jinja_value ob_jinja_lookup(ob_jinja *m, ob_slice name) {
+    const ob_jinja_value *v = NULL;
+    if (!ob_jinja_live(m)) return ob_jinja_of(OB_JINJA_UNDEFINED);
+    for (const ob_jinja_scope *s = m->scope; s && !v; s = s->up)
+        v = ob_jinja_key(m, s->variables, name);
+    if (v) return *v;
+    int ours = ob_jinja_row_of('g', name) != NULL;
+    return ob_jinja_named(ours ? OB_JINJA_FUNCTION : OB_JINJA_UNDEFINED, name);
+}
+
+/* The inside of a string with its escapes resolved, as in Python's literals: of plain letters some
+   stand for a byte, others stay as they are written; what begins a number or a name is refused. */
+static ob_jinja_value ob_jinja_unescape(ob_jinja *m, ob_slice s) {
+    static const char from[] = "\\'\"abfnrtv\n", to[] = "\\'\"\a\b\f\n\r\t\v";
+    ob_jinja_text t = {NULL, 0, 0};
+    if (!ob_jinja_live(m) || !s.n || !memchr(s.p, '\\', s.n)) return ob_jinja_string(s);
+    for (size_t i = 0; i < s.n && m->status == ONEBIT_OK; i++) {
+        char letter = s.p[i], next = i + 1 < s.n ? s.p[i + 1] : (char)0;
+        const char *known = letter == '\\' && next ? strchr(from, next) : NULL;
+        if (letter == '\\' && next && strchr("01234567xuUN", next))
+            ob_jinja_refuse(m, "escape", ob_slice_on(s.p + i, 2));
+        if (known) letter = to[known - from], i++;
+        if (letter) ob_jinja_add(m, &t, ob_slice_on(&letter, 1)); /* none of an escaped new line */
+    }
+    return ob_jinja_string(ob_slice_on(t.p, t.n));
+}
+
+/* [a, b], (a, b) or {k: v} behind the opening bracket; (a) is a itself. */
+static ob_jinja_value ob_jinja_display(ob_jinja *m, const char *close) {
+    ob_jinja_value v = ob_jinja_of(OB_JINJA_UNDEFINED);
+    ob_jinja_value list = ob_jinja_empty(m, *close == '}' ? OB_JINJA_DICT : OB_JINJA_LIST);
+    int several = *close != ')' || ob_jinja_at(m, ")");
+    while (m->status == ONEBIT_OK && !ob_jinja_at(m, close)) {
+        v = m->expression(m);
+        if (*close == '}') ob_jinja_need(m, ":"), ob_jinja_put(m, list, v, m->expression(m));
+        else ob_jinja_push(m, list, v);
+        if (!ob_jinja_take(m, ",")) break;
+        several = 1;
+    }
+    ob_jinja_need(m, close);
+    return several ? list : v;
+}
+
+/* What needs no operator: a name, a constant, brackets. */
+static ob_jinja_value ob_jinja_primary(ob_jinja *m) {
+    ob_slice s = m->at.word;
+    char kind = m->at.kind;
+    ob_jinja_value v = ob_jinja_int(0);
+    int word = ob_jinja_at(m, "true True false False none None [ { (");
+    if (word < 7 && kind != 'n' && kind != 's' && kind != 'd')
+        ob_jinja_expected(m, "an expression");
+    ob_jinja_next(m);
+    if (word > 6) return ob_jinja_display(m, word == 7 ? "]" : word == 8 ? "}" : ")");
+    if (word > 4) return ob_jinja_of(OB_JINJA_NONE); /* none, None */
+    if (word) return ob_jinja_bool(word < 3); /* true, True before false, False */
+    if (kind == 's') return ob_jinja_unescape(m, s);
+    if (kind == 'n') return ob_jinja_lookup(m, s);
+    if (!ob_jinja_digits(s, &v.as.i)) ob_jinja_refuse(m, "number", s);
     return v;
 }
 
-/* ---- operators ---- */
-
-/* *out = the number of this size and sign; 0 = beyond 64 bits. Both ends of the range are numbers:
-   -2^63 too. */
-static int ob_jinja_signed(uint64_t size, int minus, int64_t *out) {
-    if (size > (uint64_t)INT64_MAX + (uint64_t)minus) return 0;
-    *out = minus ? (int64_t)(0 - size) : (int64_t)size;
-    return 1;
+/* Behind "[": an index, or a slice of up to three parts. */
+static ob_jinja_value ob_jinja_subscript(ob_jinja *m, ob_jinja_value v) {
+    ob_jinja_value none = ob_jinja_of(OB_JINJA_NONE), part[3] = {none, none, none};
+    int colons = 0;
+    while (colons < 3 && !ob_jinja_at(m, "]")) {
+        if (!ob_jinja_at(m, ":")) part[colons] = m->expression(m);
+        if (!ob_jinja_take(m, ":")) break;
+        colons++;
+    }
+    ob_jinja_need(m, "]");
+    if (!ob_jinja_live(m)) return ob_jinja_of(OB_JINJA_UNDEFINED);
+    return colons ? ob_jinja_cut(m, v, part) : ob_jinja_get(m, v, part[0]);
 }
 
-/* An integer power of an exponent >= 0; 0 = beyond 64 bits. At most 63 turns, since the size is 2
-   or more and the product is checked before each one. */
-static int ob_jinja_power(int64_t base, int64_t exponent, int64_t *out) {
-    uint64_t size = base < 0 ? 0 - (uint64_t)base : (uint64_t)base, v = 1;
-    int64_t i;
-    if (size <= 1) v = exponent ? size : 1;
-    else
-        for (i = 0; i < exponent; i++) {
-            if (v > ((uint64_t)1 << 63) / size) return 0;
-            v *= size;
-        }
-    return ob_jinja_signed(v, base < 0 && exponent & 1, out);
-}
-
-/* Arithmetic of integers, with Python's floors; 0 = beyond 64 bits. The divisor is not 0. // goes
-   down, not towards 0, and % has the sign of the divisor; C's operators do neither. Sums are
-   checked before they are made: overflow of signed integers is undefined in C. */
-static int ob_jinja_whole(char op, int64_t a, int64_t b, int64_t *out) {
-    uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
-    if (op == '^') return ob_jinja_power(a, b, out);
-    if (op == '-' || op == '+') {
-        if (op == '-' ? (b < 0 ? a > INT64_MAX + b : a < INT64_MIN + b)
-                      : (b < 0 ? a < INT64_MIN - b : a > INT64_MAX - b))
-            return 0;
-        *out = op == '-' ? a - b : a + b;
-        return 1;
+/* Arguments in brackets; none when there is no bracket. */
+static ob_jinja_args ob_jinja_arguments(ob_jinja *m) {
+    ob_jinja_args a;
+    memset(&a, 0, sizeof a);
+    if (!ob_jinja_take(m, "(")) return a;
+    while (m->status == ONEBIT_OK && !ob_jinja_at(m, ")")) {
+        ob_jinja_place before = m->at;
+        if (ob_jinja_at(m, "* **") || a.n == OB_JINJA_ARGS)
+            ob_jinja_refuse(m, "an argument such as", m->at.word);
+        if (m->status != ONEBIT_OK) break;
+        if (before.kind == 'n') a.name[a.n] = ob_jinja_name(m);
+        if (before.kind == 'n' && !ob_jinja_take(m, "=")) m->at = before, a.name[a.n].n = 0;
+        if (a.n && a.name[a.n - 1].n && !a.name[a.n].n) ob_jinja_expected(m, "a named argument");
+        a.v[a.n++] = m->expression(m);
+        if (!ob_jinja_take(m, ",")) break;
     }
-    if (op == '*') {
-        if (y && x > ((uint64_t)1 << 63) / y) return 0;
-        return ob_jinja_signed(x * y, x && y && (a < 0) != (b < 0), out);
-    }
-    /* C leaves the quotient of the smallest integer and -1 undefined */
-    if (b == -1) { /* the one division that can overflow */
-        *out = op == 'f' ? (a == INT64_MIN ? 0 : -a) : 0;
-        return op != 'f' || a != INT64_MIN;
-    }
-    *out = op == 'f' ? a / b - (a % b != 0 && (a < 0) != (b < 0))
-                     : a % b + (a % b != 0 && (a < 0) != (b < 0) ? b : 0);
-    return 1;
-}
-
-/* Numbers with an operator. / always gives a float, and so do negative powers. A float that grows
-   too large is inf, but a power is an error, as in Python. */
-static ob_jinja_value ob_jinja_numbers(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
-    double x = ob_jinja_real(a), y = ob_jinja_real(b), r = 0;
-    int64_t whole;
-    if ((op == '/' || op == 'f' || op == '%' || (op == '^' && x == 0 && y < 0)) &&
-        (op == '^' || y == 0)) {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "division by zero");
-        return a;
-    }
-    if (a.kind != OB_JINJA_FLOAT && b.kind != OB_JINJA_FLOAT && op != '/' &&
-        !(op == '^' && b.as.i < 0)) {
-        if (!ob_jinja_whole(op, a.as.i, b.as.i, &whole))
-            ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "integers beyond 64 bits are not supported");
-        else return ob_jinja_int(OB_JINJA_INT, whole);
-    }
-    if (op == '+') r = x + y;
-    else if (op == '-') r = x - y;
-    else if (op == '*') r = x * y;
-    else if (op == '/') r = x / y;
-    else if (op == '^') r = pow(x, y);
-    else { /* the remainder has the divisor's sign */ double rest = fmod(x, y);
-        if (rest != 0 && (rest < 0) != (y < 0)) rest += y;
-        else if (rest == 0) rest = copysign(0.0, y);
-        r = op == '%' ? rest : floor((x - rest) / y + 0.5);
-    }
-    if (op == '^' && !(fabs(r) <= DBL_MAX) && fabs(x) <= DBL_MAX && fabs(y) <= DBL_MAX)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "a power that is no real number within range");
-    return ob_jinja_float(r);
-}
-
-/* A string or a list so many times. Less than once is nothing. What is empty is left at once,
-   because the number may be anything. */
-static ob_jinja_value ob_jinja_repeat(ob_jinja *m, ob_jinja_value v, int64_t times) {
-    ob_jinja_value list = ob_jinja_empty(m, v.kind == OB_JINJA_STRING ? OB_JINJA_LIST : v.kind);
-    ob_jinja_text t;
-    size_t i;
-    memset(&t, 0, sizeof t);
-    if (v.kind == OB_JINJA_STRING ? !v.n : !v.as.list->n) times = 0;
-    for (; times > 0 && m->status == ONEBIT_OK; times--) {
-        if (v.kind == OB_JINJA_STRING) ob_jinja_add(m, &t, v.as.s, v.n);
-        else
-            for (i = 0; i < v.as.list->n; i++) ob_jinja_push(m, list, v.as.list->v[i]);
-    }
-    return v.kind == OB_JINJA_STRING ? ob_jinja_gathered(&t) : list;
-}
-
-/* a op b, where op is a letter of the node 'b'. ~ takes anything as text, + only two strings: a
-   number is never turned into text silently. */
-static ob_jinja_value ob_jinja_binary(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
-    int lists = a.kind == b.kind && (a.kind == OB_JINJA_LIST || a.kind == OB_JINJA_TUPLE);
-    size_t i;
-    if (m->status != ONEBIT_OK) return a;
-    if (op == '~' || (op == '+' && a.kind == OB_JINJA_STRING && b.kind == OB_JINJA_STRING)) {
-        ob_jinja_text t;
-        memset(&t, 0, sizeof t);
-        ob_jinja_write(m, &t, a, 0);
-        ob_jinja_write(m, &t, b, 0);
-        return ob_jinja_gathered(&t);
-    }
-    if (ob_jinja_is_number(a) && ob_jinja_is_number(b)) return ob_jinja_numbers(m, op, a, b);
-    /* a new list: the old ones may be in use elsewhere */
-    if (op == '+' && lists) {
-        ob_jinja_value list = ob_jinja_empty(m, a.kind);
-        for (i = 0; i < a.as.list->n; i++) ob_jinja_push(m, list, a.as.list->v[i]);
-        for (i = 0; i < b.as.list->n; i++) ob_jinja_push(m, list, b.as.list->v[i]);
-        return list;
-    }
-    if (op == '*' && (b.kind == OB_JINJA_INT || b.kind == OB_JINJA_BOOL) &&
-        a.kind >= OB_JINJA_STRING && a.kind <= OB_JINJA_TUPLE)
-        return ob_jinja_repeat(m, a, b.as.i);
-    if (op == '*' && (a.kind == OB_JINJA_INT || a.kind == OB_JINJA_BOOL) &&
-        b.kind >= OB_JINJA_STRING && b.kind <= OB_JINJA_TUPLE)
-        return ob_jinja_repeat(m, b, a.as.i);
-    /* '%s' % x is Python's other way to format */
-    if (op == '%' && a.kind == OB_JINJA_STRING)
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "a string formatted with %% is not supported");
-    if (a.kind == OB_JINJA_UNDEFINED || b.kind == OB_JINJA_UNDEFINED)
-        ob_jinja_missing(m, a.kind == OB_JINJA_UNDEFINED ? a : b);
-    else
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s and %s cannot be joined by '%s'", ob_jinja_kind_name(a),
-                      ob_jinja_kind_name(b),
-                      op == '+'   ? "+"
-                      : op == '-' ? "-"
-                      : op == '*' ? "*"
-                      : op == '/' ? "/"
-                      : op == 'f' ? "//"
-                      : op == '^' ? "**"
-                                  : "%");
+    ob_jinja_need(m, ")");
     return a;
 }
 
-/* One comparison by its letter: = ! < l(<=) > g(>=) i(in) n(not in). Two values of any kind can be
-   equal or not; an order they need to have. */
-static int ob_jinja_holds(ob_jinja *m, char op, ob_jinja_value a, ob_jinja_value b) {
-    int order;
-    if (m->status != ONEBIT_OK) return 0;
-    if (op == '=' || op == '!') return ob_jinja_equal(m, a, b) == (op == '=');
-    if (op == 'i' || op == 'n') return ob_jinja_in(m, a, b) == (op == 'i');
-    if (a.kind == OB_JINJA_UNDEFINED || b.kind == OB_JINJA_UNDEFINED)
-        ob_jinja_missing(m, a.kind == OB_JINJA_UNDEFINED ? a : b);
-    order = ob_jinja_order(m, a, b);
-    if (op == '<' || op == 'l') return order == -1 || (op == 'l' && order == 0);
-    return order == 1 || (op == 'g' && order == 0);
-}
-
-/* ---- tests: x is NAME ---- */
-
-/* The kind of a value, as a test asks for it; -1 when the name is of no such test. An undefined
-   value counts as iterable, a sequence and callable: that is how jinja2's class for it answers. */
-static int ob_jinja_test_kind(ob_jinja_value v, ob_slice name) {
-    ob_jinja_kind k = v.kind;
-    int number = ob_jinja_is_number(v), listed = ob_jinja_is_listed(v);
-    if (ob_slice_is(name, "defined")) return k != OB_JINJA_UNDEFINED;
-    if (ob_slice_is(name, "undefined")) return k == OB_JINJA_UNDEFINED;
-    if (ob_slice_is(name, "none")) return k == OB_JINJA_NONE;
-    if (ob_slice_is(name, "string")) return k == OB_JINJA_STRING;
-    if (ob_slice_is(name, "mapping")) return k == OB_JINJA_DICT;
-    if (ob_slice_is(name, "number")) return number;
-    if (ob_slice_is(name, "integer")) return k == OB_JINJA_INT;
-    if (ob_slice_is(name, "float")) return k == OB_JINJA_FLOAT;
-    if (ob_slice_is(name, "boolean")) return k == OB_JINJA_BOOL;
-    if (ob_slice_is(name, "true")) return k == OB_JINJA_BOOL && v.as.i;
-    if (ob_slice_is(name, "false")) return k == OB_JINJA_BOOL && !v.as.i;
-    if (ob_slice_is(name, "callable")) return k >= OB_JINJA_MACRO || k == OB_JINJA_UNDEFINED;
-    if (ob_slice_is(name, "iterable"))
-        return listed || k == OB_JINJA_STRING || k == OB_JINJA_DICT || k == OB_JINJA_UNDEFINED ||
-               k == OB_JINJA_LOOP;
-    if (ob_slice_is(name, "sequence"))
-        return (listed && k <= OB_JINJA_RANGE_OF) || k == OB_JINJA_STRING || k == OB_JINJA_DICT ||
-               k == OB_JINJA_UNDEFINED;
-    return -1;
-}
-
-/* The letter of a comparison that a test's name stands for, or 0. Tests that are operators have
-   names as words and as signs. */
-static char ob_jinja_test_letter(ob_slice name) {
-    if (ob_jinja_listed("eq equalto ==", name)) return '=';
-    if (ob_jinja_listed("ne !=", name)) return '!';
-    if (ob_jinja_listed("lt lessthan <", name)) return '<';
-    if (ob_jinja_listed("gt greaterthan >", name)) return '>';
-    if (ob_jinja_listed("le <=", name)) return 'l';
-    if (ob_jinja_listed("ge >=", name)) return 'g';
-    return ob_slice_is(name, "in") ? 'i' : (char)0;
-}
-
-/* Whether a value passes a test with its arguments. A test that is not known is an error only where
-   it is reached, as a filter is. */
-static int ob_jinja_test(ob_jinja *m, ob_slice name, ob_jinja_value v, ob_jinja_args *a) {
-    int holds = ob_jinja_test_kind(v, name);
-    char letter = ob_jinja_test_letter(name);
-    const ob_jinja_value *other;
-    if (m->status != ONEBIT_OK) return 0;
-    if (letter || ob_slice_is(name, "divisibleby")) {
-        other = ob_jinja_arg(a, 0, letter == 'i' ? "seq" : letter ? "b" : "num");
-        if (!other) ob_jinja_fail(m, ONEBIT_FORMAT, "test '%.20s' without an argument", name.p);
-        else if (letter) holds = ob_jinja_holds(m, letter, v, *other);
-        else v = ob_jinja_binary(m, '%', v, *other), holds = !ob_jinja_true(v);
-    } else if (ob_jinja_listed("odd even", name)) {
-        v = ob_jinja_binary(m, '%', v, ob_jinja_int(OB_JINJA_INT, 2));
-        holds = ob_jinja_equal(m, v, ob_jinja_int(OB_JINJA_INT, *name.p == 'o'));
-    } else if (holds < 0) {
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "test '%.*s' is not supported",
-                      (int)(name.n < 40 ? name.n : 40), name.p);
+/* The head of a macro, at its bracket, as variables. Arguments that are not given take their
+   default, which may use those in front of it, else are undefined. */
+static void ob_jinja_parameters(ob_jinja *m, const ob_jinja_args *a) {
+    int place = 0, used = 0;
+    ob_jinja_need(m, "(");
+    for (; m->status == ONEBIT_OK && !ob_jinja_at(m, ")"); place++) {
+        ob_slice name = ob_jinja_name(m);
+        ob_jinja_value v = ob_jinja_named(OB_JINJA_UNDEFINED, name);
+        int given = -1;
+        for (int i = 0; i < a->n; i++)
+            if (a->name[i].n ? ob_slice_same(a->name[i], name) : i == place) given = i, used++;
+        if (ob_jinja_take(m, "=")) v = m->expression(m);
+        ob_jinja_set(m, name, given < 0 ? v : a->v[given]);
+        if (!ob_jinja_take(m, ",")) break;
     }
-    if (m->status == ONEBIT_OK) ob_jinja_args_end(m, a, name);
-    return m->status == ONEBIT_OK && holds;
+    ob_jinja_need(m, ")");
+    if (used != a->n) ob_jinja_refuse(m, "an argument too many of", ob_slice_of("macro"));
+    ob_jinja_leave(m);
 }
 
-/* ---- filters ---- */
-
-/* A value by which others are sorted or told apart: without attention to case unless asked for. A
-   missing attribute gives undefined, which is equal to itself. */
-static ob_jinja_value ob_jinja_sort_key(ob_jinja *m, ob_jinja_value v, const ob_jinja_value *path,
-                                        int exact) {
-    if (path) v = ob_jinja_path(m, v, *path);
-    return v.kind == OB_JINJA_STRING && !exact ? ob_jinja_case(m, ob_jinja_slice(v), 'l') : v;
-}
-
-/* sort, unique and dictsort. Stable insertion, each comparison of which is paid for. Arguments
-   stand in another order for each of the three, hence the places. dictsort gives pairs. */
-static ob_jinja_value ob_jinja_sorted(ob_jinja *m, ob_slice name, ob_jinja_value v,
-                                      ob_jinja_args *a) {
-    int unique = *name.p == 'u', dict = *name.p == 'd', sort = !unique && !dict;
-    int down = unique ? 0 : ob_jinja_arg_true(a, sort ? 0 : 2, "reverse");
-    int exact = ob_jinja_arg_true(a, sort, "case_sensitive"), by_value = 0;
-    const ob_jinja_value *path = dict ? NULL : ob_jinja_arg(a, sort ? 2 : 1, "attribute");
-    ob_jinja_value keys = ob_jinja_empty(m, OB_JINJA_LIST), list, key, item;
-    ob_jinja_list items;
-    size_t i, k;
-    if (path && path->kind == OB_JINJA_NONE) path = NULL;
-    if (dict) by_value = ob_slice_is(ob_jinja_arg_text(m, a, 1, "by", "key"), "value");
-    if (dict && v.kind != OB_JINJA_DICT)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "dictsort of %s", ob_jinja_kind_name(v));
-    list = ob_jinja_empty(m, unique ? OB_JINJA_LAZY : OB_JINJA_LIST);
-    items = ob_jinja_items(m, v);
-    for (i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
-        item = items.v[i];
-        if (dict) {
-            item = ob_jinja_empty(m, OB_JINJA_TUPLE);
-            ob_jinja_push(m, item, v.as.list->v[2 * i]);
-            ob_jinja_push(m, item, v.as.list->v[2 * i + 1]);
-            if (m->status != ONEBIT_OK) break;
-        }
-        key = ob_jinja_sort_key(m, dict ? item.as.list->v[by_value] : item, path, exact);
-        k = m->status == ONEBIT_OK ? keys.as.list->n : 0;
-        if (unique && m->status == ONEBIT_OK && ob_jinja_in(m, key, keys)) continue;
-        ob_jinja_push(m, keys, key);
-        ob_jinja_push(m, list, item);
-        for (; !unique && k > 0 && m->status == ONEBIT_OK; k--) {
-            if (ob_jinja_equal(m, key, keys.as.list->v[k - 1])) break; /* both undefined */
-            if (!ob_jinja_holds(m, down ? '>' : '<', key, keys.as.list->v[k - 1])) break;
-            keys.as.list->v[k] = keys.as.list->v[k - 1],
-            list.as.list->v[k] = list.as.list->v[k - 1];
-            keys.as.list->v[k - 1] = key, list.as.list->v[k - 1] = item;
-        }
-    }
-    return list;
-}
-
-/* int and float, with a default for what is no number. int("3.9") is 3, and an int of a float goes
-   towards 0. Python would take 1_000 and inf as well: they give the default here. */
-static ob_jinja_value ob_jinja_to_number(ob_jinja *m, ob_jinja_value v, ob_jinja_args *a,
-                                         int whole) {
-    const ob_jinja_value *given = ob_jinja_arg(a, 0, "default");
-    /* what is no number is 0, unless told otherwise */
-    ob_jinja_value fallback = whole ? ob_jinja_int(OB_JINJA_INT, 0) : ob_jinja_float(0);
-    ob_slice s = ob_slice_on("", 0);
-    double f = 0;
-    if (given) fallback = *given;
-    if (v.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, v);
-    if (v.kind == OB_JINJA_STRING) {
-        int sign;
-        s = ob_jinja_strip(m, ob_jinja_slice(v), 3, NULL);
-        sign = s.n && (*s.p == '-' || *s.p == '+') ? (*s.p == '-' ? -1 : 1) : 0;
-        if (sign) s.p++, s.n--;
-        /* Python takes zeros in front, the scanner of JSON's numbers does not */
-        while (s.n > 1 && *s.p == '0' && s.p[1] >= '0' && s.p[1] <= '9') s.p++, s.n--;
-        if (!s.n || *s.p == '-' || s.n > 400 || !ob_number_parse(s, &f)) return fallback;
-        if (sign < 0) f = -f;
-    } else if (!ob_jinja_is_number(v)) return fallback;
-    else f = ob_jinja_real(v);
-    if (!whole) return ob_jinja_float(f);
-    if (v.kind == OB_JINJA_INT || v.kind == OB_JINJA_BOOL)
-        return ob_jinja_int(OB_JINJA_INT, v.as.i);
-    if (fabs(f) <= 9007199254740992.0) return ob_jinja_int(OB_JINJA_INT, (int64_t)f);
-    ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "int of a number this large is not supported");
-    return fallback;
-}
-
-/* first, last and reverse. Of a generator first takes one item, and last is an error. Nothing has
-   an undefined first item. */
-static ob_jinja_value ob_jinja_ends(ob_jinja *m, ob_slice name, ob_jinja_value v) {
-    ob_jinja_value part[3], list;
-    ob_jinja_list items;
-    size_t i;
-    if (v.kind == OB_JINJA_STRING && *name.p == 'r') {
-        part[0] = part[1] = ob_jinja_of(OB_JINJA_NONE), part[2] = ob_jinja_int(OB_JINJA_INT, -1);
-        return ob_jinja_slice_of(m, v, part);
-    }
-    if (v.kind == OB_JINJA_LAZY && *name.p == 'l')
-        ob_jinja_fail(m, ONEBIT_FORMAT, "last of a generator");
-    if (v.kind == OB_JINJA_LAZY && *name.p == 'f' && v.as.list->n) {
-        v.as.list->n--;
-        return *v.as.list->v++;
-    }
-    items = ob_jinja_items(m, v);
-    if (*name.p != 'r')
-        return items.n ? items.v[*name.p == 'f' ? 0 : items.n - 1]
-                       : ob_jinja_string(OB_JINJA_UNDEFINED, name);
-    list = ob_jinja_empty(m, OB_JINJA_LAZY);
-    for (i = items.n; i-- > 0 && m->status == ONEBIT_OK;) ob_jinja_push(m, list, items.v[i]);
-    return list;
-}
-
-/* Keys, values or both of a mapping; of what is undefined nothing. In the order in which the keys
-   were set. */
-static ob_jinja_value ob_jinja_pairs(ob_jinja *m, ob_jinja_value v, ob_slice what) {
-    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_VIEW), pair;
-    size_t i, n = v.kind == OB_JINJA_DICT ? v.as.list->n : 0;
-    for (i = 0; i < n && m->status == ONEBIT_OK; i += 2) {
-        pair = v.as.list->v[i + (*what.p == 'v')];
-        if (*what.p == 'i') {
-            pair = ob_jinja_empty(m, OB_JINJA_TUPLE);
-            ob_jinja_push(m, pair, v.as.list->v[i]);
-            ob_jinja_push(m, pair, v.as.list->v[i + 1]);
-        }
-        ob_jinja_push(m, list, pair);
-    }
-    return list;
-}
-
-/* len(). A generator has none in Python. */
-static ob_jinja_value ob_jinja_length(ob_jinja *m, ob_jinja_value v) {
-    size_t n = 0;
-    if (v.kind == OB_JINJA_STRING) n = ob_jinja_characters(m, ob_jinja_slice(v));
-    else if (v.kind == OB_JINJA_DICT) n = v.as.list->n / 2;
-    else if (v.kind >= OB_JINJA_LIST && v.kind <= OB_JINJA_VIEW) n = v.as.list->n;
-    else if (v.kind == OB_JINJA_LOOP) n = v.as.list->n;
-    else if (v.kind != OB_JINJA_UNDEFINED)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s has no length", ob_jinja_kind_name(v));
-    return ob_jinja_int(OB_JINJA_INT, (int64_t)n);
-}
-
-/* The JSON of a value, as apply_chat_template's filter writes it. Other options than indent
-   (sort_keys, separators) are refused as arguments that nobody asks for. */
-static ob_jinja_value ob_jinja_to_json(ob_jinja *m, ob_jinja_value v, ob_jinja_args *a) {
-    const ob_jinja_value *given = ob_jinja_arg(a, 1, "indent");
-    int64_t indent = -1;
-    ob_jinja_text t;
-    memset(&t, 0, sizeof t);
-    if (ob_jinja_arg_true(a, 0, "ensure_ascii"))
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "tojson with ensure_ascii is not supported");
-    if (given && given->kind != OB_JINJA_NONE) indent = ob_jinja_arg_int(m, a, 1, "indent", -1);
-    ob_jinja_json(m, &t, v, indent < 0 ? -1 : indent, 0);
-    return ob_jinja_gathered(&t);
-}
-
-/* Filters whose value is taken as text first. safe only marks text as HTML that needs no escapes,
-   of which apply_chat_template makes none. */
-static ob_jinja_value ob_jinja_text_filter(ob_jinja *m, ob_slice name, ob_jinja_value v,
-                                           ob_jinja_args *a) {
-    ob_slice s = ob_jinja_str(m, v);
-    if (ob_slice_is(name, "title")) return ob_jinja_case(m, s, 'j');
-    if (ob_slice_is(name, "indent")) {
-        if (v.kind == OB_JINJA_STRING) return ob_jinja_indent(m, s, a);
-        ob_jinja_fail(m, ONEBIT_FORMAT, "indent of %s", ob_jinja_kind_name(v));
-    }
-    if (ob_jinja_listed("string safe", name)) return ob_jinja_string(OB_JINJA_STRING, s);
-    return ob_jinja_string_method(m, s, ob_slice_is(name, "trim") ? ob_slice_of("strip") : name, a);
-}
-
-/* Filters of one value; those that apply others to each item stand in ob_jinja_filter. *known = 0
-   when there is none of this name. The arguments of default are asked for even when the value needs
-   none, so that all count as used. */
-static ob_jinja_value ob_jinja_simple(ob_jinja *m, ob_slice name, ob_jinja_value v,
-                                      ob_jinja_args *a, int *known) {
-    ob_jinja_value list;
-    ob_jinja_list items;
-    const ob_jinja_value *given;
-    size_t i;
-    if (ob_jinja_listed("trim upper lower capitalize title replace indent string safe", name))
-        return ob_jinja_text_filter(m, name, v, a);
-    if (ob_jinja_listed("length count", name)) return ob_jinja_length(m, v);
-    if (ob_jinja_listed("default d", name)) {
-        given = ob_jinja_arg(a, 0, "default_value");
-        if (ob_jinja_arg_true(a, 1, "boolean") ? ob_jinja_true(v) : v.kind != OB_JINJA_UNDEFINED)
-            return v;
-        return given ? *given : ob_jinja_string(OB_JINJA_STRING, ob_slice_on("", 0));
-    }
-    if (ob_slice_is(name, "join")) {
-        ob_slice between = ob_jinja_arg_text(m, a, 0, "d", "");
-        items = ob_jinja_items(m, v);
-        given = ob_jinja_arg(a, 1, "attribute");
-        list = ob_jinja_empty(m, OB_JINJA_LIST);
-        for (i = 0; given && i < items.n && m->status == ONEBIT_OK; i++)
-            ob_jinja_push(m, list, ob_jinja_path(m, items.v[i], *given));
-        return ob_jinja_join(m, between, given && m->status == ONEBIT_OK ? *list.as.list : items,
-                             1);
-    }
-    if (ob_jinja_listed("first last reverse", name)) return ob_jinja_ends(m, name, v);
-    if (ob_slice_is(name, "tojson")) return ob_jinja_to_json(m, v, a);
-    if (ob_slice_is(name, "int")) return ob_jinja_to_number(m, v, a, 1);
-    if (ob_slice_is(name, "float")) return ob_jinja_to_number(m, v, a, 0);
-    if (ob_slice_is(name, "list")) {
-        list = ob_jinja_empty(m, OB_JINJA_LIST);
-        items = ob_jinja_items(m, v);
-        if (m->status == ONEBIT_OK) *list.as.list = items, list.as.list->room = items.n;
-        return list;
-    }
-    if (ob_slice_is(name, "items")) {
-        if (v.kind != OB_JINJA_DICT && v.kind != OB_JINJA_UNDEFINED)
-            ob_jinja_fail(m, ONEBIT_FORMAT, "items of %s", ob_jinja_kind_name(v));
-        list = ob_jinja_pairs(m, v, name);
-        if (m->status == ONEBIT_OK) list.kind = OB_JINJA_LAZY;
-        return list;
-    }
-    if (ob_jinja_listed("sort unique dictsort", name)) return ob_jinja_sorted(m, name, v, a);
-    *known = 0;
-    return v;
-}
-
-/* The arguments without the first few, for a filter or test that is itself an argument. The copy
-   has marks of its own for what was used. */
-static ob_jinja_args ob_jinja_args_behind(const ob_jinja_args *a, int first) {
-    ob_jinja_args rest;
-    int i;
-    memset(&rest, 0, sizeof rest);
-    for (i = first; i < a->n; i++, rest.n++)
-        rest.v[rest.n] = a->v[i], rest.name[rest.n] = a->name[i];
-    return rest;
-}
-
-/* select, reject, selectattr, rejectattr: the items that pass (or fail) a test. Without a test the
-   truth of the item decides. All arguments count as used here: the test answers for its own. */
-static ob_jinja_value ob_jinja_select(ob_jinja *m, ob_slice name, ob_jinja_value v,
-                                      ob_jinja_args *a) {
-    int attribute = name.n > 6, wanted = *name.p == 's', holds;
-    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LAZY), item;
-    const ob_jinja_value *path = attribute ? ob_jinja_arg(a, 0, "") : NULL;
-    ob_slice test = ob_jinja_arg_text(m, a, attribute, "", "");
-    ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : list);
-    size_t i;
-    if (attribute && !path) ob_jinja_fail(m, ONEBIT_FORMAT, "%.10s without an attribute", name.p);
-    a->used = (1u << a->n) - 1;
-    for (i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
-        ob_jinja_args rest = ob_jinja_args_behind(a, attribute + 1);
-        item = path ? ob_jinja_path(m, items.v[i], *path) : items.v[i];
-        holds = test.n ? ob_jinja_test(m, test, item, &rest) : ob_jinja_true(item);
-        if (holds == wanted) ob_jinja_push(m, list, items.v[i]);
-    }
-    return list;
-}
-
-/* A value through a filter. map calls this again for each item, each time with fewer arguments. A
-   name that is not known is an error only when this is reached: templates hold branches for
-   features that are not asked for. */
-static ob_jinja_value ob_jinja_filter(ob_jinja *m, ob_slice name, ob_jinja_value v,
-                                      ob_jinja_args *a) {
-    const ob_jinja_value *path, *fallback;
-    ob_jinja_value item;
-    int known = 1;
-    if (m->status != ONEBIT_OK) return v;
-    if (ob_slice_is(name, "map")) {
-        ob_jinja_value none = ob_jinja_empty(m, OB_JINJA_LIST);
-        ob_jinja_list items = ob_jinja_items(m, ob_jinja_true(v) ? v : none);
-        ob_jinja_args rest;
-        size_t i;
-        v = ob_jinja_empty(m, OB_JINJA_LAZY);
-        path = ob_jinja_arg(a, OB_JINJA_ARGS, "attribute");
-        fallback = path ? ob_jinja_arg(a, OB_JINJA_ARGS, "default") : NULL;
-        name = path ? name : ob_jinja_arg_text(m, a, 0, "", NULL);
-        if (!path) a->used = (1u << a->n) - 1;
-        for (i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
-            rest = ob_jinja_args_behind(a, 1);
-            item = path ? ob_jinja_path(m, items.v[i], *path)
-                        : ob_jinja_filter(m, name, items.v[i], &rest);
-            if (fallback && item.kind == OB_JINJA_UNDEFINED) item = *fallback;
-            ob_jinja_push(m, v, item);
-        }
-    } else if (ob_jinja_listed("select reject selectattr rejectattr", name)) {
-        v = ob_jinja_select(m, name, v, a);
-    } else {
-        v = ob_jinja_simple(m, name, v, a, &known);
-    }
-    if (!known)
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "filter '%.*s' is not supported",
-                      (int)(name.n < 40 ? name.n : 40), name.p);
-    ob_jinja_args_end(m, a, name);
-    return v;
-}
-
-/* ---- functions and methods ---- */
-
-/* range(stop), range(start, stop), range(start, stop, step). Made as a list at once: its bound is
-   small. Differences are taken without a sign, where they cannot overflow. */
-static ob_jinja_value ob_jinja_range(ob_jinja *m, ob_jinja_args *a) {
-    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_RANGE_OF);
-    int64_t from = ob_jinja_arg_int(m, a, 0, "start", 0), to = ob_jinja_arg_int(m, a, 1, "stop", 0);
-    int64_t step = ob_jinja_arg_int(m, a, 2, "step", 1);
-    uint64_t n, i;
-    /* one number alone is the end */
-    if (a->n == 1) to = from, from = 0;
-    if (a->n == 0 || step == 0)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "range() wants 1 to 3 numbers, no step 0");
-    if (m->status != ONEBIT_OK || (step > 0 ? from >= to : from <= to)) return list;
-    n = step > 0 ? ((uint64_t)to - (uint64_t)from - 1) / (uint64_t)step + 1
-                 : ((uint64_t)from - (uint64_t)to - 1) / (0 - (uint64_t)step) + 1;
-    if (n > OB_JINJA_RANGE)
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "a range of more than %d numbers", OB_JINJA_RANGE);
-    for (i = 0; i < n && m->status == ONEBIT_OK; i++)
-        ob_jinja_push(m, list,
-                      ob_jinja_int(OB_JINJA_INT, (int64_t)((uint64_t)from + i * (uint64_t)step)));
-    return list;
-}
-
-/* namespace(...) and dict(...): the pairs of a mapping, then named arguments. A namespace is the
-   one value that set can change later. */
-static ob_jinja_value ob_jinja_new_pairs(ob_jinja *m, ob_jinja_kind kind, ob_jinja_args *a) {
-    ob_jinja_value v = ob_jinja_empty(m, kind);
-    size_t k;
-    int i;
-    for (i = 0; i < a->n && m->status == ONEBIT_OK; i++) {
-        if (a->name[i].n) {
-            ob_jinja_put(m, v, ob_jinja_string(OB_JINJA_STRING, a->name[i]), a->v[i]);
-        } else if (i == 0 && a->v[0].kind == OB_JINJA_DICT) {
-            for (k = 0; k < a->v[0].as.list->n; k++) ob_jinja_push(m, v, a->v[0].as.list->v[k]);
-        } else continue; /* is not used, and refused by that */
-        a->used |= 1u << i;
-    }
-    return v;
-}
-
-/* The library's own functions. raise_exception is the template's own word on messages that it does
-   not take, so it is the caller's error. */
-static ob_jinja_value ob_jinja_function(ob_jinja *m, ob_slice name, ob_jinja_args *a) {
-    ob_slice why;
-    if (ob_slice_is(name, "range")) return ob_jinja_range(m, a);
-    if (ob_slice_is(name, "namespace")) return ob_jinja_new_pairs(m, OB_JINJA_SPACE, a);
-    if (ob_slice_is(name, "dict")) return ob_jinja_new_pairs(m, OB_JINJA_DICT, a);
-    if (!ob_slice_is(name, "raise_exception")) {
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "function '%.*s' is not supported", (int)name.n,
-                      name.p);
-        return ob_jinja_of(OB_JINJA_NONE);
-    }
-    why = ob_jinja_arg_text(m, a, 0, "message", NULL);
-    if (m->status == ONEBIT_OK)
-        m->status = ob_fail(ONEBIT_USAGE, "the chat template refuses: %.*s",
-                            (int)(why.n < 400 ? why.n : 400), why.p);
-    return ob_jinja_of(OB_JINJA_NONE);
-}
-
-/* A method of a mapping, a list or a tuple. get never fails: without a default it gives none. */
-static ob_jinja_value ob_jinja_list_method(ob_jinja *m, ob_jinja_value self, ob_slice name,
-                                           ob_jinja_args *a) {
-    const ob_jinja_value *item, *fallback, *found;
-    int64_t count = 0;
-    size_t i;
-    if (ob_jinja_listed("items keys values", name)) return ob_jinja_pairs(m, self, name);
-    item = ob_jinja_arg(a, 0, "key");
-    if (!item) {
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%.*s() without an argument", (int)name.n, name.p);
-        return self;
-    }
-    if (ob_slice_is(name, "get")) {
-        fallback = ob_jinja_arg(a, 1, "default");
-        found = ob_jinja_key(m, self, *item);
-        return found ? *found : fallback ? *fallback : ob_jinja_of(OB_JINJA_NONE);
-    }
-    for (i = 0; i < self.as.list->n && m->status == ONEBIT_OK; i++) {
-        if (!ob_jinja_equal(m, self.as.list->v[i], *item)) continue;
-        if (*name.p == 'i') return ob_jinja_int(OB_JINJA_INT, (int64_t)i);
-        count++;
-    }
-    if (*name.p == 'i') ob_jinja_fail(m, ONEBIT_FORMAT, "index(): not found");
-    return ob_jinja_int(OB_JINJA_INT, count);
-}
-
-/* ---- nodes -> text ---- */
-
-/* A new scope inside the current one. Scopes stay in the arena, so a macro may keep the one where
-   it was defined. */
-static void ob_jinja_push_scope(ob_jinja *m, ob_jinja_scope *up) {
-    ob_jinja_scope *s = (ob_jinja_scope *)ob_jinja_memory(m, sizeof *s);
-    if (!s) return;
-    s->up = up;
-    m->scope = s;
-}
-
-/* Sets a variable of the current scope. A variable of the same name in an outer scope stays as it
-   is: what a loop sets is gone behind it. */
-static void ob_jinja_set(ob_jinja *m, ob_slice name, ob_jinja_value value) {
-    ob_jinja_variable *v = m->scope->first;
-    while (v && ob_jinja_spend(m, 1) && !ob_slice_same(v->name, name)) v = v->next;
-    if (m->status != ONEBIT_OK) return;
-    if (!v) {
-        v = (ob_jinja_variable *)ob_jinja_memory(m, sizeof *v);
-        if (!v) return;
-        v->name = name;
-        v->next = m->scope->first;
-        m->scope->first = v;
-    }
-    v->value = value;
-}
-
-/* The value of a name: a variable, one of our functions, or undefined. From the inside out.
-   Variables hide functions of the same name. */
-static ob_jinja_value ob_jinja_lookup(ob_jinja *m, ob_slice name) {
-    const ob_jinja_scope *s;
-    const ob_jinja_variable *v;
-    for (s = m->scope; s && ob_jinja_spend(m, 1); s = s->up)
-        for (v = s->first; v && ob_jinja_spend(m, 1); v = v->next)
-            if (ob_slice_same(v->name, name)) return v->value;
-    if (ob_jinja_listed("range namespace dict raise_exception cycler joiner lipsum", name))
-        return ob_jinja_bind(m, ob_jinja_of(OB_JINJA_UNDEFINED), name);
-    return ob_jinja_string(OB_JINJA_UNDEFINED, name);
-}
-
-/* Gives names their values: one takes the whole, several take an item each. Stops at a node that is
-   no name. The numbers must agree, as in Python. */
-static void ob_jinja_assign(ob_jinja *m, const ob_jinja_node *names, int several,
-                            ob_jinja_value v) {
-    ob_jinja_list items;
-    const ob_jinja_node *n;
-    size_t i = 0, count = 0;
-    if (!several) {
-        ob_jinja_set(m, names->text, v);
-        return;
-    }
-    items = ob_jinja_items(m, v);
-    for (n = names; n && n->kind == 'v'; n = n->next) count++;
-    if (count != items.n)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%lu values for %lu names", (unsigned long)items.n,
-                      (unsigned long)count);
-    for (n = names; m->status == ONEBIT_OK && i < count; n = n->next)
-        ob_jinja_set(m, n->text, items.v[i++]);
-}
-
-/* Runs a chain of statements until one breaks out of it. break and continue set m->flow, and every
-   chain up to the loop's stops. */
-static void ob_jinja_run_chain(ob_jinja *m, const ob_jinja_node *n) {
-    for (; n && m->status == ONEBIT_OK && !m->flow; n = n->next) m->run(m, n);
-}
-
-/* Runs a chain in a scope of its own inside up. m->scope is as before afterwards, also after an
-   error. */
-static void ob_jinja_run_inside(ob_jinja *m, ob_jinja_scope *up, const ob_jinja_node *n) {
-    ob_jinja_scope *before = m->scope;
-    ob_jinja_push_scope(m, up);
-    ob_jinja_run_chain(m, n);
-    m->scope = before;
-}
-
-/* Runs a chain and gives what it writes. The current scope is the chain's. The text grows in the
-   arena; nothing of it reaches the caller. */
-static ob_jinja_value ob_jinja_capture(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_text text, *before = m->sink;
-    memset(&text, 0, sizeof text);
-    m->sink = &text;
-    ob_jinja_run_chain(m, n);
-    m->sink = before;
-    return ob_jinja_gathered(&text);
-}
-
-/* The items that pass the loop's own "if". loop.length and loop.last count only those, so all are
-   tested before the first turn. */
-static ob_jinja_value ob_jinja_loop_items(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value v = m->run(m, n->a), list = ob_jinja_empty(m, OB_JINJA_LIST);
-    ob_jinja_list items = ob_jinja_items(m, v);
-    ob_jinja_scope *before = m->scope;
-    size_t i;
-    if (m->status != ONEBIT_OK) return list;
-    *list.as.list = items;
-    if (!n->d) return list;
-    list.as.list->n = list.as.list->room = 0;
-    for (i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
-        ob_jinja_push_scope(m, before);
-        ob_jinja_assign(m, n->c, n->op, items.v[i]);
-        if (ob_jinja_true(m->run(m, n->d))) ob_jinja_push(m, list, items.v[i]);
-        m->scope = before;
-    }
-    return list;
-}
-
-/* for: each turn has its own scope, so what it sets is gone afterwards. The else runs when there
-   was no turn at all; a break does not count. */
-static void ob_jinja_run_for(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value loop = ob_jinja_loop_items(m, n), list = loop;
-    ob_jinja_scope *before = m->scope;
-    const ob_jinja_node *otherwise = n->c;
-    while (otherwise && otherwise->kind == 'v') otherwise = otherwise->next;
-    loop.kind = OB_JINJA_LOOP;
-    if (m->status != ONEBIT_OK) return;
-    for (loop.n = 0; loop.n < list.as.list->n && m->status == ONEBIT_OK; loop.n++) {
-        ob_jinja_push_scope(m, before);
-        ob_jinja_assign(m, n->c, n->op, list.as.list->v[loop.n]);
-        ob_jinja_set(m, ob_slice_of("loop"), loop);
-        ob_jinja_run_chain(m, n->b);
-        m->scope = before;
-        if (m->flow == 'b') break;
-        m->flow = 0;
-    }
-    m->flow = 0; /* a break ends here */
-    if (!list.as.list->n && otherwise) ob_jinja_run_inside(m, before, otherwise->b);
-}
-
-/* A macro's text. Arguments that are not given take their default, else are undefined. A default is
-   computed in the macro's own scope, where it sees the arguments in front of it. */
+/* A macro's text. A loop around the call cannot be left from inside. */
 static ob_jinja_value ob_jinja_run_macro(ob_jinja *m, const ob_jinja_macro *macro,
-                                         ob_jinja_args *a) {
+                                         const ob_jinja_args *a) {
+    ob_jinja_place back = m->at;
     ob_jinja_scope *before = m->scope;
-    ob_jinja_value v = ob_jinja_of(OB_JINJA_NONE);
-    const ob_jinja_node *p;
-    char name[64];
-    int place = 0;
+    ob_jinja_text text = {NULL, 0, 0}, *sink = m->sink;
+    int loops = m->loops; /* those around the call */
     ob_jinja_push_scope(m, macro->scope);
-    for (p = macro->node->a; p && m->status == ONEBIT_OK; p = p->next, place++) {
-        const ob_jinja_value *given = NULL;
-        if (p->text.n < sizeof name) {
-            memcpy(name, p->text.p, p->text.n), name[p->text.n] = 0;
-            given = ob_jinja_arg(a, place, name);
-        } else ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "a macro's argument with so long a name");
-        ob_jinja_set(m, p->text,
-                     given  ? *given
-                     : p->a ? m->run(m, p->a)
-                            : ob_jinja_string(OB_JINJA_UNDEFINED, p->text));
+    m->at = macro->at, m->sink = &text, m->loops = 0;
+    ob_jinja_parameters(m, a);
+    m->block(m);
+    m->at = back, m->scope = before, m->sink = sink, m->loops = loops;
+    return ob_jinja_string(ob_slice_on(text.p, text.n));
+}
+
+/* A call of a value, or of its method when that has a name. A method that we do not have is refused
+   by name; what is undefined cannot be called. */
+static ob_jinja_value ob_jinja_call(ob_jinja *m, ob_jinja_value v, ob_slice method) {
+    const ob_jinja_row *row = NULL;
+    ob_jinja_args a = ob_jinja_arguments(m);
+    if (!ob_jinja_live(m)) return ob_jinja_of(OB_JINJA_UNDEFINED);
+    if (v.kind == OB_JINJA_MACRO && !method.n) return ob_jinja_run_macro(m, v.as.macro, &a);
+    if (v.kind == OB_JINJA_STRING || v.kind == OB_JINJA_DICT)
+        row = ob_jinja_row_of(v.kind == OB_JINJA_DICT ? 'd' : 's', method);
+    if (v.kind == OB_JINJA_FUNCTION) row = ob_jinja_row_of('g', ob_slice_on(v.as.s, v.n));
+    if (!row && method.n && v.kind != OB_JINJA_UNDEFINED) ob_jinja_refuse(m, "method", method);
+    if (!row) return ob_jinja_misfit(m, v, "a call");
+    return ob_jinja_bind(m, row, &a) ? ob_jinja_apply(m, row, v, &a) : v;
+}
+
+/* Attributes, indices and calls behind a value. */
+static ob_jinja_value ob_jinja_postfix(ob_jinja *m, ob_jinja_value v) {
+    for (;;) {
+        if (ob_jinja_take(m, ".")) {
+            ob_slice name = ob_jinja_name(m);
+            if (ob_jinja_at(m, "(")) v = ob_jinja_call(m, v, name);
+            else v = ob_jinja_get(m, v, ob_jinja_string(name));
+        } else if (ob_jinja_at(m, "(")) v = ob_jinja_call(m, v, ob_slice_of(""));
+        else if (ob_jinja_take(m, "[")) v = ob_jinja_subscript(m, v);
+        else return v;
     }
-    ob_jinja_args_end(m, a, macro->node->text);
-    if (m->status == ONEBIT_OK) v = ob_jinja_capture(m, macro->node->b);
-    m->scope = before;
+}
+
+/* Filters and tests, which bind more tightly than operators do: "a + b | trim" trims b. A test's
+   argument without brackets is a value with its attributes: "x is eq 1 and y" tests only 1. What is
+   not known is an error only where it is reached, for there are branches that nobody asks for. */
+static ob_jinja_value ob_jinja_filters(ob_jinja *m, ob_jinja_value v) {
+    while (ob_jinja_at(m, "| is")) {
+        int test = ob_jinja_at(m, "is");
+        ob_jinja_next(m);
+        int negate = test && ob_jinja_take(m, "not"); /* x is not y */
+        ob_slice name = ob_jinja_name(m);
+        ob_jinja_args a = ob_jinja_arguments(m);
+        const ob_jinja_row *row = ob_jinja_row_of('f', name);
+        if (test && !a.n && !ob_jinja_at(m, "and or if else is not in") &&
+            (strchr("nsd", m->at.kind) || ob_jinja_at(m, "[ {")))
+            a.v[a.n++] = ob_jinja_postfix(m, ob_jinja_primary(m));
+        if (test) v = ob_jinja_bool(ob_jinja_test(m, name, v, &a, 0) != negate);
+        else if (!row && ob_jinja_live(m)) ob_jinja_refuse(m, "filter", name);
+        else if (ob_jinja_live(m) && ob_jinja_bind(m, row, &a)) v = ob_jinja_apply(m, row, v, &a);
+    }
     return v;
 }
 
-/* Values of a chain of arguments. The parser has counted them. */
-static void ob_jinja_run_args(ob_jinja *m, ob_jinja_args *a, const ob_jinja_node *n) {
-    memset(a, 0, sizeof *a);
-    for (; n && m->status == ONEBIT_OK && a->n < OB_JINJA_ARGS; n = n->next) {
-        a->name[a->n] = n->text;
-        a->v[a->n] = m->run(m, n->a);
-        a->n++;
-    }
+/* Signs, then a value with all that stands behind it but filters: -x|f is (-x)|f. */
+static ob_jinja_value ob_jinja_unary(ob_jinja *m) {
+    int sign = ob_jinja_at(m, "+ -");
+    if (!sign || !ob_jinja_enter(m)) return ob_jinja_postfix(m, ob_jinja_primary(m));
+    ob_jinja_next(m);
+    ob_jinja_value v = ob_jinja_unary(m);
+    m->depth--;
+    return ob_jinja_binary(m, sign == 1 ? '+' : '-', ob_jinja_int(0), v);
 }
 
-/* Calls what the node's first part gives. What cannot be called is named: a method that we do not
-   have looks like an undefined attribute. */
-static ob_jinja_value ob_jinja_run_call(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value f = m->run(m, n->a), v = f;
-    ob_slice name = n->a->text;
-    ob_jinja_args a;
-    ob_jinja_run_args(m, &a, n->b);
-    m->line = n->line;
-    if (m->status != ONEBIT_OK) return f;
-    if (f.kind == OB_JINJA_MACRO) return ob_jinja_run_macro(m, f.as.macro, &a);
-    if (f.kind == OB_JINJA_BOUND) {
-        const ob_jinja_bound *b = f.as.bound;
-        if (b->self.kind == OB_JINJA_UNDEFINED) v = ob_jinja_function(m, b->name, &a);
-        else if (b->self.kind == OB_JINJA_STRING)
-            v = ob_jinja_string_method(m, ob_jinja_slice(b->self), b->name, &a);
-        else v = ob_jinja_list_method(m, b->self, b->name, &a);
-        ob_jinja_args_end(m, &a, b->name);
-    } else if (f.kind == OB_JINJA_UNDEFINED && n->a->kind == '.') {
-        ob_jinja_fail(m, ONEBIT_UNSUPPORTED, "method '%.*s' is not supported",
-                      (int)(name.n < 40 ? name.n : 40), name.p);
-    } else if (f.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, f);
-    else ob_jinja_fail(m, ONEBIT_FORMAT, "%s cannot be called", ob_jinja_kind_name(f));
+/* Operators that bind at least so tightly (levels: or 1, and 2, not 3, comparisons 4, + - 5, ~ 6,
+   * / % 7), from the left. In a chain, a < b < c, each value is computed once. What an "and", an
+   "or" or a chain has decided is read on without being computed. */
+static ob_jinja_value ob_jinja_infix(ob_jinja *m, int least) {
+    static const char words[] = "or and == != < <= > >= in not + - ~ * / % // **";
+    static const char letters[] = "oa=!<l>gin+-~*/%f^", levels[] = "124444444455677777";
+    ob_jinja_value v, left, right;
+    int at, chain = 0;
+    if (least <= 3 && ob_jinja_at(m, "not") && ob_jinja_enter(m)) {
+        ob_jinja_next(m);
+        v = ob_jinja_bool(!ob_jinja_true(ob_jinja_infix(m, 3)));
+        m->depth--;
+    } else v = ob_jinja_filters(m, ob_jinja_unary(m));
+    for (left = v; (at = ob_jinja_at(m, words)) != 0; left = chain ? right : v) {
+        int level = levels[at - 1] - '0';
+        int decided = level == 1 ? ob_jinja_true(v) : (level == 2 || chain) && !ob_jinja_true(v);
+        char op = letters[at - 1];
+        if (level < least) break; /* belongs to whoever called */
+        if (op == '^') ob_jinja_refuse(m, "operator", m->at.word);
+        ob_jinja_next(m);
+        if (op == 'n') ob_jinja_need(m, "in"); /* not in */
+        m->skip += decided;
+        right = ob_jinja_infix(m, level + 1);
+        m->skip -= decided;
+        chain = level == 4;
+        if (level > 4) v = ob_jinja_binary(m, op, v, right);
+        else if (!decided && level < 3) v = right;
+        else if (ob_jinja_live(m) && !decided)
+            v = ob_jinja_bool(ob_jinja_holds(m, op, left, right));
+    }
     return v;
 }
 
-/* Lists, tuples and mappings as they are written. In a mapping the parser has made pairs, so the
-   chain never ends behind a key. */
-static ob_jinja_value ob_jinja_run_list(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_kind kind = n->kind == 'l'   ? OB_JINJA_LIST
-                         : n->kind == 't' ? OB_JINJA_TUPLE
-                                          : OB_JINJA_DICT;
-    ob_jinja_value list = ob_jinja_empty(m, kind), v;
-    const ob_jinja_node *item;
-    for (item = n->a; item && m->status == ONEBIT_OK; item = item->next) {
-        v = m->run(m, item);
-        if (kind != OB_JINJA_DICT) ob_jinja_push(m, list, v);
-        else item = item->next, ob_jinja_put(m, list, v, m->run(m, item));
+/* Goes to the "if" of "x if a else y", of which x stands at the token: 1 = there is one. */
+static int ob_jinja_ahead(ob_jinja *m) {
+    for (int depth = 0; m->status == ONEBIT_OK && m->at.kind != 'e'; ob_jinja_next(m)) {
+        int word = ob_jinja_at(m, "( [ { ) ] } if else , : =");
+        if (word > 6 && !depth) return word == 7; /* if; the others end x */
+        if (word > 3 && word < 7 && !depth--) return 0; /* the bracket around all of it */
+        depth += word > 0 && word < 4;
     }
+    return 0;
+}
+
+/* Any expression: x if a else y. Of x and y only one is computed, so a comes first. */
+static ob_jinja_value ob_jinja_expression(ob_jinja *m) {
+    ob_jinja_value v = ob_jinja_of(OB_JINJA_UNDEFINED), w = v;
+    ob_jinja_place from = m->at, behind;
+    int holds = 1, hit = ob_jinja_ahead(m);
+    if (!ob_jinja_enter(m)) return v;
+    if (hit) ob_jinja_next(m), holds = ob_jinja_true(ob_jinja_infix(m, 1));
+    behind = m->at, m->at = from;
+    m->skip += !holds;
+    v = ob_jinja_infix(m, 1);
+    m->skip -= !holds;
+    if (hit && !ob_jinja_at(m, "if")) ob_jinja_expected(m, "if");
+    if (hit) m->at = behind; /* of the condition */
+    m->skip += holds;
+    if (hit && ob_jinja_take(m, "else")) w = m->expression(m);
+    m->skip -= holds;
+    m->depth--;
+    return holds ? v : w;
+}
+
+/* Runs a block in a scope of its own; what it writes goes to sink. */
+static void ob_jinja_inside(ob_jinja *m, ob_jinja_text *sink) {
+    ob_jinja_scope *before = m->scope;
+    ob_jinja_text *outside = m->sink;
+    ob_jinja_push_scope(m, before);
+    m->sink = sink;
+    m->block(m);
+    m->scope = before, m->sink = outside;
+}
+
+/* The tag that ends a block, which began in this line. */
+static void ob_jinja_finish(ob_jinja *m, const char *end, int line) {
+    if (!m->at.kind) m->line = line, ob_jinja_fail(m, ONEBIT_FORMAT, "the block has no '%s'", end);
+    ob_jinja_need(m, end);
+    ob_jinja_leave(m);
+}
+
+/* Gives the names at the token their values: one takes the whole, several take an item each. */
+static void ob_jinja_assign(ob_jinja *m, ob_jinja_value v) {
+    ob_slice name = ob_jinja_name(m);
+    ob_jinja_list items = {NULL, 0, 0};
+    size_t n = 0;
+    if (!ob_jinja_at(m, ",")) ob_jinja_set(m, name, v);
+    else items = ob_jinja_items(m, v);
+    for (int more = ob_jinja_at(m, ","); more; name = more ? ob_jinja_name(m) : name, n++) {
+        if (n < items.n) ob_jinja_set(m, name, items.v[n]);
+        more = ob_jinja_take(m, ",");
+    }
+    if (ob_jinja_live(m) && n != items.n)
+        ob_jinja_fail(m, ONEBIT_FORMAT, "%d values for %d names", (int)items.n, (int)n);
+}
+
+/* Reads the head of a loop: the items that pass its "if". loop.length counts only those, so all are
+   tested before the first turn. In "for x in a if b" the if is the loop's. */
+static ob_jinja_value ob_jinja_head(ob_jinja *m) {
+    ob_jinja_place names = m->at, test, behind;
+    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST);
+    ob_jinja_scope *before = m->scope;
+    m->skip++;
+    ob_jinja_assign(m, ob_jinja_of(OB_JINJA_UNDEFINED));
+    m->skip--;
+    ob_jinja_need(m, "in");
+    ob_jinja_list items = ob_jinja_items(m, ob_jinja_infix(m, 1));
+    if (ob_jinja_at(m, "recursive")) ob_jinja_refuse(m, "loop", m->at.word);
+    if (!ob_jinja_take(m, "if")) {
+        if (m->status == ONEBIT_OK) *list.as.list = items;
+        return list;
+    }
+    test = m->at;
+    m->skip++;
+    m->expression(m);
+    m->skip--;
+    behind = m->at;
+    for (size_t i = 0; i < items.n && m->status == ONEBIT_OK; i++) {
+        ob_jinja_push_scope(m, before);
+        m->at = names;
+        ob_jinja_assign(m, items.v[i]);
+        m->at = test;
+        if (ob_jinja_true(m->expression(m))) ob_jinja_push(m, list, items.v[i]);
+        m->scope = before;
+    }
+    m->at = behind;
     return list;
 }
 
-/* Comparisons in a chain: each value is computed once, and only as long as the ones before hold.
-   Gives a truth value, unlike and and or. */
-static ob_jinja_value ob_jinja_run_compare(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value a = m->run(m, n->a), b;
-    const ob_jinja_node *part;
-    int holds = 1;
-    for (part = n->b; part && holds && m->status == ONEBIT_OK; part = part->next, a = b) {
-        b = m->run(m, part->a);
-        m->line = n->line;
-        holds = ob_jinja_holds(m, part->op, a, b);
-    }
-    return ob_jinja_bool(holds);
-}
-
-/* A sign in front of a number. Truth values become integers; -0.0 keeps its sign. */
-static ob_jinja_value ob_jinja_run_sign(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value v = m->run(m, n->a);
-    if (v.kind == OB_JINJA_UNDEFINED) ob_jinja_missing(m, v);
-    else if (!ob_jinja_is_number(v))
-        ob_jinja_fail(m, ONEBIT_FORMAT, "%s has no sign", ob_jinja_kind_name(v));
-    if (m->status != ONEBIT_OK) return v;
-    if (v.kind == OB_JINJA_FLOAT) return ob_jinja_float(n->kind == 'm' ? -v.as.f : v.as.f);
-    return ob_jinja_binary(m, n->kind == 'm' ? '-' : '+', ob_jinja_int(OB_JINJA_INT, 0), v);
-}
-
-/* Indices, slices, attributes. The object first, then the index, as Python does. */
-static ob_jinja_value ob_jinja_run_part(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value v = m->run(m, n->a), part[3];
-    int i;
-    if (n->kind == '.') {
-        m->line = n->line;
-        return ob_jinja_get(m, v, ob_jinja_string(OB_JINJA_STRING, n->text), 1);
-    }
-    for (i = 0; i < 3; i++) {
-        const ob_jinja_node *p = i == 0 ? n->b : i == 1 ? n->c : n->d;
-        part[i] = p ? m->run(m, p) : ob_jinja_of(OB_JINJA_NONE);
-    }
-    m->line = n->line;
-    if (m->status != ONEBIT_OK) return v;
-    return n->kind == '[' ? ob_jinja_get(m, v, part[0], 0) : ob_jinja_slice_of(m, v, part);
-}
-
-/* set: names, an attribute of a namespace, or (U) what a block writes, through filters. An
-   attribute can only be set on a namespace: that is how a loop hands something out. */
-static void ob_jinja_run_set(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value v, space;
+/* for: each turn has its own scope; without any turn the body is passed over, and the else runs.
+   After a break the rest of the turn is read without being run. */
+static void ob_jinja_run_for(ob_jinja *m, int line) {
+    ob_jinja_place names = m->at, body;
+    ob_jinja_value list = ob_jinja_head(m), loop = list;
     ob_jinja_scope *before = m->scope;
-    if (n->kind == 'U') {
+    int live = ob_jinja_live(m);
+    ob_jinja_leave(m);
+    if (m->status != ONEBIT_OK) return;
+    int none = !live || !list.as.list->n;
+    body = m->at, loop.kind = OB_JINJA_LOOP;
+    m->skip += none, m->loops++;
+    do {
         ob_jinja_push_scope(m, before);
-        v = ob_jinja_capture(m, n->b);
+        m->at = names;
+        ob_jinja_assign(m, none ? list : list.as.list->v[loop.n]);
+        ob_jinja_set(m, ob_slice_of("loop"), loop);
+        m->at = body;
+        m->block(m);
         m->scope = before;
-        if (m->flow) return;
-        if (n->a->kind == '|') { /* the filters find the text as a variable that no name can be */
-            ob_jinja_push_scope(m, before);
-            ob_jinja_set(m, ob_slice_of("="), v);
-            v = m->run(m, n->a);
-            m->scope = before;
-        }
-    } else v = m->run(m, n->a);
-    m->line = n->line;
-    if (!n->d) {
-        if (m->status == ONEBIT_OK) ob_jinja_assign(m, n->c, n->op, v);
-        return;
-    }
-    space = ob_jinja_lookup(m, n->c->text);
-    if (space.kind != OB_JINJA_SPACE)
-        ob_jinja_fail(m, ONEBIT_FORMAT, "'%.*s' is no namespace, so it has nothing to set",
-                      (int)(n->c->text.n < 40 ? n->c->text.n : 40), n->c->text.p);
-    ob_jinja_put(m, space, ob_jinja_string(OB_JINJA_STRING, n->d->text), v);
+        if (live && m->flow == 'c') m->flow = 0; /* the next turn runs again */
+    } while (m->status == ONEBIT_OK && !none && !m->flow && ++loop.n < list.as.list->n);
+    m->skip -= none, m->loops--;
+    if (live) m->flow = 0; /* a break ends here */
+    m->skip += !none;
+    if (ob_jinja_take(m, "else")) ob_jinja_leave(m), ob_jinja_inside(m, m->sink);
+    m->skip -= !none;
+    ob_jinja_finish(m, "endfor", line);
 }
 
-/* Defines a macro. It is a variable like others, of the scope where it stands. */
-static void ob_jinja_run_define(ob_jinja *m, const ob_jinja_node *n) {
+/* if: the first branch whose condition holds. A branch has no scope of its own. */
+static void ob_jinja_run_if(ob_jinja *m, int line) {
+    int skip = m->skip, done = 0, holds;
+    do {
+        m->skip = skip + done;
+        holds = ob_jinja_true(m->expression(m));
+        ob_jinja_leave(m);
+        m->skip = skip + (done || !holds);
+        m->block(m);
+        done |= holds; /* later branches are only read */
+    } while (ob_jinja_take(m, "elif"));
+    m->skip = skip + done;
+    if (ob_jinja_take(m, "else")) ob_jinja_leave(m), m->block(m);
+    m->skip = skip;
+    ob_jinja_finish(m, "endif", line);
+}
+
+/* set: names, an attribute of a namespace, or, without "=", what a block writes. */
+static void ob_jinja_run_set(ob_jinja *m, int line) {
+    ob_jinja_place names = m->at, behind;
+    ob_jinja_value v = ob_jinja_of(OB_JINJA_UNDEFINED), space;
+    ob_jinja_text text = {NULL, 0, 0};
+    ob_slice attribute = ob_slice_of("");
+    m->skip++;
+    ob_jinja_assign(m, v);
+    m->skip--;
+    if (ob_jinja_take(m, ".")) attribute = ob_jinja_name(m);
+    if (ob_jinja_at(m, "|")) ob_jinja_refuse(m, "in a set tag", m->at.word);
+    if (ob_jinja_take(m, "=")) v = m->expression(m), ob_jinja_leave(m);
+    else {
+        ob_jinja_leave(m);
+        ob_jinja_inside(m, &text);
+        ob_jinja_finish(m, "endset", line);
+        v = ob_jinja_string(ob_slice_on(text.p, text.n));
+    }
+    behind = m->at, m->at = names; /* the names get their values last */
+    if (!attribute.n) ob_jinja_assign(m, v);
+    else if (ob_jinja_live(m)) {
+        space = ob_jinja_lookup(m, names.word);
+        if (space.kind != OB_JINJA_SPACE) ob_jinja_misfit(m, space, "a namespace to set");
+        else ob_jinja_put(m, space, ob_jinja_string(attribute), v);
+    }
+    m->at = behind;
+}
+
+/* Defines a macro, which is a variable like others. Its head and body are passed over. */
+static void ob_jinja_run_define(ob_jinja *m, int line) {
     ob_jinja_macro *macro = (ob_jinja_macro *)ob_jinja_memory(m, sizeof *macro);
     ob_jinja_value v = ob_jinja_of(OB_JINJA_MACRO);
+    ob_slice name = ob_jinja_name(m);
+    ob_jinja_args none;
     if (!macro) return;
-    macro->node = n, macro->scope = m->scope;
-    v.as.macro = macro;
-    ob_jinja_set(m, n->text, v);
+    memset(&none, 0, sizeof none);
+    macro->at = m->at, macro->scope = m->scope, v.as.macro = macro;
+    ob_jinja_set(m, name, v);
+    m->skip++;
+    ob_jinja_parameters(m, &none);
+    m->block(m);
+    m->skip--;
+    ob_jinja_finish(m, "endmacro", line);
 }
 
-/* if: the first branch whose condition holds; the one of else has none. A branch has no scope of
-   its own. */
-static void ob_jinja_run_if(ob_jinja *m, const ob_jinja_node *n) {
-    while (n && n->a && !ob_jinja_true(m->run(m, n->a)) && m->status == ONEBIT_OK) n = n->c;
-    if (n && m->status == ONEBIT_OK) ob_jinja_run_chain(m, n->b);
+/* One statement by its name; those of Jinja that are not known end here. */
+static void ob_jinja_statement(ob_jinja *m) {
+    int line = m->at.line, word = ob_jinja_at(m, "if for set macro generation break continue");
+    ob_slice name = ob_jinja_name(m);
+    if (!word) ob_jinja_refuse(m, "tag", name);
+    if (word == 1) ob_jinja_run_if(m, line);
+    if (word == 2) ob_jinja_run_for(m, line);
+    if (word == 3) ob_jinja_run_set(m, line);
+    if (word == 4) ob_jinja_run_define(m, line);
+    if (word < 5) return; /* they have read their end tags */
+    ob_jinja_leave(m);
+    if (word == 5) { /* generation is only a mark */
+        ob_jinja_inside(m, m->sink);
+        ob_jinja_finish(m, "endgeneration", line);
+    } else if (!m->loops) ob_jinja_fail(m, ONEBIT_FORMAT, "'%.5s' outside a loop", name.p);
+    else if (ob_jinja_live(m)) m->flow = *name.p;
 }
 
-/* Statements by their letter; their value is NONE. Text goes to m->sink: the output, or what a
-   macro or set gathers. */
-static void ob_jinja_statement(ob_jinja *m, const ob_jinja_node *n) {
-    switch (n->kind) {
-    case 'T': /* literal text */
-        ob_jinja_add(m, m->sink, n->text.p, n->text.n);
-        break;
-    case 'E': /* {{ }} */
-        ob_jinja_write(m, m->sink, m->run(m, n->a), 0);
-        break;
-    case 'I': /* if, with its branches */
-        ob_jinja_run_if(m, n);
-        break;
-    case 'F': /* for */
-        ob_jinja_run_for(m, n);
-        break;
-    case 'S': /* set */
-    case 'U':
-        ob_jinja_run_set(m, n);
-        break;
-    case 'M': /* macro */
-        ob_jinja_run_define(m, n);
-        break;
-    case 'G':
-        ob_jinja_run_inside(m, m->scope, n->b);
-        break; /* generation: only a mark */
-    default:
-        m->flow = n->kind == 'B' ? 'b' : 'c';
-    }
-}
-
-/* Expressions by their letter. and, or and if walk only the part that decides. */
-static ob_jinja_value ob_jinja_value_of(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value v, w;
-    ob_jinja_args a;
-    switch (n->kind) {
-    case 'k': /* a constant */
-        return n->k;
-    case 'v': /* a name */
-        return ob_jinja_lookup(m, n->text);
-    case 'u': /* the text of a block that is set */
-        return ob_jinja_lookup(m, ob_slice_of("="));
-    case '.': /* an attribute */
-    case '[': /* an index */
-    case ':': /* a slice */
-        return ob_jinja_run_part(m, n);
-    case '(': /* a call */
-        return ob_jinja_run_call(m, n);
-    case '<': /* a chain of comparisons */
-        return ob_jinja_run_compare(m, n);
-    case 'm': /* a minus sign */
-    case 'p': /* a plus sign */
-        return ob_jinja_run_sign(m, n);
-    case '!': /* not */
-        return ob_jinja_bool(!ob_jinja_true(m->run(m, n->a)));
-    case '&': /* and, or: the value that decides */
-        v = m->run(m, n->a);
-        return ob_jinja_true(v) ? m->run(m, n->b) : v;
-    case 'o':
-        v = m->run(m, n->a);
-        return ob_jinja_true(v) ? v : m->run(m, n->b);
-    case '?': /* b if a else c */
-        if (ob_jinja_true(m->run(m, n->a))) return m->run(m, n->b);
-        return n->c ? m->run(m, n->c) : ob_jinja_of(OB_JINJA_UNDEFINED);
-    case 'b': /* an operator between two values */
-        v = m->run(m, n->a), w = m->run(m, n->b);
-        m->line = n->line;
-        return ob_jinja_binary(m, n->op, v, w);
-    case '|': /* a filter */
-    case 'i': /* a test */
-        v = m->run(m, n->a);
-        ob_jinja_run_args(m, &a, n->b);
-        m->line = n->line;
-        if (n->kind == '|') return ob_jinja_filter(m, n->text, v, &a);
-        return ob_jinja_bool(ob_jinja_test(m, n->text, v, &a) != n->op);
-    default:
-        return ob_jinja_run_list(m, n);
-    }
-}
-
-/* Walks one node: capitals are statements, the others have a value. The one recursion of the walk;
-   everything that a template can nest or repeat passes here and is counted. */
-static ob_jinja_value ob_jinja_run(ob_jinja *m, const ob_jinja_node *n) {
-    ob_jinja_value v = ob_jinja_of(OB_JINJA_NONE);
-    if (m->status != ONEBIT_OK) return v;
-    m->line = n->line;
-    if (ob_jinja_spend(m, OB_JINJA_FUEL) && ob_jinja_enter(m, OB_JINJA_DEPTH)) {
-        if (n->kind >= 'A' && n->kind <= 'Z') ob_jinja_statement(m, n);
-        else v = ob_jinja_value_of(m, n);
+/* Runs text and tags up to one that ends a block, whose name is not taken, or to the end. */
+static void ob_jinja_block(ob_jinja *m) {
+    char kind;
+    if (!ob_jinja_enter(m)) return;
+    while ((kind = ob_jinja_literal(m)) != 0 && m->status == ONEBIT_OK) {
+        if (kind == '#') ob_jinja_comment(m);
+        else ob_jinja_next(m);
+        if (kind == '{') {
+            ob_jinja_value v = m->expression(m);
+            ob_jinja_leave(m);
+            if (ob_jinja_live(m)) ob_jinja_add(m, m->sink, ob_jinja_str(m, v));
+        } else if (kind == '%') {
+            if (ob_jinja_at(m, "else elif")) break;
+            if (m->at.word.n > 3 && memcmp(m->at.word.p, "end", 3) == 0) break;
+            ob_jinja_statement(m);
+        }
     }
     m->depth--;
-    return m->status == ONEBIT_OK ? v : ob_jinja_of(OB_JINJA_NONE);
-}
-
-/* The template with its line ends as "\n" and without the last one, as jinja2 reads it. jinja2
-   keeps no kind of line end but its own, and drops one at the end of a file. */
-static void ob_jinja_source(ob_jinja *m, const char *text, size_t n) {
-    char *copy = (char *)ob_jinja_memory(m, n + 1);
-    size_t i, used = 0;
-    if (!copy) return;
-    for (i = 0; i < n; i++) {
-        if (text[i] == '\r' && i + 1 < n && text[i + 1] == '\n') continue;
-        copy[used++] = (char)(text[i] == '\r' ? '\n' : text[i]);
-    }
-    if (used && copy[used - 1] == '\n') used--;
-    m->p = m->counted = copy;
-    m->end = copy + used;
 }
 
 /* ---- talks ---- */
 
-/* Sets a variable that the template may use; a text that is NULL stays undefined. The text is the
-   caller's, and outlives the call. */
-static void ob_chat_text(ob_jinja *m, const char *name, const char *text) {
-    if (text)
-        ob_jinja_set(m, ob_slice_of(name), ob_jinja_string(OB_JINJA_STRING, ob_slice_of(text)));
+/* The template with its line ends as "\n" and without the last one, as jinja2 reads it. */
+static void ob_chat_source(ob_jinja *m, const char *text) {
+    char *copy = (char *)ob_jinja_memory(m, strlen(text) + 1), *to = copy;
+    for (; copy && *text; text++)
+        if (*text != '\r' || text[1] != '\n') *to++ = (char)(*text == '\r' ? '\n' : *text);
+    if (to > copy && to[-1] == '\n') *--to = 0; /* the arena is zero behind it */
+    m->start = m->at.p = copy, m->end = to;
 }
 
-/* The variables of apply_chat_template: a list of mappings with role and content, the names of the
-   two tokens, and no tools or documents, which are none there and not undefined. Contents are not
-   copied. A template that asks for other keys (tool_calls, name) finds them undefined. */
+/* The variables of apply_chat_template: a list of mappings with role and content (other keys, as
+   tool_calls, are undefined), the names of two tokens; tools and documents are none there. */
 static void ob_chat_variables(ob_jinja *m, const onebit_message *messages, size_t count,
                               const onebit_chat_options *o) {
-    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST), one;
-    size_t i;
-    for (i = 0; i < count && m->status == ONEBIT_OK; i++) {
-        one = ob_jinja_empty(m, OB_JINJA_DICT);
-        ob_jinja_put(m, one, ob_jinja_string(OB_JINJA_STRING, ob_slice_of("role")),
-                     ob_jinja_string(OB_JINJA_STRING, ob_slice_of(messages[i].role)));
-        ob_jinja_put(
-            m, one, ob_jinja_string(OB_JINJA_STRING, ob_slice_of("content")),
-            ob_jinja_string(OB_JINJA_STRING, ob_slice_on(messages[i].content, messages[i].bytes)));
+    ob_jinja_value list = ob_jinja_empty(m, OB_JINJA_LIST), none = ob_jinja_of(OB_JINJA_NONE);
+    ob_jinja_value role = ob_jinja_string(ob_slice_of("role"));
+    ob_jinja_value content = ob_jinja_string(ob_slice_of("content"));
+    for (size_t i = 0; i < count && m->status == ONEBIT_OK; i++) {
+        ob_jinja_value one = ob_jinja_empty(m, OB_JINJA_DICT);
+        ob_slice text = ob_slice_on(messages[i].content, messages[i].bytes);
+        ob_jinja_put(m, one, role, ob_jinja_string(ob_slice_of(messages[i].role)));
+        ob_jinja_put(m, one, content, ob_jinja_string(text));
         ob_jinja_push(m, list, one);
     }
     ob_jinja_set(m, ob_slice_of("messages"), list);
-    ob_jinja_set(m, ob_slice_of("tools"), ob_jinja_of(OB_JINJA_NONE));
-    ob_jinja_set(m, ob_slice_of("documents"), ob_jinja_of(OB_JINJA_NONE));
+    ob_jinja_set(m, ob_slice_of("tools"), none);
+    ob_jinja_set(m, ob_slice_of("documents"), none);
     ob_jinja_set(m, ob_slice_of("add_generation_prompt"),
                  ob_jinja_bool(o && o->add_generation_prompt));
-    if (o) ob_chat_text(m, "bos_token", o->bos), ob_chat_text(m, "eos_token", o->eos);
+    if (!o) return;
+    if (o->bos) ob_jinja_set(m, ob_slice_of("bos_token"), ob_jinja_string(ob_slice_of(o->bos)));
+    if (o->eos) ob_jinja_set(m, ob_slice_of("eos_token"), ob_jinja_string(ob_slice_of(o->eos)));
 }
 
 /* Arguments that are missing or make no sense. Nothing was taken yet, so this may fail at once. */
 static onebit_status ob_chat_check(const char *out, size_t size, const size_t *bytes,
                                    const char *text, const onebit_message *messages, size_t count) {
-    size_t i;
-    if (!bytes || (!out && size) || !text || (!messages && count))
-        return ob_fail(ONEBIT_USAGE, "onebit_chat_render: %s is NULL",
-                       !bytes         ? "bytes"
-                       : !text        ? "template_text"
-                       : !out && size ? "out"
-                                      : "messages");
-    for (i = 0; i < count; i++)
+    const char *missing = !bytes ? "bytes" : !text ? "template_text" : !out && size ? "out"
+                          : !messages && count ? "messages" : NULL;
+    if (missing) return ob_fail(ONEBIT_USAGE, "onebit_chat_render: %s is NULL", missing);
+    for (size_t i = 0; i < count; i++)
         if (!messages[i].role || (!messages[i].content && messages[i].bytes))
             return ob_fail(ONEBIT_USAGE, "onebit_chat_render: message %lu has no %s",
                            (unsigned long)i, messages[i].role ? "content" : "role");
-    if (strlen(text) > OB_JINJA_SOURCE)
-        return ob_fail(ONEBIT_UNSUPPORTED, "chat template: longer than %d bytes",
-                       (int)OB_JINJA_SOURCE);
-    return ONEBIT_OK;
+    if (strlen(text) <= OB_JINJA_SOURCE) return ONEBIT_OK;
+    return ob_fail(ONEBIT_UNSUPPORTED, "chat template: longer than %d bytes", (int)OB_JINJA_SOURCE);
 }
 
-/* Reads the template and walks it; out is empty after an error, as *bytes is. Everything lies in
-   the machine and its arena, so threads never meet here. */
+/* Runs the template; out is empty after an error, as *bytes is. Everything lies in the machine and
+   its arena, so threads never meet here. */
 onebit_status onebit_chat_render(char *out, size_t size, size_t *bytes, const char *template_text,
                                  const onebit_message *messages, size_t count,
                                  const onebit_chat_options *options, const onebit_env *env) {
     onebit_env filled = ob_env_or_default(env);
-    ob_jinja machine, *m = &machine;
-    ob_jinja_text sink;
-    ob_jinja_node *program;
     ob_out to = ob_out_on(out, size);
+    ob_jinja_text text = {NULL, 0, 0};
+    ob_jinja machine, *m = &machine;
     if (bytes) *bytes = 0;
     OB_TRY(ob_chat_check(out, size, bytes, template_text, messages, count));
-    memset(m, 0, sizeof *m), memset(&sink, 0, sizeof sink);
-    m->env = &filled;
+    memset(m, 0, sizeof *m);
+    m->env = &filled, m->sink = &text, m->line = m->at.line = 1;
     m->fuel = (int64_t)OB_JINJA_STEPS * OB_JINJA_FUEL;
-    m->line = m->fresh_line = 1;
-    m->expression = ob_jinja_expression, m->run = ob_jinja_run;
-    sink.out = &to;
-    m->sink = &sink;
-    ob_jinja_source(m, template_text, strlen(template_text));
-    program = m->status == ONEBIT_OK ? ob_jinja_parse(m) : NULL;
+    m->expression = ob_jinja_expression, m->block = ob_jinja_block;
+    ob_chat_source(m, template_text);
     ob_jinja_push_scope(m, NULL);
-    if (m->status == ONEBIT_OK) ob_chat_variables(m, messages, count, options);
-    m->depth = 0; /* after an error the parser may have left it higher */
-    ob_jinja_run_chain(m, program);
-    /* newest first; each knows the one before */
-    while (m->chunk) {
+    ob_chat_variables(m, messages, count, options);
+    ob_jinja_block(m);
+    if (m->at.kind) ob_jinja_expected(m, "text: no block is open");
+    if (m->status == ONEBIT_OK) ob_out_add(&to, text.p, text.n), *bytes = text.n;
+    while (m->chunk) { /* newest first; each knows the one before */
         void *before;
         memcpy(&before, m->chunk, sizeof before);
         ob_release(&filled, m->chunk);
         m->chunk = before;
     }
-    if (m->status == ONEBIT_OK) *bytes = to.n;
-    else if (size) out[0] = 0;
     return m->status;
 }
 

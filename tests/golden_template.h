@@ -193,219 +193,302 @@ static const char template_macros[] =
      " else %}{{ turn(message.role, text=message.content) }}{% endif %}\n{%- endfor %}\n{%- i"
      "f add_generation_prompt %}<|bot|>{% endif %}\n";
 
+static const char template_qwen25[] =
+    "{%- if tools %}\n    {{- '<|im_start|>system\134n' }}\n    {%- for tool in tools %}{{- "
+     "\042\134n\042 }}{{- tool | tojson }}{%- endfor %}\n{%- else %}\n    {%- if messages and"
+     " messages[0]['role'] == 'system' %}\n        {{- '<|im_start|>system\134n' + messages[0"
+     "]['content'] + '<|im_end|>\134n' }}\n    {%- else %}\n        {{- '<|im_start|>system\134"
+     "nYou help.<|im_end|>\134n' }}\n    {%- endif %}\n{%- endif %}\n{%- for message in messa"
+     "ges %}\n    {%- if (message.role == \042user\042) or (message.role == \042system\042 an"
+     "d not loop.first) or (message.role == \042assistant\042 and not message.tool_calls) %}\n"
+     "        {{- '<|im_start|>' + message.role + '\134n' + message.content + '<|im_end|>' + "
+     "'\134n' }}\n    {%- elif message.role == \042assistant\042 %}\n        {%- for tool_cal"
+     "l in message.tool_calls %}\n            {%- if tool_call.function is defined %}{%- set "
+     "tool_call = tool_call.function %}{%- endif %}\n            {{- '\134n{\042name\042: \042"
+     "' }}{{- tool_call.name }}{{- '\042, \042arguments\042: ' }}{{- tool_call.arguments | to"
+     "json }}\n        {%- endfor %}\n    {%- elif message.role == \042tool\042 %}\n        {"
+     "%- if (loop.index0 == 0) or (messages[loop.index0 - 1].role != \042tool\042) %}{{- '<|i"
+     "m_start|>user' }}{%- endif %}\n        {%- if loop.last or (messages[loop.index0 + 1].r"
+     "ole != \042tool\042) %}{{- '<|im_end|>\134n' }}{%- endif %}\n    {%- endif %}\n{%- endf"
+     "or %}\n{%- if add_generation_prompt %}{{- '<|im_start|>assistant\134n' }}{%- endif %}\n";
+
+static const char template_gemma3[] =
+    "{{ bos_token }}\n{%- if messages[0]['role'] == 'system' -%}\n    {%- if messages[0]['co"
+     "ntent'] is string -%}\n        {%- set first_user_prefix = messages[0]['content'] + '\134"
+     "n\134n' -%}\n    {%- else -%}\n        {%- set first_user_prefix = messages[0]['content"
+     "'][0]['text'] + '\134n\134n' -%}\n    {%- endif -%}\n    {%- set loop_messages = messag"
+     "es[1:] -%}\n{%- else -%}\n    {%- set first_user_prefix = \042\042 -%}\n    {%- set loo"
+     "p_messages = messages -%}\n{%- endif -%}\n{%- for message in loop_messages -%}\n    {%-"
+     " if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}\n        {{ raise_excepti"
+     "on(\042Conversation roles must alternate user/assistant/user/assistant/...\042) }}\n   "
+     " {%- endif -%}\n    {%- if (message['role'] == 'assistant') -%}{%- set role = \042model"
+     "\042 -%}{%- else -%}{%- set role = message['role'] -%}{%- endif -%}\n    {{ '<start_of_"
+     "turn>' + role + '\134n' + (first_user_prefix if loop.first else \042\042) }}\n    {%- i"
+     "f message['content'] is string -%}\n        {{ message['content'] | trim }}\n    {%- el"
+     "if message['content'] is iterable -%}\n        {%- for item in message['content'] -%}\n"
+     "            {%- if item['type'] == 'image' -%}{{ '<start_of_image>' }}{%- elif item['ty"
+     "pe'] == 'text' -%}{{ item['text'] | trim }}{%- endif -%}\n        {%- endfor -%}\n    {"
+     "%- else -%}\n        {{ raise_exception(\042Invalid content type\042) }}\n    {%- endif"
+     " -%}\n    {{ '<end_of_turn>\134n' }}\n{%- endfor -%}\n{%- if add_generation_prompt -%}{"
+     "{'<start_of_turn>model\134n'}}{%- endif -%}\n";
+
+static const char template_commandr[] =
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages["
+     "1:] %}{% set system_message = messages[0]['content'] %}{% elif false == true %}{% set l"
+     "oop_messages = messages %}{% set system_message = 'You are large.' %}{% else %}{% set l"
+     "oop_messages = messages %}{% set system_message = false %}{% endif %}{% if system_messa"
+     "ge != false %}{{ '<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>' + system_message + '<|END_OF"
+     "_TURN_TOKEN|>' }}{% endif %}{% for message in loop_messages %}{% set content = message["
+     "'content'] %}{% if message['role'] == 'user' %}{{ '<|START_OF_TURN_TOKEN|><|USER_TOKEN|"
+     ">' + content.strip() + '<|END_OF_TURN_TOKEN|>' }}{% elif message['role'] == 'assistant'"
+     " %}{{ '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>' + content.strip() + '<|END_OF_TURN_TOK"
+     "EN|>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|START_OF_TURN_TOKEN|"
+     "><|CHATBOT_TOKEN|>' }}{% endif %}";
+
+static const char template_mistral7[] =
+    "{%- set today = \0422025-01-30\042 %}\n{%- set default_system_message = \042You are a m"
+     "odel.\134nToday is \042 + today + \042.\134n\042 %}\n{{- bos_token }}\n{%- if messages "
+     "and messages[0]['role'] == 'system' %}\n    {%- if messages[0]['content'] is string %}\n"
+     "        {%- set system_message = messages[0]['content'] %}\n    {%- else %}\n        {%"
+     "- set system_message = messages[0]['content'][0]['text'] %}\n    {%- endif %}\n    {%- "
+     "set loop_messages = messages[1:] %}\n{%- else %}\n    {%- set system_message = default_"
+     "system_message %}\n    {%- set loop_messages = messages %}\n{%- endif %}\n{{- '[SYSTEM_"
+     "PROMPT]' + system_message + '[/SYSTEM_PROMPT]' }}\n{%- set user_messages = loop_message"
+     "s | selectattr(\042role\042, \042equalto\042, \042user\042) | list %}\n{%- for message "
+     "in loop_messages | rejectattr(\042role\042, \042equalto\042, \042tool\042) | list %}\n "
+     "   {%- if message['role'] == 'user' %}\n        {%- if tools is not none and (message ="
+     "= user_messages[-1]) %}{{- \042[AVAILABLE_TOOLS]\042 }}{%- endif %}\n        {%- if mes"
+     "sage['content'] is string %}\n            {{- '[INST]' + message['content'] + '[/INST]'"
+     " }}\n        {%- else %}\n            {{- '[INST]' }}\n            {%- for block in mes"
+     "sage['content'] %}\n                {%- if block['type'] in ['image', 'image_url'] %}{{"
+     "- '[IMG]' }}{%- else %}{{- block['text'] }}{%- endif %}\n            {%- endfor %}\n   "
+     "         {{- '[/INST]' }}\n        {%- endif %}\n    {%- elif message['role'] == 'assis"
+     "tant' %}\n        {{- message['content'] + eos_token }}\n    {%- else %}\n        {{- r"
+     "aise_exception('Only user, system and assistant roles are supported!') }}\n    {%- endi"
+     "f %}\n{%- endfor %}";
+
+static const char template_granite[] =
+    "{%- if messages[0]['role'] == 'system' %}\n    {%- set system_message = messages[0]['co"
+     "ntent'] %}\n    {%- set loop_messages = messages[1:] %}\n{%- else %}\n    {%- set syste"
+     "m_message = \042Knowledge Cutoff Date: April 2024.\134nYou are Granite.\042 %}\n    {%-"
+     " if tools and documents %}\n        {%- set system_message = system_message + \042\134n"
+     "\134nUse the tools.\042 %}\n    {%- elif documents %}\n        {%- set system_message ="
+     " system_message + \042\134n\134nUse the documents.\042 %}\n    {%- elif thinking %}\n  "
+     "      {%- set system_message = system_message + \042\134n\134nThink first.\042 %}\n    "
+     "{%- endif %}\n    {%- if 'citations' in controls and documents %}{%- set system_message"
+     " = system_message + '\134n\134nCite.' %}{%- endif %}\n    {%- set loop_messages = messa"
+     "ges %}\n{%- endif %}\n{{- '<|start_of_role|>system<|end_of_role|>' + system_message + '"
+     "<|end_of_text|>\134n' }}\n{%- if documents %}\n    {%- for document in documents %}{{- "
+     "'Document ' + loop.index | string + '\134n' + document['text'] }}{%- if not loop.last %"
+     "}{{- '\134n\134n' }}{%- endif %}{%- endfor %}\n{%- endif %}\n{%- for message in loop_me"
+     "ssages %}\n    {{- '<|start_of_role|>' + message['role'] + '<|end_of_role|>' + message["
+     "'content'] + '<|end_of_text|>\134n' }}\n    {%- if loop.last and add_generation_prompt "
+     "%}\n        {{- '<|start_of_role|>assistant' }}\n        {%- if controls %}{{- ' ' + co"
+     "ntrols | tojson()}}{%- endif %}\n        {{- '<|end_of_role|>' }}\n    {%- endif %}\n{%"
+     "- endfor %}";
+
+static const char template_smollm3[] =
+    "{#- defaults -#}\n{%- if enable_thinking is not defined -%}{%- set enable_thinking = tr"
+     "ue -%}{%- endif -%}\n{%- if enable_thinking -%}{%- set reasoning_mode = \042/think\042 "
+     "-%}{%- else -%}{%- set reasoning_mode = \042/no_think\042 -%}{%- endif -%}\n{{- \042<|i"
+     "m_start|>system\134n\042 -}}\n{%- if messages[0].role == \042system\042 -%}\n    {%- se"
+     "t system_message = messages[0].content -%}\n    {%- if \042/no_think\042 in system_mess"
+     "age -%}{%- set reasoning_mode = \042/no_think\042 -%}{%- elif \042/think\042 in system_"
+     "message -%}{%- set reasoning_mode = \042/think\042 -%}{%- endif -%}\n    {%- set custom"
+     "_instructions = system_message.replace(\042/no_think\042, \042\042).replace(\042/think\042"
+     ", \042\042).rstrip() -%}\n{%- endif -%}\n{{- \042Reasoning Mode: \042 + reasoning_mode "
+     "+ \042\134n\134n\042 -}}\n{%- if custom_instructions -%}{{- custom_instructions + \042\134"
+     "n\134n\042 -}}{%- endif -%}\n{{- \042<|im_end|>\134n\042 -}}\n{%- for message in messag"
+     "es -%}\n    {%- set content = message.content if message.content is string else \042\042"
+     " -%}\n    {%- if message.role == \042user\042 -%}\n        {{ \042<|im_start|>\042 + me"
+     "ssage.role + \042\134n\042 + content + \042<|im_end|>\134n\042 }}\n    {%- elif message"
+     ".role == \042assistant\042 -%}\n        {% generation %}\n        {%- if reasoning_mode"
+     " == \042/think\042 -%}\n            {{ \042<|im_start|>assistant\134n\042 + content.lst"
+     "rip(\042\134n\042) + \042<|im_end|>\134n\042 }}\n        {%- else -%}\n            {{ \042"
+     "<|im_start|>assistant\134n\042 + \042<think>\134n\134n</think>\134n\042 + content.lstri"
+     "p(\042\134n\042) + \042<|im_end|>\134n\042 }}\n        {%- endif -%}\n        {% endgen"
+     "eration %}\n    {%- endif -%}\n{%- endfor -%}\n{%- if add_generation_prompt -%}\n    {%"
+     "- if reasoning_mode == \042/think\042 -%}{{ \042<|im_start|>assistant\134n\042 }}{%- el"
+     "se -%}{{ \042<|im_start|>assistant\134n\042 + \042<think>\134n\134n</think>\134n\042 }}"
+     "{%- endif -%}\n{%- endif -%}";
+
+static const char template_types[] =
+    "{%- macro type_of(param) %}\n{%- set map = {\042string\042: \042str\042, \042integer\042"
+     ": \042int\042, \042boolean\042: \042bool\042} %}\n{%- if map[param.type] is defined %}{"
+     "{- map[param.type] }}\n{%- elif param.type == \042array\042 %}{{- \042list[\042 + type_"
+     "of(param[\042items\042]) + \042]\042 }}\n{%- elif param.type == \042object\042 %}\n{%- "
+     "if param.additionalProperties is defined %}{{- \042dict[str, \042 + type_of(param.addit"
+     "ionalProperties) + \042]\042 }}{%- else %}{{- \042dict\042 }}{%- endif %}\n{%- elif par"
+     "am.type is iterable and param.type is not string %}{{- \042Union[\042 }}{%- for t in pa"
+     "ram.type %}{{- type_of({\042type\042: t}) }}{%- if not loop.last %}{{- \042,\042 }}{%- "
+     "endif %}{%- endfor %}{{- \042]\042 }}\n{%- else %}{{- \042Any\042 }}\n{%- endif %}\n{%-"
+     " endmacro %}\n{%- set builtin_tools = [\042search\042, \042code\042] %}\n{{- \042Tools:"
+     " \042 + builtin_tools | reject('equalto', 'code') | join(\042, \042) + \042\134n\042 }}"
+     "\n{%- for tool in [{\042name\042: \042f\042, \042parameters\042: {\042a\042: {\042type\042"
+     ": \042array\042, \042items\042: {\042type\042: \042string\042}}, \042b\042: {\042type\042"
+     ": [\042integer\042, \042null\042]}, \042c\042: {\042type\042: \042object\042, \042addit"
+     "ionalProperties\042: {\042type\042: \042boolean\042}}}}] %}\n{{- tool.name + \042(\042 "
+     "}}\n{%- for name, fields in tool.parameters | items %}{{- name + \042: \042 + type_of(f"
+     "ields) }}{%- if not loop.last %}{{- \042, \042 }}{%- endif %}{%- endfor %}\n{{- \042)\134"
+     "n\042 }}\n{{- tool | tojson(indent=4) }}\n{%- endfor %}\n{%- for message in messages %}"
+     "{{- \042\134n\042 ~ loop.index ~ \042:\042 ~ message.role }}{%- endfor %}";
+
 static const template_row template_rows[] = {
     {"{{ 1 + 2 * 3 }}", 1, 0,
      "7"},
-    {"{{ 2 ** 3 ** 2 }}", 1, 0,
-     "64"},
-    {"{{ -2 ** 2 }}", 1, 0,
-     "4"},
-    {"{{ - 3 | string is string, -1.5 | string }}", 1, 0,
-     "(True, '-1.5')"},
-    {"{{ 7 // 2, -7 // 2, 7 // -2, 7 % 3, -7 % 3, 7 % -3 }}", 1, 0,
-     "(3, -4, -4, 1, 2, -2)"},
-    {"{{ 7 / 2, 6 / 3, 1 / 3, 2 ** -1, 2 ** 0.5 }}", 1, 0,
-     "(3.5, 2.0, 0.3333333333333333, 0.5, 1.4142135623730951)"},
-    {"{{ 7.5 // 2, -7.5 % 2, 1e3, 1.5e-7, 1e16, 123456789012345678.0, 0.1 + 0.2, 1e22, 5e-324"
-     ", 100.0 }}", 1, 0,
-     "(3.0, 0.5, 1000.0, 1.5e-07, 1e+16, 1.2345678901234568e+17, 0.30000000000000004, 1e+22, "
-     "5e-324, 100.0)"},
-    {"{{ 1e300 * 1e10, -1e300 * 1e10, 1.0 // 0.3 }}", 1, 0,
-     "(inf, -inf, 3.0)"},
-    {"{{ 'a' ~ 1 ~ none ~ true ~ 1.0 ~ [1] ~ (1,) ~ {} }}", 1, 0,
-     "a1NoneTrue1.0[1](1,){}"},
-    {"{{ 'a' * 3 + 'b', 2 * 'xy', [1] * 3, (1, 2) * 2, 'a' * -1 }}", 1, 0,
-     "('aaab', 'xyxy', [1, 1, 1], (1, 2, 1, 2), '')"},
-    {"{{ [1, 'a', \042it's\042, 'say \042x\042', 'both \134' and \042', none, true, 1.5, (1,)"
-     ", (), {'a': 1, 2: [3]}] }}", 1, 0,
-     "[1, 'a', \042it's\042, 'say \042x\042', 'both \134' and \042', None, True, 1.5, (1,), ("
-     "), {'a': 1, 2: [3]}]"},
-    {"{{ '\134n\134t\134\134\134'\134\042\134x41\134u00e9\134u65e5\134U0001F600\134101 \134q "
-     "\134\nend' }}", 1, 0,
-     "\n\011\134'\042A\303\251\346\227\245\360\237\230\200A \134q end"},
-    {"{{ ['\134n\134t\134r\134\134\134x00\134x1f\134x7f\134x80\134xad\134u200b\134u2028\134u3"
-     "000\134ue000\134U0001F600', '\303\251\346\227\245'] }}", 1, 0,
-     "['\134n\134t\134r\134\134\134x00\134x1f\134x7f\134x80\134xad\134u200b\134u2028\134u3000"
-     "\134ue000\360\237\230\200', '\303\251\346\227\245']"},
-    {"{{ \042two \042 'strings' \042 in a\134n\042 \042row\042 }}", 1, 0,
-     "two strings in a\nrow"},
-    {"{{ 1 < 2 < 3, 1 < 2 > 3, 1 == 1.0 == true, 'a' < 'b' <= 'b', 3 >= 3 > 2 != 1 }}", 1, 0,
-     "(True, False, True, True, True)"},
-    {"{{ 1 in [1, 2], 'b' in 'abc', '' in 'abc', 'x' not in 'abc', 'a' in {'a': 1}, 3 not in "
-     "(1, 2), 1 in range(3) }}", 1, 0,
-     "(True, True, True, True, True, True, True)"},
-    {"{{ not 1 == 2, not true and false, not (true and false), true or false and false }}", 1, 0,
-     "(True, False, True, True)"},
-    {"{{ 1 if true else 2, 1 if false else 2, (1 if false) is defined, 'x' if none }}", 1, 0,
-     "(1, 2, False, Undefined)"},
-    {"{{ 0 or 'a' or 'b', 1 and 'a', 0 and 'a', '' or [] or {} }}", 1, 0,
-     "('a', 'a', 0, {})"},
-    {"{{ [[], {}, '', 0, 0.0, none, false, (), [0], ' '] | map('string') | list }}", 1, 0,
-     "['[]', '{}', '', '0', '0.0', 'None', 'False', '()', '[0]', ' ']"},
-    {"{{ [1, 2, 3][0], [1, 2, 3][-1], [1, 2, 3][5] is defined, 'abc'[1], 'abc'[-1], 'abc'[7] "
-     "is defined, '\303\251\346\227\245'[1] }}", 1, 0,
-     "(1, 3, False, 'b', 'c', False, '\346\227\245')"},
-    {"{{ [1, 2, 3][1:], [1, 2, 3][:-1], [1, 2, 3][::-1], [1, 2, 3, 4, 5][1:4:2], [1, 2, 3][-2"
-     ":], [1, 2, 3][5:], (1, 2, 3)[::2] }}", 1, 0,
-     "([2, 3], [1, 2], [3, 2, 1], [2, 4], [2, 3], [], (1, 3))"},
-    {"{{ 'abcdef'[1:3], 'abcdef'[::-1], 'a\303\251\346\227\245\360\237\230\200x'[::-1], 'a\303"
-     "\251\346\227\245\360\237\230\200x'[1:4], 'a\303\251\346\227\245\360\237\230\200x'[::2],"
-     " 'abcdef'[4:1:-2], 'abcdef'[-3:-1], 'abc'[:0], 'abc'[9:], 'abc'[-9:2] }}", 1, 0,
-     "('bc', 'fedcba', 'x\360\237\230\200\346\227\245\303\251a', '\303\251\346\227\245\360\237"
-     "\230\200', 'a\346\227\245x', 'ec', 'de', '', '', 'ab')"},
-    {"{{ range(5)[1:3] | list, range(3) | list, range(2, 8, 3) | list, range(5, 0, -2) | list"
-     ", range(0) | list }}", 1, 0,
-     "([1, 2], [0, 1, 2], [2, 5], [5, 3, 1], [])"},
-    {"{{ {'a': 1}.a, {'a': 1}['a'], {'a': 1}.b is defined, {'items': 5}['items'], {'a': {'b':"
-     " 2}}.a.b, [[1, 2], 3].0.1 }}", 1, 0,
-     "(1, 1, False, 5, 2, 2)"},
-    {"{{ {'a': 1, 'b': 2} == {'b': 2, 'a': 1}, [1, [2]] == [1, [2]], [1] == (1,), (1, 2) < (1"
-     ", 3), [1, 2] < [1, 2, 3], none == none, x == y, x == none }}", 1, 0,
-     "(True, True, False, True, True, True, True, False)"},
-    {"{{ {'a': 1, 'a': 2, 1: 3, true: 4} }}", 1, 0,
-     "{'a': 2, 1: 4}"},
-    {"{{ [1,], (1,), {'a': 1,}, [], (), {}, (1), ((1, 2), [3, 4]) }}", 1, 0,
-     "([1], (1,), {'a': 1}, [], (), {}, 1, ((1, 2), [3, 4]))"},
-    {"{{ x is defined, x is undefined, none is defined, none is none, x is none, x is not non"
-     "e, 1 is not none }}", 1, 0,
-     "(False, True, True, True, False, True, True)"},
-    {"{{ 'a' is string, 1 is string, {} is mapping, [] is mapping, x is mapping, 1 is number,"
-     " true is number, '1' is number }}", 1, 0,
-     "(True, False, True, False, False, True, True, False)"},
-    {"{{ 1 is integer, true is integer, 1.0 is integer, 1.0 is float, true is boolean, 1 is b"
-     "oolean, true is true, 1 is true, false is false, 0 is false, 0.5 is odd, 0.5 is even }}", 1, 0,
-     "(True, False, False, True, True, False, True, False, True, False, False, False)"},
-    {"{{ [] is iterable, 'a' is iterable, 1 is iterable, x is iterable, {} is iterable, none "
-     "is iterable, [] is sequence, 'a' is sequence, 5 is sequence, {} is sequence, {}.items()"
-     " is sequence, range(2) is sequence }}", 1, 0,
-     "(True, True, False, True, True, False, True, True, False, True, False, True)"},
-    {"{{ 3 is odd, 4 is even, 3 is even, 9 is divisibleby 3, 9 is divisibleby(2), 1 is eq 1, "
-     "1 is equalto(2), 'a' is ne 'b', 1 is lt 2, 2 is ge 2, 1 is in [1, 2] }}", 1, 0,
-     "(True, True, False, True, False, True, False, True, True, True, True)"},
-    {"{{ 1 is eq 1 and 2 is eq 2, 3 is not odd, not 3 is odd, range is callable, x is callabl"
-     "e }}", 1, 0,
-     "(True, False, False, True, True)"},
-    {"{{ '  a b '|trim, '..a.'|trim('.'), ' a '|upper, 'AbC'|lower, 'hELLO wORLD'|capitalize,"
-     " \042they're here-now (ok) [x] <y> {z}\042|title }}", 1, 0,
-     "('a b', 'a', ' A ', 'abc', 'Hello world', \042They're Here-Now (Ok) [X] <Y> {Z}\042)"},
-    {"{{ 'hELLO they\134're x2y'.title(), 'hELLO wORLD'.capitalize(), 'aB'.upper(), 'aB'.lowe"
-     "r(), '\346\227\245\346\234\254 abc'|upper }}", 1, 0,
-     "(\042Hello They'Re X2Y\042, 'Hello world', 'AB', 'ab', '\346\227\245\346\234\254 ABC')"},
-    {"{{ 'abc'|length, '\303\251\346\227\245\360\237\230\200'|length, [1, 2]|count, {'a': 1}|"
-     "length, x|length, range(4)|length }}", 1, 0,
-     "(3, 3, 2, 1, 0, 4)"},
-    {"{{ x|default('d'), x|d('d'), ''|default('d'), ''|default('d', true), none|default('d'),"
-     " 0|d(1, boolean=true), x|default }}", 1, 0,
-     "('d', 'd', '', 'd', None, 1, '')"},
-    {"{{ [1, 2, 3]|join, ['a', 'b']|join(', '), [1, none, 'x']|join('-'), 'abc'|join('.'), [{"
-     "'a': 1}, {'a': 2}]|join('+', attribute='a'), {'k': 1, 'l': 2}|join(',') }}", 1, 0,
-     "('123', 'a, b', '1-None-x', 'a.b.c', '1+2', 'k,l')"},
-    {"{{ [1, 2]|first, [1, 2]|last, []|first is defined, 'abc'|first, 'abc'|last, {'a': 1}|fi"
-     "rst }}", 1, 0,
-     "(1, 2, False, 'a', 'c', 'a')"},
-    {"{{ {'a': [1, 2.5, none, true, 'x\042\134\134\134n\134u00e9\134x01/<>&\134'']}|tojson, ["
-     "]|tojson, {}|tojson, '\303\251'|tojson, (1, 2)|tojson, {1: 2, none: 3, true: 4, 1.5: 5}"
-     "|tojson }}", 1, 0,
-     "('{\042a\042: [1, 2.5, null, true, \042x\134\134\042\134\134\134\134\134\134n\303\251\134"
-     "\134u0001/<>&\134'\042]}', '[]', '{}', '\042\303\251\042', '[1, 2]', '{\0421\042: 4, \042"
-     "null\042: 3, \0421.5\042: 5}')"},
+    {"{{ - 3 | string is string }}", 1, 0,
+     "True"},
+    {"{{ 7 // 2 }}|{{ -7 // 2 }}|{{ 7 // -2 }}|{{ 7 % 3 }}|{{ -7 % 3 }}|{{ 7 % -3 }}", 1, 0,
+     "3|-4|-4|1|2|-2"},
+    {"{{ 1 < 2 < 3 }}|{{ 1 < 2 > 3 }}|{{ 3 >= 3 > 2 != 1 }}", 1, 0,
+     "True|False|True"},
+    {"{{ 1 in [1, 2] }}|{{ 'b' in 'abc' }}|{{ '' in 'abc' }}|{{ 'x' not in 'abc' }}|{{ 'a' in"
+     " {'a': 1} }}|{{ 3 not in (1, 2) }}|{{ 1 in range(3) }}", 1, 0,
+     "True|True|True|True|True|True|True"},
+    {"{{ not 1 == 2 }}|{{ not true and false }}|{{ not (true and false) }}|{{ true or false a"
+     "nd false }}", 1, 0,
+     "True|False|True|True"},
+    {"{{ 1 if true else 2 }}|{{ 1 if false else 2 }}|{{ (1 if false) is defined }}|{{ 'x' if "
+     "none }}", 1, 0,
+     "1|2|False|"},
+    {"{{ 0 or 'a' or 'b' }}|{{ 1 and 'a' }}|{{ 0 and 'a' }}|{{ ('' or [] or {})|tojson }}", 1, 0,
+     "a|a|0|{}"},
+    {"{{ [1, 2, 3][0] }}|{{ [1, 2, 3][-1] }}|{{ [1, 2, 3][5] is defined }}|{{ 'abc'[1] }}|{{ "
+     "'abc'[-1] }}|{{ 'abc'[7] is defined }}|{{ '\303\251\346\227\245'[1] }}", 1, 0,
+     "1|3|False|b|c|False|\346\227\245"},
+    {"{{ ([1, 2, 3][1:])|list|tojson }}|{{ ([1, 2, 3][:-1])|list|tojson }}|{{ ([1, 2, 3][::-1"
+     "])|list|tojson }}|{{ ([1, 2, 3][-2:])|list|tojson }}|{{ ([1, 2, 3][5:])|list|tojson }}", 1, 0,
+     "[2, 3]|[1, 2]|[3, 2, 1]|[2, 3]|[]"},
+    {"{{ 'abcdef'[1:3] }}|{{ 'a\303\251\346\227\245\360\237\230\200x'[1:4] }}|{{ 'abcdef'[-3:"
+     "-1] }}|{{ 'abc'[:0] }}|{{ 'abc'[9:] }}|{{ 'abc'[-9:2] }}", 1, 0,
+     "bc|\303\251\346\227\245\360\237\230\200|de|||ab"},
+    {"{{ (range(5)[1:3] | list)|list|tojson }}|{{ (range(3) | list)|list|tojson }}|{{ (range("
+     "2, 8, 3) | list)|list|tojson }}|{{ (range(5, 0, -2) | list)|list|tojson }}|{{ (range(0)"
+     " | list)|list|tojson }}", 1, 0,
+     "[1, 2]|[0, 1, 2]|[2, 5]|[5, 3, 1]|[]"},
+    {"{{ {'a': 1}.a }}|{{ {'a': 1}['a'] }}|{{ {'a': 1}.b is defined }}|{{ {'items': 5}['items"
+     "'] }}|{{ {'a': {'b': 2}}.a.b }}", 1, 0,
+     "1|1|False|5|2"},
+    {"{{ none == none }}|{{ x == y }}|{{ x == none }}", 1, 0,
+     "True|True|False"},
+    {"{{ ([1,])|list|tojson }}|{{ ((1,))|list|tojson }}|{{ ({'a': 1,})|tojson }}|{{ ([])|list"
+     "|tojson }}|{{ (())|list|tojson }}|{{ ({})|tojson }}|{{ (1) }}|{{ (((1, 2), [3, 4]))|lis"
+     "t|tojson }}", 1, 0,
+     "[1]|[1]|{\042a\042: 1}|[]|[]|{}|1|[[1, 2], [3, 4]]"},
+    {"{{ x is defined }}|{{ x is undefined }}|{{ none is defined }}|{{ none is none }}|{{ x i"
+     "s none }}|{{ x is not none }}|{{ 1 is not none }}", 1, 0,
+     "False|True|True|True|False|True|True"},
+    {"{{ 'a' is string }}|{{ 1 is string }}|{{ {} is mapping }}|{{ [] is mapping }}|{{ x is m"
+     "apping }}|{{ 1 is number }}|{{ true is number }}|{{ '1' is number }}", 1, 0,
+     "True|False|True|False|False|True|True|False"},
+    {"{{ 1 is integer }}|{{ true is integer }}|{{ true is boolean }}|{{ 1 is boolean }}|{{ tr"
+     "ue is true }}|{{ 1 is true }}|{{ false is false }}|{{ 0 is false }}", 1, 0,
+     "True|False|True|False|True|False|True|False"},
+    {"{{ [] is iterable }}|{{ 'a' is iterable }}|{{ 1 is iterable }}|{{ x is iterable }}|{{ {"
+     "} is iterable }}|{{ none is iterable }}|{{ [] is sequence }}|{{ 'a' is sequence }}|{{ 5"
+     " is sequence }}|{{ {} is sequence }}|{{ range(2) is sequence }}", 1, 0,
+     "True|True|False|True|True|False|True|True|False|True|True"},
+    {"{{ 3 is odd }}|{{ 4 is even }}|{{ 3 is even }}|{{ 9 is divisibleby 3 }}|{{ 9 is divisib"
+     "leby(2) }}|{{ 1 is eq 1 }}|{{ 1 is equalto(2) }}|{{ 'a' is ne 'b' }}|{{ 1 is lt 2 }}|{{"
+     " 2 is ge 2 }}|{{ 1 is in [1, 2] }}", 1, 0,
+     "True|True|False|True|False|True|False|True|True|True|True"},
+    {"{{ 1 is eq 1 and 2 is eq 2 }}|{{ 3 is not odd }}|{{ not 3 is odd }}|{{ range is callabl"
+     "e }}|{{ x is callable }}", 1, 0,
+     "True|False|False|True|True"},
+    {"{{ '  a b '|trim }}|{{ '..a.'|trim('.') }}|{{ ' a '|upper }}|{{ 'AbC'|lower }}|{{ 'hELL"
+     "O wORLD'|capitalize }}", 1, 0,
+     "a b|a| A |abc|Hello world"},
+    {"{{ 'hELLO wORLD'.capitalize() }}|{{ 'aB'.upper() }}|{{ 'aB'.lower() }}", 1, 0,
+     "Hello world|AB|ab"},
+    {"{{ 'abc'|length }}|{{ '\303\251\346\227\245\360\237\230\200'|length }}|{{ [1, 2]|count "
+     "}}|{{ {'a': 1}|length }}|{{ x|length }}|{{ range(4)|length }}", 1, 0,
+     "3|3|2|1|0|4"},
+    {"{{ x|default('d') }}|{{ x|d('d') }}|{{ ''|default('d') }}|{{ ''|default('d', true) }}|{"
+     "{ none|default('d') }}|{{ 0|d(1, boolean=true) }}|{{ x|default }}", 1, 0,
+     "d|d||d|None|1|"},
+    {"{{ [1, 2, 3]|join }}|{{ ['a', 'b']|join(', ') }}|{{ [1, none, 'x']|join('-') }}|{{ {'k'"
+     ": 1, 'l': 2}|join(',') }}", 1, 0,
+     "123|a, b|1-None-x|k,l"},
+    {"{{ [1, 2]|first }}|{{ [1, 2]|last }}|{{ []|first is defined }}|{{ {'a': 1}|first }}", 1, 0,
+     "1|2|False|a"},
+    {"{{ []|tojson }}|{{ {}|tojson }}|{{ '\303\251'|tojson }}|{{ (1, 2)|tojson }}", 1, 0,
+     "[]|{}|\042\303\251\042|[1, 2]"},
     {"{{ {'a': [1, {'b': []}], 'c': {}}|tojson(indent=2) }}", 1, 0,
      "{\n  \042a\042: [\n    1,\n    {\n      \042b\042: []\n    }\n  ],\n  \042c\042: {}\n}"},
-    {"{{ {'a': [1, {'b': []}], 'c': {}}|tojson(indent=4), [1]|tojson(ensure_ascii=false), [[]"
-     "]|tojson(indent=0) }}", 1, 0,
-     "('{\134n    \042a\042: [\134n        1,\134n        {\134n            \042b\042: []\134"
-     "n        }\134n    ],\134n    \042c\042: {}\134n}', '[1]', '[\134n[]\134n]')"},
-    {"{{ [1e400, -1e400, 1.0, 1e-9, 123456789.125]|tojson }}", 1, 0,
-     "[Infinity, -Infinity, 1.0, 1e-09, 123456789.125]"},
-    {"{{ 1|string ~ 'a', '12'|int, ' -7 '|int, '3.9'|int, 'x'|int, 'x'|int(5), 3.9|int, true|"
-     "int, none|int(-1), ''|int, '1e3'|int, '007'|int }}", 1, 0,
-     "('1a', 12, -7, 3, 0, 5, 3, 1, -1, 0, 1000, 7)"},
-    {"{{ '1.5'|float, 'x'|float, 2|float, 'x'|float(1.5), '  2 '|float, '-0'|int }}", 1, 0,
-     "(1.5, 0.0, 2.0, 1.5, 2.0, 0)"},
-    {"{{ 'abc'|list, {'a': 1}|list, (1, 2)|list, range(3)|list, x|list }}", 1, 0,
-     "(['a', 'b', 'c'], ['a'], [1, 2], [0, 1, 2], [])"},
-    {"{{ 'aXbXc'|replace('X', '-'), 'aaa'|replace('a', 'b', 2), 'abc'.replace('', '-'), '\303"
-     "\251\346\227\245'.replace('', '.'), 'abc'.replace('b', ''), 'aaa'.replace('aa', 'b'), '"
-     "abc'.replace('', '-', 2), 12|replace('1', 'x') }}", 1, 0,
-     "('a-b-c', 'bba', '-a-b-c-', '.\303\251.\346\227\245.', 'ac', 'ba', '-a-bc', 'x2')"},
-    {"{{ '<a>'|safe|length, {'a': 1, 'b': 2}|items|list, x|items|list, {'b': 1, 'A': 2, 'c': "
-     "0}|dictsort, {'b': 1, 'A': 2}|dictsort(true), {'b': 1, 'A': 2}|dictsort(by='value', rev"
-     "erse=true) }}", 1, 0,
-     "(3, [('a', 1), ('b', 2)], [], [('A', 2), ('b', 1), ('c', 0)], [('A', 2), ('b', 1)], [('"
-     "A', 2), ('b', 1)])"},
-    {"{{ [{'a': 1}, {'a': 2}, {}]|map(attribute='a')|list|length, [{'a': {'b': [5]}}]|map(att"
-     "ribute='a.b.0')|list, ['a', 'b']|map('upper')|list, [{}]|map(attribute='x', default=3)|"
-     "list, ['aXb']|map('replace', 'X', '-')|join }}", 1, 0,
-     "(3, [5], ['A', 'B'], [3], 'a-b')"},
-    {"{{ [1, 0, 2, none]|select|list, [1, 2, 3, 4]|select('odd')|list, [1, 2, 3]|reject('odd'"
-     ")|list, [1, 2, 3]|select('gt', 1)|list, [[], [1]]|reject|list }}", 1, 0,
-     "([1, 2], [1, 3], [2], [2, 3], [[]])"},
-    {"{{ messages|selectattr('role', 'equalto', 'system')|list|length, messages|rejectattr('r"
-     "ole', '==', 'system')|map(attribute='role')|join(','), messages|selectattr('content')|l"
-     "ist|length, messages|selectattr('tool', 'defined')|list }}", 1, 0,
-     "(1, 'user,assistant,user', 4, [])"},
-    {"{{ [1, 2, 3]|reverse|list, 'abc'|reverse, [3, 1, 2]|sort, ['b', 'A', 'c']|sort, ['b', '"
-     "A', 'c']|sort(true), ['b', 'A']|sort(case_sensitive=true), [{'n': 2}, {'n': 1}]|sort(at"
-     "tribute='n'), [1, 1, 2, 1]|unique|list, ['a', 'A', 'b']|unique|join }}", 1, 0,
-     "([3, 2, 1], 'cba', [1, 2, 3], ['A', 'b', 'c'], ['c', 'b', 'A'], ['A', 'b'], [{'n': 1}, "
-     "{'n': 2}], [1, 2], 'ab')"},
-    {"{{ 'a\134nb\134n\134nc'|indent, 'a\134nb'|indent(2, true), 'a\134n\134nb'|indent(2, bla"
-     "nk=true), 'a\134nb'|indent('> ', first=true), ''|indent, ''|indent(2, true), 'a\134n'|i"
-     "ndent, 'a\134r\134nb\134rc\134x0bd'|indent(1) }}", 1, 0,
-     "('a\134n    b\134n\134n    c', '  a\134n  b', 'a\134n  \134n  b', '> a\134n> b', '', ' "
-     " ', 'a\134n', 'a\134n b\134n c\134n d')"},
-    {"{{ '  a '.strip() ~ '|', '  a '.lstrip() ~ '|', '  a '.rstrip() ~ '|', 'xxaxx'.strip('x"
-     "'), 'abcba'.lstrip('ab'), '\303\251\346\227\245\303\251'.strip('\303\251'), '\134u3000a"
-     "\134x1c'.strip() }}", 1, 0,
-     "('a|', 'a |', '  a|', 'a', 'cba', '\346\227\245', 'a')"},
-    {"{{ 'a,b,c'.split(','), 'a,b,c'.split(',', 1), 'a,b,c'.rsplit(',', 1), ' a  b '.split(),"
-     " ' a  b c '.split(none, 1), 'abc'.split('x'), ''.split(','), ''.split(), 'aaa'.rsplit('"
-     "aa'), 'a b'.rsplit() }}", 1, 0,
-     "(['a', 'b', 'c'], ['a', 'b,c'], ['a,b', 'c'], ['a', 'b'], ['a', 'b c '], ['abc'], [''],"
-     " [], ['a', ''], ['a', 'b'])"},
-    {"{{ 'abc'.startswith('ab'), 'abc'.endswith('bc'), 'abc'.startswith(('x', 'a')), 'abc'.en"
-     "dswith(''), ''.startswith('a'), 'abc'.startswith(()) }}", 1, 0,
-     "(True, True, True, True, False, False)"},
-    {"{{ ', '.join(['a', 'b']), ''.join([]), '-'.join('abc'), 'abcabc'.find('c'), 'abc'.find("
-     "'x'), '\303\251\346\227\245x'.find('x'), 'abcabc'.count('bc'), 'aaa'.count('aa'), 'abc'"
-     ".count(''), 'abc'.index('b'), 'abc'.removeprefix('a'), 'abc'.removesuffix('x') }}", 1, 0,
-     "('a, b', '', 'a-b-c', 2, -1, 2, 2, 1, 4, 1, 'bc', 'abc')"},
-    {"{{ {'a': 1}.get('a'), {'a': 1}.get('b'), {'a': 1}.get('b', 2), {'a': 1}.items()|list, {"
-     "'a': 1}.keys()|list, {'a': 1}.values()|list, {'a': 1}.items()|length }}", 1, 0,
-     "(1, None, 2, [('a', 1)], ['a'], [1], 1)"},
-    {"{{ [1, 2, 1].count(1), [1, 2].index(2), (1, 2).index(1) }}", 1, 0,
-     "(2, 1, 0)"},
-    {"{{ dict(a=1, b='x'), dict({'a': 1}, b=2), namespace(a=1).a, namespace({'a': 2}).a }}", 1, 0,
-     "({'a': 1, 'b': 'x'}, {'a': 1, 'b': 2}, 1, 2)"},
+    {"{{ {'a': [1, {'b': []}], 'c': {}}|tojson(indent=4) }}|{{ [1]|tojson(ensure_ascii=false)"
+     " }}|{{ [[]]|tojson(indent=0) }}", 1, 0,
+     "{\n    \042a\042: [\n        1,\n        {\n            \042b\042: []\n        }\n    ]"
+     ",\n    \042c\042: {}\n}|[1]|[\n[]\n]"},
+    {"{{ 1|string ~ 'a' }}|{{ '12'|int }}|{{ ' -7 '|int }}|{{ 'x'|int }}|{{ 'x'|int(5) }}|{{ "
+     "true|int }}|{{ none|int(-1) }}|{{ ''|int }}|{{ '007'|int }}", 1, 0,
+     "1a|12|-7|0|5|1|-1|0|7"},
+    {"{{ '-0'|int }}", 1, 0,
+     "0"},
+    {"{{ ({'a': 1}|list)|list|tojson }}|{{ ((1, 2)|list)|list|tojson }}|{{ (range(3)|list)|li"
+     "st|tojson }}|{{ (x|list)|list|tojson }}", 1, 0,
+     "[\042a\042]|[1, 2]|[0, 1, 2]|[]"},
+    {"{{ 'aXbXc'|replace('X', '-') }}|{{ 'aaa'|replace('a', 'b', 2) }}|{{ 'abc'.replace('b', "
+     "'') }}|{{ 'aaa'.replace('aa', 'b') }}|{{ 12|replace('1', 'x') }}", 1, 0,
+     "a-b-c|bba|ac|ba|x2"},
+    {"{{ '<a>'|safe|length }}|{{ ({'a': 1, 'b': 2}|items|list)|list|tojson }}|{{ (x|items|lis"
+     "t)|list|tojson }}", 1, 0,
+     "3|[[\042a\042, 1], [\042b\042, 2]]|[]"},
+    {"{{ [{'a': 1}, {'a': 2}, {}]|map(attribute='a')|list|length }}", 1, 0,
+     "3"},
+    {"{{ ([1, 0, 2, none]|select|list)|list|tojson }}|{{ ([1, 2, 3, 4]|select('odd')|list)|li"
+     "st|tojson }}|{{ ([1, 2, 3]|reject('odd')|list)|list|tojson }}|{{ ([1, 2, 3]|select('gt'"
+     ", 1)|list)|list|tojson }}|{{ ([[], [1]]|reject|list)|list|tojson }}", 1, 0,
+     "[1, 2]|[1, 3]|[2]|[2, 3]|[[]]"},
+    {"{{ messages|selectattr('role', 'equalto', 'system')|list|length }}|{{ messages|rejectat"
+     "tr('role', '==', 'system')|map(attribute='role')|join(',') }}|{{ messages|selectattr('c"
+     "ontent')|list|length }}|{{ (messages|selectattr('tool', 'defined')|list)|list|tojson }}", 1, 0,
+     "1|user,assistant,user|4|[]"},
+    {"{{ ([1, 2, 3]|reverse|list)|list|tojson }}", 1, 0,
+     "[3, 2, 1]"},
+    {"{{ '  a '.strip() ~ '|' }}|{{ '  a '.lstrip() ~ '|' }}|{{ '  a '.rstrip() ~ '|' }}|{{ '"
+     "xxaxx'.strip('x') }}|{{ 'abcba'.lstrip('ab') }}|{{ '\303\251\346\227\245\303\251'.strip"
+     "('\303\251') }}", 1, 0,
+     "a||a ||  a||a|cba|\346\227\245"},
+    {"{{ ('a,b,c'.split(','))|list|tojson }}|{{ ('a,b,c'.split(',', 1))|list|tojson }}|{{ ('a"
+     "bc'.split('x'))|list|tojson }}|{{ (''.split(','))|list|tojson }}", 1, 0,
+     "[\042a\042, \042b\042, \042c\042]|[\042a\042, \042b,c\042]|[\042abc\042]|[\042\042]"},
+    {"{{ 'abc'.startswith('ab') }}|{{ 'abc'.endswith('bc') }}|{{ 'abc'.endswith('') }}|{{ ''."
+     "startswith('a') }}", 1, 0,
+     "True|True|True|False"},
+    {"{{ ', '.join(['a', 'b']) }}|{{ ''.join([]) }}", 1, 0,
+     "a, b|"},
+    {"{{ {'a': 1}.get('a') }}|{{ {'a': 1}.get('b') }}|{{ {'a': 1}.get('b', 2) }}|{{ ({'a': 1}"
+     ".items()|list)|list|tojson }}|{{ ({'a': 1}.keys()|list)|list|tojson }}|{{ ({'a': 1}.val"
+     "ues()|list)|list|tojson }}|{{ {'a': 1}.items()|length }}", 1, 0,
+     "1|None|2|[[\042a\042, 1]]|[\042a\042]|[1]|1"},
+    {"{{ (dict(a=1, b='x'))|tojson }}|{{ namespace(a=1).a }}", 1, 0,
+     "{\042a\042: 1, \042b\042: \042x\042}|1"},
     {"{{ 'a' if messages|selectattr('role', 'equalto', 'nobody') else 'b' }}", 1, 0,
      "a"},
-    {"{{ messages[0].content, messages[0]['role'], messages[-1]['role'], messages|length, mes"
-     "sages[0].name is defined, messages[0] }}", 1, 0,
-     "(' Be kind. ', 'system', 'user', 4, False, {'role': 'system', 'content': ' Be kind. '})"},
-    {"{{ bos_token, eos_token, add_generation_prompt, tools, documents is none, unk_token is "
-     "defined, unk_token }}", 1, 0,
-     "('<s>', '</s>', False, None, True, False, Undefined)"},
-    {"{{ x, [x], x ~ 'a', x|join, x|trim, x|string, (x or 'd'), x in [x], 1 in x }}", 1, 0,
-     "(Undefined, [Undefined], 'a', '', '', '', 'd', True, False)"},
-    {"{{ 1.0, 1.50, 12345678.9, 1e15, 1e17, 0.0001, 0.00001, 3.0e8, 1E5 }}", 1, 0,
-     "(1.0, 1.5, 12345678.9, 1000000000000000.0, 1e+17, 0.0001, 1e-05, 300000000.0, 100000.0)"},
-    {"{{ true, True, none, None, false, False }}", 1, 0,
-     "(True, True, None, None, False, False)"},
-    {"{{ +1, -1, - -1, +-1, -1.5, -true, 5 - -2 }}", 1, 0,
-     "(1, -1, 1, -1, -1.5, -1, 7)"},
-    {"{{ (1, 2) + (3,), [1] + [2], 'a' + 'b', true + true, 1 + 1.5 }}", 1, 0,
-     "((1, 2, 3), [1, 2], 'ab', 2, 2.5)"},
+    {"{{ messages[0].content }}|{{ messages[0]['role'] }}|{{ messages[-1]['role'] }}|{{ messa"
+     "ges|length }}|{{ messages[0].name is defined }}|{{ (messages[0])|tojson }}", 1, 0,
+     " Be kind. |system|user|4|False|{\042role\042: \042system\042, \042content\042: \042 Be "
+     "kind. \042}"},
+    {"{{ bos_token }}|{{ eos_token }}|{{ add_generation_prompt }}|{{ tools }}|{{ documents is"
+     " none }}|{{ unk_token is defined }}|{{ unk_token }}", 1, 0,
+     "<s>|</s>|False|None|True|False|"},
+    {"{{ x }}|{{ x ~ 'a' }}|{{ x|join }}|{{ x|trim }}|{{ x|string }}|{{ (x or 'd') }}|{{ x in"
+     " [x] }}|{{ 1 in x }}", 1, 0,
+     "|a||||d|True|False"},
+    {"{{ true }}|{{ True }}|{{ none }}|{{ None }}|{{ false }}|{{ False }}", 1, 0,
+     "True|True|None|None|False|False"},
+    {"{{ +1 }}|{{ -1 }}|{{ - -1 }}|{{ +-1 }}|{{ -true }}|{{ 5 - -2 }}", 1, 0,
+     "1|-1|1|-1|-1|7"},
+    {"{{ ((1, 2) + (3,))|list|tojson }}|{{ ([1] + [2])|list|tojson }}|{{ 'a' + 'b' }}|{{ true"
+     " + true }}", 1, 0,
+     "[1, 2, 3]|[1, 2]|ab|2"},
     {"{{ {'}}': '%}', 'a': '}}'}['}}'] }}", 1, 0,
      "%}"},
-    {"{{ 9223372036854775807, -9223372036854775807 - 1, 4611686018427387904 * -2, 3 ** 39, (-"
-     "2) ** 63, 0 ** 0, (-1) ** 101 }}", 1, 0,
-     "(9223372036854775807, -9223372036854775808, -9223372036854775808, 4052555153018976267, "
-     "-9223372036854775808, 1, -1)"},
-    {"{{ 'a' not in 'b' and 1, 1 if 'a' in 'b' else 2 if 0 else 3 }}", 1, 0,
-     "(1, 3)"},
-    {"{{ \042%s\042 | replace(\042%s\042, \042x\042), ('a' , 'b')[1], 'x'.strip().upper()[0]."
-     "lower() }}", 1, 0,
-     "('x', 'b', 'x')"},
+    {"{{ 'a' not in 'b' and 1 }}|{{ 1 if 'a' in 'b' else 2 if 0 else 3 }}", 1, 0,
+     "1|3"},
+    {"{{ \042%s\042 | replace(\042%s\042, \042x\042) }}|{{ ('a' , 'b')[1] }}|{{ 'x'.strip().u"
+     "pper()[0].lower() }}", 1, 0,
+     "x|b|x"},
     {"plain text", 1, 0,
      "plain text"},
     {"", 1, 0,
@@ -480,10 +563,10 @@ static const template_row template_rows[] = {
      "a\nb"},
     {"{{ \042a\015\nb\042 }}", 1, 0,
      "a\nb"},
-    {"{{ {\042a\042: {\042b\042: 1}}[\042a\042]}}", 1, 0,
-     "{'b': 1}"},
-    {"{{ {\042a\042: {\042b\042: {}}} }}", 1, 0,
-     "{'a': {'b': {}}}"},
+    {"{{ {\042a\042: {\042b\042: 1}}[\042a\042].b}}", 1, 0,
+     "1"},
+    {"{{ {\042a\042: {\042b\042: {}}}|length }}", 1, 0,
+     "1"},
     {"{{ '}}' }}{{ '%}' }}{{ '{{' }}", 1, 0,
      "}}%}{{"},
     {"{% for x in [1, 2, 3] %}{{ x }}{% endfor %}", 1, 0,
@@ -499,19 +582,17 @@ static const template_row template_rows[] = {
      "113 233 353 "},
     {"{% for x in range(6) if x > 9 %}{{ x }}{% else %}no{% endfor %}", 1, 0,
      "no"},
-    {"{% for x in \042ab\042 %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.re"
-     "vindex0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.previtem is defined }"
-     "}{{ loop.nextitem is defined }}{{ loop.nextitem }}\n{% endfor %}", 1, 0,
+    {"{% for x in [\042a\042, \042b\042] %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex "
+     "}}{{ loop.revindex0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.previtem "
+     "is defined }}{{ loop.nextitem is defined }}{{ loop.nextitem }}\n{% endfor %}", 1, 0,
      "1021TrueFalse2FalseTrueb\n2110FalseTrue2TrueFalse\n"},
     {"{% for k, v in {\042a\042: 1, \042b\042: 2}.items() %}{{ k }}={{ v }};{% endfor %}", 1, 0,
      "a=1;b=2;"},
-    {"{% for (k, v) in {\042a\042: 1}|items %}{{ k }}={{ v }};{% endfor %}", 1, 0,
+    {"{% for k, v in {\042a\042: 1}|items %}{{ k }}={{ v }};{% endfor %}", 1, 0,
      "a=1;"},
-    {"{% for k, v in {\042b\042: 1, \042a\042: 2}|dictsort %}{{ k }}={{ v }};{% endfor %}", 1, 0,
-     "a=2;b=1;"},
     {"{% for k in {\042a\042: 1} %}{{ k }}{% endfor %}", 1, 0,
      "a"},
-    {"{% for x in 1, 2 %}{{ x }}{% endfor %}", 1, 0,
+    {"{% for x in (1, 2) %}{{ x }}{% endfor %}", 1, 0,
      "12"},
     {"{% for x in [1, 2, 3, 4] %}{% if x == 2 %}{% continue %}{% endif %}{% if x == 4 %}{% br"
      "eak %}{% endif %}{{ x }}{% endfor %}!", 1, 0,
@@ -529,19 +610,15 @@ static const template_row template_rows[] = {
     {"{% set ns = namespace(n=0) %}{% for i in range(5) %}{% set ns.n = ns.n + i %}{% endfor "
      "%}{{ ns.n }}", 1, 0,
      "10"},
-    {"{% set ns = namespace() %}{% set ns.a = [1] %}{% set ns.b = ns.a + [2] %}{{ ns.b }}{{ n"
-     "s.c is defined }}", 1, 0,
+    {"{% set ns = namespace() %}{% set ns.a = [1] %}{% set ns.b = ns.a + [2] %}{{ ns.b|tojson"
+     " }}{{ ns.c is defined }}", 1, 0,
      "[1, 2]False"},
-    {"{% set a, b = 1, 2 %}{{ a }}{{ b }}", 1, 0,
+    {"{% set a, b = (1, 2) %}{{ a }}{{ b }}", 1, 0,
      "12"},
-    {"{% set (a, b) = [3, 4] %}{{ a }}{{ b }}", 1, 0,
+    {"{% set a, b = [3, 4] %}{{ a }}{{ b }}", 1, 0,
      "34"},
-    {"{% set x = 1, 2 %}{{ x }}", 1, 0,
-     "(1, 2)"},
     {"{% set x %}a{{ 1 }}b{% endset %}[{{ x }}]{{ x is string }}", 1, 0,
      "[a1b]True"},
-    {"{% set x | upper | replace(\042A\042, \042-\042) %} abc {% endset %}[{{ x }}]", 1, 0,
-     "[ -BC ]"},
     {"{% set x %}{% for i in [1, 2] %}{{ i }}{% endfor %}{% endset %}{{ x }}", 1, 0,
      "12"},
     {"{% set x = 5 %}{% set y %}{% set x = 6 %}{{ x }}{% endset %}{{ y }}{{ x }}", 1, 0,
@@ -556,8 +633,6 @@ static const template_row template_rows[] = {
      "b"},
     {"{% if 0 %}a{% endif %}", 1, 0,
      ""},
-    {"{% if 1, %}a{% endif %}", 1, 0,
-     "a"},
     {"{% if not nothing %}a{% endif %}", 1, 0,
      "a"},
     {"{% if messages | selectattr(\042role\042, \042equalto\042, \042nobody\042) %}a{% endif "
@@ -587,13 +662,6 @@ static const template_row template_rows[] = {
     {"{% for m in messages %}{% generation %}{{ loop.index }}{{ m.role }}{% endgeneration %}{"
      "% endfor %}", 1, 0,
      "1system2user3assistant4user"},
-    {"{% set g = [1, 2] | map(\042string\042) %}{{ g | list }}{{ g | list }}", 1, 0,
-     "['1', '2'][]"},
-    {"{% set g = [1, 2, 3] | select %}{{ g | first }}{{ g | first }}{{ g | join }}", 1, 0,
-     "123"},
-    {"{% set g = [1, 2, 3] | map(\042string\042) %}{% for x in g %}{{ x }}{{ loop.length }}{%"
-     " endfor %}{% for x in g %}no{% else %}empty{% endfor %}", 1, 0,
-     "132333empty"},
     {"{% for m in messages %}{{ loop.previtem.role if loop.previtem is defined else \042-\042"
      " }}>{{ m.role }} {% endfor %}", 1, 0,
      "->system system>user user>assistant assistant>user "},
@@ -605,9 +673,8 @@ static const template_row template_rows[] = {
     {"{{ messages | map(attribute=\042content\042) | join(\042|\042) }}", 1, 0,
      " Be kind. |Who keeps\nthe lamp\077 | The keeper. |caf\303\251 \346\227\245\346\234\254 "
      "\360\237\230\200 \042<x>\042 it's"},
-    {"{{ messages | map(attribute=\042content\042) | map(\042trim\042) | map(\042length\042) "
-     "| list }}", 1, 0,
-     "[8, 19, 11, 20]"},
+    {"{{ messages | map(attribute=\042role\042) | list | length }}", 1, 0,
+     "4"},
     {"{% for m in messages %}{{ m | tojson }}\n{% endfor %}", 1, 0,
      "{\042role\042: \042system\042, \042content\042: \042 Be kind. \042}\n{\042role\042: \042"
      "user\042, \042content\042: \042Who keeps\134nthe lamp\077 \042}\n{\042role\042: \042ass"
@@ -626,7 +693,7 @@ static const template_row template_rows[] = {
      "False"},
     {"{% if tools %}{{ tools | nothing }}{% endif %}x", 1, 0,
      "x"},
-    {"{% set tools = tools or [] %}{{ tools }}", 1, 0,
+    {"{% set tools = tools or [] %}{{ tools|tojson }}", 1, 0,
      "[]"},
     {"{% for x in [3] %}{% endfor %}{{ loop is defined }}", 1, 0,
      "False"},
@@ -643,8 +710,8 @@ static const template_row template_rows[] = {
      "ab"},
     {"{{ (x.y is defined) if x is defined else \042no\042 }}", 1, 0,
      "no"},
-    {"{{ '\346\227\245\346\234\254' }}\303\251{{ '\134u00e9' }}", 1, 0,
-     "\346\227\245\346\234\254\303\251\303\251"},
+    {"{{ '\346\227\245\346\234\254' }}\303\251", 1, 0,
+     "\346\227\245\346\234\254\303\251"},
     {"{{ \042\042 }}{{ none }}{{ nothing }}", 1, 0,
      "None"},
     {template_chatml, 0, 0,
@@ -912,6 +979,174 @@ static const template_row template_rows[] = {
     {template_macros, 2, 1,
      "<|user|>What is 6 * 7\077<|end|>\n<|bot|><think>\nsix sevens\n</think>\n\n42</s>\n<|use"
      "r|>And 7 * 7\077<|end|>\n<|bot|><think>\n\n</think>\n\n49</s>\n<|bot|>"},
+    {template_qwen25, 0, 0,
+     "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"},
+    {template_qwen25, 0, 1,
+     "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>as"
+     "sistant\n"},
+    {template_qwen25, 1, 0,
+     "<|im_start|>system\n Be kind. <|im_end|>\n<|im_start|>user\nWho keeps\nthe lamp\077 <|i"
+     "m_end|>\n<|im_start|>assistant\n The keeper. <|im_end|>\n<|im_start|>user\ncaf\303\251 "
+     "\346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's<|im_end|>\n"},
+    {template_qwen25, 1, 1,
+     "<|im_start|>system\n Be kind. <|im_end|>\n<|im_start|>user\nWho keeps\nthe lamp\077 <|i"
+     "m_end|>\n<|im_start|>assistant\n The keeper. <|im_end|>\n<|im_start|>user\ncaf\303\251 "
+     "\346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's<|im_end|>\n<|im_start|>assis"
+     "tant\n"},
+    {template_qwen25, 2, 0,
+     "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nWhat is 6 * 7\077<|im_end|>\n"
+     "<|im_start|>assistant\n<think>\nsix sevens\n</think>\n\n42<|im_end|>\n<|im_start|>user\n"
+     "And 7 * 7\077<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n49<|im_end|>\n"},
+    {template_qwen25, 2, 1,
+     "<|im_start|>system\nYou help.<|im_end|>\n<|im_start|>user\nWhat is 6 * 7\077<|im_end|>\n"
+     "<|im_start|>assistant\n<think>\nsix sevens\n</think>\n\n42<|im_end|>\n<|im_start|>user\n"
+     "And 7 * 7\077<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n49<|im_end|>\n<|"
+     "im_start|>assistant\n"},
+    {template_gemma3, 0, 0,
+     "<s><start_of_turn>user\nHi<end_of_turn>\n"},
+    {template_gemma3, 0, 1,
+     "<s><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n"},
+    {template_gemma3, 1, 0,
+     "<s><start_of_turn>user\n Be kind. \n\nWho keeps\nthe lamp\077<end_of_turn>\n<start_of_t"
+     "urn>model\nThe keeper.<end_of_turn>\n<start_of_turn>user\ncaf\303\251 \346\227\245\346\234"
+     "\254 \360\237\230\200 \042<x>\042 it's<end_of_turn>\n"},
+    {template_gemma3, 1, 1,
+     "<s><start_of_turn>user\n Be kind. \n\nWho keeps\nthe lamp\077<end_of_turn>\n<start_of_t"
+     "urn>model\nThe keeper.<end_of_turn>\n<start_of_turn>user\ncaf\303\251 \346\227\245\346\234"
+     "\254 \360\237\230\200 \042<x>\042 it's<end_of_turn>\n<start_of_turn>model\n"},
+    {template_gemma3, 2, 0,
+     "<s><start_of_turn>user\nWhat is 6 * 7\077<end_of_turn>\n<start_of_turn>model\n<think>\n"
+     "six sevens\n</think>\n\n42<end_of_turn>\n<start_of_turn>user\nAnd 7 * 7\077<end_of_turn"
+     ">\n<start_of_turn>model\n<think>\n\n</think>\n\n49<end_of_turn>\n"},
+    {template_gemma3, 2, 1,
+     "<s><start_of_turn>user\nWhat is 6 * 7\077<end_of_turn>\n<start_of_turn>model\n<think>\n"
+     "six sevens\n</think>\n\n42<end_of_turn>\n<start_of_turn>user\nAnd 7 * 7\077<end_of_turn"
+     ">\n<start_of_turn>model\n<think>\n\n</think>\n\n49<end_of_turn>\n<start_of_turn>model\n"},
+    {template_commandr, 0, 0,
+     "<s><|START_OF_TURN_TOKEN|><|USER_TOKEN|>Hi<|END_OF_TURN_TOKEN|>"},
+    {template_commandr, 0, 1,
+     "<s><|START_OF_TURN_TOKEN|><|USER_TOKEN|>Hi<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><"
+     "|CHATBOT_TOKEN|>"},
+    {template_commandr, 1, 0,
+     "<s><|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|> Be kind. <|END_OF_TURN_TOKEN|><|START_OF_TUR"
+     "N_TOKEN|><|USER_TOKEN|>Who keeps\nthe lamp\077<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKE"
+     "N|><|CHATBOT_TOKEN|>The keeper.<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|USER_TOKEN"
+     "|>caf\303\251 \346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's<|END_OF_TURN_T"
+     "OKEN|>"},
+    {template_commandr, 1, 1,
+     "<s><|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|> Be kind. <|END_OF_TURN_TOKEN|><|START_OF_TUR"
+     "N_TOKEN|><|USER_TOKEN|>Who keeps\nthe lamp\077<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKE"
+     "N|><|CHATBOT_TOKEN|>The keeper.<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|USER_TOKEN"
+     "|>caf\303\251 \346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's<|END_OF_TURN_T"
+     "OKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"},
+    {template_commandr, 2, 0,
+     "<s><|START_OF_TURN_TOKEN|><|USER_TOKEN|>What is 6 * 7\077<|END_OF_TURN_TOKEN|><|START_O"
+     "F_TURN_TOKEN|><|CHATBOT_TOKEN|><think>\nsix sevens\n</think>\n\n42<|END_OF_TURN_TOKEN|>"
+     "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>And 7 * 7\077<|END_OF_TURN_TOKEN|><|START_OF_TURN_"
+     "TOKEN|><|CHATBOT_TOKEN|><think>\n\n</think>\n\n49<|END_OF_TURN_TOKEN|>"},
+    {template_commandr, 2, 1,
+     "<s><|START_OF_TURN_TOKEN|><|USER_TOKEN|>What is 6 * 7\077<|END_OF_TURN_TOKEN|><|START_O"
+     "F_TURN_TOKEN|><|CHATBOT_TOKEN|><think>\nsix sevens\n</think>\n\n42<|END_OF_TURN_TOKEN|>"
+     "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>And 7 * 7\077<|END_OF_TURN_TOKEN|><|START_OF_TURN_"
+     "TOKEN|><|CHATBOT_TOKEN|><think>\n\n</think>\n\n49<|END_OF_TURN_TOKEN|><|START_OF_TURN_T"
+     "OKEN|><|CHATBOT_TOKEN|>"},
+    {template_mistral7, 0, 0,
+     "<s>[SYSTEM_PROMPT]You are a model.\nToday is 2025-01-30.\n[/SYSTEM_PROMPT][INST]Hi[/INS"
+     "T]"},
+    {template_mistral7, 0, 1,
+     "<s>[SYSTEM_PROMPT]You are a model.\nToday is 2025-01-30.\n[/SYSTEM_PROMPT][INST]Hi[/INS"
+     "T]"},
+    {template_mistral7, 1, 0,
+     "<s>[SYSTEM_PROMPT] Be kind. [/SYSTEM_PROMPT][INST]Who keeps\nthe lamp\077 [/INST] The k"
+     "eeper. </s>[INST]caf\303\251 \346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's"
+     "[/INST]"},
+    {template_mistral7, 1, 1,
+     "<s>[SYSTEM_PROMPT] Be kind. [/SYSTEM_PROMPT][INST]Who keeps\nthe lamp\077 [/INST] The k"
+     "eeper. </s>[INST]caf\303\251 \346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's"
+     "[/INST]"},
+    {template_mistral7, 2, 0,
+     "<s>[SYSTEM_PROMPT]You are a model.\nToday is 2025-01-30.\n[/SYSTEM_PROMPT][INST]What is"
+     " 6 * 7\077[/INST]<think>\nsix sevens\n</think>\n\n42</s>[INST]And 7 * 7\077[/INST]<thin"
+     "k>\n\n</think>\n\n49</s>"},
+    {template_mistral7, 2, 1,
+     "<s>[SYSTEM_PROMPT]You are a model.\nToday is 2025-01-30.\n[/SYSTEM_PROMPT][INST]What is"
+     " 6 * 7\077[/INST]<think>\nsix sevens\n</think>\n\n42</s>[INST]And 7 * 7\077[/INST]<thin"
+     "k>\n\n</think>\n\n49</s>"},
+    {template_granite, 0, 0,
+     "<|start_of_role|>system<|end_of_role|>Knowledge Cutoff Date: April 2024.\nYou are Grani"
+     "te.<|end_of_text|>\n<|start_of_role|>user<|end_of_role|>Hi<|end_of_text|>\n"},
+    {template_granite, 0, 1,
+     "<|start_of_role|>system<|end_of_role|>Knowledge Cutoff Date: April 2024.\nYou are Grani"
+     "te.<|end_of_text|>\n<|start_of_role|>user<|end_of_role|>Hi<|end_of_text|>\n<|start_of_r"
+     "ole|>assistant<|end_of_role|>"},
+    {template_granite, 1, 0,
+     "<|start_of_role|>system<|end_of_role|> Be kind. <|end_of_text|>\n<|start_of_role|>user<"
+     "|end_of_role|>Who keeps\nthe lamp\077 <|end_of_text|>\n<|start_of_role|>assistant<|end_"
+     "of_role|> The keeper. <|end_of_text|>\n<|start_of_role|>user<|end_of_role|>caf\303\251 "
+     "\346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's<|end_of_text|>\n"},
+    {template_granite, 1, 1,
+     "<|start_of_role|>system<|end_of_role|> Be kind. <|end_of_text|>\n<|start_of_role|>user<"
+     "|end_of_role|>Who keeps\nthe lamp\077 <|end_of_text|>\n<|start_of_role|>assistant<|end_"
+     "of_role|> The keeper. <|end_of_text|>\n<|start_of_role|>user<|end_of_role|>caf\303\251 "
+     "\346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's<|end_of_text|>\n<|start_of_r"
+     "ole|>assistant<|end_of_role|>"},
+    {template_granite, 2, 0,
+     "<|start_of_role|>system<|end_of_role|>Knowledge Cutoff Date: April 2024.\nYou are Grani"
+     "te.<|end_of_text|>\n<|start_of_role|>user<|end_of_role|>What is 6 * 7\077<|end_of_text|"
+     ">\n<|start_of_role|>assistant<|end_of_role|><think>\nsix sevens\n</think>\n\n42<|end_of"
+     "_text|>\n<|start_of_role|>user<|end_of_role|>And 7 * 7\077<|end_of_text|>\n<|start_of_r"
+     "ole|>assistant<|end_of_role|><think>\n\n</think>\n\n49<|end_of_text|>\n"},
+    {template_granite, 2, 1,
+     "<|start_of_role|>system<|end_of_role|>Knowledge Cutoff Date: April 2024.\nYou are Grani"
+     "te.<|end_of_text|>\n<|start_of_role|>user<|end_of_role|>What is 6 * 7\077<|end_of_text|"
+     ">\n<|start_of_role|>assistant<|end_of_role|><think>\nsix sevens\n</think>\n\n42<|end_of"
+     "_text|>\n<|start_of_role|>user<|end_of_role|>And 7 * 7\077<|end_of_text|>\n<|start_of_r"
+     "ole|>assistant<|end_of_role|><think>\n\n</think>\n\n49<|end_of_text|>\n<|start_of_role|"
+     ">assistant<|end_of_role|>"},
+    {template_smollm3, 0, 0,
+     "<|im_start|>system\nReasoning Mode: /think\n\n<|im_end|>\n<|im_start|>user\nHi<|im_end|"
+     ">\n"},
+    {template_smollm3, 0, 1,
+     "<|im_start|>system\nReasoning Mode: /think\n\n<|im_end|>\n<|im_start|>user\nHi<|im_end|"
+     ">\n<|im_start|>assistant\n"},
+    {template_smollm3, 1, 0,
+     "<|im_start|>system\nReasoning Mode: /think\n\n Be kind.\n\n<|im_end|>\n<|im_start|>user"
+     "\nWho keeps\nthe lamp\077 <|im_end|>\n<|im_start|>assistant\n The keeper. <|im_end|>\n<"
+     "|im_start|>user\ncaf\303\251 \346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's"
+     "<|im_end|>\n"},
+    {template_smollm3, 1, 1,
+     "<|im_start|>system\nReasoning Mode: /think\n\n Be kind.\n\n<|im_end|>\n<|im_start|>user"
+     "\nWho keeps\nthe lamp\077 <|im_end|>\n<|im_start|>assistant\n The keeper. <|im_end|>\n<"
+     "|im_start|>user\ncaf\303\251 \346\227\245\346\234\254 \360\237\230\200 \042<x>\042 it's"
+     "<|im_end|>\n<|im_start|>assistant\n"},
+    {template_smollm3, 2, 0,
+     "<|im_start|>system\nReasoning Mode: /think\n\n<|im_end|>\n<|im_start|>user\nWhat is 6 *"
+     " 7\077<|im_end|>\n<|im_start|>assistant\n<think>\nsix sevens\n</think>\n\n42<|im_end|>\n"
+     "<|im_start|>user\nAnd 7 * 7\077<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n"
+     "\n49<|im_end|>\n"},
+    {template_smollm3, 2, 1,
+     "<|im_start|>system\nReasoning Mode: /think\n\n<|im_end|>\n<|im_start|>user\nWhat is 6 *"
+     " 7\077<|im_end|>\n<|im_start|>assistant\n<think>\nsix sevens\n</think>\n\n42<|im_end|>\n"
+     "<|im_start|>user\nAnd 7 * 7\077<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n"
+     "\n49<|im_end|>\n<|im_start|>assistant\n"},
+    {template_types, 1, 0,
+     "Tools: search\nf(a: list[str], b: Union[int,Any], c: dict[str, bool])\n{\n    \042name\042"
+     ": \042f\042,\n    \042parameters\042: {\n        \042a\042: {\n            \042type\042"
+     ": \042array\042,\n            \042items\042: {\n                \042type\042: \042strin"
+     "g\042\n            }\n        },\n        \042b\042: {\n            \042type\042: [\n  "
+     "              \042integer\042,\n                \042null\042\n            ]\n        },"
+     "\n        \042c\042: {\n            \042type\042: \042object\042,\n            \042addi"
+     "tionalProperties\042: {\n                \042type\042: \042boolean\042\n            }\n"
+     "        }\n    }\n}\n1:system\n2:user\n3:assistant\n4:user"},
+    {template_types, 1, 1,
+     "Tools: search\nf(a: list[str], b: Union[int,Any], c: dict[str, bool])\n{\n    \042name\042"
+     ": \042f\042,\n    \042parameters\042: {\n        \042a\042: {\n            \042type\042"
+     ": \042array\042,\n            \042items\042: {\n                \042type\042: \042strin"
+     "g\042\n            }\n        },\n        \042b\042: {\n            \042type\042: [\n  "
+     "              \042integer\042,\n                \042null\042\n            ]\n        },"
+     "\n        \042c\042: {\n            \042type\042: \042object\042,\n            \042addi"
+     "tionalProperties\042: {\n                \042type\042: \042boolean\042\n            }\n"
+     "        }\n    }\n}\n1:system\n2:user\n3:assistant\n4:user"},
 };
 
 typedef struct template_failure {
@@ -923,44 +1158,96 @@ typedef struct template_failure {
 static const template_failure template_failures[] = {
     {"{{ 1 | xmlattr }}", ONEBIT_UNSUPPORTED, "line 1: filter 'xmlattr'"},
     {"a\nb\n{{ 1 | e }}", ONEBIT_UNSUPPORTED, "line 3: filter 'e'"},
+    {"{{ [2, 1] | sort }}", ONEBIT_UNSUPPORTED, "filter 'sort'"},
+    {"{{ [1] | unique }}", ONEBIT_UNSUPPORTED, "filter 'unique'"},
+    {"{% for k, v in {\042a\042: 1} | dictsort %}{% endfor %}", ONEBIT_UNSUPPORTED, "filter 'dictsort'"},
+    {"{{ \042a\042 | indent }}", ONEBIT_UNSUPPORTED, "filter 'indent'"},
+    {"{{ \042a\042 | title }}", ONEBIT_UNSUPPORTED, "filter 'title'"},
+    {"{{ 1 | float }}", ONEBIT_UNSUPPORTED, "filter 'float'"},
     {"{{ [1] | batch(2) }}", ONEBIT_UNSUPPORTED, "filter 'batch'"},
-    {"{% include \042x\042 %}", ONEBIT_UNSUPPORTED, "tag 'include'"},
-    {"\n\n{% raw %}{% endraw %}", ONEBIT_UNSUPPORTED, "line 3: tag 'raw'"},
-    {"{{ 1 is sameas 1 }}", ONEBIT_UNSUPPORTED, "test 'sameas'"},
+    {"{{ [\042a\042] | map(\042upper\042) }}", ONEBIT_UNSUPPORTED, "filter 'map'"},
+    {"{{ [{}] | map(attribute=\042x\042, default=1) }}", ONEBIT_UNSUPPORTED, "filter 'map'"},
+    {"{{ [{}] | map(attribute=\042a.b\042) | list }}", ONEBIT_UNSUPPORTED, "path 'a.b'"},
+    {"{{ [] | join(\042,\042, attribute=\042a\042) }}", ONEBIT_UNSUPPORTED, "'join'"},
+    {"{{ \042a\042 | tojson(sort_keys=true) }}", ONEBIT_UNSUPPORTED, "'tojson'"},
+    {"{{ \042a\042 | tojson(true) }}", ONEBIT_UNSUPPORTED, "'ensure_ascii'"},
+    {"{{ [1] | tojson(indent=17) }}", ONEBIT_UNSUPPORTED, "'indent'"},
+    {"{{ \042\303\251\042 | upper }}", ONEBIT_UNSUPPORTED, "'ASCII'"},
+    {"{{ \0421_0\042 | int }}", ONEBIT_UNSUPPORTED, "int of '1_0'"},
+    {"{{ \042a\042 | replace(\042\042, \042b\042) }}", ONEBIT_UNSUPPORTED, "replace of ''"},
     {"{{ \042a\042.format(1) }}", ONEBIT_UNSUPPORTED, "method 'format'"},
     {"{{ [].append(1) }}", ONEBIT_UNSUPPORTED, "method 'append'"},
-    {"{{ \042%s\042 % 1 }}", ONEBIT_UNSUPPORTED, "formatted"},
-    {"{{ cycler(1) }}", ONEBIT_UNSUPPORTED, "function 'cycler'"},
+    {"{{ \042a\042.rsplit(\042a\042) }}", ONEBIT_UNSUPPORTED, "method 'rsplit'"},
+    {"{{ \042a\042.removeprefix(\042a\042) }}", ONEBIT_UNSUPPORTED, "method 'removeprefix'"},
+    {"{{ \042a b\042.split() }}", ONEBIT_UNSUPPORTED, "split at white space"},
+    {"{{ \042a\042.find(\042a\042) }}", ONEBIT_UNSUPPORTED, "method 'find'"},
+    {"{{ {}.pop(\042a\042) }}", ONEBIT_UNSUPPORTED, "method 'pop'"},
+    {"{% for x in [1] %}{{ loop.cycle(1) }}{% endfor %}", ONEBIT_UNSUPPORTED, "method 'cycle'"},
+    {"{% for x in [1] %}{{ loop.depth }}{% endfor %}", ONEBIT_UNSUPPORTED, "'depth'"},
     {"{% for x in [1] recursive %}{% endfor %}", ONEBIT_UNSUPPORTED, "recursive"},
-    {"{% for x in [1] %}{{ loop.cycle(1) }}{% endfor %}", ONEBIT_UNSUPPORTED, "loop.cycle"},
-    {"{{ f(*a) }}", ONEBIT_UNSUPPORTED, "arguments with *"},
-    {"{{ 0x10 }}", ONEBIT_UNSUPPORTED, "'0x'"},
-    {"{{ 1_000 }}", ONEBIT_UNSUPPORTED, "'1_'"},
-    {"{{ 9223372036854775807 + 1 }}", ONEBIT_UNSUPPORTED, "64 bits"},
-    {"{{ 99999999999999999999 }}", ONEBIT_UNSUPPORTED, "64 bits"},
-    {"{{ \042\303\251\042 | upper }}", ONEBIT_UNSUPPORTED, "U+00e9"},
-    {"{{ 2 ** 64 }}", ONEBIT_UNSUPPORTED, "64 bits"},
-    {"{{ \042a\042 | tojson(sort_keys=true) }}", ONEBIT_UNSUPPORTED, "'tojson' with these"},
-    {"{{ \042a\042.strip(1) }}", ONEBIT_FORMAT, "'chars' must be a string"},
+    {"{% include \042x\042 %}", ONEBIT_UNSUPPORTED, "tag 'include'"},
+    {"\n\n{% raw %}{% endraw %}", ONEBIT_UNSUPPORTED, "line 3: tag 'raw'"},
+    {"{% if 0 %}{% do 1 %}{% endif %}", ONEBIT_UNSUPPORTED, "tag 'do'"},
+    {"{% set x | upper %}{% endset %}", ONEBIT_UNSUPPORTED, "'|'"},
+    {"{{ 1 is sameas 1 }}", ONEBIT_UNSUPPORTED, "test 'sameas'"},
+    {"{{ 1 is eq }}", ONEBIT_UNSUPPORTED, "test 'eq'"},
+    {"{{ 1 is none(2) }}", ONEBIT_UNSUPPORTED, "test 'none'"},
+    {"{{ \042%s\042 % 1 }}", ONEBIT_UNSUPPORTED, "operator '%'"},
+    {"{{ 6 / 3 }}", ONEBIT_UNSUPPORTED, "operator '/'"},
+    {"{{ 2 ** 3 }}", ONEBIT_UNSUPPORTED, "operator '**'"},
+    {"{{ \042abc\042[::-1] }}", ONEBIT_UNSUPPORTED, "'step'"},
+    {"{{ [1, 2][::2] }}", ONEBIT_UNSUPPORTED, "'step'"},
+    {"{{ 1.5 }}", ONEBIT_UNSUPPORTED, "number '1.5'"},
+    {"{{ 0x10 }}", ONEBIT_UNSUPPORTED, "number '0x10'"},
+    {"{{ 1_000 }}", ONEBIT_UNSUPPORTED, "number '1_000'"},
+    {"{{ 99999999999999999999 }}", ONEBIT_UNSUPPORTED, "number '9999"},
+    {"{{ 9200000000000000000 + 9200000000000000000 }}", ONEBIT_UNSUPPORTED, "beyond 64 bits"},
+    {"{{ -4600000000000000000 * 3 }}", ONEBIT_UNSUPPORTED, "beyond 64 bits"},
+    {"{{ \042\134u00e9\042 }}", ONEBIT_UNSUPPORTED, "escape '\\u'"},
+    {"{{ \042\134101\042 }}", ONEBIT_UNSUPPORTED, "escape '\\1'"},
+    {"{{ f(*a) }}", ONEBIT_UNSUPPORTED, "'*'"},
+    {"{{ range(1, 2, 3, 4) }}", ONEBIT_UNSUPPORTED, "'range'"},
+    {"{{ {1: 2} }}", ONEBIT_UNSUPPORTED, "a key that is 'an integer'"},
+    {"{{ dict([]) }}", ONEBIT_UNSUPPORTED, "'dict'"},
+    {"{{ range(3) }}", ONEBIT_UNSUPPORTED, "text of 'a list'"},
+    {"{{ messages[0] }}", ONEBIT_UNSUPPORTED, "text of 'a mapping'"},
+    {"{{ \042a\042 ~ namespace() }}", ONEBIT_UNSUPPORTED, "text of 'a namespace'"},
+    {"{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", ONEBIT_UNSUPPORTED, "'macro'"},
+    {"{% macro m(a) %}{% endmacro %}{{ m(b=2) }}", ONEBIT_UNSUPPORTED, "'macro'"},
+    {"{{ range(1000000000) }}", ONEBIT_UNSUPPORTED, "'range'"},
+    {"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", ONEBIT_UNSUPPORTED, "deeper"},
     {"{{ strftime_now(\042%d\042) }}", ONEBIT_FORMAT, "'strftime_now' is undefined"},
+    {"{{ cycler(1) }}", ONEBIT_FORMAT, "'cycler' is undefined"},
     {"{{ x.y }}", ONEBIT_FORMAT, "'x' is undefined"},
     {"{{ x + 1 }}", ONEBIT_FORMAT, "'x' is undefined"},
-    {"{{ 1 + \042a\042 }}", ONEBIT_FORMAT, "an integer and a string"},
-    {"{{ \042a\042 < 1 }}", ONEBIT_FORMAT, "order"},
-    {"{{ 1 / 0 }}", ONEBIT_FORMAT, "zero"},
+    {"{{ 1 + x }}", ONEBIT_FORMAT, "'x' is undefined"},
+    {"{{ 1 < x }}", ONEBIT_FORMAT, "'x' is undefined"},
+    {"{{ 1 + \042a\042 }}", ONEBIT_FORMAT, "a string does not fit '+'"},
+    {"{{ none + \042a\042 }}", ONEBIT_FORMAT, "none does not fit '+'"},
+    {"{{ \042a\042 < 1 }}", ONEBIT_FORMAT, "an order"},
+    {"{{ 1 // 0 }}", ONEBIT_FORMAT, "zero"},
     {"{{ 1 % 0 }}", ONEBIT_FORMAT, "zero"},
-    {"{{ none + \042a\042 }}", ONEBIT_FORMAT, "none and a string"},
-    {"{{ 1 in \042a\042 }}", ONEBIT_FORMAT, "in a string"},
-    {"{% for x in 5 %}{% endfor %}", ONEBIT_FORMAT, "gone through"},
-    {"{{ 5 | length }}", ONEBIT_FORMAT, "no length"},
-    {"{{ {[1]: 2} }}", ONEBIT_FORMAT, "a key"},
-    {"{{ [1, 2][::0] }}", ONEBIT_FORMAT, "step 0"},
-    {"{{ x | tojson }}", ONEBIT_FORMAT, "JSON"},
-    {"{% set x.y = 1 %}", ONEBIT_FORMAT, "'x' is no namespace"},
-    {"{% for a, b in [1] %}{% endfor %}", ONEBIT_FORMAT, "gone through"},
+    {"{{ 1 in \042a\042 }}", ONEBIT_FORMAT, "'in' a string"},
+    {"{% for x in 5 %}{% endfor %}", ONEBIT_FORMAT, "list of items"},
+    {"{{ 5 | length }}", ONEBIT_FORMAT, "list of items"},
+    {"{% for x in \042ab\042 %}{% endfor %}", ONEBIT_FORMAT, "a string does not fit"},
+    {"{{ \042a\042.strip(1) }}", ONEBIT_FORMAT, "an integer does not fit strip"},
+    {"{{ \042a\042.startswith() }}", ONEBIT_FORMAT, "'startswith' lacks"},
+    {"{{ \042a\042.startswith((\042a\042, \042b\042)) }}", ONEBIT_FORMAT, "a list does not fit startswith"},
+    {"{{ [1, 2][x:] }}", ONEBIT_FORMAT, "'x' is undefined"},
+    {"{{ [1, 2][\042a\042:] }}", ONEBIT_FORMAT, "bound of a slice"},
+    {"{{ none[1:] }}", ONEBIT_FORMAT, "a slice"},
+    {"{{ range(1, 2, 0) }}", ONEBIT_FORMAT, "step 0"},
+    {"{{ -\042a\042 }}", ONEBIT_FORMAT, "a string does not fit '-'"},
+    {"{{ x | tojson }}", ONEBIT_FORMAT, "'x' is undefined"},
+    {"{{ namespace() | tojson }}", ONEBIT_FORMAT, "JSON"},
+    {"{% set x.y = 1 %}", ONEBIT_FORMAT, "'x' is undefined"},
+    {"{% set x = 1 %}{% set x.y = 1 %}", ONEBIT_FORMAT, "a namespace to set"},
+    {"{% for a, b in [1] %}{% endfor %}", ONEBIT_FORMAT, "list of items"},
     {"{% set a, b = [1] %}", ONEBIT_FORMAT, "1 values for 2 names"},
-    {"{{ \042a\042() }}", ONEBIT_FORMAT, "called"},
-    {"{{ \042\042 .join([1]) }}", ONEBIT_FORMAT, "wants strings"},
+    {"{{ \042a\042() }}", ONEBIT_FORMAT, "a call"},
+    {"{{ range(3)() }}", ONEBIT_FORMAT, "a call"},
+    {"{{ x() }}", ONEBIT_FORMAT, "'x' is undefined"},
     {"{% if 1 %}", ONEBIT_FORMAT, "no 'endif'"},
     {"\n{% for x in y %}\n{% if 1 %}{% endif %}", ONEBIT_FORMAT, "line 2: the block has no 'endfor'"},
     {"{% endif %}", ONEBIT_FORMAT, "'endif'"},
@@ -969,7 +1256,7 @@ static const template_failure template_failures[] = {
     {"{% if 1 %}{% else %}{% else %}{% endif %}", ONEBIT_FORMAT, "'else'"},
     {"{% for x in y %}{% elif 1 %}{% endfor %}", ONEBIT_FORMAT, "'elif'"},
     {"{% break %}", ONEBIT_FORMAT, "outside a loop"},
-    {"{% for x in y %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}", ONEBIT_FORMAT, "outside a loop"},
+    {"{% for x in [1] %}{% macro m() %}{% break %}{% endmacro %}{{ m() }}{% endfor %}", ONEBIT_FORMAT, "outside a loop"},
     {"{% for x in y %}{% else %}{% break %}{% endfor %}", ONEBIT_FORMAT, "outside a loop"},
     {"{{", ONEBIT_FORMAT, "does not end"},
     {"{{ 1", ONEBIT_FORMAT, "does not end"},
@@ -981,25 +1268,19 @@ static const template_failure template_failures[] = {
     {"{{ (1 }}", ONEBIT_FORMAT, ""},
     {"{{ 1 2 }}", ONEBIT_FORMAT, "the end of the tag"},
     {"{{ a b }}", ONEBIT_FORMAT, "the end of the tag"},
+    {"{{ a, b }}", ONEBIT_FORMAT, "the end of the tag"},
     {"{% set 1 = 2 %}", ONEBIT_FORMAT, "a name"},
-    {"{% set true = 2 %}", ONEBIT_FORMAT, "another name"},
-    {"{{ 1 ; }}", ONEBIT_FORMAT, "character 59"},
-    {"{{ a ! b }}", ONEBIT_FORMAT, "character 33"},
-    {"{{ 007 }}", ONEBIT_FORMAT, "zero"},
+    {"{{ 1 ; }}", ONEBIT_FORMAT, "';'"},
+    {"{{ a ! b }}", ONEBIT_FORMAT, "'!'"},
     {"{{ a. }}", ONEBIT_FORMAT, "a name"},
     {"{{ f(a=1, 2) }}", ONEBIT_FORMAT, "named"},
-    {"{{ \042\134xZZ\042 }}", ONEBIT_FORMAT, "escape"},
-    {"{% set a, b %}{% endset %}", ONEBIT_FORMAT, "'='"},
-    {"{% set a b %}{% endset %}", ONEBIT_FORMAT, "'='"},
-    {"{{ \042%\042 % x }}", ONEBIT_UNSUPPORTED, "formatted"},
-    {"{{ raise_exception(\042no \042 ~ messages[0].role) }}", ONEBIT_USAGE, "the chat template refuses: no user"},
-    {"{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", ONEBIT_UNSUPPORTED, "'m' with these"},
-    {"{{ range(1000000000) }}", ONEBIT_UNSUPPORTED, "range"},
-    {"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", ONEBIT_UNSUPPORTED, "deeper"},
-    {"{{ range(3) }}", ONEBIT_UNSUPPORTED, "a range as text"},
-    {"{{ [1] | map(\042upper\042) }}", ONEBIT_UNSUPPORTED, "generator as text"},
-    {"{{ 1 is eq }}", ONEBIT_FORMAT, "without an argument"},
+    {"{{ 1 if }}", ONEBIT_FORMAT, "an expression"},
+    {"{{ 1) }}", ONEBIT_FORMAT, "')'"},
+    {"{% if 0 %}{{ 1 + }}{% endif %}", ONEBIT_FORMAT, "an expression"},
     {"{% %}", ONEBIT_FORMAT, "a name"},
     {"{% set x %}", ONEBIT_FORMAT, "no 'endset'"},
-    {"{{ 1 if }}", ONEBIT_FORMAT, "an expression"},
+    {"{% set a b %}{% endset %}", ONEBIT_FORMAT, "'b'"},
+    {"{% macro m %}{% endmacro %}", ONEBIT_FORMAT, "expected ("},
+    {"{% for in x %}{% endfor %}", ONEBIT_FORMAT, "expected in"},
+    {"{{ raise_exception(\042no \042 ~ messages[0].role) }}", ONEBIT_USAGE, "the chat template refuses: no user"},
 };

@@ -159,13 +159,13 @@ static void seed_templates(void) {
               "{% else %}{{ m|tojson(indent=2) }}{% endif %}{%- endfor %}");
     seed_text("template", "macro",
               "1{# c #}{% macro f(n, d='x') %}{{ n if n else d }}{{ f(n - 1) if n > 0 }}{% endmacro %}"
-              "{% set t %}{{ f(3) }}{% endset %}{% for k, v in {'a': 1.5, 2: none}.items() if v %}"
+              "{% set t %}{{ f(3) }}{% endset %}{% for k, v in {'a': 1, 'b': none}.items() if v %}"
               "{{ k ~ v }}{% else %}{{ raise_exception('no') }}{% endfor %}{{ t|upper }}");
     seed_text("template", "filters",
               "2{{ messages|selectattr('role', 'equalto', 'user')|map(attribute='content')|join(', ') }}"
-              "{{ [3, 1, 2]|sort(reverse=true) }}{{ {'b': 1, 'a': [1, (2,)]}|dictsort }}"
-              "{{ 'a\\nb'|indent(2, true) }}{{ 'aXb'.replace('X', '-').rsplit('-', 1) }}{{ -7 // 2 ** 2 % 3 }}"
-              "{{ 'abc'[1:] is string and not 1 in (1, 2) }}{{ range(9)[2:8:3]|list|last }}");
+              "{{ [3, 1, 2]|reverse|list|tojson(indent=2) }}{{ messages|rejectattr('role', 'in', ['a'])|list|last }}"
+              "{{ 'a\\nb'|replace('a', 'c') ~ 'aXb'.split('X', 1)[-1].rstrip('b') }}{{ -7 // 2 + 2 % 3 }}"
+              "{{ 'abc'[1:] is string and not 1 in (1, 2) }}{{ range(9)[2:8]|first if x is not defined }}");
 }
 
 /* ---- models ---- */
