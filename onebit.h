@@ -18,8 +18,8 @@
    CONTENTS (search for the tag)
      >>manual     flow, letters, memory, errors, threads, numerics, flags
      >>api        everything public, in the order of the floors
-     >>base  >>system  >>json  >>gguf  >>config  >>tokenizer  >>dataset  >>format  >>kernels
-     >>ops  >>model  >>optim  >>files  >>foreign  >>session  >>sample  >>report  >>flow
+     >>base  >>system  >>json  >>gguf  >>config  >>tokenizer  >>template  >>dataset  >>format
+     >>kernels  >>ops  >>model  >>optim  >>files  >>foreign  >>session  >>sample  >>report  >>flow
                                                                  the implementation, floor by floor
 
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
@@ -30,7 +30,7 @@
 
    FLOW      text -> onebit_tokenizer -> onebit_dataset -> onebit_trainer -> file.1bit
              file.1bit -> onebit_model (immutable, shared) -> onebit_session (one per conversation).
-             GGUF, Hugging Face, llama2.c -> onebit_model_open; onebit_model_export -> the former two.
+             Files of others -> onebit_model_open; onebit_model_export -> GGUF, Hugging Face.
    LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads,
              d head_dim, F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x: dx.
    MEMORY    every object takes its memory once, at create/open, as one block; onebit_*_bytes tells
@@ -10055,8 +10055,12 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
     return status;
 }
 
-/* ---- chat templates ----
-   A model's file says how a talk is written, as a program in the template language Jinja. This is
+/* =================================================================================================
+   7 >>template   chat templates: a talk written as a model's own file says.
+   uses: base json                                                          used by: your program
+   ============================================================================================== */
+
+/* A model's file says how a talk is written, as a program in the template language Jinja. This is
    an interpreter of the part that such templates use, after the language's documentation and what
    jinja2 3.1 does under the settings of Hugging Face's apply_chat_template (trim_blocks,
    lstrip_blocks, break and continue). A template comes from a stranger: it can reach nothing but
@@ -11556,7 +11560,7 @@ onebit_status onebit_chat_render(char *out, size_t size, size_t *bytes, const ch
 }
 
 /* =================================================================================================
-   7 >>dataset   text and token files become one row of ids; windows of it come in a seeded order.
+   8 >>dataset   text and token files become one row of ids; windows of it come in a seeded order.
    uses: base system json tokenizer                                     used by: optim files flow
    ============================================================================================== */
 
@@ -13312,7 +13316,7 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
 }
 
 /* =================================================================================================
-   8 >>format   how matrices are stored: quantise, pack, unpack, bytes of each layout.
+   9 >>format   how matrices are stored: quantise, pack, unpack, bytes of each layout.
    uses: base                                               used by: kernels ops model files session
    ============================================================================================== */
 
@@ -13386,8 +13390,8 @@ static uint64_t ob_format_bytes(ob_format format, int rows, int cols) {
     return (uint64_t)((rows + 15) / 16) * ob_block_bytes(format, cols);
 }
 
-/* Whether all of x are finite: what is not has no code. Times 0 it is no number, and stays none in a sum; 16 lanes make
-   that a vector loop. */
+/* Whether all of x are finite: what is not has no code. Times 0 it is no number, and stays none in
+   a sum; 16 lanes make that a vector loop. */
 static int ob_all_finite(const float *x, size_t n) {
     float bad[16], sum = 0.0f;
     size_t i, j;
@@ -14507,7 +14511,7 @@ static float ob_binary_fit(const float *w, int n, int8_t *codes) {
 }
 
 /* =================================================================================================
-   9 >>kernels   the inner loops, once per instruction set, and the chooser.
+   10 >>kernels   the inner loops, once per instruction set, and the chooser.
    uses: base system format                                               used by: ops optim
    ============================================================================================== */
 
@@ -15754,7 +15758,7 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
 }
 
 /* =================================================================================================
-   10 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
+   11 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
    uses: base system format kernels                           used by: model optim session
    ============================================================================================== */
 
@@ -17393,7 +17397,7 @@ static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int
 }
 
 /* =================================================================================================
-   11 >>model   the tensors of a model, and its forward and backward pass as lists of ops.
+   12 >>model   the tensors of a model, and its forward and backward pass as lists of ops.
    uses: base system config format ops                         used by: optim files session
    ============================================================================================== */
 
@@ -18049,7 +18053,7 @@ static void ob_loss_head(const ob_pass *p, const ob_grads *g, float *logits, int
 }
 
 /* =================================================================================================
-   12 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
+   13 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
    uses: base system config format kernels ops model           used by: files flow
    ============================================================================================== */
 
@@ -18979,7 +18983,7 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
 }
 
 /* =================================================================================================
-   13 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
+   14 >>files   .1bit files: packed models with config and tokenizer; safetensors; checkpoints.
    uses: base system json config tokenizer format model optim          used by: foreign session flow
    ============================================================================================== */
 
@@ -19103,6 +19107,7 @@ static onebit_status ob_pack_matrix(const ob_tensors *t, const ob_param *p, ob_f
     j.scratch = (uint8_t *)ob_alloc(t->env, j.room * (size_t)j.pieces);
     if (!j.scratch)
         return ob_fail(ONEBIT_MEMORY, "%s: no memory for rows on their way", p->info.name);
+    /* codes are only ever added to cleared bytes, and padding rows stay so */
     ob_pack_clear(data, format, p->info.rows, p->info.cols);
     ob_parallel(t->env, ob_pack_piece, &j, j.pieces);
     for (i = 0; i < j.pieces; i++) ok &= j.scratch[(size_t)(i + 1) * j.room - 1];
@@ -20534,11 +20539,16 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
 }
 
 /* =================================================================================================
-   14 >>foreign   models in the files of other programs, read and written; from file to file.
+   15 >>foreign   models in the files of other programs, read and written; from file to file.
    uses: base system json gguf config tokenizer format model optim files           used by: session
    ============================================================================================== */
 
-/* A model is stored anew tensor by tensor. Latents are quantised as the trainer does it, so a
+/* Two halves. The first reads: whatever holds a model, of ours or of others, becomes an ob_origin,
+   which gives tensor after tensor as it is to be stored; packed, that is a .1bit image in memory
+   (then it is a model) or in a file. The second writes a model for other programs. So there is one
+   form in the middle, and a new container needs one reader or one writer.
+
+   A model is stored anew tensor by tensor. Latents are quantised as the trainer does it, so a
    .1bit that is packed from them is the one that the trainer would write; codes that are stored
    already are moved without rounding. */
 
@@ -20624,7 +20634,9 @@ static onebit_status ob_origin_check(const ob_origin *s) {
     return ONEBIT_OK;
 }
 
-/* The smaller group of the two configs: room for the scales of both. */
+/* The smaller group of the two configs: room for the scales of both. A source may have one scale
+   for a tensor and its copy one for each group, or the other way round when the codes are made
+   anew. */
 static int ob_origin_group(const ob_origin *s, const ob_param *p) {
     ob_tensor have;
     ob_tensor_at(&s->have, p->number, &have);
@@ -20773,6 +20785,7 @@ static int ob_parts_row(const void *source, const ob_param *p, int r, int8_t *co
     }
     if (!ob_theirs_values(part, r, values)) return 0;
     if (p->info.mode != ONEBIT_8BIT) return 1;
+    /* as a latent row is made codes of 8 bits when a model is trained so */
     z = ob_deployed_quantizer(&s->want, &p->info);
     s->kernels->magnitude(values, p->info.cols, ob_clamp_bound(&z), &sum, &largest);
     p->scale[r] = ob_row_scale(&z, largest);
@@ -20828,6 +20841,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     uint64_t counters[256];
     memset(p, 0, sizeof *p);
     p->number = index;
+    /* the tensor before has been packed by now */
     if (s->parts.of && index > 0) ob_parts_pass(s, index - 1);
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
@@ -20843,6 +20857,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
         return ONEBIT_OK;
     if (!ob_all_finite(p->value, p->size))
         return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
+    /* by least squares: training's AbsMean is a guess where nothing was trained for it */
     if (s->fit && p->info.mode >= ONEBIT_TERNARY && p->info.group) {
         ob_origin_nearest(p);
         return ONEBIT_OK;
@@ -20913,6 +20928,13 @@ static onebit_status ob_origin_open_latents(ob_origin *s, const char *path) {
 }
 
 /* ---- foreign models: what is common ---------------------------------------------------------- */
+/* A reader does four things, in this order: it fills s->have from the file's own words; it takes
+   the list (ob_parts_list), whose length follows from that config, so a config that lies asks for
+   tensors that are not there; it enters where each tensor lies (ob_theirs_put), which compares
+   bytes with shape and type; and it ends with ob_parts_finish, which finds what is missing, derives
+   modes and groups from the types, and tells what could not stay as it was. No weight has been read
+   until then but scales. */
+
 
 /* The mode that holds a type's numbers: codes stay codes, other quantised types become 8 bits. */
 static int ob_theirs_mode(const ob_theirs *p) {
@@ -20982,7 +21004,8 @@ static float ob_theirs_uniform(const ob_theirs *p) {
 }
 
 /* The mode of every block is the widest of its matrices', and the groups are the smallest of those
-   whose scales differ. */
+   whose scales differ: a block has one mode here, and a model one width of groups. A scale that
+   stands for more weights is repeated; nothing is rounded by that. */
 static void ob_parts_modes(ob_origin *s) {
     onebit_config *c = &s->have;
     int group[2] = {0, 0}, i, count = ob_tensor_count(c), grouped;
@@ -20993,6 +21016,7 @@ static void ob_parts_modes(ob_origin *s) {
         int mode = ob_theirs_mode(p);
         ob_tensor_at(c, i, &t);
         if (t.mode < 0) continue;
+        /* reads a scale per block: a few bytes of each page of the file */
         p->uniform = ob_theirs_uniform(p);
         ob_parts_pass(s, i);
         if (t.kind == OB_ROLE_EMBEDDING) c->embedding_mode = (uint8_t)mode;
@@ -21037,13 +21061,32 @@ static onebit_status ob_parts_finish(ob_origin *s, int latents) {
         return ob_fail(ONEBIT_FORMAT, "%s (%s) is missing", t.name, t.gguf);
     }
     ob_parts_modes(s);
+    /* masters stay floats in the file; what runs is their codes */
     if (latents) memset(s->have.layer_modes, ONEBIT_TERNARY, sizeof s->have.layer_modes);
     OB_TRY(onebit_config_check(&s->have));
     ob_parts_say(s);
     return ob_vocab_check(s->tokenizer, &s->have);
 }
 
-/* ---- GGUF ---- */
+/* ---- GGUF ----
+   The container is read in >>gguf; here its keys and tensors become a config and a list. Sources:
+   the GGUF description and the graphs of llama.cpp and microsoft/BitNet. With A for the value of
+   general.architecture:
+
+     A.embedding_length               hidden_size         must be there, as are the next three
+     A.block_count                    num_layers
+     A.feed_forward_length            intermediate_size
+     A.attention.head_count           num_heads
+     A.attention.head_count_kv        num_key_value_heads (absent: num_heads)
+     A.attention.key_length           head_dim            (absent: hidden_size / num_heads)
+     A.context_length                 max_seq_len
+     A.attention.layer_norm_rms_epsilon, A.rope.freq_base, A.rope.scaling.*
+     token_embd.weight's rows         vocab_size; A.vocab_size is often wrong or missing
+     which tensors block 0 has        use_swiglu, use_sub_norm, use_qk_norm, use_qkv_bias
+     output.weight                    absent: the head is the embedding
+
+   A graph that is not ours cannot always be told from its keys, but it has tensors that we have no
+   place for: so every tensor must find its place, or the file is refused. */
 
 /* Key A.NAME of the architecture. */
 static const char *ob_gguf_key(char key[128], const char *architecture, const char *name) {
@@ -21104,6 +21147,7 @@ static onebit_status ob_gguf_rope(const ob_gguf *g, const char *a, onebit_config
     else if (!ob_slice_is(type, "none"))
         return ob_fail(ONEBIT_UNSUPPORTED, "%s is '%.*s', expected none, linear or yarn", key,
                        (int)(type.n < 40 ? type.n : 40), type.p);
+    /* a factor of 1 stretches nothing, whatever the type is called */
     if (c->rope_factor <= 1) c->rope_scaling = OB_ROPE_PLAIN, c->rope_factor = 1;
     OB_TRY(ob_gguf_int(g, a, "rope.scaling.original_context_length", 0, &original));
     c->rope_original = original;
@@ -21137,7 +21181,14 @@ typedef struct ob_architecture {
     int relu2, neighbours;
 } ob_architecture;
 
-/* llama.cpp's bitnet has SiLU; microsoft/BitNet's two names have ReLU^2. */
+/* llama      no inner norms, SiLU; Llama, Mistral, TriLM, Falcon-E, Llama3-8B-1.58
+   qwen2      biases of q, k and v
+   qwen3      norms of queries and keys, heads of their own width; Bonsai
+   bitnet     inner norms; llama.cpp runs it with SiLU, as 1bitLLM's models were trained
+   bitnet-25, bitnet-b1.58   the same with ReLU^2: microsoft/BitNet's names of BitNet b1.58 2B4T,
+              the first in its early files
+   llama alone pairs neighbours for RoPE: its converter moves rows of q and k, and we move them
+   back. */
 static const ob_architecture ob_architectures[] = {{"llama", 0, 1},  {"qwen2", 0, 0},
                                                    {"qwen3", 0, 0},  {"bitnet", 0, 0},
                                                    {"bitnet-25", 1, 0}, {"bitnet-b1.58", 1, 0}};
@@ -21174,6 +21225,7 @@ static onebit_status ob_gguf_config(ob_origin *s, const ob_architecture *a) {
     OB_TRY(ob_gguf_int(g, a->name, "context_length", 2048, &c->max_seq_len));
     OB_TRY(ob_gguf_int(g, a->name, "expert_count", 0, &experts));
     OB_TRY(ob_gguf_int(g, a->name, "attention.sliding_window", 0, &window));
+    /* some converters write 0 where there are none */
     if (experts) return ob_fail(ONEBIT_UNSUPPORTED, "a mixture of %d experts", experts);
     OB_TRY(ob_gguf_heads(g, a->name, c));
     OB_TRY(ob_gguf_rope(g, a->name, c));
@@ -21183,6 +21235,7 @@ static onebit_status ob_gguf_config(ob_origin *s, const ob_architecture *a) {
         ob_parts_tell(&s->parts, "the context ends with the sliding window, %d tokens", window);
     }
     c->layer_norm_eps = ob_gguf_real(g, a->name, "attention.layer_norm_rms_epsilon", 1e-5);
+    /* the rest no key says: block 0 shows it */
     c->activation = a->relu2;
     c->use_swiglu = ob_gguf_has(g, "ffn_gate.weight");
     c->use_sub_norm = ob_gguf_has(g, "attn_sub_norm.weight");
@@ -21267,7 +21320,8 @@ static onebit_status ob_gguf_factors(onebit_config *c, const ob_gguf_tensor *t) 
     return ob_fail(ONEBIT_UNSUPPORTED, "rope_freqs.weight is not Llama 3's rule");
 }
 
-/* A tensor that would be left out changes what the model says: it is refused. */
+/* A tensor that would be left out changes what the model says: it is refused. Known to be without
+   effect are rope_freqs.weight, which was read, and the factors that stand beside matrices. */
 static onebit_status ob_gguf_leftover(const ob_origin *s) {
     const ob_gguf *g = &s->parts.gguf;
     int k, count = ob_tensor_count(&s->have);
@@ -21313,6 +21367,7 @@ static onebit_status ob_gguf_open(ob_origin *s, const char *path,
     if (!s->tokenizer && ob_gguf_string(&s->parts.gguf, "tokenizer.ggml.model", &words) &&
         !ob_slice_is(words, "no_vocab") && !ob_slice_is(words, "none"))
         OB_TRY(ob_tokenizer_gguf(&s->tokenizer, &s->parts.gguf, &s->env));
+    /* never both: what a chat template writes itself is not put in front again by programs */
     s->have.text_start = s->tokenizer ? ob_gguf_start(&s->parts.gguf, s->tokenizer) : 0;
     for (i = 0; i < ob_tensor_count(&s->have); i++)
         if (ob_type_has_tail(s->parts.of[i].type)) {
@@ -21325,9 +21380,24 @@ static onebit_status ob_gguf_open(ob_origin *s, const char *path,
     return ob_parts_finish(s, 0);
 }
 
-/* ---- Hugging Face directories ---- */
+/* ---- Hugging Face directories ----
+   config.json, tokenizer.json with what stands beside it, and model.safetensors or several files
+   that model.safetensors.index.json lists. Sources: transformers' configuration classes and
+   integrations/bitnet.py. Tensors have our names. Matrices of blocks come in four ways:
 
-/* What a config.json says beyond our settings. */
+     F32, F16, BF16                         floats, and stay floats
+     the same, quantization_mode "online",  masters: BitNet's AbsMean codes are made from them, as
+       or weight_bits 1 of 1bitLLM          the model does each time that it runs
+     U8 [rows / 4, cols], linear_class      codes, four rows in a byte; weight_scale multiplies
+       "autobitlinear"                      (BitNet b1.58 2B4T)
+     U8, linear_class absent or other       the same; weight_scale is the inverse of the scale
+                                            (Llama3-8B-1.58, Falcon-E)
+
+   A reader that mixes up the last two gives a model that speaks nonsense without an error, which is
+   why linear_class decides and nothing is guessed. */
+
+/* What a config.json says beyond our settings. Members decide in any order, so they are noted first
+   and judged when all are read. */
 typedef struct ob_hf_config {
     int model, divides, online, packed; /* model: b bitnet, l llama, m mistral, q qwen2, 3 qwen3 */
     int bits;                           /* 1bitLLM's weight_bits is 1 */
@@ -21478,7 +21548,8 @@ static onebit_status ob_hf_config_read(ob_origin *s, ob_hf_config *h, const ob_m
     ob_json j = ob_json_on((const char *)map->data, map->bytes, "config.json");
     onebit_config *c = &s->have;
     ob_slice key;
-    c->tie_word_embeddings = 0; /* transformers' default for these families is false */
+    /* what transformers takes where the file is silent */
+    c->tie_word_embeddings = 0;
     c->use_swiglu = 1, c->max_seq_len = 2048, c->layer_norm_eps = 1e-6;
     ob_json_object(&j);
     while (ob_json_key(&j, &key))
@@ -21525,7 +21596,8 @@ static onebit_status ob_hf_shard(ob_origin *s, const char *directory, const char
     return ONEBIT_OK;
 }
 
-/* Files of an index: weight_map gives one for each tensor. */
+/* Files of an index: weight_map gives one for each tensor. Only the names of files are taken from
+   it; where a tensor lies, the files' own headers say, which cannot disagree with their bytes. */
 static onebit_status ob_hf_index(ob_origin *s, const char *directory, const ob_map *map) {
     ob_json j = ob_json_on((const char *)map->data, map->bytes, "model.safetensors.index.json");
     char name[256];
@@ -21651,11 +21723,13 @@ static onebit_status ob_hf_open(ob_origin *s, const char *directory, const ob_ma
     memset(&h, 0, sizeof h);
     OB_TRY(ob_hf_config_read(s, &h, config));
     OB_TRY(ob_hf_shards(s, directory));
+    /* a head that is not there is the embedding, whatever the config says: files leave both out */
     if (!ob_hf_find(s, "lm_head.weight")) s->have.tie_word_embeddings = 1;
     s->have.use_sub_norm = ob_hf_find(s, "model.layers.0.self_attn.attn_sub_norm.weight") ||
                            ob_hf_find(s, "model.layers.0.self_attn.inner_attn_ln.weight");
     OB_TRY(ob_parts_list(s, 0));
     for (i = 0; i < ob_tensor_count(&s->have); i++) OB_TRY(ob_hf_tensor(s, i, &h));
+    /* before the tokenizer, which takes longer to read than a bad file deserves */
     OB_TRY(ob_hf_leftover(s));
     OB_TRY(ob_path_join(name, sizeof name, directory, "tokenizer.json"));
     if (!s->tokenizer && ob_file_exists(name))
@@ -21667,7 +21741,25 @@ static onebit_status ob_hf_open(ob_origin *s, const char *directory, const ob_ma
     return ob_parts_finish(s, latents);
 }
 
-/* ---- llama2.c ---- */
+/* ---- llama2.c ----
+   Version 0 (llama2.c, run.c): no magic. Little-endian:
+
+     7 x i32   dim, hidden_dim, layers, heads, kv heads, vocabulary, length; a negative vocabulary
+               means that the head has a matrix of its own
+     f32       embedding [V][D]; then for all blocks attention norm [D], q, k, v, o; for all blocks
+               FFN norm [D], w1 (gate), w2 (down), w3 (up); the last norm [D]
+     f32       two tables of rotary positions [length][d / 2], which nobody reads
+     f32       the head [V][D] where it is its own
+
+   bitllama2.c (bit_model.bin), ternary:
+
+     u32 "ak42", i32 version 1, the seven numbers, u8 1 = the head is the embedding, zeros up to 256
+     f32       the last norm [D], the embedding [V][D]
+     for q, k, v, o, w1, w2, w3 in turn, for all blocks: f32 scale, then codes, four in a byte, the
+     first in the high bits (0, 1, 3 = 0, +1, -1)
+
+   Both pair neighbours for RoPE. bitllama2.c has no weights in the norms of its blocks and no
+   epsilon there; each linear layer divides its normed input by the input's width once more. */
 
 /* Its tensors in the order of the file (llama2.c, run.c). */
 static const uint8_t ob_llama2c_order[] = {OB_NORM1, OB_Q, OB_K, OB_V, OB_O,
@@ -21757,6 +21849,7 @@ static onebit_status ob_llama2c_bits(ob_origin *s) {
             if (s->parts.map.bytes - at < 4) return ob_fail(ONEBIT_FORMAT, "cut off");
             at += 4;
             OB_TRY(ob_llama2c_take(s, &at, layer, order[i], OB_TYPE_BIT_LLAMA));
+            /* the norm of this format is an RMSNorm times 1 / cols: that goes into the scale */
             p->factor = ob_getf32(p->data - 4) / (float)p->cols;
         }
     ob_llama2c_ones(s);
@@ -21846,7 +21939,10 @@ static int ob_hf_found(ob_map *config, const char *directory) {
     return 0;
 }
 
-/* Opens a foreign model; *is 0 when the path holds none. */
+/* Opens a foreign model; *is 0 when the path holds none. A GGUF has a magic; llama2.c's first
+   version has none, but seven numbers that must fit each other; a directory is foreign when its
+   config.json has model_type or architectures, which ours never has. A file of safetensors stands
+   for its directory. */
 static onebit_status ob_parts_open(ob_origin *s, const char *input,
                                    const onebit_open_options *options, int *is) {
     char path[OB_PATH_MAX];
@@ -21971,7 +22067,10 @@ static onebit_status ob_origin_settle(ob_origin *s, const char *what) {
     return ONEBIT_OK;
 }
 
-/* A .1bit is opened as it lies; anything else is packed in memory. */
+/* A .1bit is opened as it lies; anything else is packed in memory. That costs a second per two
+   billion weights or so, and pays at once: the interleaved layout is what the kernels stream, while
+   rows of other layouts would be unpacked for every token. Packing to a file saves it the next
+   time. */
 ONEBIT_API onebit_status onebit_model_open_with(onebit_model **out, const char *path,
                                                 const onebit_open_options *options,
                                                 const onebit_env *env) {
@@ -21983,6 +22082,7 @@ ONEBIT_API onebit_status onebit_model_open_with(onebit_model **out, const char *
     *out = NULL;
     if (ob_is_1bit(path, &v1)) return ob_model_open(out, path, env, o.in_place);
     OB_TRY(ob_origin_open(&s, path, &o, env));
+    /* latents of our own are packed here too: a directory of onebit-train opens like the rest */
     status = ob_origin_settle(&s, path);
     if (status == ONEBIT_OK) *out = s.model, s.model = NULL;
     else ob_fail(status, "%.200s: %s", path, onebit_error_text());
@@ -21996,7 +22096,10 @@ ONEBIT_API onebit_status onebit_model_open(onebit_model **out, const char *path,
     return onebit_model_open_with(out, path, NULL, env);
 }
 
-/* ---- and out again ---- */
+/* ---- and out again ----
+   Plain safetensors, to come back here: latents as the trainer moves them, or what the model
+   computes with. The second kind says so in its metadata and brings the scales along, because codes
+   cannot be found again from code * scale without them. */
 
 /* Writes a text into a directory. */
 static onebit_status ob_leave_text(const char *directory, const char *name, const char *text,
@@ -22180,7 +22283,12 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
 
 /* ---- models for other programs: GGUF and Hugging Face ---------------------------------------- */
 /* A model is written from its packed form, tensor by tensor. What a format cannot hold is refused
-   before a byte is written; what it holds less exactly is measured and told. */
+   before a byte is written; what it holds less exactly is measured and told.
+
+   From the row of ours to the row of theirs: codes are unpacked (ob_export_read), moved to the
+   place that the other program's order of heads gives them (ob_export_row), encoded, and decoded
+   again to measure what became of them (ob_export_put). Types whose rows share bytes, or whose
+   scale stands behind the codes, are made as whole tensors; of the others one row is held. */
 
 /* A model on its way out. */
 typedef struct ob_export {
@@ -22250,7 +22358,15 @@ static const ob_weight *ob_export_weight(const ob_export *e, const ob_tensor *t)
     return e->model->view.slots + t->slot;
 }
 
-/* The type that holds a matrix as it is, where the width allows it; else f16. */
+/* The type that holds a matrix as it is, where the width allows it; else f16:
+
+     f32      f32        f16      f16
+     8bit     q8_0       it has a scale per 32 weights, ours per row: codes are rounded again
+     ternary  tq2_0      a scale of f16 per 256: exact in codes, and in scales that are halves
+              q2_0       the same per 64, for models whose groups are 64 or 128
+     binary   q1_0       per 128
+
+   I2_S holds one f32 scale exactly, but only microsoft/BitNet reads it, so it must be asked for. */
 static ob_type ob_export_natural(const ob_tensor *t) {
     ob_type type = OB_TYPE_F16;
     if (t->mode == ONEBIT_F32) return OB_TYPE_F32;
@@ -22400,7 +22516,8 @@ static onebit_status ob_export_named(const char *name, ob_type *out) {
                    name);
 }
 
-/* Settings of ours that no other program has; 0 = one is in use, and the error names it. */
+/* Settings of ours that no other program has: one that is in use is named. A file that says less
+   than the model needs would be loaded without an error and speak badly, so none is written. */
 static onebit_status ob_export_graph(const onebit_config *c) {
     const char *name = !c->use_rope             ? "use_rope=false"
                        : !c->use_subln          ? "use_subln=false (LayerNorm)"
@@ -22425,6 +22542,7 @@ static int ob_is_relu2(const onebit_config *c) { return c->use_relu2 || c->activ
 static onebit_status ob_export_gguf_name(ob_export *e) {
     const onebit_config *c = &e->model->config;
     OB_TRY(ob_export_graph(c));
+    /* by what the graph has, not by what the model was trained as */
     e->architecture = c->use_sub_norm ? (ob_is_relu2(c) ? "bitnet-b1.58" : "bitnet")
                       : c->use_qk_norm  ? "qwen3"
                       : c->use_qkv_bias ? "qwen2"
@@ -22463,7 +22581,10 @@ static onebit_status ob_export_take(ob_export *e) {
     return ONEBIT_OK;
 }
 
-/* ---- GGUF out ---- */
+/* ---- GGUF out ----
+   Version 3, alignment 32. The embedding is written once when it is also the head, as llama.cpp
+   expects. Tokens are filled up to the rows of the embedding with unused ones, since llama.cpp
+   takes their number for the vocabulary's. Bytes are made twice: counted, then written. */
 
 /* A key of the architecture with a whole number, and with a real one. */
 static void ob_export_int(ob_out *o, const ob_export *e, const char *name, int v) {
@@ -22567,7 +22688,8 @@ static onebit_status ob_export_gguf_begin(ob_export *e, ob_sink *sink) {
     return status;
 }
 
-/* All tensors behind the head. */
+/* All tensors behind the head, in our order, which need not be that of other writers: readers go by
+   names and offsets. */
 static onebit_status ob_export_gguf_data(ob_export *e, ob_sink *sink) {
     static const uint8_t zeros[32] = {0};
     ob_tensor t;
@@ -22597,7 +22719,12 @@ static onebit_status ob_export_gguf(ob_export *e, const char *path) {
     return status;
 }
 
-/* ---- Hugging Face out ---- */
+/* ---- Hugging Face out ----
+   What transformers' BitNet integration loads: linear_class "autobitlinear", "offline", codes as U8
+   and weight_scale as the factor. It quantises inputs to 8 bits per token with the rounding that we
+   have, so the logits are the same but for the order of float sums. As floats (type f16, f32, bf16)
+   the weights are code * scale, and inputs are then floats too: another model than the trained one,
+   and a better or worse one by chance. */
 
 /* model_type and what must hold for it. */
 static onebit_status ob_export_hf_name(ob_export *e) {
@@ -22715,6 +22842,7 @@ static onebit_status ob_export_hf_begin(ob_export *e, ob_sink *sink, const char 
     int i, pass, n = 0;
     if (!items) return ob_fail(ONEBIT_MEMORY, "export: no memory for the list of tensors");
     names = (char(*)[128])(void *)(items + most);
+    /* pass 0: floats, 1: the scales of packed matrices, 2: their codes */
     for (pass = 0; pass < 3; pass++)
         for (i = 0; ob_tensor_at(c, i, &t); i++) {
             int packed = ob_export_hf_type(e, &t) == OB_TYPE_HF_PACKED;
@@ -22776,7 +22904,8 @@ ONEBIT_API onebit_export_options onebit_export_options_default(void) {
     return o;
 }
 
-/* Everything that may be refused is looked at before the first byte is written. */
+/* Everything that may be refused is looked at before the first byte is written; what fails later is
+   a disk, and then the old file stays. */
 ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const char *path,
                                              const onebit_export_options *options,
                                              const onebit_env *env) {
@@ -22797,7 +22926,9 @@ ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const ch
     return status;
 }
 
-/* ---- packing a file ---- */
+/* ---- packing a file ----
+   What is told of a tensor is measured on the bytes that will be written, not on what was meant:
+   they are opened as any .1bit is and compared with the source, weight by weight. */
 
 /* Values of row r of a tensor as its source has them; p was fetched, or is a foreign one. */
 static void ob_origin_values(const ob_origin *s, const ob_param *p, int r, float *values) {
@@ -22971,7 +23102,7 @@ ONEBIT_API onebit_status onebit_file_list(const char *path, onebit_tensor_fn eac
 }
 
 /* =================================================================================================
-   14 >>session   a conversation on a model: KV cache, prefill, decode, rewind, save and restore.
+   16 >>session   a conversation on a model: KV cache, prefill, decode, rewind, save and restore.
    uses: base system format kernels ops model files               used by: sample flow
    ============================================================================================== */
 
@@ -23494,7 +23625,7 @@ ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const v
 }
 
 /* =================================================================================================
-   15 >>sample   logits to the next token: penalties, temperature, top-k, top-p, min-p, one draw.
+   17 >>sample   logits to the next token: penalties, temperature, top-k, top-p, min-p, one draw.
    uses: base config                                                                  used by: flow
    ============================================================================================== */
 
@@ -23642,7 +23773,7 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
 }
 
 /* =================================================================================================
-   17 >>report   what a run leaves for people: loss.svg, tables as CSV, report.html.
+   19 >>report   what a run leaves for people: loss.svg, tables as CSV, report.html.
    uses: base system config                                                           used by: flow
    ============================================================================================== */
 
@@ -24549,7 +24680,7 @@ static void ob_report_write(ob_buffer *out, const ob_report *r) {
 }
 
 /* =================================================================================================
-   18 >>flow   the two things people come for: generate text, train a model.
+   20 >>flow   the two things people come for: generate text, train a model.
    uses: the floors above                                                    used by: your program
    ============================================================================================== */
 
