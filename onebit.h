@@ -21339,15 +21339,6 @@ static onebit_status ob_gguf_leftover(const ob_origin *s) {
     return ONEBIT_OK;
 }
 
-/* What stands before a text: the start token when the file asks for it. Files of SentencePiece that
-   do not say mean yes. */
-static int ob_gguf_start(const ob_gguf *g, const onebit_tokenizer *words) {
-    ob_slice model;
-    int add = ob_gguf_string(g, "tokenizer.ggml.model", &model) && ob_slice_is(model, "llama");
-    (void)ob_gguf_bool(g, "tokenizer.ggml.add_bos_token", &add);
-    return add && onebit_tokenizer_start(words) >= 0 ? OB_START_START : OB_START_NONE;
-}
-
 /* Opens a GGUF that is mapped. */
 static onebit_status ob_gguf_open(ob_origin *s, const char *path,
                                   const onebit_open_options *options) {
@@ -21368,7 +21359,8 @@ static onebit_status ob_gguf_open(ob_origin *s, const char *path,
         !ob_slice_is(words, "no_vocab") && !ob_slice_is(words, "none"))
         OB_TRY(ob_tokenizer_gguf(&s->tokenizer, &s->parts.gguf, &s->env));
     /* never both: what a chat template writes itself is not put in front again by programs */
-    s->have.text_start = s->tokenizer ? ob_gguf_start(&s->parts.gguf, s->tokenizer) : 0;
+    s->have.text_start =
+        onebit_tokenizer_start(s->tokenizer) >= 0 ? OB_START_START : OB_START_NONE;
     for (i = 0; i < ob_tensor_count(&s->have); i++)
         if (ob_type_has_tail(s->parts.of[i].type)) {
             ob_parts_tell(&s->parts, "I2_S is read in the order of %s; files do not say which",
