@@ -690,7 +690,7 @@ ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void
                                                   size_t bytes, const onebit_env *env);
 
 /* How to open one. tokenizer: a path for onebit_tokenizer_open, in place of the one that the file
-   has or lacks (not of a .1bit); NULL = none. in_place 1: a large .1bit is mapped too, so that
+   has or lacks; NULL = none. in_place 1: a large .1bit is mapped too, so that
    other processes share its pages and it opens at once. i2s: the order of codes in GGUF's I2_S,
    which no file says: 0 = x86 and the official files, 1 = ARM builds, 2 = rows. */
 typedef struct onebit_open_options {
@@ -897,16 +897,19 @@ ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
                                           const onebit_env *env);
 
 /* Writes a model as directory/model.safetensors, config.json and tokenizer.json, each atomically.
-   latent 1: the float weights that the trainer moves, for which input must be such a directory or a
-   checkpoint. latent 0: the weights that the model computes with, as float32 (code * scale), and
-   the scales as onebit.scale.NAME, so that packing them again gives the same model. A .1bit of
-   version 1 gives its bare codes as int8 and its config as it stands. */
+   options: how the input is opened, NULL = by default. latent 1: the float weights that the trainer
+   moves, for which input must be such a directory or a checkpoint. latent 0: the weights that the
+   model computes with, as float32 (code * scale), and the scales as onebit.scale.NAME, so that
+   packing them again gives the same model. A .1bit of version 1 gives its bare codes as int8 and
+   its config as it stands. */
 ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *input, int latent,
+                                            const onebit_open_options *options,
                                             const onebit_env *env);
 
 /* How to write a model for other programs. type: of the matrices of blocks, NULL = what holds each
    as it is (tq2_0, q1_0, q2_0, q8_0, f16, f32; for Hugging Face packed codes). head_type: of
-   embedding and head. on_tensor, when not NULL, is told of each tensor; non-zero stops. */
+   embedding and head; Hugging Face has none. on_tensor, when not NULL, is told of each tensor;
+   non-zero stops. */
 typedef struct onebit_export_options {
     int container;
     const char *type, *head_type;
@@ -926,9 +929,9 @@ ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const ch
 typedef int (*onebit_tensor_fn)(void *user, const onebit_tensor_info *tensor);
 
 /* Calls each for every tensor of a file in its order: a .1bit (version 2, or 1 with the formats
-   "ternary v1" and "binary v1") or a safetensors file (whose format is its type, "F32"). The names
-   are valid during the call. A vector has 1 row; of more than two dimensions, cols is the product
-   of all but the first. */
+   "ternary v1" and "binary v1"), a GGUF or a safetensors file (whose formats are the types' names
+   there, "TQ2_0", "F32"). The names are valid during the call. A vector has 1 row; of more than two
+   dimensions, cols is the product of all but the first. */
 ONEBIT_API onebit_status onebit_file_list(const char *path, onebit_tensor_fn each, void *user,
                                           const onebit_env *env);
 
@@ -3389,7 +3392,7 @@ static void ob_out_number(ob_out *out, double v) {
 
 /* =================================================================================================
    4 >>gguf   GGUF files: the container that llama.cpp reads; keys, tensors, and a writer of keys.
-   uses: base system json                                            used by: tokenizer format files
+   uses: base system                                                     used by: tokenizer foreign
    ============================================================================================== */
 
 /* Layout (ggml's docs/gguf.md, versions 2 and 3; all numbers little-endian):
@@ -3739,13 +3742,18 @@ static onebit_status ob_gguf_align(ob_gguf *g, const ob_gguf_value *v) {
     return ONEBIT_OK;
 }
 
+/* Whether a file is one. */
+static int ob_gguf_is(const uint8_t *p, size_t bytes) {
+    return bytes >= 4 && !memcmp(p, "GGUF", 4);
+}
+
 /* Magic, version and counts. A big-endian file shows as a version whose bytes are turned round.
    Version 1 had 32-bit counts and lived for a month in 2023. */
 static onebit_status ob_gguf_read_head(ob_gguf *g, ob_reader *r) {
-    const uint8_t *magic = ob_read_bytes(r, 4);
     uint64_t tensors, keys;
-    if (!magic || memcmp(magic, "GGUF", 4) != 0)
+    if (!ob_gguf_is(g->p, g->bytes))
         return ob_fail(ONEBIT_FORMAT, "%.120s does not begin with GGUF", g->what);
+    (void)ob_read_bytes(r, 4);
     g->version = ob_read32(r);
     tensors = ob_read64(r);
     keys = ob_read64(r);
@@ -5003,7 +5011,7 @@ onebit_status onebit_config_preset(onebit_config *out, const char *name, size_t 
 
 /* =================================================================================================
    6 >>tokenizer   text <-> token ids: BPE over bytes (GPT-2) or characters (Llama 2), or none.
-   uses: base system json                                        used by: dataset files session flow
+   uses: base system json gguf                     used by: template dataset files foreign and above
    ============================================================================================== */
 
 #define OB_END_TEXT    "<|endoftext|>" /* GPT-2's name for the end of a document */
@@ -9129,7 +9137,7 @@ static onebit_status ob_tokenizer_file(onebit_tokenizer **out, const char *path,
     line = ob_line(&text);
     if (line.p && line.n < sizeof room && ob_rank_line(line, room, &n, &rank))
         status = ob_tokenizer_ranks(out, all, path, env);
-    else if (all.n >= 4 && !memcmp(all.p, "GGUF", 4)) {
+    else if (ob_gguf_is(map.data, map.bytes)) {
         ob_gguf g;
         status = ob_gguf_read(&g, map.data, map.bytes, path, env);
         if (status == ONEBIT_OK) status = ob_tokenizer_gguf(out, &g, env);
@@ -10057,7 +10065,7 @@ static onebit_status ob_tokenizer_unpack(onebit_tokenizer **out, const uint8_t *
 
 /* =================================================================================================
    7 >>template   chat templates: a talk written as a model's own file says.
-   uses: base json                                                          used by: your program
+   uses: base system json tokenizer                                         used by: your program
    ============================================================================================== */
 
 /* A model's file says how a talk is written, as a program in the template language Jinja. This is
@@ -19490,10 +19498,34 @@ ONEBIT_API onebit_open_options onebit_open_options_default(void) {
     return o;
 }
 
+/* The env lies in the block that goes last, hence the copy. */
+ONEBIT_API void onebit_model_free(onebit_model *model) {
+    onebit_env env;
+    if (!model) return;
+    env = model->env;
+    ob_model_drop(model);
+    ob_release(&env, model);
+}
+
+/* Gives a model that is open another tokenizer, from a file. */
+static onebit_status ob_model_speak(onebit_model *m, const char *path) {
+    onebit_tokenizer *tokenizer;
+    onebit_status status;
+    OB_TRY(onebit_tokenizer_open(&tokenizer, path, &m->env));
+    status = ob_vocab_check(tokenizer, &m->config);
+    if (status != ONEBIT_OK) {
+        onebit_tokenizer_free(tokenizer);
+        return ob_fail(status, "%.200s: %s", path, onebit_error_text());
+    }
+    onebit_tokenizer_free(m->tokenizer);
+    m->tokenizer = tokenizer;
+    return ONEBIT_OK;
+}
+
 /* A mapping stays open as long as the model; pages come in when they are first used, and processes
    that open the same file share them. */
 static onebit_status ob_model_open(onebit_model **out, const char *path, const onebit_env *env,
-                                   int in_place) {
+                                   const onebit_open_options *options) {
     onebit_model head;
     onebit_status status = ONEBIT_OK;
     *out = NULL;
@@ -19502,23 +19534,17 @@ static onebit_status ob_model_open(onebit_model **out, const char *path, const o
     OB_TRY(ob_env_check(&head.env));
     OB_TRY(ob_map_open(&head.map, path));
     head.image = head.map.data, head.bytes = head.map.bytes;
-    if ((!in_place && head.bytes >= OB_LARGE) || !ob_is_little_endian())
+    if ((!options->in_place && head.bytes >= OB_LARGE) || !ob_is_little_endian())
         status = ob_open_copy(&head);
     if (status == ONEBIT_OK) status = ob_open_image(out, &head);
     if (status != ONEBIT_OK) {
         ob_fail(status, "%.200s: %s", path, onebit_error_text());
         ob_model_drop(&head);
+        return status;
     }
+    if (options->tokenizer) status = ob_model_speak(*out, options->tokenizer);
+    if (status != ONEBIT_OK) onebit_model_free(*out), *out = NULL;
     return status;
-}
-
-/* The env lies in the block that goes last, hence the copy. */
-ONEBIT_API void onebit_model_free(onebit_model *model) {
-    onebit_env env;
-    if (!model) return;
-    env = model->env;
-    ob_model_drop(model);
-    ob_release(&env, model);
 }
 
 /* As the file has it; it lives as long as the model. */
@@ -20540,7 +20566,7 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
 
 /* =================================================================================================
    15 >>foreign   models in the files of other programs, read and written; from file to file.
-   uses: base system json gguf config tokenizer format model optim files           used by: session
+   uses: every floor from base to files, but template                         used by: session flow
    ============================================================================================== */
 
 /* Two halves. The first reads: whatever holds a model, of ours or of others, becomes an ob_origin,
@@ -20571,10 +20597,10 @@ typedef struct ob_theirs {
    sees only that. Ternary and binary codes are moved, not rounded, and their scales go along. */
 typedef struct ob_parts {
     ob_theirs *of;   /* by number of our tensor; NULL = the source is ours */
-    uint8_t *ones; /* [widest] f32, for norms without weights: bitllama2.c */
-    ob_map map;  /* of a GGUF or of llama2.c's file */
+    uint8_t *ones;   /* [widest] f32, for norms without weights: bitllama2.c */
+    ob_map map;      /* of a GGUF or of llama2.c's file */
     ob_gguf gguf;
-    ob_st_file *shards;      /* of a directory */
+    ob_st_file *shards;       /* of a directory */
     char (*shard_names)[256]; /* behind them in their block */
     int shard_count;
     char note[512]; /* what a person should know about how it was read */
@@ -20748,7 +20774,7 @@ static int ob_theirs_by_rows(const ob_theirs *p, int mode, int group) {
 /* Row r as codes, and the scales of its groups of `group` weights (0: the tensor's). own: room for
    the scales that the file has; a scale of 0 makes its codes 0. */
 static int ob_theirs_codes(const ob_theirs *p, int r, int group, int8_t *codes, float *scale,
-                         float *own) {
+                           float *own) {
     int k, n = group ? (int)ob_row_groups(p->cols, group) : 1, row = ob_theirs_row(p, r);
     int wide = ob_types[p->type].group;
     if (!ob_type_codes(p->type, p->data, p->rows, p->cols, row, codes, own)) return 0;
@@ -20935,7 +20961,6 @@ static onebit_status ob_origin_open_latents(ob_origin *s, const char *path) {
    modes and groups from the types, and tells what could not stay as it was. No weight has been read
    until then but scales. */
 
-
 /* The mode that holds a type's numbers: codes stay codes, other quantised types become 8 bits. */
 static int ob_theirs_mode(const ob_theirs *p) {
     static const uint8_t modes[] = {ONEBIT_F16, ONEBIT_8BIT, ONEBIT_TERNARY, ONEBIT_BINARY};
@@ -20956,7 +20981,7 @@ static void ob_parts_tell(ob_parts *a, const char *format, ...) {
 /* Enters where the tensor lies; its bytes must be those of its type and shape. type
    OB_TYPE_COUNT: it is of no type that we read. */
 static onebit_status ob_theirs_put(ob_theirs *p, const ob_tensor *want, ob_type type,
-                                 const uint8_t *data, uint64_t bytes) {
+                                   const uint8_t *data, uint64_t bytes) {
     if (type == OB_TYPE_COUNT)
         return ob_fail(ONEBIT_UNSUPPORTED, "%s is of a type that is not supported", want->name);
     if (ob_type_tensor_bytes(type, want->rows, want->cols) != bytes || bytes == 0)
@@ -21489,9 +21514,11 @@ static void ob_hf_quantization(ob_json *j, ob_hf_config *h) {
             if (strcmp(word, "bitnet") != 0)
                 ob_json_error(j, "quant_method '%s' is not supported, only bitnet", word);
         } else if (ob_slice_is(key, "linear_class")) {
+            /* which side of the scale is stored: one class divides by it, the other multiplies */
             ob_hf_word(j, word, sizeof word);
             h->divides = strcmp(word, "autobitlinear") != 0;
         } else if (ob_slice_is(key, "quantization_mode")) {
+            /* online: the file has the floats, quantised whenever they are used */
             ob_hf_word(j, word, sizeof word);
             h->online = strcmp(word, "online") == 0;
         } else ob_json_skip(j);
@@ -21823,7 +21850,7 @@ static void ob_llama2c_ones(ob_origin *s) {
     for (i = 0; ob_tensor_at(&s->have, i, &t); i++)
         if (t.mode < 0 && t.layer >= 0)
             (void)ob_theirs_put(s->parts.of + i, &t, OB_TYPE_F32, s->parts.ones,
-                              4 * (uint64_t)t.cols);
+                                4 * (uint64_t)t.cols);
 }
 
 /* bitllama2.c: each linear layer divides its normed input by its width n, which goes into the
@@ -21867,6 +21894,7 @@ static onebit_status ob_llama2c_words(ob_origin *s, const char *path) {
     directory = ob_path_cut(stem, &base);
     n = strlen(base);
     if (n > 4 && !strcmp(base + n - 4, ".bin")) n -= 4;
+    /* NAME-tokN.bin as we take it, tokN.bin and tokenizer.bin as llama2.c's tools leave them */
     for (i = 0; i < 3; i++) {
         if (i == 2) ob_print(name, sizeof name, "tokenizer.bin");
         else ob_print(name, sizeof name, "%.*s%stok%d.bin", i ? 0 : (int)n, base, i ? "" : "-",
@@ -21946,8 +21974,7 @@ static onebit_status ob_parts_open(ob_origin *s, const char *input,
     directory = ob_is_directory(input) ? input : ob_path_cut(path, &name);
     if (directory != input) {
         OB_TRY(ob_map_open(map, input));
-        if (map->bytes >= 4 && !memcmp(map->data, "GGUF", 4))
-            return ob_gguf_open(s, input, options);
+        if (ob_gguf_is(map->data, map->bytes)) return ob_gguf_open(s, input, options);
         if (ob_llama2c_is(map)) return ob_llama2c_open(s, input);
         *is = map->bytes > 8 && map->data[8] == '{';
         ob_map_close(map);
@@ -21977,7 +22004,7 @@ static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
     int v1, foreign;
     OB_TRY(ob_origin_path(path, sizeof path, input));
     if (ob_is_1bit(path, &v1)) {
-        OB_TRY(ob_model_open(&s->model, path, &s->env, 0));
+        OB_TRY(ob_model_open(&s->model, path, &s->env, options));
         s->have = s->model->config;
         return ONEBIT_OK;
     }
@@ -22072,7 +22099,7 @@ ONEBIT_API onebit_status onebit_model_open_with(onebit_model **out, const char *
     int v1;
     if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_model_open: NULL argument");
     *out = NULL;
-    if (ob_is_1bit(path, &v1)) return ob_model_open(out, path, env, o.in_place);
+    if (ob_is_1bit(path, &v1)) return ob_model_open(out, path, env, &o);
     OB_TRY(ob_origin_open(&s, path, &o, env));
     /* latents of our own are packed here too: a directory of onebit-train opens like the rest */
     status = ob_origin_settle(&s, path);
@@ -22230,6 +22257,7 @@ static onebit_status ob_v1_unpack(const ob_map *map, const char *directory, cons
     if (!items) return ob_fail(ONEBIT_MEMORY, "%.200s: no memory for the list of tensors", path);
     names = (char(*)[128])(void *)(items + v.count);
     status = ob_v1_items(v, items, names, (const char **)(void *)(names + v.count));
+    if (status == ONEBIT_OK) status = ob_make_directory(directory);
     if (status == ONEBIT_OK) status = ob_v1_write(v, path, items, env);
     if (status == ONEBIT_OK)
         status = ob_leave_text(directory, "config.json", v.config.p, v.config.n);
@@ -22239,6 +22267,7 @@ static onebit_status ob_v1_unpack(const ob_map *map, const char *directory, cons
 
 /* Everything is read and checked before the first file is written. */
 ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *input, int latent,
+                                            const onebit_open_options *options,
                                             const onebit_env *env) {
     onebit_env own = ob_env_or_default(env);
     const onebit_tokenizer *words;
@@ -22248,7 +22277,6 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
     ob_map map;
     int v1;
     if (!directory || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_unpack: a path is NULL");
-    OB_TRY(ob_make_directory(directory));
     if (ob_is_1bit(input, &v1) && v1) {
         OB_TRY(ob_map_open(&map, input));
         status = ob_v1_unpack(&map, directory, &own);
@@ -22257,12 +22285,14 @@ ONEBIT_API onebit_status onebit_file_unpack(const char *directory, const char *i
         return status;
     }
     OB_TRY(ob_path_join(path, sizeof path, directory, "model.safetensors"));
-    OB_TRY(ob_origin_open(&s, input, NULL, env));
+    OB_TRY(ob_origin_open(&s, input, options, env));
+    /* a foreign model is packed first: what is left is what it computes with here */
     if (latent && (s.model || s.deployed || s.parts.of))
         status =
             ob_fail(ONEBIT_USAGE, "%.200s holds no latent weights, only what they gave", input);
     else if (s.parts.of) status = ob_origin_settle(&s, input);
     else status = ONEBIT_OK;
+    if (status == ONEBIT_OK) status = ob_make_directory(directory);
     if (status == ONEBIT_OK) status = ob_leave_weights(&s, path, latent);
     words = s.model ? s.model->tokenizer : s.tokenizer;
     if (status == ONEBIT_OK)
@@ -22288,7 +22318,7 @@ typedef struct ob_export {
     onebit_export_options options;
     onebit_env env;
     const char *architecture; /* GGUF's name, or Hugging Face's model_type */
-    int neighbours, hf;       /* q and k are paired by neighbours there; it is no GGUF */
+    int neighbours;           /* q and k are paired by neighbours there */
     ob_type block, head;      /* of block matrices and of the rest; OB_TYPE_COUNT: each its own */
     float *values, *target, *scales; /* [widest row] each */
     int8_t *codes;
@@ -22380,7 +22410,7 @@ static ob_type ob_export_hf_type(const ob_export *e, const ob_tensor *t) {
 
 /* The type that a tensor will have. */
 static ob_type ob_export_type(const ob_export *e, const ob_tensor *t) {
-    if (e->hf) return ob_export_hf_type(e, t);
+    if (e->options.container == ONEBIT_HUGGING_FACE) return ob_export_hf_type(e, t);
     if (t->mode < 0) return OB_TYPE_F32;
     if (t->kind == OB_ROLE_LINEAR)
         return e->block == OB_TYPE_COUNT ? ob_export_natural(t) : e->block;
@@ -22465,7 +22495,7 @@ static void ob_export_tensor(ob_export *e, ob_sink *sink, const ob_tensor *t, ob
     int whole = ob_type_has_tail(type) || ob_type_mixes_rows(type), g;
     *worst = 0.0f;
     memset(e->bytes, 0, piece);
-    for (g = 0; g < t->rows; g++) {
+    for (g = 0; g < t->rows; g++) { /* g: their row, r: ours */
         float error;
         int r = ob_export_row(e, t, g);
         if (t->mode < 0) memcpy(e->values, ob_export_weight(e, t)->data, (size_t)t->cols * 4);
@@ -22559,6 +22589,7 @@ static onebit_status ob_export_take(ob_export *e) {
         widest = (size_t)t.cols > widest ? (size_t)t.cols : widest;
         piece = ob_export_piece(&t, type) > piece ? ob_export_piece(&t, type) : piece;
     }
+    /* pass 0 counts the bytes, pass 1 places the buffers */
     c.base = NULL;
     for (pass = 0; pass < 2; pass++) {
         c.used = 0;
@@ -22577,6 +22608,8 @@ static onebit_status ob_export_take(ob_export *e) {
    Version 3, alignment 32. The embedding is written once when it is also the head, as llama.cpp
    expects. Tokens are filled up to the rows of the embedding with unused ones, since llama.cpp
    takes their number for the vocabulary's. Bytes are made twice: counted, then written. */
+
+/* The keys of the model; answers how many there are, which the head says before them. */
 
 /* A key of the architecture with a whole number, and with a real one. */
 static void ob_export_int(ob_out *o, const ob_export *e, const char *name, int v) {
@@ -22718,20 +22751,28 @@ static onebit_status ob_export_gguf(ob_export *e, const char *path) {
    the weights are code * scale, and inputs are then floats too: another model than the trained one,
    and a better or worse one by chance. */
 
+/* model_type, and what architectures begin with: transformers picks the graph by them. */
+static const char *const ob_export_classes[][2] = {
+    {"bitnet", "BitNet"}, {"qwen3", "Qwen3"}, {"qwen2", "Qwen2"}, {"llama", "Llama"}};
+
+/* The row of the graph that computes what a model computes; ob_export_graph has checked it. */
+static int ob_export_class(const onebit_config *c) {
+    return c->use_sub_norm ? 0 : c->use_qk_norm ? 1 : c->use_qkv_bias ? 2 : 3;
+}
+
 /* model_type and what must hold for it. */
 static onebit_status ob_export_hf_name(ob_export *e) {
     const onebit_config *c = &e->model->config;
     ob_tensor t;
     int i;
     OB_TRY(ob_export_graph(c));
+    if (e->head != OB_TYPE_COUNT)
+        return ob_fail(ONEBIT_USAGE, "Hugging Face has one type for all floats: no head_type");
     if (e->block != OB_TYPE_COUNT && ob_types[e->block].holds != OB_HOLDS_FLOATS)
         return ob_fail(ONEBIT_UNSUPPORTED,
                        "safetensors of Hugging Face hold f32, f16, bf16 or packed codes, not %s",
                        ob_types[e->block].name);
-    e->architecture = c->use_sub_norm   ? "bitnet"
-                      : c->use_qk_norm  ? "qwen3"
-                      : c->use_qkv_bias ? "qwen2"
-                                        : "llama";
+    e->architecture = ob_export_classes[ob_export_class(c)][0];
     for (i = 0; ob_tensor_at(c, i, &t); i++) {
         if (t.kind != OB_ROLE_LINEAR || e->block != OB_TYPE_COUNT) continue;
         if (t.mode != ONEBIT_TERNARY || t.group)
@@ -22773,14 +22814,13 @@ static void ob_export_hf_rope(ob_out *o, const onebit_config *c) {
 
 /* config.json as transformers reads it. */
 static size_t ob_export_hf_config(const void *object, char *out, size_t size) {
-    static const char *const classes[] = {"BitNet", "Qwen3", "Qwen2", "Llama"};
     const ob_export *e = (const ob_export *)object;
     const onebit_config *c = &e->model->config;
     ob_out o = ob_out_on(out, size);
-    const char *name = classes[c->use_sub_norm ? 0 : c->use_qk_norm ? 1 : c->use_qkv_bias ? 2 : 3];
     int start = onebit_model_start(e->model);
     int end = onebit_tokenizer_end(e->model->tokenizer);
-    ob_out_format(&o, "{\n  \"architectures\": [\"%sForCausalLM\"],\n", name);
+    ob_out_format(&o, "{\n  \"architectures\": [\"%sForCausalLM\"],\n",
+                  ob_export_classes[ob_export_class(c)][1]);
     ob_out_format(&o, "  \"model_type\": \"%s\",\n", e->architecture);
     ob_export_member(&o, "vocab_size", c->vocab_size);
     ob_export_member(&o, "hidden_size", c->hidden_size);
@@ -22870,7 +22910,6 @@ static onebit_status ob_export_hf(ob_export *e, const char *directory) {
     char path[OB_PATH_MAX];
     onebit_status status;
     ob_sink sink;
-    e->hf = 1;
     OB_TRY(ob_export_hf_name(e));
     OB_TRY(ob_export_take(e));
     OB_TRY(ob_make_directory(directory));
@@ -23052,6 +23091,30 @@ static onebit_status ob_list_v1(const ob_map *map, onebit_tensor_fn each, void *
     return ONEBIT_OK;
 }
 
+/* The tensors of a GGUF, also of types that we do not compute with. */
+static onebit_status ob_list_gguf(const ob_map *map, const char *path, onebit_tensor_fn each,
+                                  void *user, const onebit_env *env) {
+    onebit_tensor_info info;
+    ob_gguf g;
+    size_t i;
+    OB_TRY(ob_gguf_read(&g, map->data, map->bytes, path, env));
+    for (i = 0; i < g.tensor_count; i++) {
+        const ob_gguf_tensor *t = g.tensors + i;
+        char number[24];
+        int64_t shape[4];
+        int k;
+        ob_print(number, sizeof number, "type %lu", (unsigned long)t->id);
+        /* dims begin with what stands side by side, shapes end with it */
+        for (k = 0; k < t->rank; k++) shape[k] = (int64_t)t->dims[t->rank - 1 - k];
+        info.name = t->name, info.format = t->type ? t->type->name : number;
+        info.bytes = (size_t)t->bytes, info.scale = 1.0f;
+        ob_list_shape(&info, shape, t->rank);
+        if (each(user, &info)) break;
+    }
+    ob_gguf_close(&g);
+    return ONEBIT_OK;
+}
+
 /* The tensors of a safetensors file. */
 static onebit_status ob_list_st(const char *path, onebit_tensor_fn each, void *user,
                                 const onebit_env *env) {
@@ -23078,7 +23141,13 @@ ONEBIT_API onebit_status onebit_file_list(const char *path, onebit_tensor_fn eac
     ob_map map;
     int i, v1;
     if (!path || !each) return ob_fail(ONEBIT_USAGE, "onebit_file_list: an argument is NULL");
-    if (!ob_is_1bit(path, &v1)) return ob_list_st(path, each, user, env);
+    if (!ob_is_1bit(path, &v1)) {
+        OB_TRY(ob_map_open(&map, path));
+        if (ob_gguf_is(map.data, map.bytes)) status = ob_list_gguf(&map, path, each, user, env);
+        else status = ob_list_st(path, each, user, env);
+        ob_map_close(&map);
+        return status;
+    }
     if (v1) {
         OB_TRY(ob_map_open(&map, path));
         status = ob_list_v1(&map, each, user);

@@ -185,12 +185,11 @@ static void json_sizes(const sizes *s) {
 
 typedef struct listing {
     const cli *c;
-    int count, old;
+    int count;
 } listing;
 
 static int on_tensor(void *user, const onebit_tensor_info *t) {
     listing *l = (listing *)user;
-    if (strstr(t->format, "v1")) l->old = 1;
     if (l->c->json) {
         fputs(l->count ? ", {\"name\": " : "{\"tensors\": [{\"name\": ", stdout);
         cli_json_string(stdout, t->name, strlen(t->name));
@@ -207,13 +206,13 @@ static int on_tensor(void *user, const onebit_tensor_info *t) {
     return 0;
 }
 
-/* 1 when a file is a .1bit of version 1. */
-static int is_old(const char *path) {
+/* The version of a .1bit; 0 when a file is none. */
+static int version_of(const char *path) {
     unsigned char head[8] = {0};
     FILE *f = fopen(path, "rb");
-    int old = f && fread(head, 1, 8, f) == 8 && !memcmp(head, "1BIT\1\0\0\0", 8);
+    int is = f && fread(head, 1, 8, f) == 8 && !memcmp(head, "1BIT", 4);
     if (f) fclose(f);
-    return old;
+    return is ? head[4] : 0;
 }
 
 static void warn_old(const char *path) {
@@ -224,16 +223,17 @@ static void warn_old(const char *path) {
             cli_program, path);
 }
 
-/* Every tensor, and of a .1bit that can be run the sizes. */
+/* Every tensor, and of a .1bit that can be run the sizes: the other files have no such head. */
 static int list(const cli *c, const char *path, const onebit_env *env) {
-    listing l = {NULL, 0, 0};
+    listing l = {NULL, 0};
     onebit_model *model = NULL;
+    int version = version_of(path);
     l.c = c;
-    if (is_old(path)) warn_old(path);
+    if (version == 1) warn_old(path);
     if (onebit_file_list(path, on_tensor, &l, env) != ONEBIT_OK)
         return cli_fail("%s (see --list)", onebit_error_text());
     if (c->json) fputs(l.count ? "]" : "{\"tensors\": []", stdout);
-    if (!l.old && onebit_model_open(&model, path, env) == ONEBIT_OK) {
+    if (version == 2 && onebit_model_open(&model, path, env) == ONEBIT_OK) {
         sizes s = measure(path, model);
         if (c->json) json_sizes(&s);
         else putchar('\n'), print_sizes(&s);
@@ -592,8 +592,8 @@ static void check_flags(const cli *c, int format) {
     for (i = 0; packs[i]; i++)
         if (format && cli_has(c, packs[i]))
             cli_usage("--%s needs --format 1bit; export that .1bit in a second step", packs[i]);
-    if (format < 2 && (cli_has(c, "type") || cli_has(c, "head-type")))
-        cli_usage("--type and --head-type need --format gguf or hf");
+    if (format < 2 && cli_has(c, "type")) cli_usage("--type needs --format gguf or hf");
+    if (format != 2 && cli_has(c, "head-type")) cli_usage("--head-type needs --format gguf");
     if (cli_has(c, "weights") && format != 1) cli_usage("--weights needs --format safetensors");
     if (cli_has(c, "quantize") && !cli_has(c, "val-data"))
         cli_usage("--quantize needs --val-data TEXT: it often ruins a model, and only a text shows");
@@ -604,8 +604,8 @@ static void check_flags(const cli *c, int format) {
 /* --format safetensors. */
 static int unpack(const job *j, int latent) {
     if (!cli_has(j->c, "output")) cli_usage("which directory? Give --output DIR");
-    if (is_old(j->input)) warn_old(j->input);
-    if (onebit_file_unpack(j->output, j->input, latent, &j->env) != ONEBIT_OK)
+    if (version_of(j->input) == 1) warn_old(j->input);
+    if (onebit_file_unpack(j->output, j->input, latent, &j->options.open, &j->env) != ONEBIT_OK)
         return cli_fail("%s (see --%s)", onebit_error_text(), j->flag);
     if (j->c->json) {
         cli_json_key(stdout, 1, "output");

@@ -44,6 +44,7 @@ gives() {
     ok "$what: exit code $wanted, not $code" [ "$code" -eq "$wanted" ]
 }
 out_has() { grep -q -e "$1" "$tmp/out"; }
+out_lacks() { ! out_has "$1"; }
 err_has() { grep -q -e "$1" "$tmp/err"; }
 out_empty() { [ ! -s "$tmp/out" ]; }
 err_empty() { [ ! -s "$tmp/err" ]; }
@@ -791,6 +792,15 @@ gives "a type that no row fits" 1 export --model "$model" --format gguf --type t
 ok "nothing is written" [ ! -e "$tmp/none.gguf" ]
 gives "an unknown type" 1 export --model "$model" --format gguf --type q9 --output "$tmp/none.gguf"
 gives "--type without a format" 2 export --model "$model" --type f16
+gives "--head-type with hf" 2 export --model "$model" --format hf --head-type f16 --output "$tmp/none"
+gives "--list of a GGUF" 0 export --model "$tmp/f16.gguf" --list
+ok "its tensors" out_has '^blk.0.attn_q.weight .* F16 '
+ok "no sizes: they are of a .1bit's head" out_lacks '^total '
+gives "--list of a Hugging Face directory" 0 export --model-dir "$tmp/zoo/hf" --list
+ok "its tensors" out_has '^model.layers.0.self_attn.q_proj.weight '
+ok "no sizes either" out_lacks '^total '
+gives "unpack with another tokenizer" 1 export --model "$model" --format safetensors --tokenizer "$tmp/f16.gguf.none" --output "$tmp/none"
+ok "nothing is left" [ ! -e "$tmp/none" ]
 gives "--packing with gguf" 2 export --model "$model" --format gguf --packing 1.6bit --output "$tmp/none.gguf"
 gives "--quantize without a text" 2 export --model "$tmp/f32.gguf" --quantize ternary --output "$tmp/none.1bit"
 gives "--quantize" 0 export --model "$tmp/f32.gguf" --quantize ternary --scale-group 32 --val-data "$tmp/val.txt" --output "$tmp/q.1bit"

@@ -77,12 +77,6 @@ static void test_skip_expected(const char *reason) {
 #include "test_hostile.c"
 #include "test_foreign.c"
 #include "test_report.c"
-#if defined(__has_include)
-#if __has_include("test_session.c")
-#include "test_session.c"
-#define TEST_HAS_SESSION
-#endif
-#endif
 
 typedef struct test_floor {
     const char *name;
@@ -106,9 +100,6 @@ static const test_floor test_floors[] = {
     {"foreign", test_foreign},
     {"hostile", test_hostile},
     {"report", test_report},
-#ifdef TEST_HAS_SESSION
-    {"session", test_session},
-#endif
 };
 enum { TEST_FLOORS = (int)(sizeof test_floors / sizeof test_floors[0]) };
 

@@ -203,23 +203,24 @@ static void export_test_round_trip(void) {
         CHECK_OK(onebit_file_pack(export_path("b.1bit"), export_path("b.1bit"), NULL, NULL));
         CHECK(export_equal("b.1bit", "model.1bit"));
         test_case("export: a safetensors directory of latents or deployed weights packs the same");
-        CHECK_OK(
-            onebit_file_unpack(export_path("out"), export_path("checkpoint.safetensors"), 1, NULL));
+        CHECK_OK(onebit_file_unpack(export_path("out"), export_path("checkpoint.safetensors"), 1,
+                                    NULL, NULL));
         CHECK(export_equal("out/model.safetensors", "model.safetensors"));
         CHECK(export_equal("out/config.json", "config.json"));
         CHECK(export_equal("out/tokenizer.json", "tokenizer.json"));
         CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("out"), NULL, NULL));
         CHECK(export_equal("a.1bit", "model.1bit"));
-        CHECK_OK(onebit_file_unpack(export_path("out"), export_dir, 0, NULL));
+        CHECK_OK(onebit_file_unpack(export_path("out"), export_dir, 0, NULL, NULL));
         CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("out"), NULL, NULL));
         CHECK(export_equal("a.1bit", "model.1bit"));
-        CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL));
+        CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL, NULL));
         CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("out"), NULL, NULL));
         CHECK(export_equal("a.1bit", "model.1bit"));
-        CHECK_FAILS(onebit_file_unpack(export_path("out"), export_path("out"), 1, NULL),
+        CHECK_FAILS(onebit_file_unpack(export_path("out"), export_path("out"), 1, NULL, NULL),
                     ONEBIT_USAGE, "no latent");
-        CHECK_FAILS(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 1, NULL),
-                    ONEBIT_USAGE, "no latent");
+        CHECK_FAILS(
+            onebit_file_unpack(export_path("out"), export_path("model.1bit"), 1, NULL, NULL),
+            ONEBIT_USAGE, "no latent");
         export_clean(&r);
     }
 }
@@ -490,19 +491,19 @@ static void export_test_deployed(void) {
     CHECK_OK(ob_trainer_write(r.trainer, export_path("model.safetensors"), 0, metadata));
     CHECK_FAILS(onebit_file_pack(export_path("a.1bit"), export_dir, NULL, NULL), ONEBIT_FORMAT,
                 "onebit.scale.");
-    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL));
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL, NULL));
     export_float("out/model.safetensors", name, 0, &nan);
     export_float("out/model.safetensors", name, 1, &large);
     scale = export_float("out/model.safetensors",
                          "onebit.scale.model.layers.0.self_attn.q_proj.weight", 0, NULL);
     CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("out"), NULL, NULL));
-    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, NULL));
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, NULL, NULL));
     CHECK(export_float("out/model.safetensors", name, 0, NULL) == 0.0f);
     CHECK(export_float("out/model.safetensors", name, 1, NULL) == scale && scale > 0.0f);
     export_float("out/model.safetensors", "onebit.scale.model.layers.0.self_attn.q_proj.weight", 0,
                  &minus);
     CHECK_OK(onebit_file_pack(export_path("a.1bit"), export_path("out"), NULL, NULL));
-    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, NULL));
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, NULL, NULL));
     CHECK(export_float("out/model.safetensors", name, 1, NULL) == 0.0f);
     export_clean(&r);
 }
@@ -566,10 +567,10 @@ static void export_test_edges(void) {
     memset(path, 'x', sizeof path);
     path[sizeof path - 1] = 0;
     CHECK(onebit_file_pack(export_path("a.1bit"), path, NULL, NULL) != ONEBIT_OK);
-    CHECK(onebit_file_unpack(path, export_path("model.1bit"), 0, NULL) != ONEBIT_OK);
-    CHECK_FAILS(onebit_file_unpack(export_path("model.1bit"), export_dir, 0, NULL), ONEBIT_IO,
+    CHECK(onebit_file_unpack(path, export_path("model.1bit"), 0, NULL, NULL) != ONEBIT_OK);
+    CHECK_FAILS(onebit_file_unpack(export_path("model.1bit"), export_dir, 0, NULL, NULL), ONEBIT_IO,
                 "model.1bit");
-    CHECK_FAILS(onebit_file_unpack(NULL, export_dir, 0, NULL), ONEBIT_USAGE, "NULL");
+    CHECK_FAILS(onebit_file_unpack(NULL, export_dir, 0, NULL, NULL), ONEBIT_USAGE, "NULL");
     CHECK_FAILS(onebit_file_list(NULL, export_count, &count, NULL), ONEBIT_USAGE, "NULL");
     CHECK_FAILS(onebit_file_list("test_export.none", export_count, &count, NULL), ONEBIT_IO, "none");
     env.isa = (onebit_isa)99;
@@ -667,7 +668,8 @@ static onebit_status export_life(const onebit_env *env) {
     if (s == ONEBIT_OK)
         s = onebit_file_pack(export_path("a.1bit"), export_path("checkpoint.safetensors"), NULL,
                              env);
-    if (s == ONEBIT_OK) s = onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, env);
+    if (s == ONEBIT_OK)
+        s = onebit_file_unpack(export_path("out"), export_path("a.1bit"), 0, NULL, env);
     return s;
 }
 
@@ -738,7 +740,8 @@ static int export_try_v1(const uint8_t *bytes, size_t n) {
     int count = 0, listed, taken;
     if (!CHECK_OK(ob_file_write(export_path("old.1bit"), bytes, n))) return 0;
     listed = onebit_file_list(export_path("old.1bit"), export_count, &count, NULL) == ONEBIT_OK;
-    taken = onebit_file_unpack(export_path("out"), export_path("old.1bit"), 0, NULL) == ONEBIT_OK;
+    taken =
+        onebit_file_unpack(export_path("out"), export_path("old.1bit"), 0, NULL, NULL) == ONEBIT_OK;
     CHECK(listed || !taken);
     return taken;
 }
@@ -805,12 +808,12 @@ static void export_test_v1_sizes(void) {
         CHECK((int8_t)f.tensors[0].data[CODES - 1] == -1 && f.tensors[0].data[CODES - 2] == 0);
         ob_st_close(&f);
     }
-    CHECK(onebit_file_unpack(export_path("old.1bit"), export_path("old.1bit"), 0, NULL) !=
+    CHECK(onebit_file_unpack(export_path("old.1bit"), export_path("old.1bit"), 0, NULL, NULL) !=
           ONEBIT_OK);
     env.user = &memory, env.alloc = model_alloc, env.release = model_release;
     for (k = 1; k < 3; k++) { /* the list, then the header */
         memory.calls = 0, memory.fail_at = k;
-        CHECK_FAILS(onebit_file_unpack(export_path("out"), export_path("old.1bit"), 0, &env),
+        CHECK_FAILS(onebit_file_unpack(export_path("out"), export_path("old.1bit"), 0, NULL, &env),
                     ONEBIT_MEMORY, "no memory");
         CHECK(memory.live == 0);
     }
@@ -876,7 +879,7 @@ static void export_test_told(void) {
     int i, k;
     test_case("export: packing tells of every tensor of latents, deployed weights and a .1bit");
     if (!export_open(&r, "layer_bit_map=ternary,8bit embedding=f16")) return;
-    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL));
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL, NULL));
     o.on_tensor = export_hear, o.user = &h;
     for (i = 0; i < 3; i++) {
         const char *from = sources[i];
@@ -963,7 +966,7 @@ static void export_test_regroup(void) {
     int k;
     test_case("export: groups of scales are made smaller, larger and none");
     if (!export_open(&r, "hidden_size=128 layer_bit_map=ternary scale_group=64")) return;
-    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL));
+    CHECK_OK(onebit_file_unpack(export_path("out"), export_path("model.1bit"), 0, NULL, NULL));
     for (i = 0; i < 4; i++)
         for (k = 0; k < 3; k++) {
             const char *from = k == 0 ? export_dir : export_path(k == 1 ? "out" : "model.1bit");

@@ -34,8 +34,8 @@ static void foreign_clean(void) {
                                         "b.safetensors",
                                         "tokenizer.bin"};
     static const char *const places[] = {"hf", "again", "bad", "none"};
-    static const char *const loose[] = {"a.1bit", "b.1bit",        "a.gguf",      "b.gguf", "bad",
-                                        "m.bin",  "tokenizer.bin", "m-tok29.bin", ""};
+    static const char *const loose[] = {"a.1bit",   "b.1bit", "a.gguf",        "b.gguf",      "bad",
+                                        "own.1bit", "m.bin",  "tokenizer.bin", "m-tok29.bin", ""};
     char name[100];
     size_t i, k;
     for (i = 0; i < sizeof places / sizeof places[0]; i++) {
@@ -312,7 +312,7 @@ static void foreign_test_types(void) {
         onebit_model_free(m);
         if (!type || (strcmp(type, "f32") && strcmp(type, "f16") && strcmp(type, "bf16"))) continue;
         test_case("foreign: every mode as floats for Hugging Face");
-        o.container = ONEBIT_HUGGING_FACE;
+        o.container = ONEBIT_HUGGING_FACE, o.head_type = NULL;
         m = foreign_make(settings, NULL);
         if (m) foreign_trip(m, settings, &o, foreign_types[i].near);
         onebit_model_free(m);
@@ -379,6 +379,7 @@ static void foreign_test_refused_types(void) {
     static const char *const coded[] = {"i2_s", "tq1_0", "tq2_0", "q1_0", "q2_0"};
     static const char *const floats[] = {"layer_bit_map=f32", "layer_bit_map=f16",
                                          "layer_bit_map=8bit", "layer_bit_map=ternary,f16"};
+    onebit_export_options o;
     size_t i, k;
     onebit_model *m;
     test_case(
@@ -409,6 +410,9 @@ static void foreign_test_refused_types(void) {
     foreign_refused(m, foreign_options(0, "q4_k", NULL), ONEBIT_USAGE, "type 'q4_k'");
     foreign_refused(m, foreign_options(0, NULL, "Q8_0"), ONEBIT_USAGE, "type 'Q8_0'");
     foreign_refused(m, foreign_options(0, "hf_packed", NULL), ONEBIT_USAGE, "expected f32");
+    o = foreign_options(ONEBIT_HUGGING_FACE, NULL, "f16");
+    CHECK_FAILS(onebit_model_export(m, foreign_path("none"), &o, NULL), ONEBIT_USAGE, "head_type");
+    CHECK(!ob_is_directory(foreign_path("none")));
     onebit_model_free(m);
 }
 
@@ -600,6 +604,33 @@ static void foreign_test_regroup(void) {
     onebit_model_free(m);
 }
 
+/* A .1bit takes another tokenizer too, `bad` of t, when it is opened, packed and unpacked; one that
+   has more ids than the model, and one that is none, are refused and leave nothing. */
+static void foreign_swap_words(const onebit_model *m, const onebit_tokenizer *t) {
+    onebit_open_options with = onebit_open_options_default();
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_model *n = NULL;
+    int ids = onebit_tokenizer_vocab_size(t), k;
+    with.tokenizer = foreign_path("bad");
+    p.open = with;
+    CHECK(ids != onebit_tokenizer_vocab_size(onebit_model_tokenizer(m)));
+    CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("hf"), NULL, NULL));
+    CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("own.1bit"), &p, NULL));
+    CHECK_OK(onebit_file_unpack(foreign_path("again"), foreign_path("own.1bit"), 0, &with, NULL));
+    for (k = 0; k < 3; k++) {
+        const char *path = foreign_path(k == 0 ? "own.1bit" : k == 1 ? "b.1bit" : "again");
+        CHECK_OK(onebit_model_open_with(&n, path, k ? NULL : &with, NULL));
+        CHECK(n && onebit_tokenizer_vocab_size(onebit_model_tokenizer(n)) == ids);
+        onebit_model_free(n);
+        n = NULL;
+    }
+    with.tokenizer = foreign_path("tokenizer.bin");
+    CHECK(onebit_model_open_with(&n, foreign_path("own.1bit"), &with, NULL) != ONEBIT_OK && !n);
+    CHECK(onebit_file_unpack(foreign_path("none"), foreign_path("own.1bit"), 0, &with, NULL) !=
+          ONEBIT_OK);
+    CHECK(!ob_is_directory(foreign_path("none")));
+}
+
 /* A tokenizer smaller than the embedding goes along; another may be given when a file is opened. */
 static void foreign_test_words(void) {
     static const char text[] = "the cat sat on the mat and the dog sat on the cat";
@@ -644,6 +675,8 @@ static void foreign_test_words(void) {
         CHECK(n && onebit_tokenizer_vocab_size(onebit_model_tokenizer(n)) ==
                        onebit_tokenizer_vocab_size(t));
         onebit_model_free(n);
+        n = NULL;
+        foreign_swap_words(m, t);
     }
     remove(foreign_path("bad"));
     remove(foreign_path("tokenizer.bin"));
@@ -927,6 +960,48 @@ static void foreign_test_bad_types(void) {
     c = foreign_change_of(0);
     c.other = "blk.0.attn_norm.weight", c.other_type = 8;
     foreign_bad_gguf(&f, c, ONEBIT_UNSUPPORTED, "expected f32, f16 or bf16");
+    foreign_close(&f);
+}
+
+/* What a list of a GGUF must show of the tensor `name`. */
+typedef struct foreign_listed {
+    const char *name, *format;
+    int count, seen, rows, cols;
+} foreign_listed;
+
+static int foreign_list(void *user, const onebit_tensor_info *info) {
+    foreign_listed *h = (foreign_listed *)user;
+    h->count++;
+    if (strcmp(info->name, h->name)) return 0;
+    h->seen += !strcmp(info->format, h->format) && info->bytes > 0;
+    h->rows = info->rows, h->cols = info->cols;
+    return 1;
+}
+
+static void foreign_test_list(void) {
+    foreign_spec s = foreign_spec_of("llama", 64, 128, 0);
+    foreign_change c = foreign_change_of(0);
+    foreign_listed h;
+    foreign_bytes b;
+    foreign_model f;
+    int k;
+    test_case("foreign: the tensors of a GGUF are listed, of unknown types too");
+    foreign_open(&f, &s, 2);
+    for (k = 0; k < 3; k++) {
+        memset(&h, 0, sizeof h);
+        h.name = k == 2 ? "none" : "blk.0.ffn_down.weight";
+        h.format = k ? "type 200" : "F32";
+        if (k) c.other = "blk.0.ffn_down.weight", c.other_type = 200;
+        b = foreign_gguf(&f, &c);
+        CHECK_OK(ob_file_write(foreign_path("a.gguf"), b.p, b.n));
+        free(b.p);
+        CHECK_OK(onebit_file_list(foreign_path("a.gguf"), foreign_list, &h, NULL));
+        if (k == 2) CHECK(h.count == 20 && !h.seen); /* 2 layers of 9, embedding, norm */
+        else CHECK(h.seen == 1 && h.rows == 64 && h.cols == 128 && h.count < 20);
+    }
+    CHECK_OK(ob_file_write(foreign_path("a.gguf"), "GGUF", 4));
+    CHECK_FAILS(onebit_file_list(foreign_path("a.gguf"), foreign_list, &h, NULL), ONEBIT_FORMAT,
+                "a.gguf");
     foreign_close(&f);
 }
 
@@ -1641,7 +1716,8 @@ static onebit_status foreign_work(const onebit_env *env) {
         if (status == ONEBIT_OK)
             status = onebit_file_pack(foreign_path("b.1bit"), foreign_path(inputs[i]), &p, env);
         if (status == ONEBIT_OK && i == 1)
-            status = onebit_file_unpack(foreign_path("again"), foreign_path(inputs[i]), 0, env);
+            status =
+                onebit_file_unpack(foreign_path("again"), foreign_path(inputs[i]), 0, NULL, env);
     }
     return status;
 }
@@ -2031,8 +2107,8 @@ static void foreign_test_long_paths(void) {
             else if (k == 2) status = onebit_model_open(&m, to, NULL);
             else if (k == 3) status = onebit_file_pack(foreign_path("none"), to, NULL, NULL);
             else if (k == 4) status = onebit_model_export(source, to, &hf, NULL);
-            else if (k == 5) status = onebit_file_unpack(to, foreign_path("a.1bit"), 0, NULL);
-            else if (k == 6) status = onebit_file_unpack(to, foreign_path("bad"), 0, NULL);
+            else if (k == 5) status = onebit_file_unpack(to, foreign_path("a.1bit"), 0, NULL, NULL);
+            else if (k == 6) status = onebit_file_unpack(to, foreign_path("bad"), 0, NULL, NULL);
             else status = onebit_checkpoint_settings(NULL, NULL, to, NULL);
             done[k] += status == ONEBIT_OK;
             if (status != ONEBIT_OK && k != 3 && k != 7 &&
@@ -2066,7 +2142,7 @@ static void foreign_test_no_words(void) {
     CHECK_FAILS(onebit_model_export(m, foreign_path("bad"), NULL, NULL), ONEBIT_UNSUPPORTED,
                 "CHAR");
     CHECK(!ob_file_exists(foreign_path("bad")));
-    CHECK_FAILS(onebit_file_unpack(foreign_path("again"), foreign_path("m.bin"), 1, NULL),
+    CHECK_FAILS(onebit_file_unpack(foreign_path("again"), foreign_path("m.bin"), 1, NULL, NULL),
                 ONEBIT_USAGE, "no latent");
     onebit_model_free(m);
     onebit_tokenizer_free(t);
@@ -2269,6 +2345,7 @@ static void test_foreign(void) {
     foreign_test_bits();
     foreign_test_read_types();
     foreign_test_bad_types();
+    foreign_test_list();
     foreign_test_bad_gguf();
     foreign_test_bad_keys();
     foreign_test_positions();

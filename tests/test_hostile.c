@@ -976,9 +976,9 @@ static void hostile_misuse_packing(void) {
     o.block_mode = -1, o.packing = 7;
     CHECK(onebit_file_pack("x", "y", &o, NULL) != ONEBIT_OK);
     CHECK(onebit_file_pack("x", "no/such/file", NULL, NULL) != ONEBIT_OK);
-    CHECK(onebit_file_unpack(NULL, "x", 0, NULL) == ONEBIT_USAGE);
-    CHECK(onebit_file_unpack("x", NULL, 0, NULL) == ONEBIT_USAGE);
-    CHECK(onebit_file_unpack("x", "no/such/file", 1, NULL) != ONEBIT_OK);
+    CHECK(onebit_file_unpack(NULL, "x", 0, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_file_unpack("x", NULL, 0, NULL, NULL) == ONEBIT_USAGE);
+    CHECK(onebit_file_unpack("x", "no/such/file", 1, NULL, NULL) != ONEBIT_OK);
     e = onebit_export_options_default();
     CHECK(e.container == ONEBIT_GGUF && !e.type && !e.head_type && !e.on_tensor);
     CHECK_FAILS(onebit_model_export(NULL, "x", &e, NULL), ONEBIT_USAGE, "NULL");

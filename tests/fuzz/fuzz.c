@@ -576,7 +576,7 @@ static int fuzz_files(const uint8_t *data, size_t n) {
     snprintf(path, sizeof path, "%s", fuzz_file(image, n, ".1bit"));
     snprintf(out, sizeof out, "%s-out", path);
     listed = onebit_file_list(path, fuzz_count_tensor, &counts[0], &env) == ONEBIT_OK;
-    taken = onebit_file_unpack(out, path, 0, &env) == ONEBIT_OK;
+    taken = onebit_file_unpack(out, path, 0, NULL, &env) == ONEBIT_OK;
     FUZZ_PROMISE(listed || !taken);
     snprintf(name, sizeof name, "%s/%s", out, left[0]);
     if (taken)
