@@ -13846,7 +13846,7 @@ static void ob_unpack_codes(int8_t *codes, const uint8_t *block, ob_format forma
 
 /* ---- element types of other files ------------------------------------------------------------ */
 /* What GGUF and safetensors files hold. Layouts: ggml's quants (llama.cpp, MIT) as its
-   documentation and the Python package gguf state them; i2_s: microsoft/BitNet; q1_0, q2_0, pq2_0:
+   documentation and the Python package gguf state them; i2_s: microsoft/BitNet; q1_0, q2_0:
    PrismML. A row is a run of blocks; d: the block's f16 scale, m: an f16 offset, h: high bits, i: a
    weight's number in its block.
 
@@ -13863,7 +13863,7 @@ static void ob_unpack_codes(int8_t *codes, const uint8_t *block, ob_format forma
                    f32 scale behind the tensor, in 32 bytes; i2_s_arm: the same with 16 for 32
      i2_s_rows     byte (g, c) holds column c of rows 4g .. 4g + 3 from the top bits down; as i2_s
      q1_0          d q[16]: bit i % 8 of byte i / 8: +d or -d
-     q2_0          d q[16], earlier and in pq2_0 q[32]: bits 2 (i % 4) of byte i / 4
+     q2_0          d q[16], at first q[32] (q2_0_128): bits 2 (i % 4) of byte i / 4
      hf_packed     [rows / 4][cols] bytes: rows r, r + rows / 4 .. in bits 0-1, 2-3 ..; the scale is
                    another tensor
    A ternary code is stored as code + 1 in two bits; 3 is undefined. */
@@ -13887,7 +13887,6 @@ typedef enum ob_type {
     OB_TYPE_Q1_0,
     OB_TYPE_Q2_0,
     OB_TYPE_Q2_0_128, /* the first files of q2_0: told apart by a tensor's bytes */
-    OB_TYPE_PQ2_0,    /* the layout of q2_0_128; inputs are rotated, which is not this floor's */
     OB_TYPE_I2_S_ARM,
     OB_TYPE_I2_S_ROWS,
     OB_TYPE_HF_PACKED,
@@ -13935,7 +13934,6 @@ static const ob_type_info ob_types[OB_TYPE_COUNT] = {
     {"q1_0", 41, 128, 18, OB_HOLDS_BITS, 128},
     {"q2_0", 42, 64, 18, OB_HOLDS_TRITS, 64},
     {"q2_0_128", 42, 128, 34, OB_HOLDS_TRITS, 128},
-    {"pq2_0", 142, 128, 34, OB_HOLDS_TRITS, 128},
     {"i2_s_arm", 36, 64, 16, OB_HOLDS_TRITS, 0},
     {"i2_s_rows", 36, 4, 1, OB_HOLDS_TRITS, 0},
     {"hf_packed", -1, 4, 1, OB_HOLDS_TRITS, 0},
@@ -14082,7 +14080,7 @@ static void ob_type_block_codes(ob_type t, int8_t *codes, const uint8_t *block) 
     case OB_TYPE_Q1_0: ob_codes_bits(codes, block + 2, 16); break;
     case OB_TYPE_Q2_0: ob_codes_pairs(codes, block + 2, 16); break;
     case OB_TYPE_BIT_LLAMA: ob_codes_bit_llama(codes, *block); break;
-    default: ob_codes_pairs(codes, block + 2, 32); /* q2_0_128, pq2_0 */
+    default: ob_codes_pairs(codes, block + 2, 32); /* q2_0_128 */
     }
 }
 
@@ -21291,7 +21289,7 @@ static onebit_status ob_gguf_refuse(const ob_gguf_tensor *t) {
 static ob_type ob_gguf_type_of(const ob_gguf_tensor *t, int i2s) {
     static const ob_type orders[] = {OB_TYPE_I2_S, OB_TYPE_I2_S_ARM, OB_TYPE_I2_S_ROWS};
     ob_type type = ob_type_of_gguf(t->id);
-    if (!t->type || type == OB_TYPE_PQ2_0) return OB_TYPE_COUNT;
+    if (!t->type) return OB_TYPE_COUNT;
     if (type == OB_TYPE_I2_S) return orders[i2s];
     if (type == OB_TYPE_Q2_0 && t->type->weights == 128) return OB_TYPE_Q2_0_128;
     return type;

@@ -435,11 +435,28 @@ static void types_check_fit_bounds(void) {
     CHECK(ob_binary_fit(w, 3, codes) == 3e38f);
 }
 
+/* A container knows the sizes of more types than can be read: of these both tables say the same. */
+static void types_check_gguf(ob_type t) {
+    int weights = t == OB_TYPE_Q2_0_128 ? 128 : t == OB_TYPE_Q2_0 ? 64 : 0, cols;
+    const ob_gguf_type *type = ob_gguf_type_find((uint32_t)ob_types[t].gguf, weights);
+    ob_gguf_tensor g;
+    memset(&g, 0, sizeof g);
+    if (!CHECK(type != NULL)) return;
+    for (cols = 256; cols <= 768; cols += 256) {
+        g.dims[0] = (uint64_t)cols, g.dims[1] = 12, g.dims[2] = g.dims[3] = 1;
+        if (!CHECK(ob_gguf_size(&g, type) == ob_type_tensor_bytes(t, 12, cols)))
+            printf("  %s, %d columns\n", ob_types[t].name, cols);
+    }
+}
+
 static void test_types(void) {
     size_t i;
     int t;
     test_case("types: sizes of rows and tensors, shapes that do not fit");
     types_check_sizes();
+    test_case("types: a tensor takes the bytes that its GGUF type says");
+    for (t = 0; t < OB_TYPE_COUNT; t++)
+        if (ob_types[t].gguf >= 0) types_check_gguf((ob_type)t);
     test_case("types: floats equal those of the package gguf");
     for (i = 0; i < sizeof golden_types / sizeof golden_types[0]; i++)
         types_check_golden(&golden_types[i]);

@@ -15,7 +15,8 @@ export: the models above, exported by onebit-export and loaded there: the same l
 text MODEL.1bit: greedy text of a model that onebit-train made, here and exported, there.
 big: a GGUF of the shape of BitNet b1.58 2B4T with random codes (TQ2_0, Q6_K embedding, 0.8 GB): seconds to open it
   and to evaluate one token, and the most memory held.
-trained MODEL.bin IDS.json: a bitllama2c model as TQ2_0: how often both agree on the likeliest token of a text.
+trained MODEL.bin TOKENIZER TEXT: a bitllama2c model as TQ2_0, on the first 30 stories of a text: how often both agree
+  on the likeliest token, and how often llama.cpp with itself, computing in another order.
 
 Prints a table; exit status 1 when a row is worse than its bound.
 """
@@ -196,11 +197,11 @@ def write_gguf(path, model, arch, kind):
     w.close()
 
 
-def llama_logits(path, ids):
+def llama_logits(path, ids, **how):
     """Logits of llama.cpp, with a cache of floats."""
     import llama_cpp
-    llm = llama_cpp.Llama(path, n_ctx=max(64, len(ids)), n_batch=max(64, len(ids)), logits_all=True, verbose=False,
-                          type_k=0, type_v=0, n_threads=2)
+    how = dict(dict(n_ctx=max(64, len(ids)), n_batch=max(64, len(ids)), type_k=0, type_v=0, n_threads=2), **how)
+    llm = llama_cpp.Llama(path, logits_all=True, verbose=False, **how)
     llm.eval(ids)
     return np.array(llm.scores[:len(ids)], np.float32)
 
@@ -306,9 +307,20 @@ def run_codes():
 
 # ---- a trained model ----
 
-def run_trained(path, ids_path):
+def story_ids(tokenizer, text, stories=30):
+    """The ids of stories that <|endoftext|> separates, token 1 in front of each."""
+    ids = []
+    with open(text, encoding="utf-8") as f:
+        for story in f.read().split("<|endoftext|>")[:stories]:
+            run = subprocess.run([os.path.join(BUILD, "onebit-tokenize"), "--tokenizer", tokenizer, "--text", "-"],
+                                 input=story.strip().encode(), capture_output=True, check=True)
+            ids += [1] + [int(i) for i in run.stdout.split()]
+    return ids
+
+
+def run_trained(path, tokenizer, text):
     import gguf
-    ids = json.load(open(ids_path))[:12000]
+    ids = story_ids(tokenizer, text)
     b = open(path, "rb").read()
     dim, ffn, layers, heads, kv, vocab, _ = np.frombuffer(b, np.int32, 7, 8)
     at = 256
@@ -351,9 +363,12 @@ def run_trained(path, ids_path):
     w.write_tensors_to_file()
     w.close()
     head(f"{os.path.basename(path)}, {len(ids)} tokens")
-    want = np.concatenate([llama_logits(out, ids[i:i + 250]) for i in range(0, len(ids), 250)])
-    got = [ours(out, ids[i:i + 250]) for i in range(0, len(ids), 250)]
+    parts = [ids[i:i + 250] for i in range(0, len(ids), 250)]
+    want = np.concatenate([llama_logits(out, part) for part in parts])
+    got = [ours(out, part) for part in parts]
     row("TQ2_0 llama.cpp", want, None if got[0][0] is None else np.concatenate([g[0] for g in got]), 1.0, got[0][1], 0.992)
+    for name, how in (("one token at a time", dict(n_batch=1)), ("with flash attention", dict(flash_attn=True))):
+        row("llama.cpp, " + name, want, np.concatenate([llama_logits(out, part, **how) for part in parts]), 1.0)
 
 
 # ---- a large file ----
@@ -405,6 +420,19 @@ def run_big():
         seconds = time.time() - start
         print(f"{size / 1e6:.0f} MB: {seconds:.2f} s with one token; {note}" if got is not None else note)
     print(f"most memory: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3:.0f} MB")
+    # looked at every 20 ms: what it holds while it computes is the median behind the peak
+    ids, out = (os.path.join(options.directory, name) for name in ("ids.json", "logits.f32"))
+    with open(ids, "w") as f:
+        json.dump([1] * 16, f)
+    run = subprocess.Popen([os.path.join(BUILD, "onebit-eval"), "--model", path, "--ids", ids, "--window", "16",
+                            "--dump-logits", out], stderr=subprocess.DEVNULL)
+    held = []
+    while run.poll() is None:
+        with open(f"/proc/{run.pid}/status") as f:
+            held += [1.024e-3 * int(line.split()[1]) for line in f if line.startswith("VmRSS")]
+        time.sleep(0.02)
+    held = np.median(held[int(np.argmax(held)):])
+    print(f"memory while it computes: {held:.0f} MB, {1e6 * held / size:.2f} times the file")
 
 
 # ---- the same text ----
