@@ -13886,7 +13886,7 @@ typedef enum ob_type {
     OB_TYPE_I2_S,
     OB_TYPE_Q1_0,
     OB_TYPE_Q2_0,
-    OB_TYPE_Q2_0_128, /* the first files of q2_0: told apart by a tensor's bytes */
+    OB_TYPE_PQ2_0, /* PrismML's; its first files call it q2_0 too: told apart by a tensor's bytes */
     OB_TYPE_I2_S_ARM,
     OB_TYPE_I2_S_ROWS,
     OB_TYPE_HF_PACKED,
@@ -13933,7 +13933,7 @@ static const ob_type_info ob_types[OB_TYPE_COUNT] = {
     {"i2_s", 36, 128, 32, OB_HOLDS_TRITS, 0},
     {"q1_0", 41, 128, 18, OB_HOLDS_BITS, 128},
     {"q2_0", 42, 64, 18, OB_HOLDS_TRITS, 64},
-    {"q2_0_128", 42, 128, 34, OB_HOLDS_TRITS, 128},
+    {"pq2_0", 142, 128, 34, OB_HOLDS_TRITS, 128},
     {"i2_s_arm", 36, 64, 16, OB_HOLDS_TRITS, 0},
     {"i2_s_rows", 36, 4, 1, OB_HOLDS_TRITS, 0},
     {"hf_packed", -1, 4, 1, OB_HOLDS_TRITS, 0},
@@ -14080,7 +14080,7 @@ static void ob_type_block_codes(ob_type t, int8_t *codes, const uint8_t *block) 
     case OB_TYPE_Q1_0: ob_codes_bits(codes, block + 2, 16); break;
     case OB_TYPE_Q2_0: ob_codes_pairs(codes, block + 2, 16); break;
     case OB_TYPE_BIT_LLAMA: ob_codes_bit_llama(codes, *block); break;
-    default: ob_codes_pairs(codes, block + 2, 32); /* q2_0_128 */
+    default: ob_codes_pairs(codes, block + 2, 32); /* pq2_0 */
     }
 }
 
@@ -21232,6 +21232,23 @@ static onebit_status ob_gguf_architecture(const ob_gguf *g, const ob_architectur
                    (int)(name.n < 60 ? name.n : 60), name.p);
 }
 
+/* Refuses a file whose weights stand in a rotated basis: prism.hadamard.* keys say that inputs pass
+   a Walsh-Hadamard transform first (Bonsai 2). Without it such a file, of whatever type, loads and
+   speaks nonsense. */
+static onebit_status ob_gguf_rotation(const ob_gguf *g) {
+    static const char prefix[] = "prism.hadamard.";
+    size_t i;
+    for (i = 0; i < g->value_count; i++) {
+        ob_slice key = g->values[i].key;
+        if (key.n >= sizeof prefix - 1 && !memcmp(key.p, prefix, sizeof prefix - 1))
+            return ob_fail(ONEBIT_UNSUPPORTED,
+                           "the key %.*s: the weights want rotated inputs (Hadamard), which is "
+                           "not supported",
+                           (int)(key.n < 60 ? key.n : 60), key.p);
+    }
+    return ONEBIT_OK;
+}
+
 /* The config of a GGUF. */
 static onebit_status ob_gguf_config(ob_origin *s, const ob_architecture *a) {
     const ob_gguf *g = &s->parts.gguf;
@@ -21276,11 +21293,11 @@ static onebit_status ob_gguf_refuse(const ob_gguf_tensor *t) {
                        "%s is of type %lu (TL1, TL2): its order depends on constants compiled into "
                        "the program that wrote it; take the I2_S file of the same model",
                        t->name, (unsigned long)t->id);
-    if (t->id == 142 || t->id == 143)
+    if (t->id == 143)
         return ob_fail(ONEBIT_UNSUPPORTED,
-                       "%s is of type %s, whose inputs are rotated (Hadamard) before they meet the "
-                       "weights; that is not supported",
-                       t->name, name);
+                       "%s is of type PTQ1_0, which is not supported; take the PQ2_0 file of a "
+                       "model whose inputs are not rotated",
+                       t->name);
     return ob_fail(ONEBIT_UNSUPPORTED, "%s is of type %lu (%s), which is not supported", t->name,
                    (unsigned long)t->id, name);
 }
@@ -21291,7 +21308,7 @@ static ob_type ob_gguf_type_of(const ob_gguf_tensor *t, int i2s) {
     ob_type type = ob_type_of_gguf(t->id);
     if (!t->type) return OB_TYPE_COUNT;
     if (type == OB_TYPE_I2_S) return orders[i2s];
-    if (type == OB_TYPE_Q2_0 && t->type->weights == 128) return OB_TYPE_Q2_0_128;
+    if (type == OB_TYPE_Q2_0 && t->type->weights == 128) return OB_TYPE_PQ2_0;
     return type;
 }
 
@@ -21370,6 +21387,7 @@ static onebit_status ob_gguf_open(ob_origin *s, const char *path,
     ob_slice words;
     int i;
     OB_TRY(ob_gguf_read(&s->parts.gguf, s->parts.map.data, s->parts.map.bytes, path, &s->env));
+    OB_TRY(ob_gguf_rotation(&s->parts.gguf));
     OB_TRY(ob_gguf_architecture(&s->parts.gguf, &a));
     OB_TRY(ob_gguf_config(s, a));
     OB_TRY(ob_parts_list(s, 0));

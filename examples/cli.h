@@ -61,7 +61,7 @@ typedef struct cli_row {
 #define CLI_OPEN                                                                                   \
     {"in-place", NULL, "use a large .1bit where it lies instead of reading it into memory"},       \
         {"tokenizer", "PATH",                                                                      \
-         "tokenizer of a model that brings none: tokenizer.json, a GGUF, .model, .bin"},           \
+         "tokenizer in place of the model's own: tokenizer.json, a GGUF, .model, .bin"},           \
     {                                                                                              \
         "i2s", "NAME",                                                                             \
             "order of GGUF's I2_S codes, which no file says: x86, arm or rows (default x86, that " \

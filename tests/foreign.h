@@ -311,7 +311,7 @@ static int foreign_put_random(foreign_bytes *b, uint32_t id, const foreign_tenso
     return 0;
 }
 
-/* Codes of one row, in blocks. id 42: wide 1 = blocks of 128. */
+/* Codes of one row, in blocks. id 42: wide 1 = blocks of 128, as those of 142. */
 static void foreign_put_codes(foreign_bytes *b, uint32_t id, int wide, const int8_t *c, int cols,
                               float scale) {
     int at, i, k;
@@ -337,7 +337,7 @@ static void foreign_put_codes(foreign_bytes *b, uint32_t id, int wide, const int
             for (i = 0; i < 128; i++) block[i / 8] |= (uint8_t)((c[at + i] > 0) << (i % 8));
             foreign_put(b, d, 2), foreign_put(b, block, 16), at += 128;
         } else {
-            int n = wide ? 128 : 64;
+            int n = wide || id == 142 ? 128 : 64;
             for (i = 0; i < n; i++) block[i / 4] |= (uint8_t)((c[at + i] + 1) << (2 * (i % 4)));
             foreign_put(b, d, 2), foreign_put(b, block, (size_t)n / 4), at += n;
         }
@@ -438,7 +438,7 @@ static void foreign_put_tensor(foreign_bytes *b, const foreign_tensor *t, const 
         }
     else if (type == 36 && t->codes) foreign_put_i2s(b, c->order, t);
     else if (foreign_put_random(b, type, t)) {
-    } else if (t->codes && (type == 34 || type == 35 || type == 41 || type == 42))
+    } else if (t->codes && (type == 34 || type == 35 || type == 41 || type == 42 || type == 142))
         for (r = 0; r < t->rows; r++)
             foreign_put_codes(b, type, c->wide, t->codes + (size_t)r * (size_t)t->cols, t->cols,
                               t->scale);

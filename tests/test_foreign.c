@@ -750,7 +750,8 @@ static void foreign_test_double(void) {
                 {"qwen2", 0, 0, 0},        {"qwen2", 3, 42, 0},        {"qwen3", 0, 0, 0},
                 {"qwen3", 2, 41, 0},       {"bitnet", 3, 34, 0},       {"bitnet", 3, 36, 1},
                 {"bitnet-25", 3, 36, 2},   {"bitnet-b1.58", 3, 36, 0}, {"bitnet-b1.58", 3, 35, 0},
-                {"bitnet-b1.58", 0, 0, 0}, {"llama", 2, 41, 0},        {"llama", 3, 42, 1}};
+                {"bitnet-b1.58", 0, 0, 0}, {"llama", 2, 41, 0},        {"llama", 3, 42, 1},
+                {"qwen3", 3, 142, 0}};
     size_t i;
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         foreign_spec s = foreign_spec_of(rows[i].architecture, 256, 256, rows[i].code);
@@ -935,7 +936,7 @@ static void foreign_test_bad_types(void) {
         uint32_t id;
         const char *words;
     } rows[] = {{38, "TL1, TL2"},  {39, "take the I2_S file"},
-                {142, "Hadamard"}, {143, "PTQ1_0"},
+                {143, "PTQ1_0"},
                 {16, "IQ2_XXS"},   {19, "IQ1_S"},
                 {20, "IQ4_NL"},    {23, "IQ4_XS"},
                 {29, "IQ1_M"},     {24, "I8"},
@@ -1052,6 +1053,7 @@ static void foreign_test_bad_keys(void) {
     BAD("general.architecture", 's', 0, "", ONEBIT_UNSUPPORTED, "''");
     BAD("general.architecture", 'u', 3, "", ONEBIT_FORMAT, "missing");
     BAD("general.architecture", 's', 0, "qwen2", ONEBIT_FORMAT, "qwen2.embedding_length");
+    BAD("prism.hadamard.version", 'u', 1, "", ONEBIT_UNSUPPORTED, "Hadamard");
     BAD("llama.expert_count", 'u', 8, "", ONEBIT_UNSUPPORTED, "8 experts");
     BAD("llama.expert_count", 'u', 0, "", ONEBIT_OK, "");
     BAD("llama.embedding_length", 'f', 64, "", ONEBIT_FORMAT, "no whole number");

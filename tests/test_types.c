@@ -437,7 +437,7 @@ static void types_check_fit_bounds(void) {
 
 /* A container knows the sizes of more types than can be read: of these both tables say the same. */
 static void types_check_gguf(ob_type t) {
-    int weights = t == OB_TYPE_Q2_0_128 ? 128 : t == OB_TYPE_Q2_0 ? 64 : 0, cols;
+    int weights = t == OB_TYPE_Q2_0 ? 64 : 0, cols;
     const ob_gguf_type *type = ob_gguf_type_find((uint32_t)ob_types[t].gguf, weights);
     ob_gguf_tensor g;
     memset(&g, 0, sizeof g);
