@@ -318,12 +318,26 @@ typedef enum onebit_mode {
     ONEBIT_MODE_COUNT
 } onebit_mode;
 
+/* Matrices of a block. q, k and v read one input, gate and up another. */
+typedef enum onebit_projection {
+    ONEBIT_Q,
+    ONEBIT_K,
+    ONEBIT_V,
+    ONEBIT_O,
+    ONEBIT_GATE, /* of a block without use_swiglu: none */
+    ONEBIT_UP,
+    ONEBIT_DOWN,
+    ONEBIT_PROJECTIONS
+} onebit_projection;
+
 /* Shape and numerics of a model: the rows of ONEBIT_MODEL_FIELDS, then layer_bit_map. */
 typedef struct onebit_config {
     ONEBIT_MODEL_FIELDS(ONEBIT_FIELD)
     uint8_t layer_modes[ONEBIT_MAX_LAYERS]; /* onebit_mode of each block's linears */
-    uint8_t embedding_mode;                 /* onebit_mode of the embedding (and of a tied head) */
-    uint8_t head_mode;                      /* onebit_mode of an untied head */
+    /* onebit_mode + 1 of a matrix that has another mode than its block; 0 = that of its block */
+    uint8_t projection_modes[ONEBIT_MAX_LAYERS][ONEBIT_PROJECTIONS];
+    uint8_t embedding_mode; /* onebit_mode of the embedding (and of a tied head) */
+    uint8_t head_mode;      /* onebit_mode of an untied head */
 } onebit_config;
 
 /* How to train: the rows of ONEBIT_TRAIN_FIELDS. */
@@ -362,7 +376,8 @@ ONEBIT_API onebit_status onebit_field(onebit_table table, int index, onebit_fiel
 
 /* Sets one field of a table's struct (onebit_config, onebit_train_options or onebit_sample_options)
    from text. The name may use '-' for '_'. The model table also takes "layer_bit_map": a mode for
-   all blocks ("ternary"), a comma-separated list, or JSON; "embedding" and "lm_head": a mode. An
+   all blocks ("ternary"), a comma-separated list, or JSON (see onebit_config_parse; an object that
+   has it as a member, as a result of onebit-search, will do); "embedding" and "lm_head": a mode. An
    unknown name or a value out of range is ONEBIT_CONFIG with a text that names the field, the
    bounds and, for a typo, the nearest name. */
 ONEBIT_API onebit_status onebit_field_set(onebit_table table, void *object, const char *name,
@@ -375,7 +390,8 @@ ONEBIT_API int onebit_mode_parse(const char *name);
 /* Reads config.json text into out, which keeps its values where the text is silent (but
    use_swiglu is false when only use_relu2 is named): start from onebit_config_default().
    Unknown fields are errors that name the field; layer_bit_map {"embedding": m, "layer_modes":
-   [m, ...], "lm_head": m} must have one entry per layer. */
+   [m, ...], "lm_head": m} must have one entry per layer: a mode, or an object with modes for
+   "attention" and "ffn" or for single matrices, "q_proj" to "down_proj". */
 ONEBIT_API onebit_status onebit_config_parse(onebit_config *out, const char *json, size_t bytes);
 
 /* Writes every field as JSON with layer_bit_map. Returns the length without terminator, as snprintf
@@ -4294,6 +4310,7 @@ static onebit_status ob_choice_assign(const ob_field *f, void *object, const cha
 /* By number, because a byte of a damaged map need not be a value of the enum. */
 static const char *ob_mode_text(int mode) {
     static const char *const names[] = {"f32", "f16", "8bit", "ternary", "binary"};
+    if (mode == -1) return "mixed";
     return mode >= 0 && mode < ONEBIT_MODE_COUNT ? names[mode] : "unknown";
 }
 
@@ -4321,10 +4338,56 @@ static onebit_status ob_mode_assign(uint8_t *mode, const char *where, const char
     return ONEBIT_OK;
 }
 
-/* Every block in the mode that use_ternary names; all entries, so that blocks added later have
-   it. */
+/* Every block in one mode; all entries, so that blocks added later have it. */
+static void ob_config_all_modes(onebit_config *c, int mode) {
+    memset(c->layer_modes, mode, sizeof c->layer_modes);
+    memset(c->projection_modes, 0, sizeof c->projection_modes);
+}
+
+/* The same in the mode that use_ternary names. */
 static void ob_config_fill_modes(onebit_config *c) {
-    memset(c->layer_modes, c->use_ternary ? ONEBIT_TERNARY : ONEBIT_BINARY, sizeof c->layer_modes);
+    ob_config_all_modes(c, c->use_ternary ? ONEBIT_TERNARY : ONEBIT_BINARY);
+}
+
+/* onebit_mode of one matrix of a block. */
+static int ob_projection_mode(const onebit_config *c, int layer, int projection) {
+    int own = c->projection_modes[layer][projection];
+    return own ? own - 1 : c->layer_modes[layer];
+}
+
+/* Gives a matrix a mode; that of its block is not written twice. */
+static void ob_projection_set(onebit_config *c, int layer, int projection, int mode) {
+    c->projection_modes[layer][projection] =
+        (uint8_t)(mode == c->layer_modes[layer] ? 0 : mode + 1);
+}
+
+/* The mode of matrices [from, to) of a block, or -1 when they differ. A gate that is not there has
+   no say. */
+static int ob_shared_mode(const onebit_config *c, int layer, int from, int to) {
+    int i, mode = -1, other;
+    for (i = from; i < to; i++) {
+        if (i == ONEBIT_GATE && !c->use_swiglu) continue;
+        other = ob_projection_mode(c, layer, i);
+        if (mode >= 0 && other != mode) return -1;
+        mode = other;
+    }
+    return mode;
+}
+
+/* The mode of a block, or -1. */
+static int ob_block_mode(const onebit_config *c, int layer) {
+    return ob_shared_mode(c, layer, 0, ONEBIT_PROJECTIONS);
+}
+
+/* Makes the mode of a block the widest of its matrices', which keep theirs. */
+static void ob_block_settle(onebit_config *c, int layer) {
+    int mode[ONEBIT_PROJECTIONS], widest = ONEBIT_MODE_COUNT, i;
+    for (i = 0; i < ONEBIT_PROJECTIONS; i++) {
+        mode[i] = ob_projection_mode(c, layer, i == ONEBIT_GATE && !c->use_swiglu ? ONEBIT_UP : i);
+        if (mode[i] < widest) widest = mode[i];
+    }
+    c->layer_modes[layer] = (uint8_t)widest;
+    for (i = 0; i < ONEBIT_PROJECTIONS; i++) ob_projection_set(c, layer, i, mode[i]);
 }
 
 /* ---- defaults ----
@@ -4478,37 +4541,62 @@ static const ob_field *ob_field_find(onebit_table table, const char *name) {
    an object or the bare list. A list must have one entry per block: a shorter one is more often a
    mistake than a wish. Lists end in ob_map_take. */
 
+/* Names of the matrices of a block, and what two names stand for several of them. */
+typedef struct ob_part_name {
+    const char *name;
+    int from, to;
+} ob_part_name;
+static const ob_part_name ob_part_names[] = {
+    {"attention", ONEBIT_Q, ONEBIT_GATE},          {"ffn", ONEBIT_GATE, ONEBIT_PROJECTIONS},
+    {"q_proj", ONEBIT_Q, ONEBIT_Q + 1},            {"k_proj", ONEBIT_K, ONEBIT_K + 1},
+    {"v_proj", ONEBIT_V, ONEBIT_V + 1},            {"o_proj", ONEBIT_O, ONEBIT_O + 1},
+    {"gate_proj", ONEBIT_GATE, ONEBIT_GATE + 1},   {"up_proj", ONEBIT_UP, ONEBIT_UP + 1},
+    {"down_proj", ONEBIT_DOWN, ONEBIT_DOWN + 1},
+};
+enum { OB_HALVES = 2, OB_PART_NAMES = OB_HALVES + ONEBIT_PROJECTIONS };
+
+/* Modes of a list: as in onebit_config. */
+typedef struct ob_map_modes {
+    uint8_t block[ONEBIT_MAX_LAYERS];
+    uint8_t own[ONEBIT_MAX_LAYERS][ONEBIT_PROJECTIONS];
+} ob_map_modes;
+
 /* Takes the modes that a list gives, once their number is right; blocks beyond follow use_ternary.
    modes holds min(count, ONEBIT_MAX_LAYERS) entries; the callers count on so that the message can
    tell the true number. */
-static onebit_status ob_map_take(onebit_config *c, const uint8_t *modes, size_t count) {
+static onebit_status ob_map_take(onebit_config *c, const ob_map_modes *modes, size_t count) {
+    int i;
     if (count != (size_t)c->num_layers || count > ONEBIT_MAX_LAYERS)
         return ob_fail(ONEBIT_CONFIG,
                        "layer_bit_map: layer_modes has %lu entries, but num_layers is %d",
                        (unsigned long)count, c->num_layers);
     ob_config_fill_modes(c);
-    memcpy(c->layer_modes, modes, count);
+    memcpy(c->layer_modes, modes->block, count);
+    memcpy(c->projection_modes, modes->own, count * ONEBIT_PROJECTIONS);
+    for (i = 0; i < c->num_layers; i++) ob_block_settle(c, i);
     return ONEBIT_OK;
 }
 
 /* A mode, or a list of modes with commas, for all blocks. "ternary" or "8bit,ternary,ternary,8bit".
    A name is cut at 15 bytes, more than any mode has. */
 static onebit_status ob_map_list(onebit_config *c, const char *text) {
-    uint8_t modes[ONEBIT_MAX_LAYERS], mode = ONEBIT_TERNARY;
+    ob_map_modes modes;
+    uint8_t mode = ONEBIT_TERNARY;
     size_t count = 0;
     int single = onebit_mode_parse(text);
     if (single >= 0) {
-        memset(c->layer_modes, single, sizeof c->layer_modes);
+        ob_config_all_modes(c, single);
         return ONEBIT_OK;
     }
+    memset(&modes, 0, sizeof modes);
     for (;; text++, count++) {
         char name[16];
         size_t n = strcspn(text, ",");
         ob_print(name, sizeof name, "%.*s", n < 15 ? (int)n : 15, text);
         OB_TRY(ob_mode_assign(&mode, "layer_bit_map", name));
-        if (count < ONEBIT_MAX_LAYERS) modes[count] = mode;
+        if (count < ONEBIT_MAX_LAYERS) modes.block[count] = mode;
         text += n;
-        if (!*text) return ob_map_take(c, modes, count + 1);
+        if (!*text) return ob_map_take(c, &modes, count + 1);
     }
 }
 
@@ -4520,18 +4608,45 @@ static onebit_status ob_map_mode(ob_json *j, uint8_t *mode, const char *where) {
     return ob_mode_assign(mode, where, name);
 }
 
+/* {"attention": m, "down_proj": m, ...} of one block into own [ONEBIT_PROJECTIONS]. A name of one
+   matrix outweighs that of a half, in whatever order they stand; what nobody names is as block. */
+static onebit_status ob_map_block(ob_json *j, uint8_t *own, const char *where) {
+    uint8_t named[OB_PART_NAMES] = {0}, mode = ONEBIT_TERNARY;
+    ob_slice key;
+    int i, k;
+    for (ob_json_object(j); ob_json_key(j, &key); named[i] = (uint8_t)(mode + 1)) {
+        for (i = 0; i < OB_PART_NAMES && !ob_slice_is(key, ob_part_names[i].name); i++) {}
+        if (i == OB_PART_NAMES)
+            return ob_fail(ONEBIT_CONFIG,
+                           "%s has no '%.*s', only attention, ffn, q_proj, k_proj, v_proj, o_proj, "
+                           "gate_proj, up_proj, down_proj",
+                           where, key.n < 80 ? (int)key.n : 80, key.p);
+        OB_TRY(ob_map_mode(j, &mode, where));
+    }
+    for (i = 0; i < OB_PART_NAMES; i++)
+        for (k = ob_part_names[i].from; named[i] && k < ob_part_names[i].to; k++) own[k] = named[i];
+    return j->status;
+}
+
 /* [mode, ...], one per block. num_layers must be final by then; see ob_fields_read. */
 static onebit_status ob_map_array(ob_json *j, onebit_config *c) {
-    uint8_t modes[ONEBIT_MAX_LAYERS], mode = ONEBIT_TERNARY;
+    ob_map_modes modes;
+    uint8_t mode = ONEBIT_TERNARY, own[ONEBIT_PROJECTIONS];
     char where[40];
     size_t count = 0;
+    memset(&modes, 0, sizeof modes);
     for (ob_json_array(j); ob_json_item(j); count++) {
         ob_print(where, sizeof where, "layer_modes[%lu]", (unsigned long)count);
-        OB_TRY(ob_map_mode(j, &mode, where));
-        if (count < ONEBIT_MAX_LAYERS) modes[count] = mode;
+        memset(own, 0, sizeof own);
+        mode = c->use_ternary ? ONEBIT_TERNARY : ONEBIT_BINARY;
+        if (ob_json_peek(j) == '{') OB_TRY(ob_map_block(j, own, where));
+        else OB_TRY(ob_map_mode(j, &mode, where));
+        if (count >= ONEBIT_MAX_LAYERS) continue;
+        modes.block[count] = mode;
+        memcpy(modes.own[count], own, sizeof own);
     }
     OB_TRY(j->status);
-    return ob_map_take(c, modes, count);
+    return ob_map_take(c, &modes, count);
 }
 
 /* {"embedding": m, "layer_modes": [m, ...], "lm_head": m}; a head not named is like the embedding.
@@ -4558,6 +4673,19 @@ static onebit_status ob_map_object(ob_json *j, onebit_config *c) {
     return j->status;
 }
 
+/* The member layer_bit_map of an object, or an empty slice. */
+static ob_slice ob_map_inside(ob_slice text, const char *what) {
+    ob_json j = ob_json_on(text.p, text.n, what);
+    ob_slice key, found = {NULL, 0};
+    if (ob_json_peek(&j) != '{') return found;
+    for (ob_json_object(&j); ob_json_key(&j, &key);) {
+        if (ob_slice_is(key, ob_map_names[0])) found = ob_json_raw(&j);
+        else ob_json_skip(&j);
+    }
+    if (ob_json_end(&j) != ONEBIT_OK) found.p = NULL;
+    return found;
+}
+
 /* layer_bit_map in JSON: an object, or the list alone. Nothing may follow it. what names the text
    in messages. */
 static onebit_status ob_map_json(onebit_config *c, ob_slice text, const char *what) {
@@ -4573,8 +4701,12 @@ static onebit_status ob_map_set(onebit_config *c, const char *name, const char *
     onebit_config copy = *c;
     if (strcmp(name, "embedding") == 0) return ob_mode_assign(&c->embedding_mode, name, value);
     if (strcmp(name, "lm_head") == 0) return ob_mode_assign(&c->head_mode, name, value);
-    if (*value == '{' || *value == '[') OB_TRY(ob_map_json(&copy, ob_slice_of(value), name));
-    else OB_TRY(ob_map_list(&copy, value));
+    if (*value == '{' || *value == '[') {
+        ob_slice inside = ob_map_inside(ob_slice_of(value), name);
+        OB_TRY(ob_map_json(&copy, inside.p ? inside : ob_slice_of(value), name));
+    } else {
+        OB_TRY(ob_map_list(&copy, value));
+    }
     *c = copy;
     return ONEBIT_OK;
 }
@@ -4752,6 +4884,25 @@ static void ob_fields_write(ob_out *out, onebit_table table, const void *object)
     }
 }
 
+/* Modes of a block in the fewest words: one, those of its halves, or those of its matrices. */
+static void ob_map_write(ob_out *text, const onebit_config *c, int layer) {
+    int i, half[OB_HALVES], written = 0;
+    if (ob_block_mode(c, layer) >= 0) {
+        ob_out_format(text, "\"%s\"", ob_mode_text(ob_block_mode(c, layer)));
+        return;
+    }
+    for (i = 0; i < OB_PART_NAMES; i++) {
+        const ob_part_name *part = ob_part_names + i;
+        int mode = ob_shared_mode(c, layer, part->from, part->to);
+        if (i < OB_HALVES) half[i] = mode;
+        else if (half[part->from >= ONEBIT_GATE] >= 0) continue;
+        if (mode < 0) continue;
+        ob_out_format(text, "%s\"%s\": \"%s\"", written++ ? ", " : "{", part->name,
+                      ob_mode_text(mode));
+    }
+    ob_out_text(text, "}");
+}
+
 /* The rows in table order, then the map; reading it back gives the same config. Length needed
    without terminator, as snprintf. The number of layers is bounded here because the config need not
    have been checked. */
@@ -4765,8 +4916,10 @@ size_t onebit_config_write(const onebit_config *config, char *out, size_t size) 
     ob_out_format(&text, ",\n  \"layer_bit_map\": {\n    \"embedding\": \"%s\",\n",
                   ob_mode_text(config->embedding_mode));
     ob_out_text(&text, "    \"layer_modes\": [");
-    for (i = 0; i < layers; i++)
-        ob_out_format(&text, "%s\"%s\"", i ? ", " : "", ob_mode_text(config->layer_modes[i]));
+    for (i = 0; i < layers; i++) {
+        ob_out_text(&text, i ? ", " : "");
+        ob_map_write(&text, config, i);
+    }
     ob_out_format(&text, "],\n    \"lm_head\": \"%s\"\n  }\n}\n", ob_mode_text(config->head_mode));
     return text.n;
 }
@@ -4818,11 +4971,12 @@ static onebit_status ob_config_check_heads(onebit_config *c) {
 /* Every mode exists; a tied head is stored as the embedding, so it has its mode. The modes beyond
    num_layers are not looked at. */
 static onebit_status ob_config_check_modes(onebit_config *c) {
-    int i;
+    int i, k;
     for (i = 0; i < c->num_layers; i++)
-        if (c->layer_modes[i] >= ONEBIT_MODE_COUNT)
-            return ob_fail(ONEBIT_CONFIG, "layer_modes[%d] is %d, which is no mode", i,
-                           c->layer_modes[i]);
+        for (k = 0; k < ONEBIT_PROJECTIONS; k++)
+            if (ob_projection_mode(c, i, k) >= ONEBIT_MODE_COUNT)
+                return ob_fail(ONEBIT_CONFIG, "layer_modes[%d] is %d, which is no mode", i,
+                               ob_projection_mode(c, i, k));
     /* one matrix cannot have two modes */
     if (c->tie_word_embeddings) c->head_mode = c->embedding_mode;
     if (c->embedding_mode >= ONEBIT_MODE_COUNT || c->head_mode >= ONEBIT_MODE_COUNT)
@@ -17490,6 +17644,19 @@ static int ob_slot(const onebit_config *c, int layer, int id) {
     return (id < OB_BLOCK_TENSORS ? layer : c->num_layers) * OB_BLOCK_TENSORS + id;
 }
 
+/* The onebit_projection of a matrix of a block. */
+static int ob_projection_of(int id) {
+    switch (id) {
+    case OB_Q: return ONEBIT_Q;
+    case OB_K: return ONEBIT_K;
+    case OB_V: return ONEBIT_V;
+    case OB_O: return ONEBIT_O;
+    case OB_GATE: return ONEBIT_GATE;
+    case OB_UP: return ONEBIT_UP;
+    default: return ONEBIT_DOWN;
+    }
+}
+
 /* Shape of the tensor that belongs into a slot, and its two names without what stands before them;
    0 when this config has none there. */
 static int ob_tensor_shape(const onebit_config *c, int slot, ob_tensor *out, const char **base,
@@ -17515,7 +17682,8 @@ static int ob_tensor_shape(const onebit_config *c, int slot, ob_tensor *out, con
     out->mode = out->kind <= OB_ROLE_BIAS        ? -1
                 : out->kind == OB_ROLE_EMBEDDING ? c->embedding_mode
                 : out->kind == OB_ROLE_HEAD      ? c->head_mode
-                                                 : c->layer_modes[layer < 0 ? 0 : layer];
+                                                 : ob_projection_mode(c, layer < 0 ? 0 : layer,
+                                                                      ob_projection_of(id));
     if (out->mode >= ONEBIT_TERNARY)
         out->group = out->kind == OB_ROLE_LINEAR ? c->scale_group : c->embedding_group;
     return present;
@@ -17621,6 +17789,7 @@ typedef struct ob_acts {
     float *rstd1, *rstd2;         /* [N] */
     float *mean1, *mean2;         /* [N], NULL unless block norms are LayerNorm */
     ob_input a, b;                /* inputs of q,k,v and of gate,up [N][D] */
+    ob_input a_floats, b_floats;  /* the same for float matrices; other memory where both are */
     float *q_raw, *k_raw;         /* before QK-norm */
     float *rstd_q, *rstd_k;       /* [N][H], [N][K] */
     float *q, *k;                 /* [N][H][d], [N][K][d] */
@@ -17672,6 +17841,22 @@ static float *ob_means_take(ob_carve *c, const onebit_config *config, size_t N) 
     return config->use_subln ? NULL : ob_floats(c, N, 1);
 }
 
+/* 1 when in some block one of the matrices [from, to), which share an input, reads floats and
+   another codes. */
+static int ob_inputs_mixed(const onebit_config *c, int from, int to) {
+    int layer, i, codes, floats;
+    for (layer = 0; layer < c->num_layers; layer++) {
+        for (i = from, codes = floats = 0; i < to; i++) {
+            int mode = ob_projection_mode(c, layer, i);
+            if (i == ONEBIT_GATE && !c->use_swiglu) continue;
+            if (ob_mode_is_integer(mode) && c->activation_bits) codes = 1;
+            else floats = 1;
+        }
+        if (codes && floats) return 1;
+    }
+    return 0;
+}
+
 /* Takes the memory of one block for N tokens; in training, sequences of T. */
 static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, size_t N, int T,
                          ob_keep how) {
@@ -17685,6 +17870,11 @@ static void ob_acts_take(ob_acts *s, ob_carve *c, const onebit_config *config, s
     s->mean1 = ob_means_take(c, config, N), s->mean2 = ob_means_take(c, config, N);
     s->a = ob_input_take(c, config, N, m.D, how);
     s->b = keep ? ob_input_take(c, config, N, m.D, how) : s->a;
+    s->a_floats = s->a, s->b_floats = s->b;
+    if (keep && ob_inputs_mixed(config, ONEBIT_Q, ONEBIT_O))
+        s->a_floats = ob_input_take(c, config, N, m.D, how);
+    if (keep && ob_inputs_mixed(config, ONEBIT_GATE, ONEBIT_DOWN))
+        s->b_floats = ob_input_take(c, config, N, m.D, how);
     s->q = ob_floats(c, N, q), s->k = ob_floats(c, N, k);
     s->q_raw = keep && config->use_qk_norm ? ob_floats(c, N, q) : s->q;
     s->k_raw = keep && config->use_qk_norm ? ob_floats(c, N, k) : s->k;
@@ -17749,9 +17939,29 @@ static float ob_final_eps(const onebit_config *c) {
     return (float)(c->final_norm_eps > 1e-30 ? c->final_norm_eps : c->layer_norm_eps);
 }
 
-/* Queries, keys, values of the new positions, normed and turned; keys and values into the cache.
-   q, k and v read the same codes a: the input is quantised once, with the bits of Q, because a
-   layer has one mode. */
+/* 1 when two matrices can read the same quantised input. */
+static int ob_reads_alike(const ob_weight *a, const ob_weight *b) {
+    return a->bits == b->bits && a->share == b->share && a->exact == b->exact &&
+           ob_segment_of(a) == ob_segment_of(b);
+}
+
+/* Outputs y of matrices that read the same floats t. They are quantised once where all of a block
+   are of one mode, else once for each neighbour that wants another form. Codes and floats are kept
+   apart, for the backward pass; codes of one input differ in their sums only. */
+static void ob_forward_shared(const ob_pass *p, const ob_input *codes, const ob_input *floats,
+                              const float *t, float *const *y, const ob_weight *const *w, int count,
+                              int N) {
+    int i, n;
+    for (i = 0; i < count; i += n) {
+        const ob_input *in = w[i]->bits ? codes : floats;
+        for (n = 1; i + n < count && ob_reads_alike(w[i], w[i + n]); n++) {}
+        p->x->ops->quantize(p->x, in, t, w[i], N);
+        p->x->ops->linear_forward(p->x, y + i, in, w + i, n, N);
+    }
+}
+
+/* Queries, keys, values of the new positions, normed and turned; keys and values into the
+   cache. */
 static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *spans, int count,
                            int layer) {
     const ob_exec *x = p->x;
@@ -17765,8 +17975,7 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
     w[2] = ob_block(p->w, layer, OB_V), y[2] = p->y;
     x->ops->norm_forward(x, p->t, s->rstd1, s->mean1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
                          c->hidden_size, ob_eps(c));
-    x->ops->quantize(x, &s->a, p->t, w[0], N);
-    x->ops->linear_forward(x, y, &s->a, w, 3, N);
+    ob_forward_shared(p, &s->a, &s->a_floats, p->t, y, w, 3, N);
     for (i = 0; c->use_qkv_bias && i < 3; i++)
         x->ops->bias_forward(x, y[i], ob_gain(p->w, layer, OB_Q_BIAS + i), N, w[i]->rows);
     if (c->use_qk_norm) {
@@ -17844,8 +18053,7 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     w[1] = ob_block(p->w, layer, OB_GATE), y[1] = s->gate;
     x->ops->norm_forward(x, p->t, s->rstd2, s->mean2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D,
                          ob_eps(c));
-    x->ops->quantize(x, &s->b, p->t, w[0], N);
-    x->ops->linear_forward(x, y, &s->b, w, s->gate ? 2 : 1, N);
+    ob_forward_shared(p, &s->b, &s->b_floats, p->t, y, w, s->gate ? 2 : 1, N);
     ob_forward_act(p, s);
     if (c->use_sub_norm) {
         x->ops->norm_forward(x, p->y, s->rstd_h, NULL, p->t, ob_gain(p->w, layer, OB_DOWN_NORM), N,
@@ -17937,6 +18145,24 @@ static void ob_backward_quantize(const ob_pass *p, float *dx, uint8_t *window, i
     p->x->ops->quantize_backward(p->x, dx, window, w, p->B * p->T, w->cols);
 }
 
+/* dx and dw += of matrices id[count] that read the same floats: those that read codes first, whose
+   shares pass the quantiser together, then those of floats. */
+static void ob_backward_shared(const ob_pass *p, const ob_grads *g, float *dx,
+                               const float *const *dy, const ob_input *codes,
+                               const ob_input *floats, int layer, const int *id, int count) {
+    int i, kind, added = 0;
+    for (kind = 1; kind >= 0; kind--) {
+        for (i = 0; i < count; i++)
+            if ((ob_block(p->w, layer, id[i])->bits != 0) == kind)
+                ob_backward_linear(p, g, dx, dy[i], kind ? codes : floats, layer, id[i], added++);
+        for (i = 0; kind && i < count; i++)
+            if (ob_block(p->w, layer, id[i])->bits) {
+                ob_backward_quantize(p, dx, codes->window, layer, id[i]);
+                break;
+            }
+    }
+}
+
 /* dx (+)= and dgain += of one norm of a block. */
 static void ob_backward_norm(const ob_pass *p, const ob_grads *g, float *dx, const float *dy,
                              const float *in, float *rstd, float *mean, int layer, int id, int rows,
@@ -17967,6 +18193,8 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size, gated = s->gate != NULL;
+    static const int both[] = {OB_GATE, OB_UP};
+    const float *dy[2];
     x->ops->layer(x, layer);
     ob_backward_enter(p, g, g->d1);
     ob_backward_linear(p, g, g->d2, g->d1, &s->hq, layer, OB_DOWN, 0); /* dh */
@@ -17977,9 +18205,9 @@ static void ob_backward_ffn(const ob_pass *p, const ob_acts *s, const ob_grads *
     }
     x->ops->act_backward(x, g->d1, gated ? g->d3 : NULL, g->d2, gated ? s->gate : s->up,
                          gated ? s->up : NULL, ob_activation(c), N, F);
-    ob_backward_linear(p, g, g->d2, g->d1, &s->b, layer, gated ? OB_GATE : OB_UP, 0);
-    if (gated) ob_backward_linear(p, g, g->d2, g->d3, &s->b, layer, OB_UP, 1);
-    ob_backward_quantize(p, g->d2, s->b.window, layer, OB_UP);
+    dy[0] = g->d1, dy[1] = g->d3;
+    ob_backward_shared(p, g, g->d2, dy, &s->b, &s->b_floats, layer, gated ? both : both + 1,
+                       1 + gated);
     ob_backward_norm(p, g, g->dx, g->d2, s->x2, s->rstd2, s->mean2, layer, OB_NORM2, N, D, 1);
 }
 
@@ -18013,6 +18241,8 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
                                   int layer) {
     const onebit_config *c = p->w->config;
     int N = p->B * p->T, D = c->hidden_size, q = c->num_heads * c->head_dim;
+    static const int three[] = {OB_Q, OB_K, OB_V};
+    const float *dy[3];
     ob_backward_enter(p, g, g->d1);
     ob_backward_linear(p, g, g->d2, g->d1, &s->oq, layer, OB_O, 0);
     ob_backward_quantize(p, g->d2, s->oq.window, layer, OB_O);
@@ -18024,10 +18254,8 @@ static void ob_backward_attention(const ob_pass *p, const ob_acts *s, const ob_g
         ob_backward_bias(p, g, g->dk, layer, OB_K_BIAS);
         ob_backward_bias(p, g, g->dv, layer, OB_V_BIAS);
     }
-    ob_backward_linear(p, g, g->d1, g->dq, &s->a, layer, OB_Q, 0);
-    ob_backward_linear(p, g, g->d1, g->dk, &s->a, layer, OB_K, 1);
-    ob_backward_linear(p, g, g->d1, g->dv, &s->a, layer, OB_V, 1);
-    ob_backward_quantize(p, g->d1, s->a.window, layer, OB_Q);
+    dy[0] = g->dq, dy[1] = g->dk, dy[2] = g->dv;
+    ob_backward_shared(p, g, g->d1, dy, &s->a, &s->a_floats, layer, three, 3);
     ob_backward_norm(p, g, g->dx, g->d1, s->x, s->rstd1, s->mean1, layer, OB_NORM1, N, D, 1);
 }
 
@@ -21026,14 +21254,14 @@ static float ob_theirs_uniform(const ob_theirs *p) {
     return common > 0.0f ? common : 0.0f;
 }
 
-/* The mode of every block is the widest of its matrices', and the groups are the smallest of those
-   whose scales differ: a block has one mode here, and a model one width of groups. A scale that
-   stands for more weights is repeated; nothing is rounded by that. */
+/* Every matrix of a block keeps its mode, and the groups are the smallest of those whose scales
+   differ: a model has one width of groups. A scale that stands for more weights is repeated;
+   nothing is rounded by that. */
 static void ob_parts_modes(ob_origin *s) {
     onebit_config *c = &s->have;
     int group[2] = {0, 0}, i, count = ob_tensor_count(c), grouped;
     ob_tensor t;
-    memset(c->layer_modes, ONEBIT_BINARY, sizeof c->layer_modes);
+    ob_config_all_modes(c, ONEBIT_BINARY);
     for (i = 0; i < count; i++) {
         ob_theirs *p = s->parts.of + i;
         int mode = ob_theirs_mode(p);
@@ -21044,12 +21272,13 @@ static void ob_parts_modes(ob_origin *s) {
         ob_parts_pass(s, i);
         if (t.kind == OB_ROLE_EMBEDDING) c->embedding_mode = (uint8_t)mode;
         else if (t.kind == OB_ROLE_HEAD) c->head_mode = (uint8_t)mode;
-        else if (mode < c->layer_modes[t.layer]) c->layer_modes[t.layer] = (uint8_t)mode;
+        else ob_projection_set(c, t.layer, ob_projection_of(t.id), mode);
         grouped = t.kind != OB_ROLE_LINEAR;
         if (ob_theirs_group(p) > 0 && (!group[grouped] || ob_theirs_group(p) < group[grouped]))
             group[grouped] = ob_theirs_group(p);
     }
     c->scale_group = group[0], c->embedding_group = group[1];
+    for (i = 0; i < c->num_layers; i++) ob_block_settle(c, i);
 }
 
 /* What was not kept as it is, type by type. */
@@ -21085,7 +21314,7 @@ static onebit_status ob_parts_finish(ob_origin *s, int latents) {
     }
     ob_parts_modes(s);
     /* masters stay floats in the file; what runs is their codes */
-    if (latents) memset(s->have.layer_modes, ONEBIT_TERNARY, sizeof s->have.layer_modes);
+    if (latents) ob_config_all_modes(&s->have, ONEBIT_TERNARY);
     OB_TRY(onebit_config_check(&s->have));
     ob_parts_say(s);
     return ob_vocab_check(s->tokenizer, &s->have);
@@ -22056,13 +22285,12 @@ ONEBIT_API onebit_pack_options onebit_pack_options_default(void) {
 
 /* The config of the new file. */
 static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options *o) {
-    int i, most = ONEBIT_MODE_COUNT - 1;
+    int most = ONEBIT_MODE_COUNT - 1;
     if (o->packing < ONEBIT_PACKING_2_BITS || o->packing > ONEBIT_PACKING_5_IN_8 ||
         o->block_mode < -1 || o->block_mode > most || o->embedding_mode < -1 ||
         o->embedding_mode > most || o->head_mode < -1 || o->head_mode > most)
         return ob_fail(ONEBIT_USAGE, "onebit_file_pack: options with an unknown packing or mode");
-    for (i = 0; o->block_mode >= 0 && i < c->num_layers; i++)
-        c->layer_modes[i] = (uint8_t)o->block_mode;
+    if (o->block_mode >= 0) ob_config_all_modes(c, o->block_mode);
     if (o->embedding_mode >= 0) c->embedding_mode = (uint8_t)o->embedding_mode;
     if (o->head_mode >= 0) c->head_mode = (uint8_t)o->head_mode;
     if (o->scale_group >= 0) c->scale_group = o->scale_group;
@@ -24317,9 +24545,9 @@ typedef struct ob_report {
     const ob_buffer *codes, *samples; /* rows of the files, without head */
     const char *warnings;             /* one per line */
     const char *command, *config, *options;
-    const uint8_t *layer_modes; /* [layers] */
-    double unigram;             /* NaN = not known */
-    int layers, max_steps, seed;
+    const onebit_config *shape;
+    double unigram; /* NaN = not known */
+    int max_steps, seed;
 } ob_report;
 
 /* Colours are variables, so that dark pages change them in one place. Series differ in lightness or
@@ -24601,7 +24829,7 @@ static void ob_report_layer(ob_buffer *out, const ob_report *r, const ob_code_ro
         if ((int)rows[i].layer == layer) last = rows + i;
     if (!last) return;
     ob_buffer_format(out, "<figure><figcaption>Layer %d <span>%s</span></figcaption>\n", layer,
-                     onebit_mode_name((onebit_mode)r->layer_modes[layer]));
+                     ob_mode_text(ob_block_mode(r->shape, layer)));
     ob_buffer_text(out, "<svg viewBox=\"0 0 200 122\" role=\"img\">"
                         "<path class=\"plus\" d=\"M0 0H200V80H0Z\"/>\n");
     ob_report_area(out, "zero", 'z', rows, n, layer, 0.0, 80.0, 0.0);
@@ -24639,7 +24867,8 @@ static void ob_report_codes(ob_buffer *out, const ob_report *r) {
         ob_report_box(out, "flip", "changed since the count before; full height = ", most);
         ob_buffer_format(out, "<span>steps 0 to %.0f</span></p>\n", rows[n - 1].step);
         ob_buffer_text(out, "<div class=\"board layers\">\n");
-        for (layer = 0; layer < r->layers; layer++) ob_report_layer(out, r, rows, n, layer, most);
+        for (layer = 0; layer < r->shape->num_layers; layer++)
+            ob_report_layer(out, r, rows, n, layer, most);
         ob_buffer_text(out, "</div>\n");
     }
     ob_release(&r->codes->env, rows);
@@ -24692,10 +24921,10 @@ static void ob_report_compare(ob_buffer *out, const char *name, int kind, double
 
 /* The mode that all blocks have, or "mixed". */
 static const char *ob_report_mode(const ob_report *r) {
-    int i;
-    for (i = 1; i < r->layers; i++)
-        if (r->layer_modes[i] != r->layer_modes[0]) return "mixed";
-    return onebit_mode_name((onebit_mode)r->layer_modes[0]);
+    int i, mode = ob_block_mode(r->shape, 0);
+    for (i = 1; i < r->shape->num_layers; i++)
+        if (ob_block_mode(r->shape, i) != mode) mode = -1;
+    return ob_mode_text(mode);
 }
 
 /* The table beside the twin, as far as it has come; nothing without one. */
@@ -25479,7 +25708,7 @@ static onebit_status ob_run_report(const ob_run_state *r, ob_report *report, dou
     report->codes = &r->codes, report->samples = &r->samples;
     report->warnings = r->warnings.p;
     report->command = r->job->command;
-    report->layer_modes = r->config.layer_modes, report->layers = r->config.num_layers;
+    report->shape = &r->config;
     report->unigram = r->unigram;
     report->max_steps = ob_run_end(r), report->seed = r->options.seed;
     OB_TRY(ob_run_curves(r, &report->curves, blocks));
@@ -25759,7 +25988,7 @@ static onebit_status ob_run_health_codes(ob_run_state *r) {
         if (span > 0 && flips * 100.0 / span > OB_FLIPS)
             ob_note_layer(&unsettled, "codes still change, over 1 % per 100 steps in layers",
                           layer);
-        if (zero < 0 || r->config.layer_modes[layer] != ONEBIT_TERNARY) continue;
+        if (zero < 0 || ob_block_mode(&r->config, layer) != ONEBIT_TERNARY) continue;
         if (zero > OB_ZERO_MANY)
             ob_note_layer(&too_many, "over 60 % of the weights are 0 in layers", layer);
         if (zero < OB_ZERO_FEW)
@@ -25999,13 +26228,13 @@ static onebit_status ob_run_export(ob_run_state *r) {
 
 /* How the blocks are stored: the mode of all, or the number of each. */
 static void ob_run_tell_modes(ob_buffer *out, const onebit_config *c) {
-    int number[ONEBIT_MODE_COUNT] = {0}, i, written = 0;
-    for (i = 0; i < c->num_layers; i++) number[c->layer_modes[i]]++;
-    for (i = 0; i < ONEBIT_MODE_COUNT; i++) {
+    int number[ONEBIT_MODE_COUNT + 1] = {0}, i, written = 0;
+    for (i = 0; i < c->num_layers; i++) number[1 + ob_block_mode(c, i)]++;
+    for (i = 0; i <= ONEBIT_MODE_COUNT; i++) {
         if (!number[i]) continue;
         ob_buffer_text(out, written++ ? ", " : "");
         if (number[i] < c->num_layers) ob_buffer_format(out, "%d ", number[i]);
-        ob_buffer_format(out, "%s", onebit_mode_name((onebit_mode)i));
+        ob_buffer_format(out, "%s", ob_mode_text(i - 1));
     }
     ob_buffer_text(out, " blocks\n");
 }
@@ -26163,7 +26392,7 @@ static onebit_status ob_twin_path(char *out, size_t size, const onebit_train_job
 static onebit_status ob_run_expect_twin(const ob_run_state *r) {
     char path[OB_PATH_MAX];
     int i, quantized = 0;
-    for (i = 0; i < r->config.num_layers; i++) quantized |= r->config.layer_modes[i] != ONEBIT_F32;
+    for (i = 0; i < r->config.num_layers; i++) quantized |= ob_block_mode(&r->config, i) != ONEBIT_F32;
     if (!quantized)
         return ob_fail(ONEBIT_CONFIG,
                        "--twin: all blocks are f32 already, see --layer-bit-map; leave --twin out");
@@ -26211,7 +26440,7 @@ static onebit_status ob_run_twin(ob_run_state *r, onebit_train_result *result) {
     OB_TRY(ob_twin_path(directory, sizeof directory, r->job, ""));
     OB_TRY(ob_twin_path(checkpoint, sizeof checkpoint, r->job, OB_TWIN_CHECKPOINT));
     OB_TRY(ob_path_join(words, sizeof words, r->job->output_dir, "tokenizer.json"));
-    memset(config.layer_modes, ONEBIT_F32, sizeof config.layer_modes);
+    ob_config_all_modes(&config, ONEBIT_F32);
     job.twin = 0, job.config = &config, job.options = &r->options;
     job.output_dir = directory, job.tokenizer = words;
     job.resume = r->job->resume && ob_file_exists(checkpoint) ? checkpoint : NULL;

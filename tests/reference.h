@@ -199,11 +199,16 @@ static void ref_poke(ref_model *m, ref_tensor *t, size_t index, double w) {
 
 /* Mode of a tensor from its name and the config alone. */
 static int ref_mode(const onebit_config *c, const char *name) {
-    int layer;
+    static const char *const parts[] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                        "gate_proj", "up_proj", "down_proj"};
+    int layer, i;
     if (strstr(name, "norm") || strstr(name, ".bias")) return -1;
     if (!strcmp(name, "model.embed_tokens.weight")) return c->embedding_mode;
     if (!strcmp(name, "lm_head.weight")) return c->head_mode;
     if (sscanf(name, "model.layers.%d.", &layer) != 1) abort();
+    for (i = 0; i < ONEBIT_PROJECTIONS; i++)
+        if (strstr(name, parts[i]) && c->projection_modes[layer][i])
+            return c->projection_modes[layer][i] - 1;
     return c->layer_modes[layer];
 }
 
@@ -344,11 +349,6 @@ static void ref_round(ref_model *m, int mode, int bits, double share, double *x,
     }
 }
 
-/* Input of the linears of a block. */
-static void ref_round_block(ref_model *m, int layer, double *x, int n, int T) {
-    ref_round(m, m->config.layer_modes[layer], m->config.activation_bits, m->keep, x, n, T);
-}
-
 static void ref_multiply(const ref_tensor *w, const double *x, double *y, int T) {
     int t, o, i;
     for (t = 0; t < T; t++)
@@ -358,6 +358,23 @@ static void ref_multiply(const ref_tensor *w, const double *x, double *y, int T)
             for (i = 0; i < w->cols; i++) sum += row[i] * x[t * w->cols + i];
             y[t * w->rows + o] = sum;
         }
+}
+
+/* y = W x of matrices of a block, NULL-ended, that share an input: those with codes read x rounded,
+   which happens once, the others x itself. */
+static void ref_linears(ref_model *m, int layer, const char *const *parts, const double *x,
+                        double *const *y, int T) {
+    int i, n = ref_part(m, layer, parts[0])->cols, mode = ONEBIT_F32;
+    double *coded = ref_array((size_t)(T * n));
+    memcpy(coded, x, (size_t)(T * n) * sizeof *x);
+    for (i = 0; parts[i]; i++)
+        if (ref_part(m, layer, parts[i])->mode > mode) mode = ref_part(m, layer, parts[i])->mode;
+    ref_round(m, mode, m->config.activation_bits, m->keep, coded, n, T);
+    for (i = 0; parts[i]; i++) {
+        const ref_tensor *w = ref_part(m, layer, parts[i]);
+        ref_multiply(w, w->mode >= ONEBIT_8BIT ? coded : x, y[i], T);
+    }
+    free(coded);
 }
 
 /* Radians per position of pair i of a head of d, as transformers' modeling_rope_utils defines the
@@ -438,12 +455,13 @@ static void ref_attention(ref_model *m, int layer, double *x, int T, double r) {
     size_t n = (size_t)T;
     double *a = ref_array(n * (size_t)D), *q = ref_array(n * (size_t)(H * d)),
            *k = ref_array(n * (size_t)(K * d));
-    double *v = ref_array(n * (size_t)(K * d)), *z = ref_array(n * (size_t)(H * d));
+    double *v = ref_array(n * (size_t)(K * d)), *z = ref_array(n * (size_t)(H * d)), *y[3];
+    static const char *const in[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                     NULL};
+    static const char *const out[] = {"self_attn.o_proj", NULL};
     ref_block_norm(m, ref_part(m, layer, "input_layernorm"), x, a, n);
-    ref_round_block(m, layer, a, D, T);
-    ref_multiply(ref_part(m, layer, "self_attn.q_proj"), a, q, T);
-    ref_multiply(ref_part(m, layer, "self_attn.k_proj"), a, k, T);
-    ref_multiply(ref_part(m, layer, "self_attn.v_proj"), a, v, T);
+    y[0] = q, y[1] = k, y[2] = v;
+    ref_linears(m, layer, in, a, y, T);
     ref_bias(m, layer, "q_proj", q, T);
     ref_bias(m, layer, "k_proj", k, T);
     ref_bias(m, layer, "v_proj", v, T);
@@ -459,8 +477,7 @@ static void ref_attention(ref_model *m, int layer, double *x, int T, double r) {
             ref_attend(q + (t * H + h) * d, k + g * d, v + g * d, z + (t * H + h) * d, d, K * d, t);
         }
     if (c->use_sub_norm) ref_norm(m, ref_part(m, layer, "self_attn.attn_sub_norm"), z, z, n);
-    ref_round_block(m, layer, z, H * d, T);
-    ref_multiply(ref_part(m, layer, "self_attn.o_proj"), z, a, T);
+    ref_linears(m, layer, out, z, &a, T);
     for (i = 0; i < T * D; i++) x[i] += r * a[i];
     free(a);
     free(q);
@@ -480,15 +497,16 @@ static void ref_ffn(ref_model *m, int layer, double *x, int T, double r) {
     const onebit_config *c = &m->config;
     int D = c->hidden_size, F = c->intermediate_size, i;
     double *b = ref_array((size_t)(T * D)), *u = ref_array((size_t)(T * F)),
-           *g = ref_array((size_t)(T * F));
+           *g = ref_array((size_t)(T * F)), *y[2];
+    static const char *const gated[] = {"mlp.up_proj", "mlp.gate_proj", NULL};
+    static const char *const plain[] = {"mlp.up_proj", NULL};
+    static const char *const down[] = {"mlp.down_proj", NULL};
     ref_block_norm(m, ref_part(m, layer, "post_attention_layernorm"), x, b, (size_t)T);
-    ref_round_block(m, layer, b, D, T);
-    ref_multiply(ref_part(m, layer, "mlp.up_proj"), b, u, T);
-    if (c->use_swiglu) ref_multiply(ref_part(m, layer, "mlp.gate_proj"), b, g, T);
+    y[0] = u, y[1] = g;
+    ref_linears(m, layer, c->use_swiglu ? gated : plain, b, y, T);
     for (i = 0; i < T * F; i++) u[i] = c->use_swiglu ? ref_act(c, g[i]) * u[i] : ref_act(c, u[i]);
     if (c->use_sub_norm) ref_norm(m, ref_part(m, layer, "mlp.ffn_sub_norm"), u, u, (size_t)T);
-    ref_round_block(m, layer, u, F, T);
-    ref_multiply(ref_part(m, layer, "mlp.down_proj"), u, b, T);
+    ref_linears(m, layer, down, u, &b, T);
     for (i = 0; i < T * D; i++) x[i] += r * b[i];
     free(b);
     free(u);
@@ -566,9 +584,9 @@ static double ref_slope(ref_model *m, ref_tensor *t, size_t index, const int32_t
 
 /* Sets "name=value name=value" on a table's struct. */
 static onebit_status ref_settings(onebit_table table, void *object, const char *settings) {
-    char name[64], value[128];
+    char name[64], value[600];
     int used;
-    while (sscanf(settings, " %63[^= ]=%127[^ ]%n", name, value, &used) == 2) {
+    while (sscanf(settings, " %63[^= ]=%599[^ ]%n", name, value, &used) == 2) {
         onebit_status status = onebit_field_set(table, object, name, value);
         if (status != ONEBIT_OK) return status;
         settings += used;

@@ -59,6 +59,13 @@ static const char *const model_cases[] = {
     "activation_bits=0 use_sub_norm=true",
     "layer_bit_map=binary embedding=8bit scale_group=32 hidden_size=48 activation_bits=1 "
     "weight_scale=absmedian use_f16_scale=true use_swiglu=false",
+    "layer_bit_map=[{\"attention\":\"ternary\",\"ffn\":\"f16\"},{\"attention\":\"f32\",\"ffn\":\"binary\"}] "
+    "embedding=f16",
+    "layer_bit_map=[{\"q_proj\":\"ternary\",\"k_proj\":\"f16\",\"v_proj\":\"8bit\",\"o_proj\":\"binary\","
+    "\"gate_proj\":\"f32\",\"up_proj\":\"binary\",\"down_proj\":\"8bit\"},\"binary\"] embedding=f16 "
+    "scale_group=32 hidden_size=72 num_heads=2 use_qkv_bias=true use_sub_norm=true",
+    "layer_bit_map=[{\"q_proj\":\"f32\",\"k_proj\":\"ternary\",\"v_proj\":\"f16\",\"gate_proj\":\"binary\","
+    "\"up_proj\":\"f16\"},\"f16\"] embedding=8bit activation_bits=1 use_subln=false",
     "layer_bit_map=f32 embedding=f32 use_subln=false",
     "layer_bit_map=ternary,binary embedding=f16 use_subln=false use_sub_norm=true use_qk_norm=true",
     "layer_bit_map=8bit,ternary hidden_size=34 num_heads=1 intermediate_size=37 use_subln=false "
@@ -949,6 +956,13 @@ static const char *const model_median =
     "hidden_size=64 layer_bit_map=ternary,binary embedding=8bit weight_scale=absmedian "
     "use_f16_scale=true activation_bits=1";
 
+/* Every matrix in a mode of its own. */
+static const char model_projections[] =
+    "num_layers=3 use_sub_norm=true use_qk_norm=true scale_group=32 layer_bit_map=["
+    "{\"q_proj\":\"ternary\",\"k_proj\":\"f16\",\"v_proj\":\"8bit\",\"o_proj\":\"binary\","
+    "\"gate_proj\":\"f32\",\"up_proj\":\"binary\",\"down_proj\":\"8bit\"},\"ternary\","
+    "{\"attention\":\"f16\",\"ffn\":\"ternary\",\"down_proj\":\"f32\"}]";
+
 /* Three updates on one thread and on `threads` pieces, then the same image. */
 static void model_check_threads(const char *settings, const char *training, int threads) {
     onebit_env serial = onebit_env_default(), split = onebit_env_default();
@@ -990,6 +1004,7 @@ static void model_test_threads(void) {
     model_check_threads(model_wide, "optimizer=muon", 64);
     model_check_threads(model_coded, "optimizer=muon", 3);
     model_check_threads(model_coded, "optimizer=muon max_steps=6", 64);
+    model_check_threads(model_projections, "gradient_checkpointing_segments=2", 3);
     model_check_threads(model_median, "optimizer=adamw", 5);
     model_check_threads("use_subln=false num_layers=3 use_sub_norm=true",
                         "label_smoothing=0.1 gradient_checkpointing_segments=2", 3);

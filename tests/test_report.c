@@ -109,7 +109,7 @@ static void report_test_csv(void) {
 static void report_test_hostile(void) {
     static const double x[3] = {1, 2, 3}, wild[3] = {NAN, 1e300, -1e300};
     static const char evil[] = "</script><script>alert(\"1\")</script>&'\xff\xc0 <img on=x>\x01\n";
-    uint8_t modes[2] = {ONEBIT_TERNARY, ONEBIT_BINARY};
+    onebit_config shape = onebit_config_default();
     ob_buffer page = ob_buffer_new(NULL), codes = page, samples = page;
     ob_report r;
     test_case("report: hostile text cannot become markup");
@@ -120,7 +120,8 @@ static void report_test_hostile(void) {
     ob_buffer_text(&samples, "\n<b>\n5\n6,\"a\",\"b\",c,d\n8,<p>,\"<i>");
     r.codes = &codes, r.samples = &samples;
     r.command = r.config = r.options = r.warnings = evil;
-    r.layer_modes = modes, r.layers = 2, r.max_steps = 9;
+    shape.num_layers = 2, shape.layer_modes[1] = ONEBIT_BINARY;
+    r.shape = &shape, r.max_steps = 9;
     ob_report_write(&page, &r);
     CHECK(report_well_formed(page.p));
     CHECK(strstr(page.p, "&lt;/script&gt;&lt;script&gt;alert(&quot;1&quot;)") != NULL);
