@@ -19,7 +19,8 @@
      >>manual     flow, letters, memory, errors, threads, numerics, flags
      >>api        everything public, in the order of the floors
      >>base  >>system  >>json  >>gguf  >>config  >>tokenizer  >>template  >>dataset  >>format
-     >>kernels  >>ops  >>model  >>optim  >>files  >>foreign  >>session  >>sample  >>report  >>flow
+     >>kernels  >>ops  >>model  >>optim  >>files  >>foreign  >>session  >>sample  >>report
+     >>search  >>flow
                                                                  the implementation, floor by floor
 
    It does NOT: start threads of its own, read environment variables, print, exit, or keep globals
@@ -706,11 +707,14 @@ ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void
                                                   size_t bytes, const onebit_env *env);
 
 /* How to open one. tokenizer: a path for onebit_tokenizer_open, in place of the one that the file
-   has or lacks; NULL = none. in_place 1: a large .1bit is mapped too, so that
-   other processes share its pages and it opens at once. i2s: the order of codes in GGUF's I2_S,
-   which no file says: 0 = x86 and the official files, 1 = ARM builds, 2 = rows. */
+   has or lacks; NULL = none. config: a config.json in place of the one beside or inside latents
+   that onebit_train left; NULL = that one. layer_bit_map: in which modes the blocks are stored
+   while the model is read, as onebit_field_set takes it; NULL = as they are. Latents are quantised
+   from what was trained; codes of a .1bit have lost it. in_place 1: a large .1bit is mapped too, so
+   that other processes share its pages and it opens at once. i2s: the order of codes in GGUF's
+   I2_S, which no file says: 0 = x86 and the official files, 1 = ARM builds, 2 = rows. */
 typedef struct onebit_open_options {
-    const char *tokenizer;
+    const char *tokenizer, *config, *layer_bit_map;
     int in_place, i2s;
 } onebit_open_options;
 ONEBIT_API onebit_open_options onebit_open_options_default(void);
@@ -1038,6 +1042,102 @@ ONEBIT_API int onebit_sample(float *logits, int vocab, const int32_t *history, s
                              const onebit_sample_options *options, onebit_rng *rng, void *work);
 
 /* -------------------------------------------------------------------------------------------------
+   >>api: search
+   ---------------------------------------------------------------------------------------------- */
+
+/* What has a mode of its own in a search: a block, each of its halves, or each of its matrices. */
+typedef enum onebit_granularity {
+    ONEBIT_BY_LAYER,
+    ONEBIT_BY_HALF,
+    ONEBIT_BY_PROJECTION
+} onebit_granularity;
+
+/* How maps are chosen for measurement. AUTO: EXACT up to ONEBIT_EXACT_MAPS maps, else KNAPSACK.
+   EXACT measures every map that is not larger than the best one found, so that one is the smallest
+   of all. KNAPSACK measures each group alone, solves a knapsack on these costs, and polishes the
+   solution by measured steps. EXPANDER walks partitions of the graph whose edges lower one group by
+   one step. RANDOM draws. AS_IS measures the model as it is and nothing else. */
+typedef enum onebit_search_method {
+    ONEBIT_SEARCH_AUTO,
+    ONEBIT_SEARCH_EXACT,
+    ONEBIT_SEARCH_KNAPSACK,
+    ONEBIT_SEARCH_EXPANDER,
+    ONEBIT_SEARCH_RANDOM,
+    ONEBIT_SEARCH_AS_IS
+} onebit_search_method;
+#define ONEBIT_EXACT_MAPS 4096
+#define ONEBIT_MAX_GROUPS (ONEBIT_MAX_LAYERS * ONEBIT_PROJECTIONS + 2)
+
+/* One map and what it measures. map: a letter for each group, in the order of the file, of f32 f,
+   f16 h, 8bit 8, ternary t, binary b; valid during the call, that of a result as long as it. */
+typedef struct onebit_evaluation {
+    int number;       /* of distinct maps: 1, 2, ... */
+    const char *step; /* "start", "highest", "lowest", "alone", "raised", "knapsack", "exact",
+                         "demote", "exchange", "expander", "random" */
+    const char *map;
+    size_t weight_bytes, file_bytes; /* of the weights; of the whole .1bit */
+    double loss;                     /* nats per token of the text */
+    double kl;       /* mean KL divergence from the model as it is, nats; NaN = not measured */
+    double accuracy; /* share of the questions whose answer is the likeliest; NaN = none asked */
+    int feasible;    /* within all limits */
+    int known;       /* 1 = it came from job->known */
+} onebit_evaluation;
+
+/* What to search. A limit of 0 is none, but for max_perplexity, which is needed unless the method
+   is AS_IS. modes: the onebit_modes that groups may have. */
+typedef struct onebit_search_job {
+    const char *checkpoint; /* what onebit_model_open takes; of latents all modes are made anew */
+    const char *val_data;   /* text, as for onebit_train's data_dir */
+    const char *questions;  /* rows {"prompt", "answer", "choices"}; NULL = none */
+    onebit_open_options open;
+    double max_perplexity, max_size_mb, min_accuracy;
+    uint8_t modes[ONEBIT_MODE_COUNT];
+    int mode_count;
+    int granularity; /* onebit_granularity */
+    int search_ends; /* 1 = embedding and head are groups too */
+    int method;      /* onebit_search_method */
+    int max_evaluations; /* 0 = ONEBIT_EXACT_MAPS, or 1000 where the search is not exact */
+    int val_tokens; /* how many of the text are measured, 0 = all; 16384 */
+    int seed;       /* of EXPANDER and RANDOM */
+    int partition_size;
+    double overlap_ratio; /* of EXPANDER: as onebit-search --help tells */
+    const onebit_env *env;
+    /* Told of each new evaluation; non-zero stops. known, when not NULL, may fill loss, kl and
+       accuracy of a map that was measured before, and returns 1 then: so a search that was stopped
+       goes on, and ends with the same result. */
+    int (*on_evaluation)(void *user, const onebit_evaluation *evaluation);
+    int (*known)(void *user, onebit_evaluation *evaluation);
+    void *user;
+} onebit_search_job;
+ONEBIT_API onebit_search_job onebit_search_job_default(void);
+
+/* What came out. best is the smallest map within the limits, of equally small ones that of the
+   lowest loss; when there is none, the map of the lowest loss, and found is 0. */
+typedef struct onebit_search_result {
+    onebit_config config; /* with the modes of best: its layer_bit_map is the answer */
+    char map[ONEBIT_MAX_GROUPS + 1];
+    onebit_evaluation best;
+    int found;
+    int proven;              /* 1 = no smaller map of the space is within the limits */
+    int one_optimal;         /* 1 = measured: lowering any single group breaks a limit */
+    size_t bound_bytes;      /* KNAPSACK: lower bound of weight_bytes where effects of groups add
+                                up, by the kinder of two measured costs each; 0 = none */
+    size_t bytes_as_trained; /* weight_bytes of the model as it is */
+    double maps;             /* in the space */
+    int groups, evaluations, method, questions;
+    size_t tokens; /* scored */
+    double seconds;
+} onebit_search_result;
+
+/* Finds the smallest map of modes under a perplexity ceiling. Weights are packed anew in place when
+   their mode changes, hidden states of the unchanged layers before it are kept (at most 1 GB), so
+   an evaluation costs a forward pass from the first change on. Memory: the packed weights at their
+   largest, the states, work of one pass. Deterministic: the same job gives the same result on any
+   machine and number of threads. ONEBIT_LIMIT: no map is within the limits; the text names the
+   limit in the way, and result has the best map all the same. */
+ONEBIT_API onebit_status onebit_search(const onebit_search_job *job, onebit_search_result *result);
+
+/* -------------------------------------------------------------------------------------------------
    >>api: flow
    ---------------------------------------------------------------------------------------------- */
 
@@ -1101,6 +1201,8 @@ typedef struct onebit_train_job {
     const char *tokenizer_kind;  /* "bpe" (default), "byte", "char": what to train */
     const char *output_dir;      /* created; default "out" */
     const char *resume;          /* checkpoint, or a directory: its newest whole one; NULL = none */
+    const char *init_from;       /* a model whose weights are the first ones, in place of random
+                                    ones; its tokenizer and config too where none is given */
     const onebit_config *config; /* NULL = onebit_config_preset("auto") */
     const onebit_train_options *options;
     const onebit_env *env;
@@ -19591,6 +19693,20 @@ static void ob_turn_floats(uint8_t *p, uint64_t n) {
     }
 }
 
+/* A packed tensor as layers see it, but for its data and scales. */
+static ob_weight ob_weight_of(const onebit_config *c, const ob_tensor *t, int format) {
+    ob_weight w;
+    memset(&w, 0, sizeof w);
+    w.rows = t->rows, w.cols = t->cols, w.format = format;
+    w.bits = ob_input_bits(c, t, t->mode);
+    w.share = 1.0f;
+    w.exact = w.bits != 0;
+    w.scale_step = t->mode == ONEBIT_8BIT;
+    w.group = t->group;
+    w.scale = &ob_one;
+    return w;
+}
+
 /* Record number index must be the tensor that the config asks for there. */
 static onebit_status ob_open_tensor(onebit_model *m, int index) {
     const uint8_t *r = m->image + OB_HEAD_BYTES + (size_t)index * OB_RECORD_BYTES;
@@ -19612,14 +19728,9 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
     OB_TRY(ob_section(m, data_at, bytes, want.name));
     OB_TRY(ob_section(m, scale_at, (uint64_t)scales * 4, want.name));
     w = m->view.slots + want.slot;
-    w->rows = want.rows, w->cols = want.cols, w->format = (int)format;
-    w->bits = ob_input_bits(&m->config, &want, want.mode);
-    w->share = 1.0f;
-    w->exact = w->bits != 0;
-    w->scale_step = want.mode == ONEBIT_8BIT;
-    w->group = want.group;
+    *w = ob_weight_of(&m->config, &want, (int)format);
     w->data = m->image + data_at;
-    w->scale = scales ? (const float *)(const void *)(m->image + scale_at) : &ob_one;
+    if (scales) w->scale = (const float *)(const void *)(m->image + scale_at);
     if (!ob_is_little_endian()) {
         ob_turn_floats(m->copy + scale_at, scales);
         if (format == OB_PLAIN) ob_turn_floats(m->copy + data_at, bytes / 4);
@@ -19720,7 +19831,7 @@ static onebit_status ob_open_copy(onebit_model *m) {
 /* Official files, read into memory. */
 ONEBIT_API onebit_open_options onebit_open_options_default(void) {
     onebit_open_options o;
-    o.tokenizer = NULL, o.in_place = o.i2s = 0;
+    memset(&o, 0, sizeof o);
     return o;
 }
 
@@ -21082,6 +21193,17 @@ static void ob_origin_nearest(ob_param *p) {
         }
 }
 
+/* Values of the tensor p->number, whose info is set; have is the tensor there. Where it has codes,
+   those too. */
+static onebit_status ob_origin_load(ob_origin *s, ob_param *p, const ob_tensor *have,
+                                    float **largest) {
+    OB_TRY(ob_origin_take(s, p, largest));
+    if (s->parts.of) return ob_parts_read(s, p);
+    if (s->model) ob_origin_unpack(s, p, have);
+    else ob_origin_read(s, p, have);
+    return ONEBIT_OK;
+}
+
 /* Fetches tensor number index as it is to be stored. Codes stay as they are where the mode stays;
    else the values are quantised as latents are. */
 static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
@@ -21100,10 +21222,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     if (s->parts.of && p->info.mode >= 0 &&
         ob_theirs_by_rows(s->parts.of + index, p->info.mode, p->info.group))
         return ob_parts_take(s, p);
-    OB_TRY(ob_origin_take(s, p, &largest));
-    if (s->parts.of) OB_TRY(ob_parts_read(s, p));
-    else if (s->model) ob_origin_unpack(s, p, &have);
-    else ob_origin_read(s, p, &have);
+    OB_TRY(ob_origin_load(s, p, &have, &largest));
     if (p->info.mode < 0 || (p->info.mode == have.mode && p->info.group == have.group &&
                              (s->model || s->deployed)))
         return ONEBIT_OK;
@@ -21150,13 +21269,28 @@ static onebit_status ob_origin_inside(ob_origin *s, const char *path) {
     return status;
 }
 
-/* Config and tokenizer from the files beside. */
-static onebit_status ob_origin_beside(ob_origin *s, const char *path) {
+/* Reads a config.json anew. */
+static onebit_status ob_origin_config(onebit_config *c, const char *path) {
     ob_map map;
     onebit_status status;
-    OB_TRY(ob_origin_text(&map, path, "config.json", 0));
-    status = onebit_config_parse(&s->have, (const char *)map.data, map.bytes);
+    memset(&map, 0, sizeof map);
+    OB_TRY(ob_map_open(&map, path));
+    *c = onebit_config_default();
+    status = onebit_config_parse(c, (const char *)map.data, map.bytes);
     ob_map_close(&map);
+    if (status != ONEBIT_OK) return ob_fail(status, "%.200s: %s", path, onebit_error_text());
+    return ONEBIT_OK;
+}
+
+/* Tokenizer and, unless another is given, config from the files beside. */
+static onebit_status ob_origin_beside(ob_origin *s, const char *path, const char *config) {
+    ob_map map;
+    onebit_status status = ONEBIT_OK;
+    if (!config) {
+        OB_TRY(ob_origin_text(&map, path, "config.json", 0));
+        status = onebit_config_parse(&s->have, (const char *)map.data, map.bytes);
+        ob_map_close(&map);
+    }
     if (status != ONEBIT_OK) return ob_fail(status, "config.json: %s", onebit_error_text());
     OB_TRY(ob_origin_text(&map, path, "tokenizer.json", 1));
     if (map.bytes && !s->tokenizer)
@@ -21166,14 +21300,15 @@ static onebit_status ob_origin_beside(ob_origin *s, const char *path) {
 }
 
 /* Opens a safetensors file with what belongs to it. */
-static onebit_status ob_origin_open_latents(ob_origin *s, const char *path) {
+static onebit_status ob_origin_open_latents(ob_origin *s, const char *path, const char *config) {
     char kind[16];
     OB_TRY(ob_st_open(&s->file, path, &s->env));
     ob_st_metadata(&s->file, "onebit weights", kind, sizeof kind);
     s->deployed = strcmp(kind, "deployed") == 0;
     s->have = onebit_config_default();
     if (ob_st_metadata(&s->file, "config", NULL, 0)) OB_TRY(ob_origin_inside(s, path));
-    else OB_TRY(ob_origin_beside(s, path));
+    else OB_TRY(ob_origin_beside(s, path, config));
+    if (config) OB_TRY(ob_origin_config(&s->have, config));
     OB_TRY(onebit_config_check(&s->have));
     OB_TRY(ob_vocab_check(s->tokenizer, &s->have));
     return ob_origin_check(s);
@@ -22248,6 +22383,8 @@ static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
     char path[OB_PATH_MAX];
     int v1, foreign;
     OB_TRY(ob_origin_path(path, sizeof path, input));
+    if (options->config && (ob_is_1bit(path, &v1) || ob_has_extension(path, ".gguf")))
+        return ob_fail(ONEBIT_USAGE, "it brings its own config; leave out %s", options->config);
     if (ob_is_1bit(path, &v1)) {
         OB_TRY(ob_model_open(&s->model, path, &s->env, options));
         s->have = s->model->config;
@@ -22256,7 +22393,8 @@ static onebit_status ob_origin_open_any(ob_origin *s, const char *input,
     if (options->tokenizer)
         OB_TRY(onebit_tokenizer_open(&s->tokenizer, options->tokenizer, &s->env));
     OB_TRY(ob_parts_open(s, input, options, &foreign));
-    return foreign ? ONEBIT_OK : ob_origin_open_latents(s, path);
+    if (!foreign) return ob_origin_open_latents(s, path, options->config);
+    return ONEBIT_OK;
 }
 
 /* The same; messages name the path, and what was opened half is closed. */
@@ -22268,6 +22406,9 @@ static onebit_status ob_origin_open(ob_origin *s, const char *input,
     if (o.i2s < 0 || o.i2s > 2) return ob_fail(ONEBIT_USAGE, "i2s is %d, expected 0..2", o.i2s);
     status = ob_origin_open_any(s, input, &o);
     s->want = s->have;
+    if (status == ONEBIT_OK && o.layer_bit_map)
+        status = onebit_field_set(ONEBIT_TABLE_MODEL, &s->want, "layer_bit_map", o.layer_bit_map);
+    if (status == ONEBIT_OK && o.layer_bit_map) status = onebit_config_check(&s->want);
     if (status == ONEBIT_OK) return status;
     ob_origin_close(s);
     if (!strncmp(onebit_error_text(), input, strlen(input))) return status;
@@ -22314,8 +22455,9 @@ static onebit_status ob_origin_settle(ob_origin *s, const char *what) {
     onebit_model head;
     onebit_status status;
     ob_image m;
-    if (s->model) return ONEBIT_OK;
     OB_TRY(ob_image_make(&m, &t, what));
+    onebit_model_free(s->model);
+    s->model = NULL;
     memset(&head, 0, sizeof head);
     head.env = s->env, head.image = head.copy = m.p, head.bytes = (size_t)m.at;
     status = ob_open_image(&s->model, &head);
@@ -22327,6 +22469,34 @@ static onebit_status ob_origin_settle(ob_origin *s, const char *what) {
     ob_parts_close(s);
     memset(&s->parts, 0, sizeof s->parts);
     s->have = s->want;
+    return ONEBIT_OK;
+}
+
+/* Gives a trainer the weights of a source: floats, latents, or what deployed codes stand for. Their
+   modes may differ, their shapes may not. */
+static onebit_status ob_trainer_adopt(onebit_trainer *t, ob_origin *s) {
+    int i, count = ob_tensor_count(&s->have);
+    ob_param p;
+    ob_tensor have;
+    float *largest;
+    memset(&have, 0, sizeof have);
+    for (i = 0; i < t->count; i++) {
+        const ob_tensor *want = &t->params[i].info;
+        ob_tensor_at(&s->have, i, &have);
+        if (count != t->count || strcmp(have.name, want->name) || have.rows != want->rows ||
+            have.cols != want->cols)
+            return ob_fail(ONEBIT_CONFIG, "%s is %d x %d, but there it is %s, %d x %d", want->name,
+                           want->rows, want->cols, i < count ? have.name : "absent",
+                           i < count ? have.rows : 0, i < count ? have.cols : 0);
+        memset(&p, 0, sizeof p);
+        p.number = i, p.info = have;
+        OB_TRY(ob_origin_load(s, &p, &have, &largest));
+        if (!ob_all_finite(p.value, p.size))
+            return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", have.name);
+        memcpy(t->params[i].value, p.value, p.size * sizeof(float));
+    }
+    t->stage = OB_STALE;
+    ob_trainer_remember(t);
     return ONEBIT_OK;
 }
 
@@ -22343,7 +22513,7 @@ ONEBIT_API onebit_status onebit_model_open_with(onebit_model **out, const char *
     int v1;
     if (!out || !path) return ob_fail(ONEBIT_USAGE, "onebit_model_open: NULL argument");
     *out = NULL;
-    if (ob_is_1bit(path, &v1)) return ob_model_open(out, path, env, &o);
+    if (ob_is_1bit(path, &v1) && !o.layer_bit_map) return ob_model_open(out, path, env, &o);
     OB_TRY(ob_origin_open(&s, path, &o, env));
     /* latents of our own are packed here too: a directory of onebit-train opens like the rest */
     status = ob_origin_settle(&s, path);
@@ -24986,7 +25156,1425 @@ static void ob_report_write(ob_buffer *out, const ob_report *r) {
 }
 
 /* =================================================================================================
-   20 >>flow   the two things people come for: generate text, train a model.
+   20 >>search   the smallest map of modes under a perplexity ceiling.
+   uses: base system json config tokenizer dataset kernels ops model files foreign   used by: (API)
+   ============================================================================================== */
+
+/* A map gives every group of matrices a mode. Its size is known without measuring, its perplexity
+   is not, and isolated effects mislead below 4 bits, so everything that counts is measured on the
+   model itself. Three parts: text as rows that are scored; one evaluation, which packs what changed
+   and runs the layers behind the first change; and the methods, which decide what to measure. */
+
+#define OB_SEARCH_STATES ((size_t)1 << 30) /* bytes of hidden states that are kept */
+#define OB_SEARCH_ROWS   1024              /* rows of one pass, unless a window is longer */
+#define OB_SEARCH_BINS   ((size_t)1 << 18) /* sizes that the knapsack tells apart */
+#define OB_SEARCH_RESERVE 64 /* evaluations that solutions and polishing are to have */
+
+/* Matrices that change modes together. at: the half block whose output they change first, counted
+   from 0; the embedding comes before all, the head after all. */
+typedef struct ob_search_part {
+    int layer, from, to; /* projections; layer -1 = embedding, -2 = head */
+    int at;
+} ob_search_part;
+
+/* Rows of one window: they see each other and nothing before. */
+typedef struct ob_search_window {
+    int row, n;
+} ob_search_window;
+
+/* Windows that run together, and the map that their kept states belong to. */
+typedef struct ob_search_chunk {
+    int window, windows, row, rows;
+    uint8_t *map;
+} ob_search_chunk;
+
+/* One measured map. */
+typedef struct ob_search_entry {
+    double loss, kl, accuracy;
+    size_t bytes, file;
+    int feasible;
+} ob_search_entry;
+
+typedef struct ob_search {
+    const onebit_search_job *job;
+    onebit_env env;
+    onebit_status status;
+    ob_origin origin; /* whose want has the modes that the slots hold */
+    ob_tensors tensors;
+    onebit_config base; /* the model as it is */
+    int mode[ONEBIT_MODE_COUNT], modes; /* fewest bits first */
+    ob_search_part *part;
+    int parts;
+    int64_t *more; /* [parts][modes] bytes above those of the lowest */
+    size_t lowest_bytes, words_bytes;
+    uint8_t *start; /* the map that is nearest to the model as it is */
+    /* text */
+    ob_buffer ids, targets, choice; /* int32_t by row; choice -1 = plain text */
+    ob_buffer windows;              /* ob_search_window */
+    ob_buffer right;                /* one byte per choice: 1 = the answer; 2 = begins a question */
+    size_t rows, text_rows, scored;
+    int longest, chunk_rows, choices, questions;
+    ob_search_chunk *chunk;
+    int chunks;
+    /* the pass */
+    ob_exec exec;
+    ob_view view;
+    int *held; /* mode that each tensor is packed in, by number; -2 = none yet */
+    uint8_t **data;
+    float **scale;
+    ob_acts acts;
+    ob_pass pass;
+    ob_span *span; /* by window */
+    float **state; /* [2 L + 1]: [rows][D] behind so many half blocks, NULL = not kept */
+    float *reference, *logits, *reference_logits, *work;
+    ob_weight reference_head;
+    int head_rows, has_reference;
+    double *nats, *kl, *choice_nats;
+    /* what was measured */
+    ob_buffer entries, maps; /* ob_search_entry; [parts] each */
+    int count, best;         /* best: index of an entry, -1 = none feasible yet */
+    int budget, spent;       /* evaluations that there may be; 1 = they are used up */
+    char *letters;           /* room for a map as text */
+    void *block, *list;
+} ob_search;
+
+static const char ob_mode_letters[] = "fh8tb";
+
+/* ---- Text as rows ---------------------------------------------------------------------------- */
+
+/* Adds ids[n] in windows of the context; marks (NULL = all) says which are scored. Those of plain
+   text (choice -1) end with the number that was asked for. */
+static void ob_search_sequence(ob_search *s, const int32_t *ids, const uint8_t *marks, size_t n,
+                               int choice) {
+    size_t at = 0, i, len, limit = (size_t)s->job->val_tokens;
+    while (at + 1 < n) {
+        ob_search_window w;
+        len = n - 1 - at;
+        if (len > (size_t)s->base.max_seq_len) len = (size_t)s->base.max_seq_len;
+        if (choice < 0 && limit && s->text_rows + len > limit) len = limit - s->text_rows;
+        if (len == 0) return;
+        w.row = (int)s->rows, w.n = (int)len;
+        ob_buffer_add(&s->windows, &w, sizeof w);
+        for (i = at; i < at + len; i++) {
+            int32_t target = !marks || marks[i + 1] ? ids[i + 1] : -1, number = choice;
+            ob_buffer_add(&s->ids, ids + i, sizeof *ids);
+            ob_buffer_add(&s->targets, &target, sizeof target);
+            ob_buffer_add(&s->choice, &number, sizeof number);
+            s->scored += choice < 0 && target >= 0;
+        }
+        if (w.n > s->longest) s->longest = w.n;
+        s->rows += len;
+        if (choice < 0) s->text_rows += len;
+        at += len;
+    }
+}
+
+/* Id that stands before a document, -1 = none; as onebit_model_start has it. */
+static int ob_search_first_id(const ob_search *s) {
+    const onebit_tokenizer *words = s->tensors.tokenizer;
+    if (s->base.text_start == OB_START_NONE) return -1;
+    return s->base.text_start == OB_START_END ? onebit_tokenizer_end(words)
+                                                     : onebit_tokenizer_start(words);
+}
+
+/* 1 when ids stand for nothing but white space. */
+static int ob_search_blank(const ob_search *s, const int32_t *ids, size_t n) {
+    size_t i, k, bytes = 0;
+    for (i = 0; i < n; i++) {
+        const char *piece = onebit_tokenizer_piece(s->tensors.tokenizer, ids[i], &bytes);
+        for (k = 0; piece && k < bytes; k++)
+            if (!piece[k] || !strchr(" \t\r\n", piece[k])) return 0;
+    }
+    return 1;
+}
+
+/* The documents of the text, each behind the start of a text, as onebit-eval scores them. */
+static onebit_status ob_search_text(ob_search *s) {
+    onebit_data_options options = onebit_data_options_default();
+    onebit_dataset *data = NULL;
+    const onebit_tokenizer *words = s->tensors.tokenizer;
+    int32_t first = (int32_t)ob_search_first_id(s);
+    const uint8_t *marks;
+    const int32_t *ids;
+    size_t from, to, n = 0, limit = (size_t)s->job->val_tokens, count = 0;
+    options.part = ONEBIT_PART_ALL, options.chat_template = s->base.chat_template;
+    OB_TRY(onebit_dataset_open(&data, s->job->val_data, words, &options, &s->env));
+    ids = onebit_dataset_tokens(data, &n), marks = onebit_dataset_scored(data, 0);
+    for (from = 0; from < n && (!limit || s->text_rows < limit); from = to + 1) {
+        int32_t *all;
+        uint8_t *own;
+        for (to = from; to < n && ids[to] != first; to++) {}
+        count = to - from;
+        if (ob_search_blank(s, ids + from, count)) continue;
+        all = (int32_t *)ob_alloc(&s->env, (count + 1) * (sizeof *all + 1));
+        if (!all) {
+            s->ids.failed = 1;
+            break;
+        }
+        own = (uint8_t *)(all + count + 1);
+        all[0] = first, own[0] = 0;
+        memcpy(all + 1, ids + from, count * sizeof *ids);
+        if (marks) memcpy(own + 1, marks + from, count);
+        if (first >= 0) ob_search_sequence(s, all, marks ? own : NULL, count + 1, -1);
+        else ob_search_sequence(s, all + 1, marks ? own + 1 : NULL, count, -1);
+        ob_release(&s->env, all);
+    }
+    onebit_dataset_free(data);
+    if (s->ids.failed) return ob_fail(ONEBIT_MEMORY, "search: no memory for the text");
+    if (!s->scored)
+        return ob_fail(ONEBIT_USAGE, "%.200s: there is nothing to score", s->job->val_data);
+    return ONEBIT_OK;
+}
+
+/* One choice behind its prompt; between words there is a space, as onebit-eval has it. */
+static onebit_status ob_search_choice(ob_search *s, const char *prompt, const char *choice) {
+    ob_buffer text = ob_buffer_new(&s->env);
+    const onebit_tokenizer *words = s->tensors.tokenizer;
+    size_t n = strlen(prompt), count = 0;
+    int32_t *ids, first = (int32_t)ob_search_first_id(s);
+    onebit_status status;
+    ob_buffer_text(&text, prompt);
+    if (n && *choice != ' ' && !strchr(" \t\n([{\"'=+-*/", prompt[n - 1]))
+        ob_buffer_text(&text, " ");
+    ob_buffer_text(&text, choice);
+    if (text.failed) return ob_fail(ONEBIT_MEMORY, "questions: no memory");
+    (void)onebit_tokenizer_encode(words, NULL, 0, &count, text.p, text.n, 0);
+    ids = (int32_t *)ob_alloc(&s->env, (count + 1) * sizeof *ids);
+    status = ids ? onebit_tokenizer_encode(words, ids + 1, count, &count, text.p, text.n, 0)
+                 : ob_fail(ONEBIT_MEMORY, "questions: no memory");
+    ob_buffer_free(&text);
+    if (status == ONEBIT_OK) {
+        ids[0] = first;
+        if (first >= 0) ob_search_sequence(s, ids, NULL, count + 1, s->choices);
+        else ob_search_sequence(s, ids + 1, NULL, count, s->choices);
+        s->choices++;
+    }
+    ob_release(&s->env, ids);
+    return status;
+}
+
+/* A row {"prompt", "answer", "choices"}; one without choices is passed over. */
+static onebit_status ob_search_question(ob_search *s, ob_slice line) {
+    ob_json j = ob_json_on(line.p, line.n, s->job->questions);
+    size_t size = line.n + 1;
+    char *prompt = (char *)ob_alloc(&s->env, 3 * size), *answer, *choice;
+    ob_slice key, list = {NULL, 0};
+    onebit_status status = ONEBIT_OK;
+    uint8_t mark;
+    int n = 0, right = 0;
+    if (!prompt) return ob_fail(ONEBIT_MEMORY, "questions: no memory");
+    answer = prompt + size, choice = answer + size;
+    *prompt = *answer = 0;
+    for (ob_json_object(&j); ob_json_key(&j, &key);) {
+        if (ob_slice_is(key, "prompt")) ob_json_string(&j, prompt, size);
+        else if (ob_slice_is(key, "answer")) ob_json_string(&j, answer, size);
+        else if (ob_slice_is(key, "choices")) list = ob_json_raw(&j);
+        else ob_json_skip(&j);
+    }
+    status = ob_json_end(&j);
+    j = ob_json_on(list.p, list.n, s->job->questions);
+    if (status == ONEBIT_OK && list.p)
+        for (ob_json_array(&j); status == ONEBIT_OK && ob_json_item(&j); n++) {
+            ob_json_string(&j, choice, size);
+            if (j.status != ONEBIT_OK) break;
+            mark = (uint8_t)((strcmp(choice, answer) ? 0 : 1) + (n ? 0 : 2));
+            right += mark & 1;
+            ob_buffer_add(&s->right, &mark, 1);
+            status = ob_search_choice(s, prompt, choice);
+        }
+    if (status == ONEBIT_OK && list.p) status = j.status;
+    ob_release(&s->env, prompt);
+    if (status == ONEBIT_OK && n && right != 1)
+        return ob_fail(ONEBIT_FORMAT, "the answer is %d of the %d choices, expected one", right, n);
+    s->questions += n > 0;
+    return status;
+}
+
+/* All rows of the file of questions. */
+static onebit_status ob_search_questions(ob_search *s) {
+    ob_map map;
+    ob_slice rest, line;
+    onebit_status status = ONEBIT_OK;
+    int row = 0;
+    if (!s->job->questions) return ONEBIT_OK;
+    memset(&map, 0, sizeof map);
+    OB_TRY(ob_map_open(&map, s->job->questions));
+    rest.p = (const char *)map.data, rest.n = map.bytes;
+    while (status == ONEBIT_OK && rest.n) {
+        line = ob_line(&rest), row++;
+        if (line.n) status = ob_search_question(s, line);
+    }
+    ob_map_close(&map);
+    if (status != ONEBIT_OK)
+        return ob_fail(status, "%.200s, row %d: %s", s->job->questions, row, onebit_error_text());
+    if (!s->questions)
+        return ob_fail(ONEBIT_USAGE, "%.200s: no row has choices", s->job->questions);
+    return ONEBIT_OK;
+}
+
+/* ---- The space ------------------------------------------------------------------------------- */
+
+/* Bytes of all weights as they are stored. */
+static size_t ob_search_bytes(const onebit_config *c) {
+    ob_image m = {NULL, 0};
+    int i, count = ob_tensor_count(c);
+    ob_tensor t;
+    for (i = 0; i < count; i++) {
+        ob_tensor_at(c, i, &t);
+        (void)ob_image_place(&m, ob_tensor_scales(&t) * 4);
+        (void)ob_image_place(&m, ob_format_bytes(ob_stored_format(&t, ONEBIT_PACKING_2_BITS),
+                                                 t.rows, t.cols));
+    }
+    return (size_t)m.at;
+}
+
+/* Gives a part a mode in a config. */
+static void ob_search_set(onebit_config *c, const ob_search_part *part, int mode) {
+    int k;
+    if (part->layer == -1) c->embedding_mode = (uint8_t)mode;
+    if (part->layer == -2 || (part->layer == -1 && c->tie_word_embeddings))
+        c->head_mode = (uint8_t)mode;
+    for (k = part->from; part->layer >= 0 && k < part->to; k++)
+        ob_projection_set(c, part->layer, k, mode);
+}
+
+/* A map as a config. */
+static void ob_search_config(const ob_search *s, onebit_config *c, const uint8_t *map) {
+    int i;
+    for (i = 0; i < s->parts; i++) ob_search_set(c, s->part + i, s->mode[map[i]]);
+    for (i = 0; i < c->num_layers; i++) ob_block_settle(c, i);
+}
+
+/* The mode that a part has in the model as it is, or -1. */
+static int ob_search_own(const onebit_config *c, const ob_search_part *part) {
+    if (part->layer == -1) return c->embedding_mode;
+    if (part->layer == -2) return c->head_mode;
+    return ob_shared_mode(c, part->layer, part->from, part->to);
+}
+
+/* Lists the parts; with s->part NULL it only counts. */
+static int ob_search_list(ob_search *s) {
+    static const int bounds[3][ONEBIT_PROJECTIONS + 1] = {
+        {0, ONEBIT_PROJECTIONS},
+        {0, ONEBIT_GATE, ONEBIT_PROJECTIONS},
+        {ONEBIT_Q, ONEBIT_K, ONEBIT_V, ONEBIT_O, ONEBIT_GATE, ONEBIT_UP, ONEBIT_DOWN,
+         ONEBIT_PROJECTIONS}};
+    const onebit_config *c = &s->base;
+    const int *bound = bounds[s->job->granularity];
+    int layer, k, n = 0, whole = s->job->method == ONEBIT_SEARCH_AS_IS;
+    ob_search_part p;
+    for (layer = s->job->search_ends ? -1 : 0; !whole && layer < c->num_layers; layer++)
+        for (k = 0; layer < 0 ? k < 1 : bound[k] < ONEBIT_PROJECTIONS; k++) {
+            p.layer = layer, p.from = bound[k], p.to = bound[k + 1];
+            if (layer >= 0 && p.from == ONEBIT_GATE && p.to == ONEBIT_UP && !c->use_swiglu)
+                continue;
+            p.at = layer < 0 ? 0 : 2 * layer + (p.from >= ONEBIT_GATE);
+            if (s->part) s->part[n] = p;
+            n++;
+        }
+    if (!whole && s->job->search_ends && !c->tie_word_embeddings) {
+        p.layer = -2, p.from = p.to = 0, p.at = 2 * c->num_layers;
+        if (s->part) s->part[n] = p;
+        n++;
+    }
+    return n;
+}
+
+/* Bits of a mode, for its order; f32 first in the enum has the most. */
+static void ob_search_modes(ob_search *s) {
+    int mode, i;
+    for (mode = ONEBIT_MODE_COUNT - 1; mode >= 0; mode--)
+        for (i = 0; i < s->job->mode_count; i++)
+            if (s->job->modes[i] == mode) {
+                s->mode[s->modes++] = mode;
+                break;
+            }
+}
+
+/* Parts, their modes and sizes, and the map nearest to the model as it is: each part in its own
+   mode, or the next wider one that is allowed, or the widest. */
+static onebit_status ob_search_space(ob_search *s) {
+    onebit_config low = s->base, c;
+    size_t each;
+    int i, k, n;
+    s->parts = ob_search_list(s), n = s->parts, each = (size_t)n;
+    s->list = ob_alloc(&s->env, (each + 1) * (sizeof(ob_search_part) + 2 +
+                                              sizeof(int64_t) * ONEBIT_MODE_COUNT) + 64);
+    if (!s->list) return ob_fail(ONEBIT_MEMORY, "search: no memory for %d groups", n);
+    s->more = (int64_t *)s->list;
+    s->part = (ob_search_part *)(void *)(s->more + each * ONEBIT_MODE_COUNT);
+    s->start = (uint8_t *)(s->part + each), s->letters = (char *)(s->start + each);
+    (void)ob_search_list(s);
+    ob_search_modes(s);
+    for (i = 0; i < n; i++) ob_search_set(&low, s->part + i, s->mode[0]);
+    s->lowest_bytes = ob_search_bytes(&low);
+    for (i = 0; i < n; i++) {
+        int own = ob_search_own(&s->base, s->part + i);
+        for (k = 0; k < s->modes; k++) {
+            c = low;
+            ob_search_set(&c, s->part + i, s->mode[k]);
+            s->more[i * s->modes + k] = (int64_t)ob_search_bytes(&c) - (int64_t)s->lowest_bytes;
+        }
+        for (k = 0; k + 1 < s->modes && s->mode[k] > own; k++) {}
+        s->start[i] = (uint8_t)k;
+    }
+    return ONEBIT_OK;
+}
+
+/* How many maps there are. */
+static double ob_search_maps(const ob_search *s) {
+    double n = 1;
+    int i;
+    for (i = 0; i < s->parts && n < 1e300; i++) n *= s->modes;
+    return n;
+}
+
+/* ---- One evaluation -------------------------------------------------------------------------- */
+
+/* Packs tensor number i in the mode that origin.want has, in its place. */
+static onebit_status ob_search_pack(ob_search *s, int i) {
+    ob_param p;
+    ob_format format;
+    ob_weight *w;
+    size_t scales;
+    OB_TRY(ob_origin_fetch(&s->origin, i, &p));
+    format = ob_stored_format(&p.info, ONEBIT_PACKING_2_BITS);
+    scales = (size_t)ob_tensor_scales(&p.info);
+    if (p.info.mode >= 0) OB_TRY(ob_pack_matrix(&s->tensors, &p, format, s->data[i]));
+    else memcpy(s->data[i], p.value, p.size * sizeof(float));
+    if (scales) memcpy(s->scale[i], p.scale, scales * sizeof(float));
+    if (!ob_all_finite(s->scale[i], scales))
+        return ob_fail(ONEBIT_FORMAT, "a scale of %s is not finite", p.info.name);
+    w = s->view.slots + p.info.slot;
+    *w = ob_weight_of(&s->origin.want, &p.info, (int)format);
+    w->data = s->data[i];
+    if (scales) w->scale = s->scale[i];
+    s->held[i] = p.info.mode;
+    return ONEBIT_OK;
+}
+
+/* Brings the weights to a map. */
+static onebit_status ob_search_apply(ob_search *s, const uint8_t *map) {
+    int i;
+    ob_tensor t;
+    ob_search_config(s, &s->origin.want, map);
+    for (i = 0; i < s->tensors.count; i++) {
+        ob_tensor_at(&s->origin.want, i, &t);
+        if (s->held[i] != t.mode) OB_TRY(ob_search_pack(s, i));
+    }
+    return ONEBIT_OK;
+}
+
+/* The first half block whose weights differ between two maps; 2 L + 1 when none does. */
+static int ob_search_first(const ob_search *s, const uint8_t *a, const uint8_t *b) {
+    int i, first = 2 * s->base.num_layers + 1;
+    for (i = 0; i < s->parts; i++)
+        if (a[i] != b[i] && s->part[i].at < first) first = s->part[i].at;
+    return first;
+}
+
+/* Rows of a block of the head: their loss, and with reference logits the divergence from them. */
+typedef struct ob_search_rows {
+    ob_job job;
+    const float *logits, *reference;
+    float *work;
+    const int32_t *targets;
+    double *nats, *kl;
+    int V;
+} ob_search_rows;
+
+/* KL(p || q) = sum p (log p - log q), with p of the reference. */
+static void ob_search_row(void *arg, int r) {
+    const ob_search_rows *q = (const ob_search_rows *)arg;
+    const ob_kernels *kernels = q->job.x->kernels;
+    size_t at = (size_t)r * (size_t)q->V, bytes = (size_t)q->V * sizeof(float);
+    const float *logits = q->logits + at, *reference = q->reference ? q->reference + at : NULL;
+    float *work = q->work + at, lse, own;
+    double sum = 0;
+    int j;
+    q->nats[r] = q->kl[r] = 0;
+    if (q->targets[r] < 0) return;
+    memcpy(work, logits, bytes);
+    kernels->softmax(work, &lse, q->V, q->V);
+    q->nats[r] = (double)lse - (double)logits[q->targets[r]];
+    if (!reference) return;
+    memcpy(work, reference, bytes);
+    kernels->softmax(work, &own, q->V, q->V);
+    for (j = 0; j < q->V; j++)
+        sum += (double)work[j] * ((double)reference[j] - (double)logits[j]);
+    q->kl[r] = sum + (double)lse - (double)own;
+}
+
+/* Scores the rows of a chunk, whose final states are in acts.x. */
+static void ob_search_head(ob_search *s, const ob_search_chunk *c, int reference) {
+    ob_weight *head = s->view.slots + (ob_head(&s->view) - s->view.slots), kept = *head;
+    size_t D = (size_t)s->base.hidden_size;
+    ob_search_rows q;
+    int at;
+    memset(&q, 0, sizeof q);
+    q.logits = s->logits, q.work = s->work, q.V = s->base.vocab_size;
+    for (at = 0; at < c->rows; at += s->head_rows) {
+        int n = c->rows - at < s->head_rows ? c->rows - at : s->head_rows;
+        s->pass.final_x = s->acts.x;
+        ob_forward_head(&s->pass, s->logits, at, n);
+        if (reference) {
+            s->pass.final_x = s->reference + (size_t)c->row * D;
+            *head = s->reference_head;
+            ob_forward_head(&s->pass, s->reference_logits, at, n);
+            *head = kept;
+            q.reference = s->reference_logits;
+        }
+        q.targets = (const int32_t *)(const void *)s->targets.p + c->row + at;
+        q.nats = s->nats + c->row + at, q.kl = s->kl + c->row + at;
+        ob_run_rows(&s->exec, ob_search_row, &q, n, 30.0 * n * q.V);
+    }
+}
+
+/* Runs a chunk from the first half block that the map changes, or the kept state before it. */
+static void ob_search_run(ob_search *s, ob_search_chunk *c, const uint8_t *map, int reference) {
+    int blocks = 2 * s->base.num_layers, fresh = c->map[s->parts];
+    int k = fresh ? 0 : ob_search_first(s, c->map, map);
+    size_t D = (size_t)s->base.hidden_size, at = (size_t)c->row * D;
+    size_t bytes = (size_t)c->rows * D * sizeof(float);
+    const ob_span *spans = s->span + c->window;
+    for (k = k < blocks ? k : blocks; k > 0 && !s->state[k]; k--) {}
+    s->pass.B = 1, s->pass.T = c->rows;
+    if (k == 0)
+        s->exec.ops->embed_forward(&s->exec, s->acts.x,
+                                   (const int32_t *)(const void *)s->ids.p + c->row,
+                                   ob_block(&s->view, 0, OB_EMBED), c->rows);
+    else memcpy(s->acts.x, s->state[k] + at, bytes);
+    for (; k < blocks; k++) {
+        if (k % 2) ob_forward_ffn(&s->pass, &s->acts, s->acts.x, k / 2);
+        else ob_forward_attention(&s->pass, &s->acts, spans, c->windows, k / 2);
+        if (s->state[k + 1]) memcpy(s->state[k + 1] + at, s->acts.x, bytes);
+    }
+    memcpy(c->map, map, (size_t)s->parts);
+    c->map[s->parts] = 0;
+    ob_search_head(s, c, reference);
+}
+
+/* Share of the questions whose answer is likelier than every other choice. */
+static double ob_search_accuracy(const ob_search *s) {
+    int i, k, right = 0;
+    for (i = 0; i < s->choices; i = k) {
+        int best = i, ties = 0;
+        for (k = i + 1; k < s->choices && !(s->right.p[k] & 2); k++) {
+            if (s->choice_nats[k] == s->choice_nats[best]) ties = 1;
+            if (s->choice_nats[k] < s->choice_nats[best]) best = k, ties = 0;
+        }
+        right += !ties && (s->right.p[best] & 1);
+    }
+    return s->questions ? (double)right / s->questions : (double)NAN;
+}
+
+/* Measures a map: loss, with reference its divergence, and accuracy. */
+static onebit_status ob_search_measure(ob_search *s, const uint8_t *map, int reference,
+                                       ob_search_entry *e) {
+    const int32_t *choice = (const int32_t *)(const void *)s->choice.p;
+    size_t i;
+    int k;
+    OB_TRY(ob_search_apply(s, map));
+    for (k = 0; k < s->chunks; k++) ob_search_run(s, s->chunk + k, map, reference);
+    e->loss = e->kl = 0;
+    for (k = 0; k < s->choices; k++) s->choice_nats[k] = 0;
+    for (i = 0; i < s->rows; i++) {
+        if (choice[i] >= 0) s->choice_nats[choice[i]] += s->nats[i];
+        else e->loss += s->nats[i], e->kl += s->kl[i];
+    }
+    e->loss /= (double)s->scored;
+    e->kl = reference ? e->kl / (double)s->scored : (double)NAN;
+    e->accuracy = ob_search_accuracy(s);
+    return ONEBIT_OK;
+}
+
+/* Keeps the final states and the head of the model as it is, to measure divergences from. */
+static onebit_status ob_search_refer(ob_search *s) {
+    size_t D = (size_t)s->base.hidden_size;
+    const ob_weight *head = ob_head(&s->view);
+    ob_search_entry e;
+    if (s->has_reference) return ONEBIT_OK;
+    OB_TRY(ob_search_measure(s, s->start, 0, &e));
+    memcpy(s->reference, s->state[2 * s->base.num_layers], s->rows * D * sizeof(float));
+    s->reference_head = *head;
+    if (s->job->search_ends) { /* the head's place will hold other modes */
+        int i = s->base.tie_word_embeddings ? 0 : s->tensors.count - 1;
+        size_t bytes = (size_t)ob_format_bytes((ob_format)head->format, head->rows, head->cols);
+        uint8_t *copy = s->data[s->tensors.count];
+        memcpy(copy, head->data, bytes);
+        s->reference_head.data = copy;
+        if (head->scale == s->scale[i]) {
+            ob_tensor t;
+            ob_tensor_at(&s->origin.want, i, &t);
+            memcpy(s->scale[s->tensors.count], head->scale,
+                   (size_t)ob_tensor_scales(&t) * sizeof(float));
+            s->reference_head.scale = s->scale[s->tensors.count];
+        }
+    }
+    s->has_reference = 1;
+    return ONEBIT_OK;
+}
+
+/* Room of one tensor at its largest. */
+static void ob_search_room(ob_search *s, ob_carve *c, int from, int to) {
+    size_t bytes = 0, scales = 0, b, n;
+    onebit_config config = s->base;
+    ob_tensor t;
+    int k, i;
+    for (k = -1; k < s->modes; k++) {
+        for (i = 0; k >= 0 && i < s->parts; i++) ob_search_set(&config, s->part + i, s->mode[k]);
+        ob_tensor_at(&config, from, &t);
+        b = (size_t)ob_format_bytes(ob_stored_format(&t, ONEBIT_PACKING_2_BITS), t.rows, t.cols);
+        n = (size_t)ob_tensor_scales(&t);
+        if (b > bytes) bytes = b;
+        if (n > scales) scales = n;
+    }
+    if (c->base) s->data[to] = (uint8_t *)ob_take(c, bytes), s->scale[to] = ob_floats(c, scales, 1);
+    else (void)ob_take(c, bytes), (void)ob_floats(c, scales, 1);
+}
+
+/* Half blocks between kept states: as few as fit into OB_SEARCH_STATES. */
+static int ob_search_stride(const ob_search *s) {
+    size_t each = s->rows * (size_t)s->base.hidden_size * sizeof(float);
+    int blocks = 2 * s->base.num_layers, step = s->job->granularity == ONEBIT_BY_LAYER ? 2 : 1;
+    int stride = step;
+    while (stride < blocks && (size_t)(blocks / stride) > OB_SEARCH_STATES / (each + 1))
+        stride += step;
+    return stride;
+}
+
+/* Windows into chunks, and where their caches lie in the one that chunks share. Counts with chunk
+   NULL. */
+static void ob_search_chunks(ob_search *s, ob_carve *c) {
+    const ob_search_window *w = (const ob_search_window *)(const void *)s->windows.p;
+    int count = (int)(s->windows.n / sizeof *w), i = 0, k, n = 0, rows;
+    const onebit_config *config = &s->base;
+    size_t from = c->used, most = c->used;
+    for (; i < count; i = k, n++) {
+        c->used = from;
+        for (k = i, rows = 0; k < count && (k == i || rows + w[k].n <= s->chunk_rows); k++) {
+            ob_cache cache =
+                ob_cache_take(c, 1, w[k].n, config->num_key_value_heads, config->head_dim, 32);
+            if (c->base) {
+                ob_span *a = s->span + k;
+                a->row = rows, a->B = 1, a->T = a->cap = w[k].n, a->start = 0, a->cache = cache;
+            }
+            rows += w[k].n;
+        }
+        if (c->base) {
+            s->chunk[n].window = i, s->chunk[n].windows = k - i;
+            s->chunk[n].row = w[i].row, s->chunk[n].rows = rows;
+        }
+        if (c->used > most) most = c->used;
+    }
+    c->used = most;
+    s->chunks = n;
+}
+
+/* Lays the memory out; with c->base NULL it only counts. */
+static void ob_search_layout(ob_search *s, ob_carve *c) {
+    const onebit_config *config = &s->base;
+    size_t count = (size_t)s->tensors.count, D = (size_t)config->hidden_size, k;
+    size_t blocks = 2 * (size_t)config->num_layers, stride = (size_t)ob_search_stride(s);
+    size_t windows = s->windows.n / sizeof(ob_search_window), V = (size_t)config->vocab_size;
+    size_t slots = (size_t)ob_slots(config) * sizeof(ob_weight);
+    int i;
+    s->held = (int *)ob_take(c, count * sizeof(int));
+    s->data = (uint8_t **)ob_take(c, (count + 1) * sizeof(uint8_t *));
+    s->scale = (float **)ob_take(c, (count + 1) * sizeof(float *));
+    s->view.slots = (ob_weight *)ob_take(c, slots);
+    s->span = (ob_span *)ob_take(c, windows * sizeof(ob_span));
+    s->chunk = (ob_search_chunk *)ob_take(c, (windows + 1) * sizeof(ob_search_chunk));
+    s->state = (float **)ob_take(c, (blocks + 1) * sizeof(float *));
+    if (c->base) memset(s->view.slots, 0, slots);
+    for (i = 0; i < s->tensors.count; i++) ob_search_room(s, c, i, i);
+    ob_search_room(s, c, config->tie_word_embeddings ? 0 : s->tensors.count - 1, s->tensors.count);
+    for (k = 0; k <= blocks; k++) {
+        int keep = k == blocks || (k > 0 && k % stride == 0);
+        float *state = keep ? ob_floats(c, s->rows, D) : NULL;
+        if (c->base) s->state[k] = state;
+    }
+    s->reference = ob_floats(c, s->rows, D);
+    s->nats = (double *)ob_take(c, s->rows * sizeof(double));
+    s->kl = (double *)ob_take(c, s->rows * sizeof(double));
+    s->choice_nats = (double *)ob_take(c, (size_t)s->choices * sizeof(double));
+    s->logits = ob_floats(c, (size_t)s->head_rows, V);
+    s->reference_logits = ob_floats(c, (size_t)s->head_rows, V);
+    s->work = ob_floats(c, (size_t)s->head_rows, V);
+    ob_acts_take(&s->acts, c, config, (size_t)s->chunk_rows, 1, OB_RUN);
+    ob_pass_take(&s->pass, c, config, (size_t)s->chunk_rows);
+    s->pass.rope = ob_floats(c, (size_t)s->longest, (size_t)config->head_dim);
+    ob_exec_init(&s->exec, &s->env, c, s->longest, config->head_dim, 0);
+    ob_search_chunks(s, c);
+    for (i = 0; i < s->chunks; i++) {
+        uint8_t *map = (uint8_t *)ob_take(c, (size_t)s->parts + 1);
+        if (c->base) s->chunk[i].map = map;
+    }
+}
+
+/* Takes the memory. The byte behind a chunk's map says that it has no states yet. */
+static onebit_status ob_search_prepare(ob_search *s) {
+    ob_carve c;
+    int i;
+    s->chunk_rows = s->longest > OB_SEARCH_ROWS ? s->longest : OB_SEARCH_ROWS;
+    s->head_rows = s->base.vocab_size > 16384 ? 64 : 256;
+    if (s->rows > INT_MAX / 2)
+        return ob_fail(ONEBIT_LIMIT, "search: %zu tokens; measure fewer (--val-tokens)", s->rows);
+    memset(&c, 0, sizeof c);
+    ob_search_layout(s, &c);
+    s->block = ob_alloc(&s->env, c.used);
+    if (!s->block)
+        return ob_fail(ONEBIT_MEMORY,
+                       "search: no memory for %.0f MB; measure fewer tokens (--val-tokens, now %zu)",
+                       (double)c.used / 1e6, s->rows);
+    c.base = (uint8_t *)s->block, c.used = 0;
+    ob_search_layout(s, &c);
+    for (i = 0; i < s->tensors.count; i++) s->held[i] = -2;
+    for (i = 0; i < s->chunks; i++) s->chunk[i].map[s->parts] = 1;
+    s->view.config = &s->origin.want;
+    s->pass.x = &s->exec, s->pass.w = &s->view;
+    ob_rope_table((float *)(uintptr_t)s->pass.rope, s->longest, &s->base);
+    return ONEBIT_OK;
+}
+
+/* ---- What was measured ----------------------------------------------------------------------- */
+
+/* A map as letters, in s->letters. */
+static const char *ob_search_letters(ob_search *s, const uint8_t *map) {
+    int i;
+    for (i = 0; i < s->parts; i++) s->letters[i] = ob_mode_letters[s->mode[map[i]]];
+    s->letters[i] = 0;
+    return s->letters;
+}
+
+/* Entry number i, and its map. */
+static ob_search_entry *ob_search_entry_at(const ob_search *s, int i) {
+    return (ob_search_entry *)(void *)s->entries.p + i;
+}
+static const uint8_t *ob_search_map_at(const ob_search *s, int i) {
+    return (const uint8_t *)s->maps.p + (size_t)i * (size_t)s->parts;
+}
+
+/* Index of a map among those measured, or -1. */
+static int ob_search_find(const ob_search *s, const uint8_t *map) {
+    int i;
+    for (i = 0; i < s->count; i++)
+        if (!memcmp(ob_search_map_at(s, i), map, (size_t)s->parts)) return i;
+    return -1;
+}
+
+/* Bytes of the weights of a map. */
+static size_t ob_search_size(const ob_search *s, const uint8_t *map) {
+    int64_t bytes = (int64_t)s->lowest_bytes;
+    int i;
+    for (i = 0; i < s->parts; i++) bytes += s->more[i * s->modes + map[i]];
+    return (size_t)bytes;
+}
+
+/* Bytes of the file of a map. */
+static size_t ob_search_file(const ob_search *s, const uint8_t *map) {
+    onebit_config c = s->base;
+    ob_search_config(s, &c, map);
+    return onebit_config_model_bytes(&c, NULL) + ob_round_up(s->words_bytes, 64);
+}
+
+/* 1 when a map of that file size is worth measuring. */
+static int ob_search_fits(const ob_search *s, size_t file) {
+    return s->job->max_size_mb <= 0 || (double)file <= s->job->max_size_mb * 1e6;
+}
+
+/* Judges an entry by the limits. */
+static int ob_search_feasible(const ob_search *s, const ob_search_entry *e) {
+    const onebit_search_job *j = s->job;
+    if (!ob_search_fits(s, e->file) || !(exp(e->loss) <= j->max_perplexity)) return 0;
+    return j->min_accuracy <= 0 || e->accuracy >= j->min_accuracy;
+}
+
+/* Tells of an entry; the caller may stop the search. */
+static void ob_search_tell(ob_search *s, const ob_search_entry *e, const uint8_t *map,
+                           const char *step, int known) {
+    onebit_evaluation out;
+    memset(&out, 0, sizeof out);
+    out.number = s->count, out.step = step, out.map = ob_search_letters(s, map);
+    out.weight_bytes = e->bytes, out.file_bytes = e->file;
+    out.loss = e->loss, out.kl = e->kl, out.accuracy = e->accuracy;
+    out.feasible = e->feasible, out.known = known;
+    if (s->job->on_evaluation && s->job->on_evaluation(s->job->user, &out))
+        s->status = ob_fail(ONEBIT_CANCELLED, "search: stopped");
+}
+
+/* Asks whether a map was measured in an earlier run; its divergence counts only when wanted. */
+static int ob_search_recall(ob_search *s, const uint8_t *map, const char *step, int kl,
+                            ob_search_entry *e) {
+    onebit_evaluation in;
+    memset(&in, 0, sizeof in);
+    in.map = ob_search_letters(s, map), in.step = step;
+    in.weight_bytes = e->bytes, in.file_bytes = e->file;
+    in.kl = in.accuracy = (double)NAN;
+    if (!s->job->known || !s->job->known(s->job->user, &in)) return 0;
+    if ((kl && !(in.kl == in.kl)) || (s->questions && !(in.accuracy == in.accuracy))) return 0;
+    e->loss = in.loss, e->kl = kl ? in.kl : (double)NAN, e->accuracy = in.accuracy;
+    return 1;
+}
+
+/* Index of the entry of a map, measured now unless it was; -1: a limit, an error, or a stop. */
+static int ob_search_try(ob_search *s, const uint8_t *map, const char *step, int kl) {
+    int at = ob_search_find(s, map), known;
+    ob_search_entry e, *best;
+    if (at >= 0 && (!kl || ob_search_entry_at(s, at)->kl == ob_search_entry_at(s, at)->kl))
+        return at;
+    if (s->status != ONEBIT_OK) return -1;
+    if (at < 0 && s->count >= s->budget) return s->spent = 1, -1;
+    memset(&e, 0, sizeof e);
+    e.bytes = ob_search_size(s, map), e.file = ob_search_file(s, map);
+    known = ob_search_recall(s, map, step, kl, &e);
+    if (!known && kl) s->status = ob_search_refer(s);
+    if (!known && s->status == ONEBIT_OK) s->status = ob_search_measure(s, map, kl, &e);
+    if (s->status != ONEBIT_OK) return -1;
+    e.feasible = ob_search_feasible(s, &e);
+    if (at >= 0) return *ob_search_entry_at(s, at) = e, at;
+    ob_buffer_add(&s->entries, &e, sizeof e);
+    ob_buffer_add(&s->maps, map, (size_t)s->parts);
+    if (s->entries.failed || s->maps.failed)
+        return s->status = ob_fail(ONEBIT_MEMORY, "search: no memory for the list of maps"), -1;
+    at = s->count++;
+    best = s->best >= 0 ? ob_search_entry_at(s, s->best) : NULL;
+    if (e.feasible && (!best || e.bytes < best->bytes ||
+                       (e.bytes == best->bytes && e.loss < best->loss)))
+        s->best = at;
+    ob_search_tell(s, &e, map, step, known);
+    return s->status == ONEBIT_OK ? at : -1;
+}
+
+/* ---- Knapsack -------------------------------------------------------------------------------- */
+/* Minimal cost for every size, exactly: one mode for each part, sizes in units of their greatest
+   common divisor (Kellerer et al., "Knapsack Problems", ch. 11). Where that gives too many sizes,
+   units grow and sizes are rounded up for solutions and down for bounds. */
+
+typedef struct ob_knapsack {
+    size_t bins;
+    int64_t unit, least; /* bytes of a bin, and of the smallest map above lowest_bytes */
+    double *cost;        /* [bins] of the cheapest map of that size */
+    uint8_t *choice;     /* [parts][bins] */
+    void *block;
+} ob_knapsack;
+
+/* Bins of a part's mode above its smallest. */
+static size_t ob_knapsack_bins(const ob_search *s, const ob_knapsack *q, int part, int mode,
+                               int up) {
+    const int64_t *more = s->more + part * s->modes;
+    int64_t least = more[0];
+    int k;
+    for (k = 1; k < s->modes; k++) least = more[k] < least ? more[k] : least;
+    return (size_t)((more[mode] - least + (up ? q->unit - 1 : 0)) / q->unit);
+}
+
+/* Unit and number of bins. */
+static void ob_knapsack_size(const ob_search *s, ob_knapsack *q, int up) {
+    int64_t range = 0, most, least, a, b;
+    int i, k;
+    q->unit = 0, q->least = 0;
+    for (i = 0; i < s->parts; i++) {
+        const int64_t *more = s->more + i * s->modes;
+        for (k = 0, most = least = more[0]; k < s->modes; k++) {
+            most = more[k] > most ? more[k] : most, least = more[k] < least ? more[k] : least;
+            for (a = more[k] < 0 ? -more[k] : more[k], b = q->unit; a; q->unit = b) {
+                int64_t rest = b % a;
+                b = a, a = rest;
+            }
+        }
+        range += most - least, q->least += least;
+    }
+    if (q->unit < 1) q->unit = 1;
+    while ((size_t)(range / q->unit) >= OB_SEARCH_BINS) q->unit *= 2;
+    q->bins = 1;
+    for (i = 0; i < s->parts; i++) {
+        size_t widest = 0, n;
+        for (k = 0; k < s->modes; k++) {
+            n = ob_knapsack_bins(s, q, i, k, up);
+            if (n > widest) widest = n;
+        }
+        q->bins += widest;
+    }
+}
+
+/* Solves it for cost [parts][modes]. */
+static onebit_status ob_knapsack_solve(const ob_search *s, ob_knapsack *q, const double *cost,
+                                       int up) {
+    double *next;
+    size_t b, n;
+    int i, k;
+    ob_knapsack_size(s, q, up);
+    q->block = ob_alloc(&s->env, q->bins * (2 * sizeof(double) + (size_t)s->parts));
+    if (!q->block) return ob_fail(ONEBIT_MEMORY, "search: no memory for %zu sizes", q->bins);
+    q->cost = (double *)q->block, next = q->cost + q->bins;
+    q->choice = (uint8_t *)(next + q->bins);
+    for (b = 0; b < q->bins; b++) q->cost[b] = b ? HUGE_VAL : 0.0;
+    for (i = 0; i < s->parts; i++) {
+        uint8_t *choice = q->choice + (size_t)i * q->bins;
+        for (b = 0; b < q->bins; b++) next[b] = HUGE_VAL, choice[b] = 0;
+        for (k = 0; k < s->modes; k++) {
+            n = ob_knapsack_bins(s, q, i, k, up);
+            for (b = n; b < q->bins; b++) {
+                double c = q->cost[b - n] + cost[i * s->modes + k];
+                if (c < next[b]) next[b] = c, choice[b] = (uint8_t)k;
+            }
+        }
+        memcpy(q->cost, next, q->bins * sizeof(double));
+    }
+    return ONEBIT_OK;
+}
+
+/* The cheapest map of a size. */
+static void ob_knapsack_map(const ob_search *s, const ob_knapsack *q, size_t bin, uint8_t *map,
+                            int up) {
+    int i;
+    for (i = s->parts - 1; i >= 0; i--) {
+        map[i] = q->choice[(size_t)i * q->bins + bin];
+        bin -= ob_knapsack_bins(s, q, i, map[i], up);
+    }
+}
+
+/* ---- Methods --------------------------------------------------------------------------------- */
+
+/* What a method works with: two maps, and costs [parts][modes]. */
+typedef struct ob_search_work {
+    uint8_t *map, *other;
+    double *kind, *stern; /* kinder and sterner of two measurements */
+    void *block;
+} ob_search_work;
+
+static onebit_status ob_search_work_take(const ob_search *s, ob_search_work *w) {
+    size_t n = (size_t)s->parts * (size_t)s->modes + 1;
+    w->block = ob_alloc(&s->env, 2 * n * sizeof(double) + 2 * ((size_t)s->parts + 1));
+    if (!w->block) return ob_fail(ONEBIT_MEMORY, "search: no memory for the costs");
+    w->kind = (double *)w->block, w->stern = w->kind + n;
+    w->map = (uint8_t *)(w->stern + n), w->other = w->map + s->parts + 1;
+    memset(w->kind, 0, 2 * n * sizeof(double));
+    return ONEBIT_OK;
+}
+
+/* What a map costs: its divergence, or in exact mode, where none is measured, its loss. */
+static double ob_search_cost(const ob_search *s, int entry, int kl) {
+    const ob_search_entry *e = ob_search_entry_at(s, entry);
+    return kl ? e->kl : e->loss;
+}
+
+/* Measures the model as it is, all in the widest mode, all in the narrowest. */
+static void ob_search_bracket(ob_search *s, uint8_t *map, int kl) {
+    (void)ob_search_try(s, s->start, "start", kl);
+    memset(map, s->modes - 1, (size_t)s->parts);
+    (void)ob_search_try(s, map, "highest", kl);
+    memset(map, 0, (size_t)s->parts);
+    (void)ob_search_try(s, map, "lowest", kl);
+}
+
+/* Costs of each mode of each part, alone in the model as it is; last part first, so that most
+   layers before it stay as they are. */
+static void ob_search_alone(ob_search *s, ob_search_work *w, int kl) {
+    int i, k, at, start = ob_search_try(s, s->start, "start", kl);
+    for (i = s->parts - 1; i >= 0 && start >= 0; i--)
+        for (k = 0; k < s->modes; k++) {
+            memcpy(w->map, s->start, (size_t)s->parts);
+            w->map[i] = (uint8_t)k;
+            at = ob_search_try(s, w->map, "alone", kl);
+            if (at < 0) return;
+            w->kind[i * s->modes + k] = w->stern[i * s->modes + k] =
+                ob_search_cost(s, at, kl) - ob_search_cost(s, start, kl);
+        }
+}
+
+/* The same where all other parts are in the narrowest mode; keeps the kinder and the sterner. */
+static void ob_search_raised(ob_search *s, ob_search_work *w) {
+    int i, k, at;
+    for (i = s->parts - 1; i >= 0; i--) {
+        double base, own;
+        memset(w->map, 0, (size_t)s->parts);
+        w->map[i] = s->start[i];
+        if ((at = ob_search_try(s, w->map, "raised", 1)) < 0) return;
+        base = ob_search_cost(s, at, 1);
+        for (k = 0; k < s->modes; k++) {
+            double *kind = w->kind + i * s->modes + k, *stern = w->stern + i * s->modes + k;
+            w->map[i] = (uint8_t)k;
+            if ((at = ob_search_try(s, w->map, "raised", 1)) < 0) return;
+            own = ob_search_cost(s, at, 1) - base;
+            if (own < *kind) *kind = own;
+            if (own > *stern) *stern = own;
+        }
+    }
+}
+
+/* Measures solutions of the knapsack by bisection over sizes: the smallest that is within the
+   limits, if more bytes are never worse. */
+static onebit_status ob_search_solve(ob_search *s, ob_search_work *w, const double *cost, int kl) {
+    ob_knapsack q;
+    size_t *size, n = 0, b, low = 0, high;
+    double least = HUGE_VAL;
+    int at;
+    memset(&q, 0, sizeof q);
+    OB_TRY(ob_knapsack_solve(s, &q, cost, 1));
+    size = (size_t *)(void *)(q.cost + q.bins); /* the second array of costs is free now */
+    for (b = 0; b < q.bins; b++)
+        if (q.cost[b] < least) least = q.cost[b], size[n++] = b;
+    for (high = n; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        ob_knapsack_map(s, &q, size[middle], w->map, 1);
+        at = ob_search_try(s, w->map, "knapsack", kl);
+        if (at < 0) break;
+        if (ob_search_entry_at(s, at)->feasible) high = middle;
+        else low = middle + 1;
+    }
+    ob_release(&s->env, q.block);
+    return s->status;
+}
+
+/* A lower bound of the size: the smallest map whose kinder costs add up to no more divergence than
+   the limits bear, which is that of the mildest map measured outside of them. */
+static onebit_status ob_search_bound(ob_search *s, ob_search_work *w, size_t *bytes) {
+    ob_knapsack q;
+    double inside = 0, outside = HUGE_VAL, k;
+    size_t b;
+    int i;
+    for (i = 0; i < s->count; i++) {
+        k = ob_search_entry_at(s, i)->kl;
+        if (ob_search_entry_at(s, i)->feasible && k > inside) inside = k;
+    }
+    for (i = 0; i < s->count; i++) {
+        k = ob_search_entry_at(s, i)->kl;
+        if (!ob_search_entry_at(s, i)->feasible && k > inside && k < outside) outside = k;
+    }
+    if (outside < HUGE_VAL) inside = outside;
+    memset(&q, 0, sizeof q);
+    OB_TRY(ob_knapsack_solve(s, &q, w->kind, 0));
+    for (b = 0; b < q.bins && !(q.cost[b] <= inside); b++) {}
+    *bytes = (size_t)((int64_t)s->lowest_bytes + q.least + (int64_t)b * q.unit);
+    ob_release(&s->env, q.block);
+    return ONEBIT_OK;
+}
+
+/* One step away from a map, and what it promises. */
+typedef struct ob_search_step {
+    int down, down_mode, up, up_mode; /* up -1 = a single demotion */
+    int64_t bytes;                    /* saved */
+    double cost;                      /* more, by the sterner costs */
+} ob_search_step;
+
+/* Least cost for a saved byte first; a fixed order where that is equal. */
+static int ob_search_compare(const void *a, const void *b) {
+    const ob_search_step *p = (const ob_search_step *)a, *q = (const ob_search_step *)b;
+    double x = p->cost / (double)p->bytes, y = q->cost / (double)q->bytes;
+    if (x != y) return x < y ? -1 : 1;
+    if (p->down != q->down) return p->down - q->down;
+    if (p->up != q->up) return p->up - q->up;
+    return p->down_mode != q->down_mode ? p->down_mode - q->down_mode : p->up_mode - q->up_mode;
+}
+
+/* Adds a step when it saves bytes. */
+static void ob_search_step_add(const ob_search *s, const ob_search_work *w, ob_buffer *steps,
+                               const uint8_t *map, int down, int down_mode, int up, int up_mode) {
+    const int64_t *more = s->more + down * s->modes;
+    const double *cost = w->stern + down * s->modes;
+    ob_search_step step;
+    step.down = down, step.down_mode = down_mode, step.up = up, step.up_mode = up_mode;
+    step.bytes = more[map[down]] - more[down_mode];
+    step.cost = cost[down_mode] - cost[map[down]];
+    if (up >= 0) {
+        more = s->more + up * s->modes, cost = w->stern + up * s->modes;
+        step.bytes += more[map[up]] - more[up_mode];
+        step.cost += cost[up_mode] - cost[map[up]];
+    }
+    if (step.bytes > 0) ob_buffer_add(steps, &step, sizeof step);
+}
+
+/* All demotions of single parts, or all exchanges that raise one part and lower another. */
+static void ob_search_steps(const ob_search *s, const ob_search_work *w, const uint8_t *map,
+                            int exchange, ob_buffer *steps) {
+    int i, j, k, l;
+    steps->n = 0;
+    for (i = 0; i < s->parts; i++)
+        for (k = 0; k < s->modes; k++) {
+            if (!exchange) {
+                if (k != map[i]) ob_search_step_add(s, w, steps, map, i, k, -1, 0);
+                continue;
+            }
+            for (j = 0; k < map[i] && j < s->parts; j++)
+                for (l = map[j] + 1; j != i && l < s->modes; l++)
+                    ob_search_step_add(s, w, steps, map, i, k, j, l);
+        }
+    if (steps->p)
+        qsort(steps->p, steps->n / sizeof(ob_search_step), sizeof(ob_search_step),
+              ob_search_compare);
+}
+
+/* Tries steps from the best map, at most `most`; 1 = one was within the limits. *all: every step
+   was tried. */
+static int ob_search_polish(ob_search *s, ob_search_work *w, ob_buffer *steps, int exchange,
+                            int most, int kl, int *all) {
+    const ob_search_step *step;
+    int i, n, at;
+    memcpy(w->other, ob_search_map_at(s, s->best), (size_t)s->parts);
+    ob_search_steps(s, w, w->other, exchange, steps);
+    if (steps->failed) s->status = ob_fail(ONEBIT_MEMORY, "search: no memory for the steps");
+    step = (const ob_search_step *)(const void *)steps->p;
+    n = (int)(steps->n / sizeof *step);
+    *all = 0;
+    for (i = 0; i < n && i < most; i++) {
+        memcpy(w->map, w->other, (size_t)s->parts);
+        w->map[step[i].down] = (uint8_t)step[i].down_mode;
+        if (step[i].up >= 0) w->map[step[i].up] = (uint8_t)step[i].up_mode;
+        if (!ob_search_fits(s, ob_search_file(s, w->map))) continue;
+        at = ob_search_try(s, w->map, exchange ? "exchange" : "demote", kl);
+        if (at < 0) return 0;
+        if (ob_search_entry_at(s, at)->feasible) return 1;
+    }
+    *all = i == n;
+    return 0;
+}
+
+/* Demotions until none is left, then exchanges, until neither helps: at most two exchanges for each
+   part, the most promising ones. one_optimal: the last round of demotions was refused as a whole. */
+static void ob_search_descend(ob_search *s, ob_search_work *w, int kl, int *one_optimal) {
+    ob_buffer steps = ob_buffer_new(&s->env);
+    int all = 0, more = s->best >= 0;
+    *one_optimal = 0;
+    while (more && s->status == ONEBIT_OK && !s->spent) {
+        while (ob_search_polish(s, w, &steps, 0, INT_MAX, kl, &all)) {}
+        *one_optimal = all;
+        more = all && ob_search_polish(s, w, &steps, 1, 2 * s->parts, kl, &all);
+    }
+    ob_buffer_free(&steps);
+}
+
+/* Depth first, smallest mode first; what is larger than the best found is not entered. Parts in the
+   order of layers, so that leaves beside each other share most of the pass. */
+static void ob_search_branch(ob_search *s, uint8_t *map, int part, int64_t bytes) {
+    int64_t rest = 0, least;
+    int i, k;
+    if (s->status != ONEBIT_OK || s->spent) return;
+    for (i = part; i < s->parts; i++) {
+        for (k = 1, least = s->more[i * s->modes]; k < s->modes; k++)
+            if (s->more[i * s->modes + k] < least) least = s->more[i * s->modes + k];
+        rest += least;
+    }
+    if (s->best >= 0 &&
+        (int64_t)s->lowest_bytes + bytes + rest > (int64_t)ob_search_entry_at(s, s->best)->bytes)
+        return;
+    if (part == s->parts) {
+        if (ob_search_fits(s, ob_search_file(s, map))) (void)ob_search_try(s, map, "exact", 0);
+        return;
+    }
+    for (k = 0; k < s->modes; k++) {
+        map[part] = (uint8_t)k;
+        ob_search_branch(s, map, part + 1, bytes + s->more[part * s->modes + k]);
+    }
+}
+
+/* A first good map by the knapsack, so that little is left to try; then the proof. */
+static onebit_status ob_search_exact(ob_search *s, ob_search_work *w, int *proven) {
+    ob_search_bracket(s, w->map, 0);
+    if (s->status == ONEBIT_OK && !s->spent) {
+        ob_search_alone(s, w, 0);
+        if (s->status == ONEBIT_OK && !s->spent) OB_TRY(ob_search_solve(s, w, w->stern, 0));
+    }
+    ob_search_branch(s, w->map, 0, 0);
+    *proven = s->status == ONEBIT_OK && !s->spent;
+    return s->status;
+}
+
+/* Two-sided costs where the evaluations suffice for both, the knapsack on the sterner ones, measured polishing, and a bound from the
+   kinder ones. */
+static onebit_status ob_search_estimate(ob_search *s, ob_search_work *w,
+                                        onebit_search_result *out) {
+    ob_search_bracket(s, w->map, 1);
+    ob_search_alone(s, w, 1);
+    if (s->budget - s->count >= s->parts * (s->modes - 1) + OB_SEARCH_RESERVE)
+        ob_search_raised(s, w);
+    if (s->status == ONEBIT_OK && !s->spent) OB_TRY(ob_search_solve(s, w, w->stern, 1));
+    ob_search_descend(s, w, 1, &out->one_optimal);
+    if (s->status != ONEBIT_OK || s->best < 0) return s->status;
+    return ob_search_bound(s, w, &out->bound_bytes);
+}
+
+/* Draws maps; as many draws that were there already as there may be evaluations end it. */
+static void ob_search_random(ob_search *s, uint8_t *map) {
+    onebit_rng rng;
+    int i, before, stale = 0;
+    onebit_rng_seed(&rng, (uint64_t)s->job->seed);
+    (void)ob_search_try(s, s->start, "start", 0);
+    while (s->status == ONEBIT_OK && !s->spent && stale <= 4 * s->budget) {
+        for (i = 0; i < s->parts; i++)
+            map[i] = (uint8_t)(ob_rng_double(&rng) * (double)s->modes);
+        before = s->count;
+        (void)ob_search_try(s, map, "random", 0);
+        stale = s->count > before ? 0 : stale + 1;
+    }
+}
+
+/* Maps of one partition: [n][parts], their distances from the first, and those done. */
+typedef struct ob_partition {
+    uint8_t *maps;
+    double *distance;
+    uint8_t *done;
+    int n, size;
+} ob_partition;
+
+/* Number of a map in the partition, or -1. */
+static int ob_partition_find(const ob_search *s, const ob_partition *p, const uint8_t *map) {
+    int i;
+    for (i = 0; i < p->n; i++)
+        if (!memcmp(p->maps + (size_t)i * (size_t)s->parts, map, (size_t)s->parts)) return i;
+    return -1;
+}
+
+/* 1 when a map is among those covered, as hashes. */
+static int ob_partition_covered(const ob_buffer *covered, uint64_t hash) {
+    const uint64_t *p = (const uint64_t *)(const void *)covered->p;
+    size_t i, n = covered->n / sizeof *p;
+    for (i = 0; i < n; i++)
+        if (p[i] == hash) return 1;
+    return 0;
+}
+
+/* Grows breadth first from the first map along edges that lower one part by one mode. */
+static void ob_partition_grow(const ob_search *s, ob_partition *p, const ob_buffer *covered,
+                              uint8_t *map) {
+    int at, i;
+    for (at = 0; at < p->n && p->n < p->size; at++)
+        for (i = 0; i < s->parts && p->n < p->size; i++) {
+            memcpy(map, p->maps + (size_t)at * (size_t)s->parts, (size_t)s->parts);
+            if (map[i]-- == 0 || ob_partition_find(s, p, map) >= 0 ||
+                ob_partition_covered(covered, ob_hash64(map, (size_t)s->parts, 0)))
+                continue;
+            memcpy(p->maps + (size_t)p->n++ * (size_t)s->parts, map, (size_t)s->parts);
+        }
+}
+
+/* Dijkstra within the partition: a step costs the share of the bytes that it saves, more in early
+   layers, and ends are dearest. Measures maps in the order of their distance until five one after
+   another are outside of the limits. */
+static void ob_partition_walk(ob_search *s, ob_partition *p, uint8_t *map) {
+    int i, k, at, refused = 0, turn;
+    for (i = 0; i < p->n; i++) p->distance[i] = i ? HUGE_VAL : 0.0, p->done[i] = 0;
+    for (turn = 0; turn < p->n && refused < 5 && s->status == ONEBIT_OK && !s->spent; turn++) {
+        for (i = 0, at = -1; i < p->n; i++)
+            if (!p->done[i] && (at < 0 || p->distance[i] < p->distance[at])) at = i;
+        p->done[at] = 1;
+        memcpy(map, p->maps + (size_t)at * (size_t)s->parts, (size_t)s->parts);
+        k = ob_search_try(s, map, "expander", 0);
+        if (k >= 0) refused = ob_search_entry_at(s, k)->feasible ? 0 : refused + 1;
+        for (i = 0; i < s->parts; i++) {
+            const int64_t *more = s->more + i * s->modes;
+            double early = 2.0 - (double)i / s->parts, step;
+            if (map[i] == 0) continue;
+            step = early * (double)(more[map[i]] - more[map[i] - 1]) / (double)s->lowest_bytes;
+            map[i]--, k = ob_partition_find(s, p, map), map[i]++;
+            if (k >= 0 && p->distance[at] + step < p->distance[k])
+                p->distance[k] = p->distance[at] + step;
+        }
+    }
+}
+
+/* Partition after partition, the first from the model as it is, then from maps drawn at random.
+   A map of a partition is covered, with probability 1 - overlap_ratio, and not entered again;
+   partitions of fewer than five maps are passed over. */
+static onebit_status ob_search_expand(ob_search *s, ob_search_work *w) {
+    ob_buffer covered = ob_buffer_new(&s->env);
+    double maps = ob_search_maps(s);
+    onebit_rng rng;
+    ob_partition p;
+    void *block;
+    int i, idle = 0, first = 1;
+    p.size = s->job->partition_size < 10 ? 10 : s->job->partition_size;
+    block = ob_alloc(&s->env, (size_t)p.size * ((size_t)s->parts + 1 + sizeof(double)));
+    if (!block) return ob_fail(ONEBIT_MEMORY, "search: no memory for a partition");
+    p.distance = (double *)block, p.done = (uint8_t *)(p.distance + p.size);
+    p.maps = p.done + p.size;
+    onebit_rng_seed(&rng, (uint64_t)s->job->seed);
+    while (s->status == ONEBIT_OK && !s->spent && !covered.failed && idle < 1000 &&
+           (double)(covered.n / sizeof(uint64_t)) < 0.95 * maps) {
+        for (i = 0; i < s->parts; i++)
+            p.maps[i] = first ? s->start[i] : (uint8_t)(ob_rng_double(&rng) * (double)s->modes);
+        idle++, p.n = 1;
+        if (ob_partition_covered(&covered, ob_hash64(p.maps, (size_t)s->parts, 0))) continue;
+        ob_partition_grow(s, &p, &covered, w->map);
+        if (p.n < 5 && !first) continue;
+        ob_partition_walk(s, &p, w->map);
+        for (i = first = idle = 0; i < p.n; i++) {
+            uint64_t hash = ob_hash64(p.maps + (size_t)i * (size_t)s->parts, (size_t)s->parts, 0);
+            if (ob_rng_double(&rng) >= s->job->overlap_ratio && !ob_partition_covered(&covered, hash))
+                ob_buffer_add(&covered, &hash, sizeof hash);
+        }
+    }
+    ob_buffer_free(&covered);
+    ob_release(&s->env, block);
+    return s->status;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------- */
+
+/* Ternary or binary blocks. */
+ONEBIT_API onebit_search_job onebit_search_job_default(void) {
+    onebit_search_job j;
+    memset(&j, 0, sizeof j);
+    j.open = onebit_open_options_default();
+    j.modes[0] = ONEBIT_BINARY, j.modes[1] = ONEBIT_TERNARY, j.mode_count = 2;
+    j.val_tokens = 16384, j.seed = 42;
+    j.partition_size = 100, j.overlap_ratio = 0.15;
+    return j;
+}
+
+/* Settings that make no sense. */
+static onebit_status ob_search_check(const onebit_search_job *j) {
+    int i;
+    if (!j->checkpoint || !j->val_data)
+        return ob_fail(ONEBIT_USAGE, "onebit_search: a model and a text are needed");
+    if (j->method < ONEBIT_SEARCH_AUTO || j->method > ONEBIT_SEARCH_AS_IS || j->granularity < 0 ||
+        j->granularity > ONEBIT_BY_PROJECTION)
+        return ob_fail(ONEBIT_USAGE, "onebit_search: unknown method or granularity");
+    if (j->method != ONEBIT_SEARCH_AS_IS && !(j->max_perplexity >= 1))
+        return ob_fail(ONEBIT_USAGE, "max_perplexity is %g, expected at least 1",
+                       j->max_perplexity);
+    if (j->mode_count < 1 || j->mode_count > ONEBIT_MODE_COUNT)
+        return ob_fail(ONEBIT_USAGE, "onebit_search: %d modes, expected 1 to %d", j->mode_count,
+                       ONEBIT_MODE_COUNT);
+    for (i = 0; i < j->mode_count; i++)
+        if (j->modes[i] >= ONEBIT_MODE_COUNT)
+            return ob_fail(ONEBIT_USAGE, "onebit_search: %d is no mode", j->modes[i]);
+    if (j->max_evaluations < 0 || j->val_tokens < 0 || !(j->overlap_ratio >= 0) ||
+        j->overlap_ratio > 1 || !(j->min_accuracy >= 0) || j->min_accuracy > 1 ||
+        !(j->max_size_mb >= 0) || j->partition_size > 1 << 20)
+        return ob_fail(ONEBIT_USAGE, "onebit_search: a setting is out of range");
+    if (j->min_accuracy > 0 && !j->questions)
+        return ob_fail(ONEBIT_USAGE, "min_accuracy needs questions");
+    return ONEBIT_OK;
+}
+
+/* Model, text, space, memory. */
+static onebit_status ob_search_open(ob_search *s) {
+    OB_TRY(ob_search_check(s->job));
+    OB_TRY(ob_origin_open(&s->origin, s->job->checkpoint, &s->job->open, &s->env));
+    s->base = s->origin.want;
+    s->tensors = ob_origin_tensors(&s->origin, ONEBIT_PACKING_2_BITS);
+    if (!s->tensors.tokenizer)
+        return ob_fail(ONEBIT_USAGE, "%.200s brings no tokenizer: give one", s->job->checkpoint);
+    s->words_bytes = ob_tokenizer_pack(s->tensors.tokenizer, NULL, 0);
+    OB_TRY(ob_search_space(s));
+    OB_TRY(ob_search_text(s));
+    OB_TRY(ob_search_questions(s));
+    if (s->ids.failed || s->targets.failed || s->choice.failed || s->windows.failed ||
+        s->right.failed)
+        return ob_fail(ONEBIT_MEMORY, "search: no memory for the text");
+    return ob_search_prepare(s);
+}
+
+/* Gives everything back; safe on one that was opened half. */
+static void ob_search_close(ob_search *s) {
+    ob_buffer_free(&s->ids), ob_buffer_free(&s->targets), ob_buffer_free(&s->choice);
+    ob_buffer_free(&s->windows), ob_buffer_free(&s->right);
+    ob_buffer_free(&s->entries), ob_buffer_free(&s->maps);
+    ob_release(&s->env, s->block);
+    ob_release(&s->env, s->list);
+    ob_origin_close(&s->origin);
+}
+
+/* Runs the method. */
+static onebit_status ob_search_go(ob_search *s, onebit_search_result *out) {
+    ob_search_work w;
+    onebit_status status;
+    out->method = s->job->method;
+    if (out->method == ONEBIT_SEARCH_AUTO)
+        out->method = out->maps <= ONEBIT_EXACT_MAPS ? ONEBIT_SEARCH_EXACT : ONEBIT_SEARCH_KNAPSACK;
+    s->budget = s->job->max_evaluations;
+    if (!s->budget) s->budget = out->method == ONEBIT_SEARCH_EXACT ? ONEBIT_EXACT_MAPS : 1000;
+    OB_TRY(ob_search_work_take(s, &w));
+    switch (out->method) {
+    case ONEBIT_SEARCH_EXACT: status = ob_search_exact(s, &w, &out->proven); break;
+    case ONEBIT_SEARCH_KNAPSACK: status = ob_search_estimate(s, &w, out); break;
+    case ONEBIT_SEARCH_EXPANDER: status = ob_search_expand(s, &w); break;
+    case ONEBIT_SEARCH_RANDOM: ob_search_random(s, w.map), status = s->status; break;
+    default: (void)ob_search_try(s, s->start, "start", 0), status = s->status;
+    }
+    ob_release(&s->env, w.block);
+    return status;
+}
+
+/* Why nothing was found: the limit that no map of those measured kept. */
+static onebit_status ob_search_none(const ob_search *s, const onebit_search_result *out) {
+    const onebit_search_job *j = s->job;
+    double accuracy = 0, size = HUGE_VAL;
+    int i, quality = 0;
+    for (i = 0; i < s->count; i++) {
+        const ob_search_entry *e = ob_search_entry_at(s, i);
+        if (!(exp(e->loss) <= j->max_perplexity)) continue;
+        quality = 1;
+        if (e->accuracy > accuracy) accuracy = e->accuracy;
+        if ((double)e->file < size && (j->min_accuracy <= 0 || e->accuracy >= j->min_accuracy))
+            size = (double)e->file;
+    }
+    if (!quality)
+        return ob_fail(ONEBIT_LIMIT,
+                       "no map is within the perplexity ceiling of %g: the lowest of %d measured is "
+                       "%.4f (map %.60s)",
+                       j->max_perplexity, s->count, exp(out->best.loss), out->map);
+    if (size < HUGE_VAL)
+        return ob_fail(ONEBIT_LIMIT,
+                       "no map of at most %g MB is within the perplexity ceiling of %g: the "
+                       "smallest that is has %.3f MB; the lowest perplexity of %d measured is %.4f",
+                       j->max_size_mb, j->max_perplexity, size / 1e6, s->count,
+                       exp(out->best.loss));
+    return ob_fail(ONEBIT_LIMIT,
+                   "no map within the perplexity ceiling of %g has an accuracy of %g: the best has "
+                   "%.4f; the lowest perplexity of %d measured is %.4f",
+                   j->max_perplexity, j->min_accuracy, accuracy, s->count, exp(out->best.loss));
+}
+
+/* Fills the result from what was measured. */
+static void ob_search_report(ob_search *s, onebit_search_result *out) {
+    const ob_search_entry *e;
+    int i, at = s->best;
+    for (i = 0; s->best < 0 && i < s->count; i++)
+        if (at < 0 || ob_search_entry_at(s, i)->loss < ob_search_entry_at(s, at)->loss) at = i;
+    out->found = s->best >= 0, out->evaluations = s->count;
+    if (at < 0) return;
+    e = ob_search_entry_at(s, at);
+    out->config = s->base;
+    ob_search_config(s, &out->config, ob_search_map_at(s, at));
+    ob_print(out->map, sizeof out->map, "%s", ob_search_letters(s, ob_search_map_at(s, at)));
+    out->best.number = at + 1, out->best.step = "best", out->best.map = out->map;
+    out->best.weight_bytes = e->bytes, out->best.file_bytes = e->file, out->best.loss = e->loss;
+    out->best.kl = e->kl, out->best.accuracy = e->accuracy, out->best.feasible = e->feasible;
+}
+
+/* A result of a search that failed or was stopped still tells the best map. */
+ONEBIT_API onebit_status onebit_search(const onebit_search_job *job, onebit_search_result *result) {
+    double began = ob_seconds();
+    onebit_status status;
+    ob_search s;
+    if (!job || !result) return ob_fail(ONEBIT_USAGE, "onebit_search: NULL argument");
+    memset(result, 0, sizeof *result);
+    memset(&s, 0, sizeof s);
+    s.job = job, s.best = -1;
+    s.env = s.origin.env = ob_env_or_default(job->env);
+    OB_TRY(ob_env_check(&s.env));
+    s.ids = s.targets = s.choice = s.windows = s.right = s.entries = s.maps =
+        ob_buffer_new(&s.env);
+    status = ob_search_open(&s);
+    if (status == ONEBIT_OK) {
+        result->maps = ob_search_maps(&s), result->groups = s.parts;
+        result->tokens = s.scored, result->questions = s.questions;
+        result->bytes_as_trained = ob_search_bytes(&s.base);
+        status = ob_search_go(&s, result);
+        ob_search_report(&s, result);
+        if (status == ONEBIT_OK && !result->found && result->method != ONEBIT_SEARCH_AS_IS)
+            status = ob_search_none(&s, result);
+    }
+    result->seconds = ob_seconds() - began;
+    ob_search_close(&s);
+    return status;
+}
+
+/* =================================================================================================
+   21 >>flow   the two things people come for: generate text, train a model.
    uses: the floors above                                                    used by: your program
    ============================================================================================== */
 
@@ -25247,6 +26835,8 @@ typedef struct ob_run_state {
     onebit_tokenizer *tokenizer;
     onebit_dataset *data, *val_data;
     onebit_trainer *trainer;
+    ob_origin origin; /* what the first weights come from, while from is 1 */
+    int from;
     const int32_t *val; /* held-out ids; they belong to data or val_data */
     size_t val_count;
     int32_t *val_inputs, *val_targets; /* by ob_run_val_windows; targets are -1 where not scored */
@@ -25358,7 +26948,9 @@ static onebit_status ob_run_tokenizer(ob_run_state *r) {
                                         vocab, &r->env);
     onebit_text_free(text, &r->env);
     OB_TRY(status);
-    r->config.vocab_size = onebit_tokenizer_vocab_size(r->tokenizer);
+    /* the first weights may have rows that no id uses */
+    r->config.vocab_size =
+        r->from ? r->origin.have.vocab_size : onebit_tokenizer_vocab_size(r->tokenizer);
     return ONEBIT_OK;
 }
 
@@ -26316,6 +27908,28 @@ static void ob_run_sweep(const ob_run_state *r) {
     ob_buffer_free(&names);
 }
 
+/* Opens what the first weights come from. */
+static onebit_status ob_run_origin(ob_run_state *r) {
+    const onebit_train_job *job = r->job;
+    if (!job->init_from) return ONEBIT_OK;
+    OB_TRY(ob_run_named(ob_origin_open(&r->origin, job->init_from, NULL, &r->env), "--init-from"));
+    r->from = 1;
+    if (!job->config) r->config = r->origin.have;
+    if (job->tokenizer) return ONEBIT_OK;
+    r->tokenizer = r->origin.model ? r->origin.model->tokenizer : r->origin.tokenizer;
+    if (r->origin.model) r->origin.model->tokenizer = NULL;
+    r->origin.tokenizer = NULL;
+    return ONEBIT_OK;
+}
+
+/* Takes the first weights: every tensor of the trainer must be there in its shape. */
+static onebit_status ob_run_start(ob_run_state *r) {
+    onebit_status status = ob_trainer_adopt(r->trainer, &r->origin);
+    ob_origin_close(&r->origin);
+    r->from = 0;
+    return ob_run_named(status, "--init-from");
+}
+
 /* Everything up to the first update. A resumed run takes tokenizer, config and position from the
    checkpoint and options from the job when it has them. */
 static onebit_status ob_run_open(ob_run_state *r) {
@@ -26326,6 +27940,7 @@ static onebit_status ob_run_open(ob_run_state *r) {
         ob_run_sweep(r);
         OB_TRY(ob_run_announce(r));
     } else {
+        OB_TRY(ob_run_origin(r));
         OB_TRY(ob_run_tokenizer(r));
         OB_TRY(ob_run_data(r));
         ob_run_steps(r);
@@ -26334,6 +27949,7 @@ static onebit_status ob_run_open(ob_run_state *r) {
         OB_TRY(ob_run_announce(r));
         OB_TRY(onebit_trainer_create(&r->trainer, &r->config, &r->options, &r->env));
         r->config = *onebit_trainer_config(r->trainer);
+        if (job->init_from) OB_TRY(ob_run_start(r));
     }
     OB_TRY(ob_run_rooms(r));
     if (!job->resume) return ONEBIT_OK;
@@ -26345,6 +27961,8 @@ static onebit_status ob_run_open(ob_run_state *r) {
 /* Gives back what training needed; figures, curves and what the standard input held stay. Also
    after an error half-way: what was not opened is NULL, and each release takes NULL. */
 static void ob_run_rest(ob_run_state *r) {
+    if (r->from) ob_origin_close(&r->origin);
+    r->from = 0;
     onebit_trainer_free(r->trainer);
     onebit_dataset_free(r->data);
     onebit_dataset_free(r->val_data);

@@ -62,6 +62,8 @@ typedef struct cli_row {
     {"in-place", NULL, "use a large .1bit where it lies instead of reading it into memory"},       \
         {"tokenizer", "PATH",                                                                      \
          "tokenizer in place of the model's own: tokenizer.json, a GGUF, .model, .bin"},           \
+        {"layer-bit-map", "MAP",                                                                   \
+         "store the blocks so while reading: a mode, a list, or a file of onebit-search"},         \
     {                                                                                              \
         "i2s", "NAME",                                                                             \
             "order of GGUF's I2_S codes, which no file says: x86, arm or rows (default x86, that " \
@@ -970,11 +972,23 @@ CLI int cli_choice(const cli *c, const char *flag, const char *words) {
     return 0;
 }
 
+/* What --layer-bit-map says: the text of a file, or the value itself. */
+CLI const char *cli_layer_map(const char *value) {
+    cli_text text = {NULL, 0, 0};
+    if (!value || !cli_ends_with(value, ".json")) return value;
+    if (!cli_read_file(value, &text))
+        exit(cli_fail("cannot read %s: %s (see --layer-bit-map)", value, strerror(errno)));
+    if (text.p[strspn(text.p, " \t\r\n")] != '{')
+        exit(cli_fail("%s: expected an object with layer_bit_map (see --layer-bit-map)", value));
+    return text.p + strspn(text.p, " \t\r\n"); /* kept to the end of the program */
+}
+
 /* CLI_OPEN's flags. */
 CLI onebit_open_options cli_open_options(const cli *c) {
     onebit_open_options how = onebit_open_options_default();
     how.in_place = cli_has(c, "in-place");
     how.tokenizer = cli_get(c, "tokenizer");
+    how.layer_bit_map = cli_layer_map(cli_get(c, "layer-bit-map"));
     how.i2s = cli_choice(c, "i2s", "x86|arm|rows");
     return how;
 }

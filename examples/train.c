@@ -34,8 +34,8 @@ static const cli_row rows[] = {
     {"model-config", "FILE", "the same as --config"},
     {"write-config", "FILE", "write the shape as a config.json to start from, and stop"},
     {"layer-bit-map", "MODES",
-     "how blocks are stored: ternary, binary, 8bit, f16 or f32; one for all, or a list with one "
-     "for each"},
+     "how blocks are stored: ternary, binary, 8bit, f16 or f32; one for all, a list with one for "
+     "each, JSON, or a file of onebit-search"},
     {"embedding", "MODE", "how the embedding is stored: f16, 8bit, ternary, binary or f32"},
     {"lm-head", "MODE", "the same for an untied head"},
     {"Running", NULL, NULL},
@@ -264,6 +264,7 @@ static void set_modes(const cli *c, onebit_config *config) {
     int i;
     for (i = 0; i < 3; i++) {
         const char *value = cli_get(c, name[i]);
+        if (i == 0) value = cli_layer_map(value);
         if (value && onebit_field_set(ONEBIT_TABLE_MODEL, config, name[i], value) != ONEBIT_OK)
             cli_usage("%s", onebit_error_text());
     }

@@ -77,6 +77,7 @@ static void test_skip_expected(const char *reason) {
 #include "test_hostile.c"
 #include "test_foreign.c"
 #include "test_report.c"
+#include "test_search.c"
 
 typedef struct test_floor {
     const char *name;
@@ -100,6 +101,7 @@ static const test_floor test_floors[] = {
     {"foreign", test_foreign},
     {"hostile", test_hostile},
     {"report", test_report},
+    {"search", test_search},
 };
 enum { TEST_FLOORS = (int)(sizeof test_floors / sizeof test_floors[0]) };
 
