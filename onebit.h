@@ -878,10 +878,14 @@ typedef struct onebit_export_report {
    ternary and binary blocks, -1 = as it is. A model that was trained in another mode gets worse:
    measure it. fit 1: floats that become ternary or binary take, group by group, the codes and scale
    that are nearest in the least-squares sense, not those of training; scale_group must then not be
-   0. open: how the input is opened. on_tensor, when not NULL, is told of each tensor, whose new
+   0. moments: with fit, NULL or the sums of squares that sessions of the same model gathered (see
+   onebit_session_options), finite as float32; the square of each weight's change then counts as
+   much as that of its input. Only their ratios matter. ONEBIT_USAGE when fit finds nothing to do.
+   open: how the input is opened. on_tensor, when not NULL, is told of each tensor, whose new
    weights are read again for it; non-zero stops. */
 typedef struct onebit_pack_options {
     int packing, block_mode, embedding_mode, head_mode, scale_group, fit;
+    const double *moments;
     onebit_open_options open;
     int (*on_tensor)(void *user, const onebit_export_report *report);
     void *user;
@@ -947,9 +951,13 @@ typedef struct onebit_session onebit_session;
    prompt tokens per pass. together: sessions that this one may lead in onebit_sessions_step.
    cache_bits: 32 = keys and values as floats, 8 = as codes with a scale each (a quarter of the
    memory; logits differ a little). fast: 1 = attention and layers of floats fuse multiply and add
-   where the processor can: quicker, and logits are then not those of every other machine. */
+   where the processor can: quicker, and logits are then not those of every other machine.
+   moments: NULL, or [num_layers][2 * hidden_size + num_heads * head_dim + intermediate_size]
+   numbers of the caller, to which every evaluated token adds the squares of the inputs of each
+   block's matrices, before they are quantised: of q, k and v; of o; of gate and up; of down. */
 typedef struct onebit_session_options {
     int context, slide, keep_first, chunk, together, cache_bits, fast;
+    double *moments;
 } onebit_session_options;
 #define ONEBIT_MAX_TOGETHER 64
 ONEBIT_API onebit_session_options onebit_session_options_default(void);
@@ -14446,74 +14454,95 @@ static void ob_type_put_floats(ob_type t, uint8_t *tensor, int rows, int cols, i
 
 /* ---- the nearest codes to given weights ------------------------------------------------------ */
 /* For models that were trained as floats. AbsMean needs training around it; without training the
-   best that one scale can do is the least squared distance, which is found exactly. */
+   best that one scale can do is the least squared distance, which is found exactly. A weight's
+   square may count h times, h >= 0 and not all 0: with the mean square of the input that it meets,
+   the distance is that of the product, as far as inputs do not depend on each other. h NULL: all
+   count alike. */
 
-/* Sorts n floats that are not negative by their bits, upwards: four counting passes from the lowest
-   byte, from one array into the other; a byte that all share costs nothing. The sorted one. */
-static float *ob_sort_magnitudes(float *a, float *b, int n) {
+/* What is sorted: |w| above h, both as the bits of floats, which sort as the floats do. */
+static uint64_t ob_fit_key(const float *w, const float *h, int i) {
+    uint32_t bits = ob_float_bits(w[i]) & 0x7FFFFFFFu;
+    return (uint64_t)bits << 32 | ob_float_bits(h ? h[i] : 1.0f);
+}
+static float ob_key_size(uint64_t key) { return ob_bits_float((uint32_t)(key >> 32)); }
+static float ob_key_weight(uint64_t key) { return ob_bits_float((uint32_t)key); }
+
+/* Sorts n keys by |w|, upwards: four counting passes from its lowest byte, from one array into the
+   other; a byte that all share costs nothing. The sorted one. */
+static uint64_t *ob_sort_keys(uint64_t *a, uint64_t *b, int n) {
     uint32_t at[4][256], sum, count;
     int i, pass;
     memset(at, 0, sizeof at);
     for (i = 0; i < n; i++)
-        for (pass = 0; pass < 4; pass++) at[pass][ob_float_bits(a[i]) >> 8 * pass & 255u]++;
+        for (pass = 0; pass < 4; pass++) at[pass][a[i] >> (32 + 8 * pass) & 255u]++;
     for (pass = 0; pass < 4; pass++) {
         uint32_t *place = at[pass];
-        float *swap = a;
-        if (place[ob_float_bits(a[0]) >> 8 * pass & 255u] == (uint32_t)n) continue;
+        uint64_t *swap = a;
+        int shift = 32 + 8 * pass;
+        if (place[a[0] >> shift & 255u] == (uint32_t)n) continue;
         for (i = 0, sum = 0; i < 256; i++) count = place[i], place[i] = sum, sum += count;
-        for (i = 0; i < n; i++) b[place[ob_float_bits(a[i]) >> 8 * pass & 255u]++] = a[i];
+        for (i = 0; i < n; i++) b[place[a[i] >> shift & 255u]++] = a[i];
         a = b, b = swap;
     }
     return a;
 }
 
-/* The smallest |w| that gets a code, and *scale, which is not finite when a weight is not. With the
-   k largest coded and their mean as scale, the squared distance is sum w^2 - (sum of k)^2 / k;
-   equal numbers are taken together, as within them no k is better than both ends. Zeros alone:
-   scale 0, bound infinite. */
-static float ob_ternary_bound(const float *sorted, int n, float *scale) {
-    double sum = 0.0, most = 0.0;
+/* The smallest |w| that gets a code, and *scale, which is not finite when a weight is not. For any
+   scale s the code of w is 0 where |w| < s / 2, whatever its h; so the coded ones are some of the
+   largest, and with their weighted mean as scale the distance is sum h w^2 - (sum of theirs h |w|)^2
+   / (sum of theirs h). Equal |w| are taken together, as within them no cut is better than both ends.
+   Zeros alone: scale 0, bound infinite. */
+static float ob_ternary_bound(const uint64_t *sorted, int n, float *scale) {
+    double sum = 0.0, mass = 0.0, most = 0.0;
     float bound = HUGE_VALF;
     int k;
     *scale = 0.0f;
-    for (k = 1; k <= n; k++) {
-        sum += (double)sorted[n - k];
-        if ((k < n && sorted[n - k - 1] == sorted[n - k]) || !(sum * sum > most * k)) continue;
-        most = sum * sum / k;
-        bound = sorted[n - k];
-        *scale = (float)(sum / k);
+    for (k = n - 1; k >= 0; k--) {
+        float size = ob_key_size(sorted[k]);
+        double h = (double)ob_key_weight(sorted[k]);
+        sum += h * (double)size, mass += h;
+        if ((k > 0 && ob_key_size(sorted[k - 1]) == size) || !(sum * sum > most * mass)) continue;
+        most = sum * sum / mass;
+        bound = size;
+        *scale = (float)(sum / mass);
     }
     if (!(sum <= DBL_MAX)) *scale = (float)sum; /* a weight was not finite */
     return bound;
 }
 
-/* Codes of n weights, 1 to 2^30, and the scale s for which sum (w - s * code)^2 is least. scratch
-   holds 2n floats. A weight that is not finite makes s infinite or NaN, and all codes 0. Costs one
+/* Codes of n weights, 1 to 2^30, and the scale s for which sum h (w - s * code)^2 is least. scratch
+   holds 2n keys. A weight that is not finite makes s infinite or NaN, and all codes 0. Costs one
    radix sort. The criterion is that of Ternary Weight Networks (arXiv 1605.04711), solved exactly.
    */
-static float ob_ternary_fit(const float *w, int n, int8_t *codes, float *scratch) {
-    float scale, bound;
+static float ob_ternary_fit(const float *w, const float *h, int n, int8_t *codes,
+                            uint64_t *scratch) {
+    float scale, bound, at;
     int i;
-    for (i = 0; i < n; i++) scratch[i] = ob_bits_float(ob_float_bits(w[i]) & 0x7FFFFFFFu);
-    bound = ob_ternary_bound(ob_sort_magnitudes(scratch, scratch + n, n), n, &scale);
+    for (i = 0; i < n; i++) scratch[i] = ob_fit_key(w, h, i);
+    bound = ob_ternary_bound(ob_sort_keys(scratch, scratch + n, n), n, &scale);
     if (!ob_is_finite(scale)) {
         memset(codes, 0, (size_t)n);
         return scale;
     }
-    for (i = 0; i < n; i++) codes[i] = (int8_t)((w[i] >= bound) - (w[i] <= -bound));
+    for (i = 0; i < n; i++) {
+        /* what does not count had no say in the bound, and takes the nearer code */
+        at = h && h[i] == 0.0f ? 0.5f * scale : bound;
+        codes[i] = (int8_t)((w[i] >= at) - (w[i] <= -at));
+    }
     return scale;
 }
 
 /* The same for codes -1 and 1: the sign, 1 for a zero, and the mean of |w|. n >= 1. A weight that
    is not finite makes the scale so. */
-static float ob_binary_fit(const float *w, int n, int8_t *codes) {
-    double sum = 0.0;
+static float ob_binary_fit(const float *w, const float *h, int n, int8_t *codes) {
+    double sum = 0.0, mass = 0.0;
     int i;
     for (i = 0; i < n; i++) {
-        sum += (double)ob_absf(w[i]);
+        double each = h ? (double)h[i] : 1.0;
+        sum += each * (double)ob_absf(w[i]), mass += each;
         codes[i] = w[i] >= 0.0f ? 1 : -1;
     }
-    return (float)(sum / n);
+    return (float)(sum / mass);
 }
 
 /* =================================================================================================
@@ -17707,6 +17736,7 @@ typedef struct ob_pass {
     float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
     float *final_mean;           /* [N] or NULL, like mean1 */
     ob_input head;               /* input of the head [N][D] */
+    double *moments;             /* NULL, or as in onebit_session_options */
 } ob_pass;
 
 /* t and y carry rows of D, F or H * d in turn. */
@@ -17723,6 +17753,7 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
     p->final_x = ob_floats(c, N, D), p->final_rstd = ob_floats(c, N, 1);
     p->final_mean = ob_means_take(c, config, N);
     p->head = ob_input_take(c, config, N, config->hidden_size, OB_RUN);
+    p->moments = NULL;
 }
 
 /* ---- Forward --------------------------------------------------------------------------------- */
@@ -17749,6 +17780,32 @@ static float ob_final_eps(const onebit_config *c) {
     return (float)(c->final_norm_eps > 1e-30 ? c->final_norm_eps : c->layer_norm_eps);
 }
 
+/* Where the inputs of a block's matrix stand in a session's moments: [D] of q, k and v, [H*d] of o,
+   [D] of gate and up, [F] of down, layer by layer. */
+static size_t ob_moments_at(const onebit_config *c, int layer, int id) {
+    size_t D = (size_t)c->hidden_size, q = (size_t)c->num_heads * (size_t)c->head_dim;
+    size_t at = (size_t)layer * (2 * D + q + (size_t)c->intermediate_size);
+    if (id <= OB_V) return at;
+    if (id <= OB_O) return at + D;
+    return id <= OB_UP ? at + D + q : at + 2 * D + q;
+}
+
+/* Quantises the input [N][d] of matrix id of a block, and of those that share it. Its squares are
+   added to the moments on one thread, token by token: the sums depend on nothing else, and cost
+   less than one row of the matrix. */
+static void ob_forward_input(const ob_pass *p, const ob_input *to, const float *in, int d,
+                             int layer, int id) {
+    int N = p->B * p->T, r, i;
+    double *sum = p->moments;
+    if (sum) sum += ob_moments_at(p->w->config, layer, id);
+    for (r = 0; sum && r < N; r++)
+        for (i = 0; i < d; i++) {
+            double each = (double)in[(size_t)r * (size_t)d + (size_t)i];
+            sum[i] += each * each;
+        }
+    p->x->ops->quantize(p->x, to, in, ob_block(p->w, layer, id), N);
+}
+
 /* Queries, keys, values of the new positions, normed and turned; keys and values into the cache.
    q, k and v read the same codes a: the input is quantised once, with the bits of Q, because a
    layer has one mode. */
@@ -17765,7 +17822,7 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
     w[2] = ob_block(p->w, layer, OB_V), y[2] = p->y;
     x->ops->norm_forward(x, p->t, s->rstd1, s->mean1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
                          c->hidden_size, ob_eps(c));
-    x->ops->quantize(x, &s->a, p->t, w[0], N);
+    ob_forward_input(p, &s->a, p->t, c->hidden_size, layer, OB_Q);
     x->ops->linear_forward(x, y, &s->a, w, 3, N);
     for (i = 0; c->use_qkv_bias && i < 3; i++)
         x->ops->bias_forward(x, y[i], ob_gain(p->w, layer, OB_Q_BIAS + i), N, w[i]->rows);
@@ -17819,7 +17876,7 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, const ob_sp
                              ob_eps(c));
         in = p->t;
     }
-    x->ops->quantize(x, &s->oq, in, wo, N);
+    ob_forward_input(p, &s->oq, in, q, layer, OB_O);
     x->ops->linear_forward(x, &p->y, &s->oq, &wo, 1, N);
     x->ops->residual(x, s->x2, s->x, p->y, ob_residual_factor(c), N, c->hidden_size);
 }
@@ -17844,7 +17901,7 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     w[1] = ob_block(p->w, layer, OB_GATE), y[1] = s->gate;
     x->ops->norm_forward(x, p->t, s->rstd2, s->mean2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D,
                          ob_eps(c));
-    x->ops->quantize(x, &s->b, p->t, w[0], N);
+    ob_forward_input(p, &s->b, p->t, D, layer, OB_UP);
     x->ops->linear_forward(x, y, &s->b, w, s->gate ? 2 : 1, N);
     ob_forward_act(p, s);
     if (c->use_sub_norm) {
@@ -17852,7 +17909,7 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
                              F, ob_eps(c));
         in = p->y;
     }
-    x->ops->quantize(x, &s->hq, in, down, N);
+    ob_forward_input(p, &s->hq, in, F, layer, OB_DOWN);
     x->ops->linear_forward(x, &p->y, &s->hq, &down, 1, N);
     x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
 }
@@ -20615,6 +20672,8 @@ typedef struct ob_origin {
     onebit_model *model; /* NULL = file */
     int deployed;        /* the file says that its weights are no latents */
     int fit;             /* onebit_pack_options */
+    const double *moments;
+    int fitted;          /* matrices whose codes were found so */
     ob_parts parts;
     void *block;         /* memory of the tensor fetched last */
 } ob_origin;
@@ -20838,20 +20897,34 @@ static onebit_status ob_parts_read(const ob_origin *s, ob_param *p) {
     return ONEBIT_OK;
 }
 
+/* What the weights of n inputs count, from their moments: NULL = all alike, which is also so when
+   none of them was ever anything but 0. */
+static const float *ob_origin_counts(float *h, const double *moments, int n) {
+    double sum = 0.0;
+    int i;
+    for (i = 0; moments && i < n; i++) h[i] = (float)moments[i], sum += (double)h[i];
+    return sum > 0.0 ? h : NULL;
+}
+
 /* The nearest codes and scale of every group, as floats in codes. */
-static void ob_origin_nearest(ob_param *p) {
-    float scratch[2 * 256], *scale = p->scale, *codes = (float *)p->codes;
+static void ob_origin_nearest(ob_origin *s, ob_param *p) {
+    uint64_t scratch[2 * 256];
+    const double *moments = p->info.kind == OB_ROLE_LINEAR ? s->moments : NULL;
+    float room[256], *scale = p->scale, *codes = (float *)p->codes;
     int8_t near[256];
     int r, k, i, cols = p->info.cols, group = p->info.group;
+    if (moments) moments += ob_moments_at(&s->want, p->info.layer, p->info.id);
     for (r = 0; r < p->info.rows; r++)
         for (k = 0; k < cols; k += group) {
             int n = cols - k < group ? cols - k : group;
             size_t at = (size_t)r * (size_t)cols + (size_t)k;
+            const float *h = ob_origin_counts(room, moments ? moments + k : NULL, n);
             *scale++ = p->info.mode == ONEBIT_TERNARY
-                           ? ob_ternary_fit(p->value + at, n, near, scratch)
-                           : ob_binary_fit(p->value + at, n, near);
+                           ? ob_ternary_fit(p->value + at, h, n, near, scratch)
+                           : ob_binary_fit(p->value + at, h, n, near);
             for (i = 0; i < n; i++) codes[at + (size_t)i] = near[i];
         }
+    s->fitted++;
 }
 
 /* Fetches tensor number index as it is to be stored. Codes stay as they are where the mode stays;
@@ -20883,7 +20956,7 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
         return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
     /* by least squares: training's AbsMean is a guess where nothing was trained for it */
     if (s->fit && p->info.mode >= ONEBIT_TERNARY && p->info.group) {
-        ob_origin_nearest(p);
+        ob_origin_nearest(s, p);
         return ONEBIT_OK;
     }
     z = ob_deployed_quantizer(&s->want, &p->info);
@@ -22057,6 +22130,7 @@ ONEBIT_API onebit_pack_options onebit_pack_options_default(void) {
 /* The config of the new file. */
 static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options *o) {
     int i, most = ONEBIT_MODE_COUNT - 1;
+    size_t at;
     if (o->packing < ONEBIT_PACKING_2_BITS || o->packing > ONEBIT_PACKING_5_IN_8 ||
         o->block_mode < -1 || o->block_mode > most || o->embedding_mode < -1 ||
         o->embedding_mode > most || o->head_mode < -1 || o->head_mode > most)
@@ -22068,7 +22142,14 @@ static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options 
     if (o->scale_group >= 0) c->scale_group = o->scale_group;
     if (o->fit && !c->scale_group)
         return ob_fail(ONEBIT_USAGE, "the nearest codes are found for groups: scale_group is 0");
-    return onebit_config_check(c);
+    OB_TRY(onebit_config_check(c));
+    if (!o->moments) return ONEBIT_OK;
+    if (!o->fit) return ob_fail(ONEBIT_USAGE, "moments are for fit: without it they do nothing");
+    for (at = 0; at < ob_moments_at(c, c->num_layers, OB_Q); at++)
+        if (!(o->moments[at] >= 0.0 && o->moments[at] <= FLT_MAX))
+            return ob_fail(ONEBIT_USAGE, "moments: number %zu is %g, no sum of squares", at,
+                           o->moments[at]);
+    return ONEBIT_OK;
 }
 
 /* A source as what it is to become. */
@@ -23043,7 +23124,10 @@ static onebit_status ob_origin_pack(ob_origin *s, const char *output,
     onebit_status status = ONEBIT_OK;
     ob_image m;
     OB_TRY(ob_image_make(&m, &t, output));
-    if (o->on_tensor) {
+    if (s->fit && !s->fitted)
+        status = ob_fail(ONEBIT_USAGE, "nothing to fit: no matrix of floats, or of other groups, is "
+                                       "to become ternary or binary");
+    if (o->on_tensor && status == ONEBIT_OK) {
         memset(&head, 0, sizeof head);
         head.env = s->env, head.image = m.p, head.bytes = (size_t)m.at;
         if (!ob_is_little_endian()) { /* opening turns floats in place */
@@ -23070,7 +23154,7 @@ ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
     ob_origin s;
     if (!output || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_pack: a path is NULL");
     OB_TRY(ob_origin_open(&s, input, &o.open, env));
-    s.fit = o.fit;
+    s.fit = o.fit, s.moments = o.moments;
     status = ob_pack_config(&s.want, &o);
     if (status == ONEBIT_OK) status = ob_origin_pack(&s, output, &o);
     ob_origin_close(&s);
@@ -23211,7 +23295,7 @@ struct onebit_session {
 ONEBIT_API onebit_session_options onebit_session_options_default(void) {
     onebit_session_options o;
     o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64, o.together = 1;
-    o.cache_bits = 32, o.fast = 0;
+    o.cache_bits = 32, o.fast = 0, o.moments = NULL;
     return o;
 }
 
@@ -23267,6 +23351,7 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
     s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
     ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim, 0);
     s->exec.fused = s->options.fast;
+    s->pass.moments = s->options.moments;
 }
 
 /* The caches are most of it: 8 bytes * L * K * d per token of context, or 2 with 8 bits. */
