@@ -808,6 +808,22 @@ ok "the perplexity is told" out_has '^perplexity .* before, .* after'
 ok "f32 became ternary" out_has 'q_proj.weight .* f32  *-> t2x16'
 gives "--quantize binary" 0 export --model "$tmp/f32.gguf" --quantize binary --scale-group 32 --val-data "$tmp/val.txt" --output "$tmp/b.1bit"
 ok "other codes" [ "$(cksum <"$tmp/q.1bit")" != "$(cksum <"$tmp/b.1bit")" ]
+quantize="export --model $tmp/f32.gguf --quantize ternary --scale-group 32 --val-data $tmp/val.txt"
+gives "--calibration" 0 $quantize --calibration "$tmp/text.txt" --calibration-tokens 64 --output "$tmp/c.1bit"
+ok "it tells how much it read" out_has '^calibrated on 64 tokens'
+ok "other codes again" [ "$(cksum <"$tmp/q.1bit")" != "$(cksum <"$tmp/c.1bit")" ]
+gives "--calibration with the text of --val-data" 0 $quantize --calibration "$tmp/val.txt" --output "$tmp/c.1bit"
+ok "a note says what that is worth" err_has 'also the text of --val-data'
+gives "--calibration without --quantize" 2 export --model "$tmp/f32.gguf" --calibration "$tmp/val.txt" --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--calibration needs --quantize'
+gives "--calibration-tokens alone" 2 $quantize --calibration-tokens 64 --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--calibration-tokens needs --calibration'
+gives "a calibration text that is not there" 1 $quantize --calibration "$tmp/none.txt" --output "$tmp/none.1bit"
+ok "the flag is named" err_has 'see --calibration'
+gives "--quantize of what is quantized" 2 export --model "$tmp/q.1bit" --quantize ternary --scale-group 32 --val-data "$tmp/val.txt" --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--quantize: nothing to fit'
+gives "--calibration with --list" 2 export --model "$tmp/q.1bit" --list --calibration "$tmp/val.txt"
+ok "nothing was written" [ ! -e "$tmp/none.1bit" ]
 rm "$tmp/zoo/talks/tokenizer.json"
 gives "a model without a tokenizer" 1 chat --model "$tmp/zoo/talks" --prompt Hello
 ok "the flag is named" err_has '--tokenizer'
