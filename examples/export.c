@@ -51,6 +51,9 @@ static const cli_row rows[] = {
      "with --quantize: a text that the float model reads first; an error of a weight then counts as "
      "much as the input that the weight meets. Not the text of --val-data"},
     {"calibration-tokens", "N", "how much of it (default 4096)"},
+    {"planes", "N",
+     "with --quantize ternary: 2 = each matrix is the sum of two ternary ones, which takes twice the "
+     "bytes and time and is far nearer; default 1"},
     {"scale-group", "N",
      "weights that share a scale: 32, 64, 128 or 256 (default as it is; with --quantize 128)"},
     {"embedding", "NAME", "store the embedding in this mode (default: as it was trained)"},
@@ -670,7 +673,8 @@ static int leave(job *j, int container) {
 static void check_flags(const cli *c, int format) {
     static const char *const packs[] = {"packing",     "pack-mode", "embedding",     "lm-head",
                                         "quantize",    "val-data",  "emit-c-header", "emit-incbin",
-                                        "scale-group", "calibration", "calibration-tokens", NULL};
+                                        "scale-group", "calibration", "calibration-tokens",
+                                        "planes", NULL};
     int i;
     for (i = 0; packs[i]; i++)
         if (cli_has(c, "list") && cli_has(c, packs[i]))
@@ -687,6 +691,8 @@ static void check_flags(const cli *c, int format) {
         cli_usage("--calibration needs --quantize ternary or binary");
     if (cli_has(c, "calibration-tokens") && !cli_has(c, "calibration"))
         cli_usage("--calibration-tokens needs --calibration TEXT");
+    if (cli_has(c, "planes") && (!cli_has(c, "quantize") || cli_choice(c, "quantize", "ternary|binary")))
+        cli_usage("--planes needs --quantize ternary");
     if (cli_has(c, "quantize") && cli_has(c, "pack-mode"))
         cli_usage("give one of --quantize and --pack-mode");
 }
@@ -723,6 +729,7 @@ int main(int argc, char **argv) {
     if (!strcmp(j.flag, "model")) j.input = cli_model_path(j.input);
     j.output = cli_has(&c, "output") ? cli_get(&c, "output") : "model.1bit";
     j.options.packing = cli_choice(&c, "packing", "2bit|1.6bit");
+    j.options.planes = -1;
     j.options.block_mode = mode_of(&c, "pack-mode");
     j.options.embedding_mode = mode_of(&c, "embedding");
     j.options.head_mode = mode_of(&c, "lm-head");
@@ -738,7 +745,7 @@ int main(int argc, char **argv) {
     if (cli_has(&c, "quantize")) {
         j.options.block_mode = cli_choice(&c, "quantize", "ternary|binary") ? ONEBIT_BINARY
                                                                            : ONEBIT_TERNARY;
-        j.options.fit = 1;
+        j.options.fit = 1, j.options.planes = cli_int(&c, "planes", 1, 1, 2);
         if (j.options.scale_group < 0) j.options.scale_group = 128;
     }
     cli_catch_interrupt();
