@@ -201,9 +201,8 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
     X(INT, scale_group, 0, 0, 256,                                                                 \
       "weights of a row that share a scale in ternary and binary blocks: 32|64|128|256; 0 = all")  \
     X(INT, weight_planes, 1, 1, 2,                                                                 \
-      "2 = ternary blocks are sums of two ternary matrices (onebit-export --planes 2, not trained)") \
-    X(INT, embedding_group, 0, 0, 256,                                                             \
-      "the same for a ternary or binary embedding and head")                                       \
+      "2 = ternary blocks are sums of two ternary matrices; made by onebit-export, not trained")   \
+    X(INT, embedding_group, 0, 0, 256, "the same for a ternary or binary embedding and head")      \
     X(BOOL, tie_word_embeddings, 1, 0, 1, "the head is the embedding; false = its own matrix")     \
     X(INT, activation_bits, 8, 0, 8,                                                               \
       "bits of linear inputs: 8 = int8 per token, 1 = sign * mean|x| (8 at the head), 0 = float")  \
@@ -880,12 +879,12 @@ typedef struct onebit_export_report {
    ternary and binary blocks, -1 = as it is. A model that was trained in another mode gets worse:
    measure it. fit 1: floats that become ternary or binary take, group by group, the codes and scale
    that are nearest in the least-squares sense, not those of training; scale_group must then not be
-   0. planes 2: with fit, ternary blocks become sums of two ternary matrices with scales each, half as
-   fast and far nearer; -1 = as it is. moments: with fit, NULL or the sums of squares that sessions of the same model gathered (see
-   onebit_session_options), finite as float32; the square of each weight's change then counts as
-   much as that of its input. Only their ratios matter. ONEBIT_USAGE when fit finds nothing to do.
-   open: how the input is opened. on_tensor, when not NULL, is told of each tensor, whose new
-   weights are read again for it; non-zero stops. */
+   0. planes 2: with fit, ternary blocks become sums of two ternary matrices with scales each, twice
+   the bytes and far nearer; -1 = as it is. moments: with fit, NULL or the sums of squares that
+   sessions of the same model gathered (see onebit_session_options), finite as float32; the square
+   of each weight's change then counts as much as that of its input. Only their ratios matter.
+   ONEBIT_USAGE when fit finds nothing to do. open: how the input is opened. on_tensor, when not
+   NULL, is told of each tensor, whose new weights are read again for it; non-zero stops. */
 typedef struct onebit_pack_options {
     int packing, block_mode, embedding_mode, head_mode, scale_group, fit, planes;
     const double *moments;
@@ -14493,10 +14492,10 @@ static uint64_t *ob_sort_keys(uint64_t *a, uint64_t *b, int n) {
 }
 
 /* The smallest |w| that gets a code, and *scale, which is not finite when a weight is not. For any
-   scale s the code of w is 0 where |w| < s / 2, whatever its h; so the coded ones are some of the
-   largest, and with their weighted mean as scale the distance is sum h w^2 - (sum of theirs h |w|)^2
-   / (sum of theirs h). Equal |w| are taken together, as within them no cut is better than both ends.
-   Zeros alone: scale 0, bound infinite. */
+   scale s the code of w is 0 where |w| < s / 2, whatever its h; so the coded ones are the largest,
+   and with their weighted mean as scale the distance is sum h w^2 - (sum of theirs h |w|)^2 / (sum
+   of theirs h). Equal |w| are taken together, as within them no cut is better than both ends. Zeros
+   alone: scale 0, bound infinite. */
 static float ob_ternary_bound(const uint64_t *sorted, int n, float *scale) {
     double sum = 0.0, mass = 0.0, most = 0.0;
     float bound = HUGE_VALF;
@@ -14550,8 +14549,8 @@ static float ob_binary_fit(const float *w, const float *h, int n, int8_t *codes)
     return (float)(sum / mass);
 }
 
-/* sum h (w - a * one - b * two)^2 of n weights, and of those codes the best *a and *b; a sum that is
-   no better for any scales keeps them. A scale that would be negative turns its codes. */
+/* The best two scales of given codes, by the normal equations, and the distance then. Codes of one
+   plane, or equal ones, have no best pair and keep theirs. A negative scale turns its codes. */
 static double ob_planes_scale(const float *w, const float *h, int n, int8_t *one, int8_t *two,
                               float *scale) {
     double xx = 0, xy = 0, yy = 0, xw = 0, yw = 0, det, error = 0;
@@ -14590,11 +14589,11 @@ static void ob_planes_code(float w, const float *scale, int8_t *one, int8_t *two
     }
 }
 
-/* Two planes of codes and their scales, w ~ scale[0] * one + scale[1] * two, for a small distance as
-   above. The second is fitted to what the first leaves; then the best scales of the codes and the
-   best codes of the scales take turns until that gains nothing (at most 32 times; 5 are usual).
-   Neither step makes the distance larger. rest holds n floats, scratch 2n keys. A weight that is not
-   finite makes the first scale so. */
+/* Two planes of codes and their scales, w ~ scale[0] * one + scale[1] * two, for a small distance
+   as above. The second is fitted to what the first leaves; then the best scales of the codes and
+   the best codes of the scales take turns until a turn gains less than one part in 10,000, at most
+   32 times. Neither makes the distance larger; where they end need not be the least of all. rest
+   holds n floats, scratch 2n keys. A weight that is not finite makes the first scale so. */
 static void ob_planes_fit(const float *w, const float *h, int n, int8_t *one, int8_t *two,
                           float *scale, float *rest, uint64_t *scratch) {
     double error, before = HUGE_VAL;
@@ -16476,9 +16475,9 @@ typedef struct ob_code_job {
     const ob_weight *w;
 } ob_code_job;
 
-/* A matrix of two planes, W = W1 + W2, holds group k of a row of W1 and then group k of W2, each with
-   its scale. So it is a matrix with groups like others, if each group of its input stands twice;
-   what has scales of groups needs not know of planes. This doubles n parts of a row, each so many
+/* A matrix of two planes, W = W1 + W2, holds group k of a row of W1 and then group k of W2, each
+   with its scale. So it is a matrix with groups like others, if each group of its input stands
+   twice, and the kernels need not know of planes. This doubles n parts of a row, each so many
    bytes, where they lie. */
 static void ob_input_double(void *row, size_t n, size_t bytes) {
     uint8_t *p = (uint8_t *)row;
@@ -20782,7 +20781,7 @@ typedef struct ob_origin {
     int deployed;        /* the file says that its weights are no latents */
     int fit;             /* onebit_pack_options */
     const double *moments;
-    int fitted;          /* matrices whose codes were found so */
+    int fitted; /* matrices whose codes were found so */
     ob_parts parts;
     void *block;         /* memory of the tensor fetched last */
 } ob_origin;
@@ -20866,8 +20865,8 @@ static onebit_status ob_origin_take(ob_origin *s, ob_param *p, float **largest) 
     return ONEBIT_OK;
 }
 
-/* A row of two planes, code * scale each, as the weights that they add up to; out may be at or below
-   in. */
+/* A row of two planes, code * scale each, as the weights that they add up to; out may be in, or
+   lie before it. */
 static void ob_planes_add(float *out, const float *in, const ob_tensor *t) {
     int i, k, n;
     for (k = 0; k < t->inputs; k += n, in += 2 * t->group) {
@@ -20904,10 +20903,9 @@ static void ob_origin_unpack(ob_origin *s, ob_param *p, const ob_tensor *t) {
     }
     memcpy(p->scale, w->scale, (size_t)ob_tensor_scales(t) * sizeof(float));
     for (r = 0; r < p->info.rows; r++)
-        ob_unpack_row(codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format,
-                      r, t->cols);
-    for (j = 0; j < (size_t)t->rows * cols; j++)
-        p->value[j] = codes[j] * ob_origin_scale(p, t, j);
+        ob_unpack_row(codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format, r,
+                      t->cols);
+    for (j = 0; j < (size_t)t->rows * cols; j++) p->value[j] = codes[j] * ob_origin_scale(p, t, j);
     ob_origin_add(p, t);
 }
 
@@ -22799,13 +22797,13 @@ static onebit_status ob_export_named(const char *name, ob_type *out) {
 /* Settings of ours that no other program has: one that is in use is named. A file that says less
    than the model needs would be loaded without an error and speak badly, so none is written. */
 static onebit_status ob_export_graph(const onebit_config *c) {
-    const char *name = !c->use_rope             ? "use_rope=false"
-                       : !c->use_subln          ? "use_subln=false (LayerNorm)"
+    const char *name = c->weight_planes == 2     ? "weight_planes=2 (pack it as f16 first)"
+                       : !c->use_rope            ? "use_rope=false"
+                       : !c->use_subln           ? "use_subln=false (LayerNorm)"
                        : c->use_residual_scaling ? "use_residual_scaling=true"
                        : c->logit_softcap > 0    ? "logit_softcap"
                        : c->activation_bits != 8 ? "activation_bits other than 8"
                        : c->final_norm_eps > 0   ? "final_norm_eps"
-                       : c->weight_planes == 2   ? "weight_planes=2 (pack it as f16 first)"
                        : !c->use_swiglu          ? "use_swiglu=false (an FFN without a gate)"
                        : c->activation == 2      ? "activation=relu"
                        : c->use_qk_norm && (c->use_qkv_bias || c->use_sub_norm)
@@ -23288,8 +23286,9 @@ static onebit_status ob_origin_pack(ob_origin *s, const char *output,
     ob_image m;
     OB_TRY(ob_image_make(&m, &t, output));
     if (s->fit && !s->fitted)
-        status = ob_fail(ONEBIT_USAGE, "nothing to fit: no matrix of floats, or of other groups, is "
-                                       "to become ternary or binary");
+        status =
+            ob_fail(ONEBIT_USAGE, "nothing to fit: no matrix of floats, or of other groups, is "
+                                  "to become ternary or binary");
     if (o->on_tensor && status == ONEBIT_OK) {
         memset(&head, 0, sizeof head);
         head.env = s->env, head.image = m.p, head.bytes = (size_t)m.at;

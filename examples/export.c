@@ -48,12 +48,12 @@ static const cli_row rows[] = {
      "make a model of floats ternary or binary after its training, by the nearest codes of each "
      "group; needs --val-data, which says what is lost"},
     {"calibration", "TEXT",
-     "with --quantize: a text that the float model reads first; an error of a weight then counts as "
-     "much as the input that the weight meets. Not the text of --val-data"},
+     "with --quantize: a text that the float model reads first; an error of a weight then counts "
+     "as much as the input that the weight meets. Not the text of --val-data"},
     {"calibration-tokens", "N", "how much of it (default 4096)"},
     {"planes", "N",
-     "with --quantize ternary: 2 = each matrix is the sum of two ternary ones, which takes twice the "
-     "bytes and time and is far nearer; default 1"},
+     "with --quantize ternary: 2 = each matrix is the sum of two ternary ones, in twice the bytes "
+     "and time, and far nearer; default 1"},
     {"scale-group", "N",
      "weights that share a scale: 32, 64, 128 or 256 (default as it is; with --quantize 128)"},
     {"embedding", "NAME", "store the embedding in this mode (default: as it was trained)"},
@@ -611,8 +611,8 @@ static int pack(job *j) {
         warn_modes(j, onebit_model_config(model));
         if (j->val) j->before = cost_of(model, j->val, &j->env);
         if (j->calibration)
-            o->moments = moments = moments_of(model, j->calibration, j->tokens, &j->tokens,
-                                              &j->env);
+            o->moments = moments =
+                moments_of(model, j->calibration, j->tokens, &j->tokens, &j->env);
         onebit_model_free(model);
     }
     if (cli_interrupts) return 130;
@@ -671,10 +671,11 @@ static int leave(job *j, int container) {
 
 /* Flags that belong to some formats only. */
 static void check_flags(const cli *c, int format) {
-    static const char *const packs[] = {"packing",     "pack-mode", "embedding",     "lm-head",
-                                        "quantize",    "val-data",  "emit-c-header", "emit-incbin",
-                                        "scale-group", "calibration", "calibration-tokens",
-                                        "planes", NULL};
+    static const char *const packs[] = {
+        "packing",     "pack-mode",   "embedding",          "lm-head",
+        "quantize",    "val-data",    "emit-c-header",      "emit-incbin",
+        "scale-group", "calibration", "calibration-tokens", "planes",
+        NULL};
     int i;
     for (i = 0; packs[i]; i++)
         if (cli_has(c, "list") && cli_has(c, packs[i]))
@@ -691,7 +692,8 @@ static void check_flags(const cli *c, int format) {
         cli_usage("--calibration needs --quantize ternary or binary");
     if (cli_has(c, "calibration-tokens") && !cli_has(c, "calibration"))
         cli_usage("--calibration-tokens needs --calibration TEXT");
-    if (cli_has(c, "planes") && (!cli_has(c, "quantize") || cli_choice(c, "quantize", "ternary|binary")))
+    if (cli_has(c, "planes") &&
+        (!cli_has(c, "quantize") || cli_choice(c, "quantize", "ternary|binary")))
         cli_usage("--planes needs --quantize ternary");
     if (cli_has(c, "quantize") && cli_has(c, "pack-mode"))
         cli_usage("give one of --quantize and --pack-mode");

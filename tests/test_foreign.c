@@ -514,8 +514,7 @@ static void foreign_test_export_told(void) {
 
 /* Sum of squares of what the packed blocks are away from the floats; with moments each counts as
    its input does. */
-static double foreign_squares(const onebit_model *a, const onebit_model *b,
-                              const double *moments) {
+static double foreign_squares(const onebit_model *a, const onebit_model *b, const double *moments) {
     static float codes[300], values[2][300];
     ob_tensor t, u;
     double sum = 0;
@@ -562,7 +561,8 @@ static void foreign_test_fit(void) {
             CHECK(fitted->config.scale_group == 64 && fitted->config.layer_modes[1] == mode);
             if (mode == ONEBIT_TERNARY)
                 CHECK(foreign_squares(m, fitted, NULL) < 0.999 * foreign_squares(m, plain, NULL));
-            else CHECK(foreign_squares(m, fitted, NULL) <= 1.0001 * foreign_squares(m, plain, NULL));
+            else
+                CHECK(foreign_squares(m, fitted, NULL) <= 1.0001 * foreign_squares(m, plain, NULL));
         }
         onebit_model_free(plain);
         onebit_model_free(fitted);
@@ -595,8 +595,7 @@ static double *foreign_moments(const onebit_model *m, int chunk, int threads, fl
     if (CHECK_OK(onebit_session_create(&s, m, &o, &env))) {
         CHECK_OK(onebit_session_eval(s, ids, 9, NULL));
         if (logits)
-            memcpy(logits, onebit_session_logits(s),
-                   (size_t)m->config.vocab_size * sizeof *logits);
+            memcpy(logits, onebit_session_logits(s), (size_t)m->config.vocab_size * sizeof *logits);
     }
     onebit_session_free(s);
     return moments;
@@ -686,9 +685,8 @@ static void foreign_test_calibration(void) {
         free(moments), free(others);
     }
     image = ob_map_open(&map, foreign_path("a.1bit")) == ONEBIT_OK ? malloc(map.bytes) : NULL;
-    if (CHECK(image != NULL) &&
-        CHECK_OK(onebit_model_open_memory(&own, memcpy(image, map.data, map.bytes), map.bytes,
-                                          NULL)))
+    if (CHECK(image != NULL) && CHECK_OK(onebit_model_open_memory(
+                                    &own, memcpy(image, map.data, map.bytes), map.bytes, NULL)))
         for (l = 0; l < own->config.num_layers; l++) {
             foreign_check_place(own, l, OB_NORM1, OB_Q);
             foreign_check_place(own, l, OB_O_NORM, OB_O);
@@ -723,6 +721,133 @@ static void foreign_test_calibration(void) {
     CHECK(!ob_file_exists(foreign_path("bad")));
     free(moments);
     onebit_model_free(m);
+}
+
+static const onebit_model *foreign_planes; /* of foreign_check_planes */
+static const float *foreign_planes_logits;
+
+/* Each instruction set, number of threads and cut of the prompt gives the bits of the scalar. */
+static void foreign_check_planes(const onebit_env *env) {
+    static const int32_t ids[FOREIGN_TOKENS] = {3, 14, 0, 28, 7, 7};
+    size_t V = (size_t)foreign_planes->config.vocab_size, bytes = FOREIGN_TOKENS * V * 4;
+    onebit_session_options o = onebit_session_options_default();
+    float *logits = (float *)calloc(1, bytes);
+    int i, chunk;
+    for (chunk = 1; chunk <= 6; chunk += 5) {
+        onebit_session *s = NULL;
+        o.context = 16, o.chunk = chunk;
+        if (!CHECK_OK(onebit_session_create(&s, foreign_planes, &o, env))) break;
+        for (i = 0; chunk == 1 && i < FOREIGN_TOKENS; i++)
+            CHECK_OK(onebit_session_eval(s, ids + i, 1, logits + (size_t)i * V));
+        if (chunk > 1) CHECK_OK(onebit_session_eval(s, ids, FOREIGN_TOKENS, logits));
+        CHECK(memcmp(logits, foreign_planes_logits, bytes) == 0);
+        onebit_session_free(s);
+    }
+    free(logits);
+}
+
+/* A packed model of two planes, b.1bit, on its ways: other packing, floats, safetensors and back. */
+static void foreign_planes_trips(const onebit_model *n, const float *logits) {
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_model *five = NULL, *floats = NULL;
+    double apart = n->config.activation_bits ? 0.1 : 1e-5;
+    p.packing = ONEBIT_PACKING_5_IN_8;
+    CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("b.1bit"), &p, NULL));
+    CHECK_OK(onebit_model_open(&five, foreign_path("own.1bit"), NULL));
+    if (five) CHECK(foreign_apart(logits, five) == -1 && five->bytes < n->bytes);
+    onebit_model_free(five);
+    p.packing = ONEBIT_PACKING_2_BITS;
+    CHECK_OK(onebit_file_pack(foreign_path("bad"), foreign_path("own.1bit"), &p, NULL));
+    CHECK(foreign_equal("b.1bit", "bad"));
+    CHECK_OK(onebit_file_unpack(foreign_path("again"), foreign_path("b.1bit"), 0, NULL, NULL));
+    CHECK_OK(onebit_file_pack(foreign_path("bad"), foreign_path("again"), NULL, NULL));
+    CHECK(foreign_equal("b.1bit", "bad"));
+    p.block_mode = ONEBIT_F32;
+    CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("b.1bit"), &p, NULL));
+    CHECK_OK(onebit_model_open(&floats, foreign_path("own.1bit"), NULL));
+    if (floats && n->config.activation_bits != 1) CHECK(foreign_apart(logits, floats) < apart);
+    if (floats) CHECK(floats->config.weight_planes == 1);
+    onebit_model_free(floats);
+    p.block_mode = -1, p.scale_group = n->config.scale_group == 64 ? 32 : 64;
+    CHECK_FAILS(onebit_file_pack(foreign_path("own.1bit"), foreign_path("b.1bit"), &p, NULL),
+                ONEBIT_USAGE, "two planes are only made by a fit");
+    remove(foreign_path("bad"));
+}
+
+/* What two planes are not for. */
+static void foreign_planes_refused(const onebit_model *n) {
+    onebit_export_options o = foreign_options(ONEBIT_GGUF, NULL, NULL);
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_config c = n->config;
+    onebit_trainer *t = NULL;
+    CHECK_FAILS(onebit_model_export(n, foreign_path("bad"), &o, NULL), ONEBIT_UNSUPPORTED,
+                "weight_planes=2");
+    o.container = ONEBIT_HUGGING_FACE;
+    CHECK_FAILS(onebit_model_export(n, foreign_path("bad"), &o, NULL), ONEBIT_UNSUPPORTED,
+                "weight_planes=2");
+    CHECK_FAILS(onebit_trainer_create(&t, &c, NULL, NULL), ONEBIT_CONFIG, "weight_planes is 2");
+    c.scale_group = 0;
+    CHECK_FAILS(onebit_config_check(&c), ONEBIT_CONFIG, "planes need groups");
+    p.planes = 2, p.scale_group = 64, p.block_mode = ONEBIT_TERNARY;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.1bit"), &p, NULL),
+                ONEBIT_USAGE, "planes 2 is for ternary blocks that are fitted");
+    p.fit = 1, p.block_mode = ONEBIT_BINARY;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.1bit"), &p, NULL),
+                ONEBIT_USAGE, "planes 2 is for ternary blocks that are fitted");
+    p.planes = 3, p.block_mode = ONEBIT_TERNARY;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.1bit"), &p, NULL),
+                ONEBIT_CONFIG, "weight_planes is 3");
+    CHECK(!ob_file_exists(foreign_path("bad")));
+}
+
+/* A model of floats as two planes: widths that groups do not divide, inputs of each kind, a block
+   that is not ternary beside the others. */
+static void foreign_test_planes(void) {
+    static const char *const settings[] = {
+        "layer_bit_map=f32", "layer_bit_map=f32 intermediate_size=200 use_sub_norm=true",
+        "layer_bit_map=f32 intermediate_size=96 activation_bits=0 use_qkv_bias=true",
+        "layer_bit_map=f32 intermediate_size=96 activation_bits=1 embedding=ternary "
+        "embedding_group=32"};
+    static const int groups[] = {128, 64, 256, 32};
+    size_t i;
+    for (i = 0; i < 4; i++) {
+        onebit_pack_options p = onebit_pack_options_default();
+        onebit_model *m, *plain = NULL, *n = NULL;
+        foreign_told h, both;
+        float *logits, *floats;
+        int k;
+        test_case("foreign: two planes are nearer than one, and every way out and in keeps them");
+        m = foreign_make(settings[i], NULL);
+        if (!m) return;
+        memset(&h, 0, sizeof h), memset(&both, 0, sizeof both);
+        p.on_tensor = foreign_hear, p.user = &h;
+        p.block_mode = ONEBIT_TERNARY, p.scale_group = groups[i], p.fit = 1;
+        CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("a.1bit"), &p, NULL));
+        p.planes = 2, p.user = &both;
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.1bit"), &p, NULL));
+        CHECK_OK(onebit_model_open(&plain, foreign_path("own.1bit"), NULL));
+        CHECK_OK(onebit_model_open(&n, foreign_path("b.1bit"), NULL));
+        if (plain && n) {
+            CHECK(h.count == both.count && n->config.weight_planes == 2);
+            floats = foreign_logits(m), logits = foreign_logits(n);
+            if (m->config.activation_bits != 1) /* signs lose more than codes do */
+                CHECK(foreign_apart(floats, n) < 0.6 * foreign_apart(floats, plain));
+            foreign_planes = n, foreign_planes_logits = logits;
+            model_each_isa(foreign_check_planes);
+            foreign_planes_trips(n, logits);
+            foreign_planes_refused(n);
+            for (k = 0; k < n->count; k++) {
+                onebit_tensor_info a, b;
+                CHECK_OK(onebit_model_tensor(m, k, &a));
+                CHECK_OK(onebit_model_tensor(n, k, &b));
+                CHECK(a.rows == b.rows && a.cols == b.cols);
+            }
+            free(logits), free(floats);
+        }
+        onebit_model_free(plain);
+        onebit_model_free(n);
+        onebit_model_free(m);
+    }
 }
 
 /* Codes of groups that are to have other groups are quantised anew, larger or smaller. */
@@ -2488,6 +2613,7 @@ static void test_foreign(void) {
     foreign_test_export_told();
     foreign_test_fit();
     foreign_test_calibration();
+    foreign_test_planes();
     foreign_test_regroup();
     foreign_test_words();
     foreign_test_double();

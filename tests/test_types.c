@@ -415,6 +415,55 @@ static void types_check_counts(void) {
     CHECK(ob_binary_fit(w, h, 3, codes) == (float)(4.0 / 9.0));
 }
 
+/* Two planes: never further away than the second plane fitted to the rest of the first, nearer for
+   most; sums of two planes are found; no code alone can be changed for the better. */
+static void types_check_planes(int counted) {
+    onebit_rng rng;
+    float w[64], counts[64], rest[64], scale[2], first, *h = counted ? counts : NULL;
+    uint64_t scratch[128];
+    int8_t one[64], two[64], plain[2][64];
+    int i, k, round, n, nearer = 0;
+    onebit_rng_seed(&rng, 11);
+    for (round = 0; round < 300; round++) {
+        double greedy = 0, found = 0, exact = 0;
+        n = 1 + (int)test_below(&rng, 64);
+        for (i = 0; i < n; i++) {
+            w[i] = (float)test_below(&rng, 1u << 20) / 524288.0f - 1.0f;
+            if (round % 3 == 0) w[i] *= w[i] * w[i];
+            if (test_below(&rng, 9) == 0) w[i] = 0.0f;
+            counts[i] = (float)test_below(&rng, 100) + 0.25f;
+        }
+        first = ob_ternary_fit(w, h, n, plain[0], scratch);
+        for (i = 0; i < n; i++) rest[i] = w[i] - first * plain[0][i];
+        scale[0] = ob_ternary_fit(rest, h, n, plain[1], scratch);
+        greedy = types_distance(rest, h, n, plain[1], scale[0]);
+        ob_planes_fit(w, h, n, one, two, scale, rest, scratch);
+        CHECK(scale[0] >= 0 && scale[1] >= 0);
+        for (i = 0; i < n; i++) {
+            double off = fabs((double)w[i] - scale[0] * one[i] - scale[1] * two[i]);
+            found += (h ? (double)h[i] : 1.0) * off * off;
+            for (k = 0; k < 9; k++)
+                exact = fmax(exact, off - fabs((double)w[i] - scale[0] * (k % 3 - 1) -
+                                               scale[1] * (k / 3 - 1)));
+        }
+        CHECK(found <= greedy * 1.00001 + 1e-7);
+        nearer += found < 0.99 * greedy;
+        /* the last turn moved scales by so little that hardly a code would change */
+        CHECK(exact < 0.02);
+        for (i = 0; i < n; i++) w[i] = 0.75f * one[i] + 0.25f * two[i];
+        ob_planes_fit(w, h, n, one, two, scale, rest, scratch);
+        for (i = 0; n > 40 && i < n; i++)
+            CHECK(fabs((double)w[i] - scale[0] * one[i] - scale[1] * two[i]) < 1e-5);
+    }
+    if (!CHECK(nearer > 150)) printf("  %d of 300\n", nearer);
+    memset(w, 0, sizeof w);
+    ob_planes_fit(w, h, 3, one, two, scale, rest, scratch);
+    CHECK(scale[0] == 0 && scale[1] == 0 && !one[0] && !two[2]);
+    w[1] = HUGE_VALF;
+    ob_planes_fit(w, h, 3, one, two, scale, rest, scratch);
+    CHECK(!ob_is_finite(scale[0]) && !one[0] && !two[0]);
+}
+
 static int types_compare(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
     return (x < y) - (x > y);
@@ -512,6 +561,9 @@ static void test_types(void) {
     test_case("types: fitted codes are the nearest of all when each weight counts differently");
     types_check_fit(1);
     types_check_counts();
+    test_case("types: two planes are nearer than one and the rest of it");
+    types_check_planes(0);
+    types_check_planes(1);
     test_case("types: long rows, and rows without an answer");
     types_check_long_fit(1000);
     types_check_long_fit(100000);
