@@ -84,7 +84,7 @@ static const cli_spec spec = {
     "  onebit-export --model demo.1bit --format gguf --output demo.gguf\n"
     "  onebit-export --model ggml-model-i2_s.gguf --format hf --output bitnet\n"
     "  onebit-export --model SmolLM --quantize ternary --val-data text.txt\n"
-    "  onebit-export --model SmolLM --quantize ternary --calibration a.txt --val-data b.txt\n"
+    "  onebit-export --model SmolLM --quantize ternary --planes 2 --val-data text.txt\n"
     "  onebit-export --model demo.1bit --emit-c-header demo.h\n"
     "  onebit-export --model-dir out --format safetensors --output hf\n",
     "model-dir checkpoint model output format type packing quantize val-data emit-c-header list "
@@ -522,7 +522,7 @@ static void warn_modes(job *j, const onebit_config *c) {
         blocks += c->layer_modes[i] != o->block_mode;
     head = head && o->head_mode != c->head_mode;
     j->changes = blocks + embedding + head;
-    if (blocks)
+    if (blocks && !o->fit) /* a fit is measured, and has a warning of its own */
         fprintf(stderr,
                 "%s: WARNING: %d of %d blocks were not trained as %s but will be stored so: the "
                 "model gets worse, often useless; measure it with --val-data\n",
