@@ -956,7 +956,8 @@ typedef struct onebit_session onebit_session;
    where the processor can: quicker, and logits are then not those of every other machine.
    moments: NULL, or [num_layers][2 * hidden_size + num_heads * head_dim + intermediate_size]
    numbers of the caller, to which every evaluated token adds the squares of the inputs of each
-   block's matrices, before they are quantised: of q, k and v; of o; of gate and up; of down. */
+   block's matrices, before they are quantised: of q, k and v; of o; of gate and up; of down. Of
+   sessions that step together the first one's count. */
 typedef struct onebit_session_options {
     int context, slide, keep_first, chunk, together, cache_bits, fast;
     double *moments;
