@@ -201,8 +201,9 @@ ONEBIT_API const char *onebit_isa_name(onebit_isa isa);
       "scales of 8bit, ternary and binary weights are rounded to float16")                         \
     X(INT, scale_group, 0, 0, 256,                                                                 \
       "weights of a row that share a scale in ternary and binary blocks: 32|64|128|256; 0 = all")  \
-    X(INT, embedding_group, 0, 0, 256,                                                             \
-      "the same for a ternary or binary embedding and head")                                       \
+    X(INT, weight_planes, 1, 1, 2,                                                                 \
+      "2 = ternary blocks are sums of two ternary matrices; made by onebit-export, not trained")   \
+    X(INT, embedding_group, 0, 0, 256, "the same for a ternary or binary embedding and head")      \
     X(BOOL, tie_word_embeddings, 1, 0, 1, "the head is the embedding; false = its own matrix")     \
     X(INT, activation_bits, 8, 0, 8,                                                               \
       "bits of linear inputs: 8 = int8 per token, 1 = sign * mean|x| (8 at the head), 0 = float")  \
@@ -898,10 +899,15 @@ typedef struct onebit_export_report {
    ternary and binary blocks, -1 = as it is. A model that was trained in another mode gets worse:
    measure it. fit 1: floats that become ternary or binary take, group by group, the codes and scale
    that are nearest in the least-squares sense, not those of training; scale_group must then not be
-   0. open: how the input is opened. on_tensor, when not NULL, is told of each tensor, whose new
-   weights are read again for it; non-zero stops. */
+   0. planes 2: with fit, ternary blocks become sums of two ternary matrices with scales each, twice
+   the bytes and far nearer; -1 = as it is. moments: with fit, NULL or the sums of squares that
+   sessions of the same model gathered (see onebit_session_options), finite as float32; the square
+   of each weight's change then counts as much as that of its input. Only their ratios matter.
+   ONEBIT_USAGE when fit finds nothing to do. open: how the input is opened. on_tensor, when not
+   NULL, is told of each tensor, whose new weights are read again for it; non-zero stops. */
 typedef struct onebit_pack_options {
-    int packing, block_mode, embedding_mode, head_mode, scale_group, fit;
+    int packing, block_mode, embedding_mode, head_mode, scale_group, fit, planes;
+    const double *moments;
     onebit_open_options open;
     int (*on_tensor)(void *user, const onebit_export_report *report);
     void *user;
@@ -967,9 +973,14 @@ typedef struct onebit_session onebit_session;
    prompt tokens per pass. together: sessions that this one may lead in onebit_sessions_step.
    cache_bits: 32 = keys and values as floats, 8 = as codes with a scale each (a quarter of the
    memory; logits differ a little). fast: 1 = attention and layers of floats fuse multiply and add
-   where the processor can: quicker, and logits are then not those of every other machine. */
+   where the processor can: quicker, and logits are then not those of every other machine.
+   moments: NULL, or [num_layers][2 * hidden_size + num_heads * head_dim + intermediate_size]
+   numbers of the caller, to which every evaluated token adds the squares of the inputs of each
+   block's matrices, before they are quantised: of q, k and v; of o; of gate and up; of down. Of
+   sessions that step together the first one's count. */
 typedef struct onebit_session_options {
     int context, slide, keep_first, chunk, together, cache_bits, fast;
+    double *moments;
 } onebit_session_options;
 #define ONEBIT_MAX_TOGETHER 64
 ONEBIT_API onebit_session_options onebit_session_options_default(void);
@@ -5102,6 +5113,8 @@ static onebit_status ob_config_check_codes(const onebit_config *c) {
         return ob_fail(ONEBIT_CONFIG,
                        "scale_group is %d and embedding_group %d, expected 0, 32, 64, 128 or 256",
                        c->scale_group, c->embedding_group);
+    if (c->weight_planes == 2 && !c->scale_group)
+        return ob_fail(ONEBIT_CONFIG, "weight_planes is 2 and scale_group 0: planes need groups");
     return ONEBIT_OK;
 }
 
@@ -14702,74 +14715,157 @@ static void ob_type_put_floats(ob_type t, uint8_t *tensor, int rows, int cols, i
 
 /* ---- the nearest codes to given weights ------------------------------------------------------ */
 /* For models that were trained as floats. AbsMean needs training around it; without training the
-   best that one scale can do is the least squared distance, which is found exactly. */
+   best that one scale can do is the least squared distance, which is found exactly. A weight's
+   square may count h times, h >= 0 and not all 0: with the mean square of the input that it meets,
+   the distance is that of the product, as far as inputs do not depend on each other. h NULL: all
+   count alike. */
 
-/* Sorts n floats that are not negative by their bits, upwards: four counting passes from the lowest
-   byte, from one array into the other; a byte that all share costs nothing. The sorted one. */
-static float *ob_sort_magnitudes(float *a, float *b, int n) {
+/* What is sorted: |w| above h, both as the bits of floats, which sort as the floats do. */
+static uint64_t ob_fit_key(const float *w, const float *h, int i) {
+    uint32_t bits = ob_float_bits(w[i]) & 0x7FFFFFFFu;
+    return (uint64_t)bits << 32 | ob_float_bits(h ? h[i] : 1.0f);
+}
+static float ob_key_size(uint64_t key) { return ob_bits_float((uint32_t)(key >> 32)); }
+static float ob_key_weight(uint64_t key) { return ob_bits_float((uint32_t)key); }
+
+/* Sorts n keys by |w|, upwards: four counting passes from its lowest byte, from one array into the
+   other; a byte that all share costs nothing. The sorted one. */
+static uint64_t *ob_sort_keys(uint64_t *a, uint64_t *b, int n) {
     uint32_t at[4][256], sum, count;
     int i, pass;
     memset(at, 0, sizeof at);
     for (i = 0; i < n; i++)
-        for (pass = 0; pass < 4; pass++) at[pass][ob_float_bits(a[i]) >> 8 * pass & 255u]++;
+        for (pass = 0; pass < 4; pass++) at[pass][a[i] >> (32 + 8 * pass) & 255u]++;
     for (pass = 0; pass < 4; pass++) {
         uint32_t *place = at[pass];
-        float *swap = a;
-        if (place[ob_float_bits(a[0]) >> 8 * pass & 255u] == (uint32_t)n) continue;
+        uint64_t *swap = a;
+        int shift = 32 + 8 * pass;
+        if (place[a[0] >> shift & 255u] == (uint32_t)n) continue;
         for (i = 0, sum = 0; i < 256; i++) count = place[i], place[i] = sum, sum += count;
-        for (i = 0; i < n; i++) b[place[ob_float_bits(a[i]) >> 8 * pass & 255u]++] = a[i];
+        for (i = 0; i < n; i++) b[place[a[i] >> shift & 255u]++] = a[i];
         a = b, b = swap;
     }
     return a;
 }
 
-/* The smallest |w| that gets a code, and *scale, which is not finite when a weight is not. With the
-   k largest coded and their mean as scale, the squared distance is sum w^2 - (sum of k)^2 / k;
-   equal numbers are taken together, as within them no k is better than both ends. Zeros alone:
-   scale 0, bound infinite. */
-static float ob_ternary_bound(const float *sorted, int n, float *scale) {
-    double sum = 0.0, most = 0.0;
+/* The smallest |w| that gets a code, and *scale, which is not finite when a weight is not. For any
+   scale s the code of w is 0 where |w| < s / 2, whatever its h; so the coded ones are the largest,
+   and with their weighted mean as scale the distance is sum h w^2 - (sum of theirs h |w|)^2 / (sum
+   of theirs h). Equal |w| are taken together, as within them no cut is better than both ends. Zeros
+   alone: scale 0, bound infinite. */
+static float ob_ternary_bound(const uint64_t *sorted, int n, float *scale) {
+    double sum = 0.0, mass = 0.0, most = 0.0;
     float bound = HUGE_VALF;
     int k;
     *scale = 0.0f;
-    for (k = 1; k <= n; k++) {
-        sum += (double)sorted[n - k];
-        if ((k < n && sorted[n - k - 1] == sorted[n - k]) || !(sum * sum > most * k)) continue;
-        most = sum * sum / k;
-        bound = sorted[n - k];
-        *scale = (float)(sum / k);
+    for (k = n - 1; k >= 0; k--) {
+        float size = ob_key_size(sorted[k]);
+        double h = (double)ob_key_weight(sorted[k]);
+        sum += h * (double)size, mass += h;
+        if ((k > 0 && ob_key_size(sorted[k - 1]) == size) || !(sum * sum > most * mass)) continue;
+        most = sum * sum / mass;
+        bound = size;
+        *scale = (float)(sum / mass);
     }
     if (!(sum <= DBL_MAX)) *scale = (float)sum; /* a weight was not finite */
     return bound;
 }
 
-/* Codes of n weights, 1 to 2^30, and the scale s for which sum (w - s * code)^2 is least. scratch
-   holds 2n floats. A weight that is not finite makes s infinite or NaN, and all codes 0. Costs one
+/* Codes of n weights, 1 to 2^30, and the scale s for which sum h (w - s * code)^2 is least. scratch
+   holds 2n keys. A weight that is not finite makes s infinite or NaN, and all codes 0. Costs one
    radix sort. The criterion is that of Ternary Weight Networks (arXiv 1605.04711), solved exactly.
    */
-static float ob_ternary_fit(const float *w, int n, int8_t *codes, float *scratch) {
-    float scale, bound;
+static float ob_ternary_fit(const float *w, const float *h, int n, int8_t *codes,
+                            uint64_t *scratch) {
+    float scale, bound, at;
     int i;
-    for (i = 0; i < n; i++) scratch[i] = ob_bits_float(ob_float_bits(w[i]) & 0x7FFFFFFFu);
-    bound = ob_ternary_bound(ob_sort_magnitudes(scratch, scratch + n, n), n, &scale);
+    for (i = 0; i < n; i++) scratch[i] = ob_fit_key(w, h, i);
+    bound = ob_ternary_bound(ob_sort_keys(scratch, scratch + n, n), n, &scale);
     if (!ob_is_finite(scale)) {
         memset(codes, 0, (size_t)n);
         return scale;
     }
-    for (i = 0; i < n; i++) codes[i] = (int8_t)((w[i] >= bound) - (w[i] <= -bound));
+    for (i = 0; i < n; i++) {
+        /* what does not count had no say in the bound, and takes the nearer code */
+        at = h && h[i] == 0.0f ? 0.5f * scale : bound;
+        codes[i] = (int8_t)((w[i] >= at) - (w[i] <= -at));
+    }
     return scale;
 }
 
 /* The same for codes -1 and 1: the sign, 1 for a zero, and the mean of |w|. n >= 1. A weight that
    is not finite makes the scale so. */
-static float ob_binary_fit(const float *w, int n, int8_t *codes) {
-    double sum = 0.0;
+static float ob_binary_fit(const float *w, const float *h, int n, int8_t *codes) {
+    double sum = 0.0, mass = 0.0;
     int i;
     for (i = 0; i < n; i++) {
-        sum += (double)ob_absf(w[i]);
+        double each = h ? (double)h[i] : 1.0;
+        sum += each * (double)ob_absf(w[i]), mass += each;
         codes[i] = w[i] >= 0.0f ? 1 : -1;
     }
-    return (float)(sum / n);
+    return (float)(sum / mass);
+}
+
+/* The best two scales of given codes, by the normal equations, and the distance then. Codes of one
+   plane, or equal ones, have no best pair and keep theirs. A negative scale turns its codes. */
+static double ob_planes_scale(const float *w, const float *h, int n, int8_t *one, int8_t *two,
+                              float *scale) {
+    double xx = 0, xy = 0, yy = 0, xw = 0, yw = 0, det, error = 0;
+    int i;
+    for (i = 0; i < n; i++) {
+        double each = h ? (double)h[i] : 1.0, x = one[i], y = two[i];
+        xx += each * x * x, xy += each * x * y, yy += each * y * y;
+        xw += each * x * (double)w[i], yw += each * y * (double)w[i];
+    }
+    det = xx * yy - xy * xy;
+    if (det > 1e-9 * xx * yy) {
+        scale[0] = (float)((xw * yy - yw * xy) / det);
+        scale[1] = (float)((yw * xx - xw * xy) / det);
+    }
+    for (i = 0; i < n; i++) {
+        double off = (double)w[i] - (double)scale[0] * one[i] - (double)scale[1] * two[i];
+        if (scale[0] < 0) one[i] = (int8_t)-one[i];
+        if (scale[1] < 0) two[i] = (int8_t)-two[i];
+        error += (h ? (double)h[i] : 1.0) * off * off;
+    }
+    scale[0] = ob_absf(scale[0]), scale[1] = ob_absf(scale[1]);
+    return error;
+}
+
+/* The nearest of the nine sums of two codes times their scales; of equals the one with fewer codes
+   in the second plane. */
+static void ob_planes_code(float w, const float *scale, int8_t *one, int8_t *two) {
+    float least = HUGE_VALF;
+    int k;
+    for (k = 0; k < 3; k++) {
+        int b = k == 2 ? -1 : k, a;
+        float rest = w - scale[1] * (float)b, off;
+        a = (rest > 0.5f * scale[0]) - (rest < -0.5f * scale[0]);
+        off = ob_absf(rest - scale[0] * (float)a);
+        if (off < least) least = off, *one = (int8_t)a, *two = (int8_t)b;
+    }
+}
+
+/* Two planes of codes and their scales, w ~ scale[0] * one + scale[1] * two, for a small distance
+   as above. The second is fitted to what the first leaves; then the best scales of the codes and
+   the best codes of the scales take turns until a turn gains less than one part in 10,000, at most
+   32 times. Neither makes the distance larger; where they end need not be the least of all. rest
+   holds n floats, scratch 2n keys. A weight that is not finite makes the first scale so. */
+static void ob_planes_fit(const float *w, const float *h, int n, int8_t *one, int8_t *two,
+                          float *scale, float *rest, uint64_t *scratch) {
+    double error, before = HUGE_VAL;
+    int i, turn;
+    scale[0] = ob_ternary_fit(w, h, n, one, scratch);
+    scale[1] = 0.0f;
+    for (i = 0; i < n; i++) rest[i] = w[i] - scale[0] * (float)one[i], two[i] = 0;
+    if (!ob_is_finite(scale[0])) return;
+    scale[1] = ob_ternary_fit(rest, h, n, two, scratch);
+    for (turn = 0; turn < 32; turn++) {
+        error = ob_planes_scale(w, h, n, one, two, scale);
+        if (!(error < before * 0.9999)) break;
+        before = error;
+        for (i = 0; i < n; i++) ob_planes_code(w[i], scale, one + i, two + i);
+    }
 }
 
 /* =================================================================================================
@@ -16124,7 +16220,8 @@ typedef struct ob_weight {
     int bits;    /* of its inputs: 8 = int8 per token, 1 = sign, 0 = float */
     float share; /* of the code in its inputs, the rest is the float (annealing); 1 = hard */
     int exact, scale_step, group;
-    int half; /* its gradients may be products of bfloat16 */
+    int inputs; /* of two planes: columns of the input, each group of which stands twice; else 0 */
+    int half;   /* its gradients may be products of bfloat16 */
     const void *data;
     const float *scale;
 } ob_weight;
@@ -16635,12 +16732,24 @@ typedef struct ob_code_job {
     const ob_weight *w;
 } ob_code_job;
 
+/* A matrix of two planes, W = W1 + W2, holds group k of a row of W1 and then group k of W2, each
+   with its scale. So it is a matrix with groups like others, if each group of its input stands
+   twice, and the kernels need not know of planes. This doubles n parts of a row, each so many
+   bytes, where they lie. */
+static void ob_input_double(void *row, size_t n, size_t bytes) {
+    uint8_t *p = (uint8_t *)row;
+    while (n-- > 0) {
+        memmove(p + (2 * n + 1) * bytes, p + n * bytes, bytes);
+        memmove(p + 2 * n * bytes, p + n * bytes, bytes);
+    }
+}
+
 /* Bytes of a row, the sums of its segments, and zeros behind them. */
 static void ob_code8_row(void *arg, int r) {
     const ob_code_job *q = (const ob_code_job *)arg;
     const ob_kernels *kernels = q->job.x->kernels;
-    int d = q->w->cols, segment = ob_segment_of(q->w);
-    size_t stride = ob_code_stride(d), at = (size_t)r * (size_t)d;
+    int d = q->w->inputs ? q->w->inputs : q->w->cols, segment = ob_segment_of(q->w);
+    size_t stride = ob_code_stride(q->w->cols), at = (size_t)r * (size_t)d;
     int8_t *codes = (int8_t *)q->to->codes + (size_t)r * stride;
     int32_t *sum = q->to->sum + (size_t)r * ob_segments(q->w);
     if (q->w->bits == 1)
@@ -16648,15 +16757,17 @@ static void ob_code8_row(void *arg, int r) {
                        q->in + at, d, segment);
     else kernels->code8(codes, q->to->scale + r, sum, q->in + at, d, segment);
     memset(codes + d, 0, stride - (size_t)d);
+    if (!q->w->inputs) return;
+    ob_input_double(codes, ob_segments(q->w) / 2, (size_t)segment);
+    ob_input_double(sum, ob_segments(q->w) / 2, sizeof *sum);
 }
 
 /* option = bits, out2 = scales, value = share. Without bits the copy makes both kinds of layer look
    alike. */
-static void ob_quantize_row(void *arg, int r) {
-    ob_rows_job *q = (ob_rows_job *)arg;
+static void ob_quantize_floats(ob_rows_job *q, int r, float *out) {
     const ob_kernels *kernels = q->job.x->kernels;
     size_t at = (size_t)r * (size_t)q->d;
-    float *out = q->out + at, *scale = q->out2 + r;
+    float *scale = q->out2 + r;
     const float *in = q->in + at;
     if (q->option == 0) {
         memcpy(out, in, (size_t)q->d * sizeof(float));
@@ -16669,6 +16780,17 @@ static void ob_quantize_row(void *arg, int r) {
     if (q->value == 1.0f) return;
     kernels->mix(out, in, q->value * *scale, 1.0f - q->value, q->d);
     *scale = 1.0f;
+}
+
+/* One row, which two planes need twice. */
+static void ob_quantize_row(void *arg, int r) {
+    ob_rows_job *q = (ob_rows_job *)arg;
+    size_t cols = (size_t)q->w->cols, d = (size_t)q->d;
+    float *out = q->out + (size_t)r * cols;
+    ob_quantize_floats(q, r, out);
+    if (!q->w->inputs) return;
+    memset(out + d, 0, (cols - d) * sizeof *out);
+    ob_input_double(out, ob_segments(q->w) / 2, (size_t)q->w->group * sizeof *out);
 }
 
 /* The input in [rows][cols of w] as w wants it: bits, share, exact and segments are those of w.
@@ -16686,7 +16808,7 @@ static void ob_cpu_quantize(const ob_exec *x, const ob_input *to, const float *i
     }
     memset(&q, 0, sizeof q);
     q.out = (float *)to->codes, q.out2 = to->scale, q.window = to->window, q.in = in;
-    q.d = w->cols, q.option = w->bits, q.value = w->share;
+    q.d = w->inputs ? w->inputs : w->cols, q.w = w, q.option = w->bits, q.value = w->share;
     ob_run_rows(x, ob_quantize_row, &q, rows, (double)rows * w->cols * 2);
 }
 
@@ -17732,7 +17854,8 @@ typedef enum ob_tensor_id {
 typedef struct ob_tensor {
     char name[64], gguf[64];
     int rows, cols, kind, layer, id, slot;
-    int mode;  /* onebit_mode, or -1 for gains and biases */
+    int inputs; /* columns that come in: cols, but of two planes those of one, without padding */
+    int mode;   /* onebit_mode, or -1 for gains and biases */
     int group; /* weights of a row that share a scale; 0 = as the mode has it */
 } ob_tensor;
 
@@ -17757,6 +17880,11 @@ static int ob_projection_of(int id) {
     case OB_UP: return ONEBIT_UP;
     default: return ONEBIT_DOWN;
     }
+}
+
+/* Columns of a matrix of two planes: both, in whole groups. */
+static int ob_planes_cols(const onebit_config *c, int cols) {
+    return 2 * (int)ob_round_up((size_t)cols, (size_t)c->scale_group);
 }
 
 /* Shape of the tensor that belongs into a slot, and its two names without what stands before them;
@@ -17788,6 +17916,9 @@ static int ob_tensor_shape(const onebit_config *c, int slot, ob_tensor *out, con
                                                                       ob_projection_of(id));
     if (out->mode >= ONEBIT_TERNARY)
         out->group = out->kind == OB_ROLE_LINEAR ? c->scale_group : c->embedding_group;
+    out->inputs = out->cols;
+    if (c->weight_planes == 2 && out->kind == OB_ROLE_LINEAR && out->mode == ONEBIT_TERNARY)
+        out->cols = ob_planes_cols(c, out->inputs);
     return present;
 }
 
@@ -17924,8 +18055,9 @@ static int ob_smallest_group(const onebit_config *c) {
 static ob_input ob_input_take(ob_carve *c, const onebit_config *config, size_t n, int d,
                               ob_keep keep) {
     ob_input in;
-    size_t stride = ob_code_stride(d), bytes = 0;
-    size_t segments = ob_row_groups(d, ob_smallest_group(config));
+    size_t stride, segments, bytes = 0;
+    if (config->weight_planes == 2) d = ob_planes_cols(config, d);
+    stride = ob_code_stride(d), segments = ob_row_groups(d, ob_smallest_group(config));
     if (keep != OB_BYTES && stride < (size_t)d * sizeof(float)) stride = (size_t)d * sizeof(float);
     if (!ob_mul(n, stride, &bytes)) bytes = SIZE_MAX;
     in.codes = ob_take(c, bytes);
@@ -17999,6 +18131,7 @@ typedef struct ob_pass {
     float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
     float *final_mean;           /* [N] or NULL, like mean1 */
     ob_input head;               /* input of the head [N][D] */
+    double *moments;             /* NULL, or as in onebit_session_options */
 } ob_pass;
 
 /* t and y carry rows of D, F or H * d in turn. */
@@ -18015,6 +18148,7 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
     p->final_x = ob_floats(c, N, D), p->final_rstd = ob_floats(c, N, 1);
     p->final_mean = ob_means_take(c, config, N);
     p->head = ob_input_take(c, config, N, config->hidden_size, OB_RUN);
+    p->moments = NULL;
 }
 
 /* ---- Forward --------------------------------------------------------------------------------- */
@@ -18041,10 +18175,34 @@ static float ob_final_eps(const onebit_config *c) {
     return (float)(c->final_norm_eps > 1e-30 ? c->final_norm_eps : c->layer_norm_eps);
 }
 
+/* Where the inputs of a block's matrix stand in a session's moments: [D] of q, k and v, [H*d] of o,
+   [D] of gate and up, [F] of down, layer by layer. */
+static size_t ob_moments_at(const onebit_config *c, int layer, int id) {
+    size_t D = (size_t)c->hidden_size, q = (size_t)c->num_heads * (size_t)c->head_dim;
+    size_t at = (size_t)layer * (2 * D + q + (size_t)c->intermediate_size);
+    if (id <= OB_V) return at;
+    if (id <= OB_O) return at + D;
+    return id <= OB_UP ? at + D + q : at + 2 * D + q;
+}
+
+/* Adds the squares of the input [N][d] of matrix id, and of those that share it, to the moments
+   when those are gathered. On one thread, token by token: the sums depend on nothing else, and cost
+   less than one row of the matrix. */
+static void ob_forward_moments(const ob_pass *p, const float *in, int d, int layer, int id) {
+    int N = p->B * p->T, r, i;
+    double *sum = p->moments;
+    if (sum) sum += ob_moments_at(p->w->config, layer, id);
+    for (r = 0; sum && r < N; r++)
+        for (i = 0; i < d; i++) {
+            double each = (double)in[(size_t)r * (size_t)d + (size_t)i];
+            sum[i] += each * each;
+        }
+}
+
 /* 1 when two matrices can read the same quantised input. */
 static int ob_reads_alike(const ob_weight *a, const ob_weight *b) {
     return a->bits == b->bits && a->share == b->share && a->exact == b->exact &&
-           ob_segment_of(a) == ob_segment_of(b);
+           a->inputs == b->inputs && ob_segment_of(a) == ob_segment_of(b);
 }
 
 /* Outputs y of matrices that read the same floats t. They are quantised once where all of a block
@@ -18077,6 +18235,7 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
     w[2] = ob_block(p->w, layer, OB_V), y[2] = p->y;
     x->ops->norm_forward(x, p->t, s->rstd1, s->mean1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
                          c->hidden_size, ob_eps(c));
+    ob_forward_moments(p, p->t, c->hidden_size, layer, OB_Q);
     ob_forward_shared(p, &s->a, &s->a_floats, p->t, y, w, 3, N);
     for (i = 0; c->use_qkv_bias && i < 3; i++)
         x->ops->bias_forward(x, y[i], ob_gain(p->w, layer, OB_Q_BIAS + i), N, w[i]->rows);
@@ -18130,6 +18289,7 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, const ob_sp
                              ob_eps(c));
         in = p->t;
     }
+    ob_forward_moments(p, in, q, layer, OB_O);
     x->ops->quantize(x, &s->oq, in, wo, N);
     x->ops->linear_forward(x, &p->y, &s->oq, &wo, 1, N);
     x->ops->residual(x, s->x2, s->x, p->y, ob_residual_factor(c), N, c->hidden_size);
@@ -18155,6 +18315,7 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     w[1] = ob_block(p->w, layer, OB_GATE), y[1] = s->gate;
     x->ops->norm_forward(x, p->t, s->rstd2, s->mean2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D,
                          ob_eps(c));
+    ob_forward_moments(p, p->t, D, layer, OB_UP);
     ob_forward_shared(p, &s->b, &s->b_floats, p->t, y, w, s->gate ? 2 : 1, N);
     ob_forward_act(p, s);
     if (c->use_sub_norm) {
@@ -18162,6 +18323,7 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
                              F, ob_eps(c));
         in = p->y;
     }
+    ob_forward_moments(p, in, F, layer, OB_DOWN);
     x->ops->quantize(x, &s->hq, in, down, N);
     x->ops->linear_forward(x, &p->y, &s->hq, &down, 1, N);
     x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
@@ -18615,6 +18777,9 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
    float start that ends in a jump, are mistakes that nobody would see in the loss. */
 static onebit_status ob_trainer_check(const onebit_config *c, const onebit_train_options *o) {
     OB_TRY(ob_fields_check(ONEBIT_TABLE_TRAIN, o));
+    if (c->weight_planes == 2)
+        return ob_fail(ONEBIT_CONFIG, "weight_planes is 2: only 1 is trained; two planes are made "
+                                      "of a model of floats (onebit-export --planes 2)");
     if (o->lr_min > o->lr)
         return ob_fail(ONEBIT_CONFIG, "lr_min is %g, expected at most lr %g", o->lr_min, o->lr);
     if (c->anneal_fraction > 0 && (o->quant_warmup_steps || o->quant_anneal_steps))
@@ -18702,7 +18867,7 @@ static void ob_trainer_connect(onebit_trainer *t) {
     for (i = 0; i < t->count; i++) {
         ob_param *p = t->params + i;
         ob_weight *w = t->view.slots + p->info.slot;
-        w->rows = p->info.rows, w->cols = p->info.cols;
+        w->rows = p->info.rows, w->cols = p->info.cols, w->inputs = 0;
         w->format = OB_DENSE;
         w->data = p->info.mode < 0 ? (const void *)p->value : p->codes;
         w->scale = p->scale;
@@ -19339,6 +19504,8 @@ ONEBIT_API int onebit_trainer_steps(const onebit_trainer *trainer) {
                        6 t5x16 (a ternary matrix may have 4 or 6)
                68   4  u32 rows        72  4  u32 cols
                76   4  u32 scales: 0, 1, rows, or rows * ceil(cols / scale_group), row by row
+                       (of two planes, see ob_input_double: twice as many, and the data is that of
+                       2 * ceil(cols / scale_group) * scale_group columns)
                80   8  u64 offset of the f32 scales            88  8  u64 offset of the data
                96   8  u64 bytes of the data                  104 24  zero
      then config, tokenizer, and for each tensor its scales and its data.
@@ -19468,7 +19635,7 @@ static onebit_status ob_image_tensor(ob_image *m, const ob_tensors *t, const ob_
     memcpy(record, info->name, strlen(info->name));
     ob_put32(record + 64, (uint32_t)format);
     ob_put32(record + 68, (uint32_t)info->rows);
-    ob_put32(record + 72, (uint32_t)info->cols);
+    ob_put32(record + 72, (uint32_t)info->inputs);
     ob_put32(record + 76, (uint32_t)scales);
     ob_put64(record + 80, scale_at);
     ob_put64(record + 88, data_at);
@@ -19703,6 +19870,7 @@ static ob_weight ob_weight_of(const onebit_config *c, const ob_tensor *t, int fo
     w.exact = w.bits != 0;
     w.scale_step = t->mode == ONEBIT_8BIT;
     w.group = t->group;
+    w.inputs = t->inputs == t->cols ? 0 : t->inputs;
     w.scale = &ob_one;
     return w;
 }
@@ -19720,7 +19888,7 @@ static onebit_status ob_open_tensor(onebit_model *m, int index) {
     format = (uint32_t)ob_stored_format(
         &want, ob_get32(r + 64) == OB_T5X16 ? ONEBIT_PACKING_5_IN_8 : ONEBIT_PACKING_2_BITS);
     if (ob_get32(r + 64) != format || ob_get32(r + 68) != (uint32_t)want.rows ||
-        ob_get32(r + 72) != (uint32_t)want.cols ||
+        ob_get32(r + 72) != (uint32_t)want.inputs ||
         bytes != ob_format_bytes((ob_format)format, want.rows, want.cols) ||
         scales != ob_tensor_scales(&want))
         return ob_fail(ONEBIT_FORMAT, ".1bit: %s has not the format and shape of the config",
@@ -20954,6 +21122,8 @@ typedef struct ob_origin {
     onebit_model *model; /* NULL = file */
     int deployed;        /* the file says that its weights are no latents */
     int fit;             /* onebit_pack_options */
+    const double *moments;
+    int fitted; /* matrices whose codes were found so */
     ob_parts parts;
     void *block;         /* memory of the tensor fetched last */
 } ob_origin;
@@ -20986,6 +21156,8 @@ static onebit_status ob_origin_check(const ob_origin *s) {
         ob_tensor_at(&s->have, i, &info);
         size = (size_t)info.rows * (size_t)info.cols;
         scales = (size_t)ob_tensor_scales(&info);
+        if (info.inputs != info.cols && !s->deployed)
+            return ob_fail(ONEBIT_FORMAT, "weight_planes is 2, but latents have no planes");
         if (!ob_st_array(&s->file, "", info.name, size, 4))
             return ob_fail(ONEBIT_FORMAT, "%s is missing or not F32 [%d, %d]", info.name, info.rows,
                            info.cols);
@@ -21007,17 +21179,24 @@ static int ob_origin_group(const ob_origin *s, const ob_param *p) {
     return have.group;
 }
 
-/* Takes the memory of one tensor in place of that of the one before. */
+/* Takes the memory of one tensor in place of that of the one before. value and codes have room for
+   two planes where the source or what it becomes has them; size counts the weights. */
 static onebit_status ob_origin_take(ob_origin *s, ob_param *p, float **largest) {
-    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols;
+    size_t rows = (size_t)p->info.rows;
     ob_carve c;
+    ob_param room = *p;
+    ob_tensor have;
     int pass;
+    ob_tensor_at(&s->have, p->number, &have);
+    if (have.cols > room.info.cols) room.info.cols = have.cols;
     ob_release(&s->env, s->block);
     s->block = NULL, c.base = NULL;
     for (pass = 0; pass < 2; pass++) {
         c.used = 0;
-        p->size = rows * cols, p->value = ob_floats(&c, rows, cols);
-        ob_codes_take(p, &c, ob_origin_group(s, p), 0);
+        p->size = rows * (size_t)p->info.inputs;
+        p->value = ob_floats(&c, rows, (size_t)room.info.cols);
+        ob_codes_take(&room, &c, ob_origin_group(s, p), 0);
+        p->codes = room.codes, p->scale = room.scale, p->format = room.format;
         *largest = ob_floats(&c, rows, 1);
         if (pass == 1) break;
         s->block = ob_alloc(&s->env, c.used);
@@ -21028,7 +21207,24 @@ static onebit_status ob_origin_take(ob_origin *s, ob_param *p, float **largest) 
     return ONEBIT_OK;
 }
 
-/* The scale of element j of a tensor. */
+/* A row of two planes, code * scale each, as the weights that they add up to; out may be in, or
+   lie before it. */
+static void ob_planes_add(float *out, const float *in, const ob_tensor *t) {
+    int i, k, n;
+    for (k = 0; k < t->inputs; k += n, in += 2 * t->group) {
+        n = t->inputs - k < t->group ? t->inputs - k : t->group;
+        for (i = 0; i < n; i++) *out++ = in[i] + in[i + t->group];
+    }
+}
+
+/* Values of t that stand as it is stored become those of its weights. */
+static void ob_origin_add(ob_param *p, const ob_tensor *t) {
+    size_t r, cols = (size_t)t->cols, inputs = (size_t)t->inputs;
+    for (r = 0; cols != inputs && r < (size_t)t->rows; r++)
+        ob_planes_add(p->value + r * inputs, p->value + r * cols, t);
+}
+
+/* The scale of element j of a tensor, as it is stored. */
 static float ob_origin_scale(const ob_param *p, const ob_tensor *t, size_t j) {
     size_t cols = (size_t)t->cols, row = j / cols;
     if (!ob_tensor_scales(t)) return 1.0f;
@@ -21040,7 +21236,7 @@ static float ob_origin_scale(const ob_param *p, const ob_tensor *t, size_t j) {
 /* Codes, scales and values of a tensor of a .1bit, which is t there. */
 static void ob_origin_unpack(ob_origin *s, ob_param *p, const ob_tensor *t) {
     const ob_weight *w = s->model->view.slots + p->info.slot;
-    size_t j, cols = (size_t)p->info.cols;
+    size_t j, cols = (size_t)t->cols;
     float *codes = (float *)p->codes;
     int r;
     if (t->mode < 0) {
@@ -21049,28 +21245,30 @@ static void ob_origin_unpack(ob_origin *s, ob_param *p, const ob_tensor *t) {
     }
     memcpy(p->scale, w->scale, (size_t)ob_tensor_scales(t) * sizeof(float));
     for (r = 0; r < p->info.rows; r++)
-        ob_unpack_row(codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format,
-                      r, p->info.cols);
-    for (j = 0; j < p->size; j++) p->value[j] = codes[j] * ob_origin_scale(p, t, j);
+        ob_unpack_row(codes + (size_t)r * cols, (const uint8_t *)w->data, (ob_format)w->format, r,
+                      t->cols);
+    for (j = 0; j < (size_t)t->rows * cols; j++) p->value[j] = codes[j] * ob_origin_scale(p, t, j);
+    ob_origin_add(p, t);
 }
 
 /* Values of a tensor of a safetensors file, and of deployed weights the codes: value / scale is
    within an ulp of one. A row of zeros has the scale 0. */
 static void ob_origin_read(ob_origin *s, ob_param *p, const ob_tensor *t) {
-    size_t j, scales = (size_t)ob_tensor_scales(t);
+    size_t j, scales = (size_t)ob_tensor_scales(t), n = (size_t)t->rows * (size_t)t->cols;
     float *codes = (float *)p->codes;
-    const uint8_t *data = ob_st_array(&s->file, "", p->info.name, p->size, 4)->data;
-    for (j = 0; j < p->size; j++) p->value[j] = ob_getf32(data + 4 * j);
+    const uint8_t *data = ob_st_array(&s->file, "", p->info.name, n, 4)->data;
+    for (j = 0; j < n; j++) p->value[j] = ob_getf32(data + 4 * j);
     if (t->mode < 0 || !s->deployed) return;
     if (scales) data = ob_st_array(&s->file, OB_SCALE_PREFIX, p->info.name, scales, 4)->data;
     for (j = 0; j < scales; j++) p->scale[j] = ob_getf32(data + 4 * j);
-    for (j = 0; j < p->size; j++) {
+    for (j = 0; j < n; j++) {
         float scale = ob_origin_scale(p, t, j), most = t->mode == ONEBIT_8BIT ? 127.0f : 1.0f;
         codes[j] = p->value[j];
         if (!scales) continue;
         codes[j] = scale > 0.0f ? ob_clampf(ob_round(p->value[j] / scale), -most, most) : 0.0f;
         if (!(codes[j] >= -most)) codes[j] = 0.0f; /* no number: a file may hold NaN */
     }
+    ob_origin_add(p, t);
 }
 
 /* The file's pages of a tensor that was looked at are given back, so that reading a large model
@@ -21177,20 +21375,49 @@ static onebit_status ob_parts_read(const ob_origin *s, ob_param *p) {
     return ONEBIT_OK;
 }
 
+/* What the weights of n inputs count, from their moments: NULL = all alike, which is also so when
+   none of them was ever anything but 0. */
+static const float *ob_origin_counts(float *h, const double *moments, int n) {
+    double sum = 0.0;
+    int i;
+    for (i = 0; moments && i < n; i++) h[i] = (float)moments[i], sum += (double)h[i];
+    return sum > 0.0 ? h : NULL;
+}
+
+/* The nearest codes of one group of n weights, at codes, and of two planes those of the second a
+   group behind them; their scales. */
+static void ob_origin_group_codes(const ob_tensor *t, const float *w, const float *h, int n,
+                                  float *codes, float *scale) {
+    uint64_t scratch[2 * 256];
+    float rest[256];
+    int8_t one[256], two[256];
+    int i, planes = t->inputs != t->cols;
+    if (planes) ob_planes_fit(w, h, n, one, two, scale, rest, scratch);
+    else if (t->mode == ONEBIT_TERNARY) *scale = ob_ternary_fit(w, h, n, one, scratch);
+    else *scale = ob_binary_fit(w, h, n, one);
+    for (i = 0; i < n; i++) codes[i] = one[i];
+    for (i = 0; planes && i < t->group; i++) {
+        if (i >= n) codes[i] = 0.0f; /* padding of both planes */
+        codes[t->group + i] = i < n ? two[i] : 0.0f;
+    }
+}
+
 /* The nearest codes and scale of every group, as floats in codes. */
-static void ob_origin_nearest(ob_param *p) {
-    float scratch[2 * 256], *scale = p->scale, *codes = (float *)p->codes;
-    int8_t near[256];
-    int r, k, i, cols = p->info.cols, group = p->info.group;
-    for (r = 0; r < p->info.rows; r++)
-        for (k = 0; k < cols; k += group) {
-            int n = cols - k < group ? cols - k : group;
-            size_t at = (size_t)r * (size_t)cols + (size_t)k;
-            *scale++ = p->info.mode == ONEBIT_TERNARY
-                           ? ob_ternary_fit(p->value + at, n, near, scratch)
-                           : ob_binary_fit(p->value + at, n, near);
-            for (i = 0; i < n; i++) codes[at + (size_t)i] = near[i];
+static void ob_origin_nearest(ob_origin *s, ob_param *p) {
+    const ob_tensor *t = &p->info;
+    const double *moments = t->kind == OB_ROLE_LINEAR ? s->moments : NULL;
+    const float *w = p->value;
+    float room[256], *scale = p->scale, *codes = (float *)p->codes;
+    int r, k, n, planes = t->inputs == t->cols ? 1 : 2;
+    if (moments) moments += ob_moments_at(&s->want, t->layer, t->id);
+    for (r = 0; r < t->rows; r++)
+        for (k = 0; k < t->inputs; k += n, w += n, scale += planes) {
+            n = t->inputs - k < t->group ? t->inputs - k : t->group;
+            ob_origin_group_codes(t, w, ob_origin_counts(room, moments ? moments + k : NULL, n), n,
+                                  codes, scale);
+            codes += planes == 2 ? 2 * t->group : n;
         }
+    s->fitted++;
 }
 
 /* Values of the tensor p->number, whose info is set; have is the tensor there. Where it has codes,
@@ -21219,20 +21446,22 @@ static onebit_status ob_origin_fetch(void *source, int index, ob_param *p) {
     if (s->parts.of && index > 0) ob_parts_pass(s, index - 1);
     ob_tensor_at(&s->have, index, &have);
     ob_tensor_at(&s->want, index, &p->info);
-    if (s->parts.of && p->info.mode >= 0 &&
+    if (s->parts.of && p->info.mode >= 0 && p->info.inputs == p->info.cols &&
         ob_theirs_by_rows(s->parts.of + index, p->info.mode, p->info.group))
         return ob_parts_take(s, p);
     OB_TRY(ob_origin_load(s, p, &have, &largest));
     if (p->info.mode < 0 || (p->info.mode == have.mode && p->info.group == have.group &&
-                             (s->model || s->deployed)))
+                             p->info.cols == have.cols && (s->model || s->deployed)))
         return ONEBIT_OK;
     if (!ob_all_finite(p->value, p->size))
         return ob_fail(ONEBIT_FORMAT, "%s holds a number that is not finite", p->info.name);
     /* by least squares: training's AbsMean is a guess where nothing was trained for it */
     if (s->fit && p->info.mode >= ONEBIT_TERNARY && p->info.group) {
-        ob_origin_nearest(p);
+        ob_origin_nearest(s, p);
         return ONEBIT_OK;
     }
+    if (p->info.inputs != p->info.cols)
+        return ob_fail(ONEBIT_USAGE, "%s: two planes are only made by a fit", p->info.name);
     z = ob_deployed_quantizer(&s->want, &p->info);
     memset(&x, 0, sizeof x);
     x.env = s->env, x.ops = &ob_cpu_backend, x.kernels = s->kernels;
@@ -22420,13 +22649,14 @@ ONEBIT_API onebit_pack_options onebit_pack_options_default(void) {
     onebit_pack_options o;
     memset(&o, 0, sizeof o);
     o.packing = ONEBIT_PACKING_2_BITS, o.open = onebit_open_options_default();
-    o.block_mode = o.embedding_mode = o.head_mode = o.scale_group = -1;
+    o.block_mode = o.embedding_mode = o.head_mode = o.scale_group = o.planes = -1;
     return o;
 }
 
 /* The config of the new file. */
 static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options *o) {
-    int most = ONEBIT_MODE_COUNT - 1;
+    int i, most = ONEBIT_MODE_COUNT - 1, ternary = 0;
+    size_t at;
     if (o->packing < ONEBIT_PACKING_2_BITS || o->packing > ONEBIT_PACKING_5_IN_8 ||
         o->block_mode < -1 || o->block_mode > most || o->embedding_mode < -1 ||
         o->embedding_mode > most || o->head_mode < -1 || o->head_mode > most)
@@ -22435,9 +22665,23 @@ static onebit_status ob_pack_config(onebit_config *c, const onebit_pack_options 
     if (o->embedding_mode >= 0) c->embedding_mode = (uint8_t)o->embedding_mode;
     if (o->head_mode >= 0) c->head_mode = (uint8_t)o->head_mode;
     if (o->scale_group >= 0) c->scale_group = o->scale_group;
+    if (o->planes >= 0) c->weight_planes = o->planes;
+    for (i = 0; i < c->num_layers * ONEBIT_PROJECTIONS; i++)
+        ternary += ob_projection_mode(c, i / ONEBIT_PROJECTIONS, i % ONEBIT_PROJECTIONS) ==
+                   ONEBIT_TERNARY;
+    if (o->planes == 2 && (!ternary || !o->fit))
+        return ob_fail(ONEBIT_USAGE, "planes 2 is for ternary blocks that are fitted");
+    if (!ternary) c->weight_planes = 1;
     if (o->fit && !c->scale_group)
         return ob_fail(ONEBIT_USAGE, "the nearest codes are found for groups: scale_group is 0");
-    return onebit_config_check(c);
+    OB_TRY(onebit_config_check(c));
+    if (!o->moments) return ONEBIT_OK;
+    if (!o->fit) return ob_fail(ONEBIT_USAGE, "moments are for fit: without it they do nothing");
+    for (at = 0; at < ob_moments_at(c, c->num_layers, OB_Q); at++)
+        if (!(o->moments[at] >= 0.0 && o->moments[at] <= FLT_MAX))
+            return ob_fail(ONEBIT_USAGE, "moments: number %zu is %g, no sum of squares", at,
+                           o->moments[at]);
+    return ONEBIT_OK;
 }
 
 /* A source as what it is to become. */
@@ -22567,16 +22811,17 @@ static void ob_leave_put(ob_sink *sink, const float *values, size_t n) {
 static onebit_status ob_leave_data(ob_origin *s, ob_sink *sink, int latent, int scales) {
     int i, count = ob_tensor_count(&s->have);
     ob_param p;
-    size_t j;
+    size_t j, n;
     for (i = 0; i < count; i++) {
         OB_TRY(ob_origin_fetch(s, i, &p));
         if (scales) {
             ob_leave_put(sink, p.scale, (size_t)ob_tensor_scales(&p.info));
             continue;
         }
-        for (j = 0; !latent && p.info.mode >= 0 && j < p.size; j++)
+        n = (size_t)p.info.rows * (size_t)p.info.cols; /* of two planes both, as they are stored */
+        for (j = 0; !latent && p.info.mode >= 0 && j < n; j++)
             p.value[j] = ((float *)p.codes)[j] * ob_origin_scale(&p, &p.info, j);
-        ob_leave_put(sink, p.value, p.size);
+        ob_leave_put(sink, p.value, n);
     }
     return ONEBIT_OK;
 }
@@ -22955,8 +23200,9 @@ static onebit_status ob_export_named(const char *name, ob_type *out) {
 /* Settings of ours that no other program has: one that is in use is named. A file that says less
    than the model needs would be loaded without an error and speak badly, so none is written. */
 static onebit_status ob_export_graph(const onebit_config *c) {
-    const char *name = !c->use_rope             ? "use_rope=false"
-                       : !c->use_subln          ? "use_subln=false (LayerNorm)"
+    const char *name = c->weight_planes == 2     ? "weight_planes=2 (pack it as f16 first)"
+                       : !c->use_rope            ? "use_rope=false"
+                       : !c->use_subln           ? "use_subln=false (LayerNorm)"
                        : c->use_residual_scaling ? "use_residual_scaling=true"
                        : c->logit_softcap > 0    ? "logit_softcap"
                        : c->activation_bits != 8 ? "activation_bits other than 8"
@@ -23378,7 +23624,7 @@ ONEBIT_API onebit_status onebit_model_export(const onebit_model *model, const ch
 /* Values of row r of a tensor as its source has them; p was fetched, or is a foreign one. */
 static void ob_origin_values(const ob_origin *s, const ob_param *p, int r, float *values) {
     if (s->parts.of) (void)ob_theirs_values(s->parts.of + p->number, r, values);
-    else memcpy(values, p->value + (size_t)r * (size_t)p->info.cols, (size_t)p->info.cols * 4);
+    else memcpy(values, p->value + (size_t)r * (size_t)p->info.inputs, (size_t)p->info.inputs * 4);
 }
 
 /* The largest difference of a tensor's weights there and in the packed model. */
@@ -23389,8 +23635,9 @@ static float ob_pack_error(const ob_origin *s, const ob_param *p, ob_export *e) 
         size_t bytes = (size_t)p->info.cols * sizeof(float);
         if (p->info.mode < 0) memcpy(e->values, ob_export_weight(e, &p->info)->data, bytes);
         else ob_export_read(e, &p->info, r, 0);
+        if (p->info.inputs != p->info.cols) ob_planes_add(e->values, e->values, &p->info);
         ob_origin_values(s, p, r, e->target);
-        for (i = 0; i < p->info.cols; i++) {
+        for (i = 0; i < p->info.inputs; i++) {
             float error = ob_absf(e->target[i] - e->values[i]);
             worst = error > worst ? error : worst;
         }
@@ -23420,7 +23667,7 @@ static onebit_status ob_pack_tell(ob_origin *s, const onebit_model *model,
         if (status != ONEBIT_OK) break;
         if (s->model) ob_origin_unpack(s, &p, &have);
         else if (!s->parts.of) ob_origin_read(s, &p, &have);
-        report.name = p.info.name, report.rows = p.info.rows, report.cols = p.info.cols;
+        report.name = p.info.name, report.rows = p.info.rows, report.cols = p.info.inputs;
         report.from = s->parts.of ? ob_types[s->parts.of[i].type].name
                       : have.mode < 0 || !(s->model || s->deployed) ? "f32"
                                                                     : ob_mode_text(have.mode);
@@ -23441,7 +23688,11 @@ static onebit_status ob_origin_pack(ob_origin *s, const char *output,
     onebit_status status = ONEBIT_OK;
     ob_image m;
     OB_TRY(ob_image_make(&m, &t, output));
-    if (o->on_tensor) {
+    if (s->fit && !s->fitted)
+        status =
+            ob_fail(ONEBIT_USAGE, "nothing to fit: no matrix of floats, or of other groups, is "
+                                  "to become ternary or binary");
+    if (o->on_tensor && status == ONEBIT_OK) {
         memset(&head, 0, sizeof head);
         head.env = s->env, head.image = m.p, head.bytes = (size_t)m.at;
         if (!ob_is_little_endian()) { /* opening turns floats in place */
@@ -23468,7 +23719,7 @@ ONEBIT_API onebit_status onebit_file_pack(const char *output, const char *input,
     ob_origin s;
     if (!output || !input) return ob_fail(ONEBIT_USAGE, "onebit_file_pack: a path is NULL");
     OB_TRY(ob_origin_open(&s, input, &o.open, env));
-    s.fit = o.fit;
+    s.fit = o.fit, s.moments = o.moments;
     status = ob_pack_config(&s.want, &o);
     if (status == ONEBIT_OK) status = ob_origin_pack(&s, output, &o);
     ob_origin_close(&s);
@@ -23609,7 +23860,7 @@ struct onebit_session {
 ONEBIT_API onebit_session_options onebit_session_options_default(void) {
     onebit_session_options o;
     o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64, o.together = 1;
-    o.cache_bits = 32, o.fast = 0;
+    o.cache_bits = 32, o.fast = 0, o.moments = NULL;
     return o;
 }
 
@@ -23665,6 +23916,7 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
     s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
     ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim, 0);
     s->exec.fused = s->options.fast;
+    s->pass.moments = s->options.moments;
 }
 
 /* The caches are most of it: 8 bytes * L * K * d per token of context, or 2 with 8 bits. */

@@ -47,6 +47,13 @@ static const cli_row rows[] = {
     {"quantize", "NAME",
      "make a model of floats ternary or binary after its training, by the nearest codes of each "
      "group; needs --val-data, which says what is lost"},
+    {"calibration", "TEXT",
+     "with --quantize: a text that the float model reads first; an error of a weight then counts "
+     "as much as the input that the weight meets. Not the text of --val-data"},
+    {"calibration-tokens", "N", "how much of it (default 4096)"},
+    {"planes", "N",
+     "with --quantize ternary: 2 = each matrix is the sum of two ternary ones, in twice the bytes "
+     "and time, and far nearer; default 1"},
     {"scale-group", "N",
      "weights that share a scale: 32, 64, 128 or 256 (default as it is; with --quantize 128)"},
     {"embedding", "NAME", "store the embedding in this mode (default: as it was trained)"},
@@ -77,6 +84,7 @@ static const cli_spec spec = {
     "  onebit-export --model demo.1bit --format gguf --output demo.gguf\n"
     "  onebit-export --model ggml-model-i2_s.gguf --format hf --output bitnet\n"
     "  onebit-export --model SmolLM --quantize ternary --val-data text.txt\n"
+    "  onebit-export --model SmolLM --quantize ternary --planes 2 --val-data text.txt\n"
     "  onebit-export --model demo.1bit --emit-c-header demo.h\n"
     "  onebit-export --model-dir out --format safetensors --output hf\n",
     "model-dir checkpoint model output format type packing quantize val-data emit-c-header list "
@@ -243,7 +251,58 @@ static int list(const cli *c, const char *path, const onebit_env *env) {
     return 0;
 }
 
-/* ---- loss ---- */
+/* ---- texts: what they cost a model, and what they show of its inputs ---- */
+
+/* A text, document by document. */
+typedef struct documents {
+    const onebit_model *model;
+    char *text, *p, *end;
+    size_t bytes; /* of the last document */
+} documents;
+
+static documents open_text(const onebit_model *model, const char *path, const char *flag,
+                           const onebit_env *env) {
+    documents d;
+    size_t n;
+    if (onebit_text_load(&d.text, &n, path, 0, NULL, env) != ONEBIT_OK)
+        exit(cli_fail("%s (see --%s)", onebit_error_text(), flag));
+    d.model = model, d.p = d.text, d.end = d.text + n, d.bytes = 0;
+    return d;
+}
+
+/* The ids of the next document that says something, behind what stands before a text; NULL = there
+   is none. The caller frees them. */
+static int32_t *next_document(documents *d, size_t *count) {
+    static const char separator[] = "<|endoftext|>";
+    const size_t mark = sizeof separator - 1;
+    int start = onebit_model_start(d->model);
+    while (d->p < d->end && !cli_interrupts) {
+        char *p = d->p, *stop = p;
+        size_t first = start >= 0;
+        int32_t *ids, *all;
+        for (; stop < d->end; stop++)
+            if ((size_t)(d->end - stop) >= mark && !memcmp(stop, separator, mark)) break;
+        d->p = stop < d->end ? stop + mark : stop;
+        d->bytes = (size_t)(stop - p);
+        ids = cli_encode(onebit_model_tokenizer(d->model), p, d->bytes, 0, count);
+        all = (int32_t *)cli_alloc((*count + 1) * sizeof *all);
+        all[0] = (int32_t)start;
+        memcpy(all + first, ids, *count * sizeof *ids);
+        free(ids);
+        *count += first;
+        if (*count > 1 && strspn(p, " \t\r\n") < d->bytes) return all;
+        free(all);
+    }
+    return NULL;
+}
+
+static onebit_session *open_session(const onebit_model *model, const onebit_session_options *how,
+                                    const onebit_env *env) {
+    onebit_session *session;
+    if (onebit_session_create(&session, model, how, env) != ONEBIT_OK)
+        exit(cli_fail("%s", onebit_error_text()));
+    return session;
+}
 
 /* What a text costs a model. */
 typedef struct cost {
@@ -252,41 +311,54 @@ typedef struct cost {
 
 /* The cost of a text, each document by itself from the document start; as onebit-eval does. */
 static cost cost_of(const onebit_model *model, const char *path, const onebit_env *env) {
-    static const char separator[] = "<|endoftext|>";
-    const onebit_tokenizer *tokenizer = onebit_model_tokenizer(model);
-    onebit_session *session = NULL;
-    char *text = NULL, *p, *end, *stop;
+    documents d = open_text(model, path, "val-data", env);
+    onebit_session *session = open_session(model, NULL, env);
     double nats = 0, sum = 0, bytes = 0, tokens = 0;
+    size_t count, scored;
+    int32_t *ids;
     cost found;
-    size_t n;
-    int start = onebit_model_start(model);
-    if (onebit_text_load(&text, &n, path, 0, NULL, env) != ONEBIT_OK)
-        exit(cli_fail("%s (see --val-data)", onebit_error_text()));
-    if (onebit_session_create(&session, model, NULL, env) != ONEBIT_OK)
-        exit(cli_fail("%s", onebit_error_text()));
-    for (p = text, end = text + n; p < end && !cli_interrupts; p = stop + 13) {
-        size_t count, scored, first = start >= 0;
-        int32_t *ids, *all;
-        for (stop = p; stop < end && (end - stop < 13 || memcmp(stop, separator, 13));) stop++;
-        ids = cli_encode(tokenizer, p, (size_t)(stop - p), 0, &count);
-        all = (int32_t *)cli_alloc((count + 1) * sizeof *all);
-        all[0] = (int32_t)start;
-        memcpy(all + first, ids, count * sizeof *ids);
-        if (count + first > 1 && strspn(p, " \t\r\n") < (size_t)(stop - p)) {
-            if (onebit_score(session, all, count + first, 1, &nats, &scored) != ONEBIT_OK)
-                exit(cli_fail("%s (see --val-data)", onebit_error_text()));
-            sum += nats, bytes += (double)(stop - p), tokens += (double)scored;
-        }
+    while ((ids = next_document(&d, &count)) != NULL) {
+        if (onebit_score(session, ids, count, 1, &nats, &scored) != ONEBIT_OK)
+            exit(cli_fail("%s (see --val-data)", onebit_error_text()));
+        sum += nats, bytes += (double)d.bytes, tokens += (double)scored;
         free(ids);
-        free(all);
-        if (end - stop < 13) break;
     }
     onebit_session_free(session);
-    onebit_text_free(text, env);
+    onebit_text_free(d.text, env);
     if (bytes < 1) exit(cli_fail("%s: there is nothing to score (see --val-data)", path));
     found.bits_per_byte = sum / log(2.0) / bytes;
     found.perplexity = exp(sum / tokens);
     return found;
+}
+
+/* The moments of a model's inputs on the first `most` tokens of a text, in *used the tokens that
+   were there. Windows of 1024 tokens at most, as a model of a long context would need much memory
+   for its cache. */
+static double *moments_of(const onebit_model *model, const char *path, size_t most, size_t *used,
+                          const onebit_env *env) {
+    const onebit_config *c = onebit_model_config(model);
+    onebit_session_options how = onebit_session_options_default();
+    size_t width = (size_t)(2 * c->hidden_size + c->num_heads * c->head_dim + c->intermediate_size);
+    size_t bytes = (size_t)c->num_layers * width * sizeof(double), count, at, part, window;
+    documents d = open_text(model, path, "calibration", env);
+    onebit_session *session;
+    int32_t *ids;
+    how.context = c->max_seq_len < 1024 ? c->max_seq_len : 1024;
+    how.moments = (double *)memset(cli_alloc(bytes), 0, bytes);
+    session = open_session(model, &how, env);
+    window = (size_t)how.context;
+    for (*used = 0; *used < most && (ids = next_document(&d, &count)) != NULL; free(ids))
+        for (at = 0; at < count && *used < most; at += part, *used += part) {
+            part = count - at < window ? count - at : window;
+            part = most - *used < part ? most - *used : part;
+            if (onebit_session_rewind(session, 0) != ONEBIT_OK ||
+                onebit_session_eval(session, ids + at, part, NULL) != ONEBIT_OK)
+                exit(cli_fail("%s (see --calibration)", onebit_error_text()));
+        }
+    onebit_session_free(session);
+    onebit_text_free(d.text, env);
+    if (*used == 0) exit(cli_fail("%s: there is nothing to read (see --calibration)", path));
+    return how.moments;
 }
 
 /* ---- the model as C source ---- */
@@ -413,7 +485,8 @@ static char *emitted(const cli *c, const char *flag, const char *output, const c
 typedef struct job {
     const cli *c;
     onebit_env env;
-    const char *input, *flag, *output, *val;
+    const char *input, *flag, *output, *val, *calibration;
+    size_t tokens; /* of the calibration: at most; then those that were read */
     onebit_pack_options options;
     int changes;   /* blocks, embedding and head whose mode is not the trained one */
     int temporary; /* output is only written for a header, and removed again */
@@ -449,7 +522,7 @@ static void warn_modes(job *j, const onebit_config *c) {
         blocks += c->layer_modes[i] != o->block_mode;
     head = head && o->head_mode != c->head_mode;
     j->changes = blocks + embedding + head;
-    if (blocks)
+    if (blocks && !o->fit) /* a fit is measured, and has a warning of its own */
         fprintf(stderr,
                 "%s: WARNING: %d of %d blocks were not trained as %s but will be stored so: the "
                 "model gets worse, often useless; measure it with --val-data\n",
@@ -469,6 +542,7 @@ static void print_result(const job *j, const sizes *s) {
         cli_json_string(stdout, j->output, strlen(j->output));
         json_sizes(s);
         cli_json_int(stdout, "parts_in_other_modes", j->changes);
+        cli_json_int(stdout, "calibration_tokens", j->calibration ? (double)j->tokens : 0);
         cli_json_real(stdout, "bits_per_byte_before", j->val ? j->before.bits_per_byte : NAN);
         cli_json_real(stdout, "bits_per_byte_after", j->val ? j->after.bits_per_byte : NAN);
         cli_json_real(stdout, "perplexity_before", j->val ? j->before.perplexity : NAN);
@@ -478,6 +552,7 @@ static void print_result(const job *j, const sizes *s) {
     }
     if (j->c->quiet) return;
     print_sizes(s);
+    if (j->calibration) printf("calibrated on %lu tokens\n", (unsigned long)j->tokens);
     if (j->val)
         printf("bits per byte  %.4f before, %.4f after\nperplexity     %.3f before, %.3f after "
                "(%.2f times)\n",
@@ -520,20 +595,31 @@ static int pack(job *j) {
     char *twin = incbin ? with_ending(incbin, ".h") : NULL, *only = NULL;
     onebit_model *model = NULL;
     onebit_pack_options *o = &j->options;
+    onebit_status status;
+    double *moments = NULL;
     sizes s;
     if (header && !incbin && !cli_has(j->c, "output")) {
         j->temporary = 1;
         j->output = only = with_ending(header, ".1bit.tmp");
     }
     check_paths(j, header, incbin, twin);
+    if (j->calibration && same_file(j->calibration, j->val) && !j->c->quiet)
+        fputs("note: --calibration is also the text of --val-data: another text would lose more\n",
+              stderr);
     if (j->val || o->block_mode >= 0 || o->embedding_mode >= 0 || o->head_mode >= 0) {
         model = open_trained(j);
         warn_modes(j, onebit_model_config(model));
         if (j->val) j->before = cost_of(model, j->val, &j->env);
+        if (j->calibration)
+            o->moments = moments =
+                moments_of(model, j->calibration, j->tokens, &j->tokens, &j->env);
         onebit_model_free(model);
     }
     if (cli_interrupts) return 130;
-    if (onebit_file_pack(j->output, j->input, o, &j->env) != ONEBIT_OK)
+    status = onebit_file_pack(j->output, j->input, o, &j->env);
+    free(moments);
+    if (status == ONEBIT_USAGE && o->fit) cli_usage("--quantize: %s", onebit_error_text());
+    if (status != ONEBIT_OK)
         return cli_fail("%s (see --%s, --output)", onebit_error_text(), j->flag);
     if (onebit_model_open(&model, j->output, &j->env) != ONEBIT_OK)
         return cli_fail("%s", onebit_error_text());
@@ -585,10 +671,15 @@ static int leave(job *j, int container) {
 
 /* Flags that belong to some formats only. */
 static void check_flags(const cli *c, int format) {
-    static const char *const packs[] = {"packing",     "pack-mode", "embedding",     "lm-head",
-                                        "quantize",    "val-data",  "emit-c-header", "emit-incbin",
-                                        "scale-group", NULL};
+    static const char *const packs[] = {
+        "packing",     "pack-mode",   "embedding",          "lm-head",
+        "quantize",    "val-data",    "emit-c-header",      "emit-incbin",
+        "scale-group", "calibration", "calibration-tokens", "planes",
+        NULL};
     int i;
+    for (i = 0; packs[i]; i++)
+        if (cli_has(c, "list") && cli_has(c, packs[i]))
+            cli_usage("--%s does nothing with --list, which writes nothing", packs[i]);
     for (i = 0; packs[i]; i++)
         if (format && cli_has(c, packs[i]))
             cli_usage("--%s needs --format 1bit; export that .1bit in a second step", packs[i]);
@@ -597,6 +688,13 @@ static void check_flags(const cli *c, int format) {
     if (cli_has(c, "weights") && format != 1) cli_usage("--weights needs --format safetensors");
     if (cli_has(c, "quantize") && !cli_has(c, "val-data"))
         cli_usage("--quantize needs --val-data TEXT: it often ruins a model, and only a text shows");
+    if (cli_has(c, "calibration") && !cli_has(c, "quantize"))
+        cli_usage("--calibration needs --quantize ternary or binary");
+    if (cli_has(c, "calibration-tokens") && !cli_has(c, "calibration"))
+        cli_usage("--calibration-tokens needs --calibration TEXT");
+    if (cli_has(c, "planes") &&
+        (!cli_has(c, "quantize") || cli_choice(c, "quantize", "ternary|binary")))
+        cli_usage("--planes needs --quantize ternary");
     if (cli_has(c, "quantize") && cli_has(c, "pack-mode"))
         cli_usage("give one of --quantize and --pack-mode");
 }
@@ -633,9 +731,13 @@ int main(int argc, char **argv) {
     if (!strcmp(j.flag, "model")) j.input = cli_model_path(j.input);
     j.output = cli_has(&c, "output") ? cli_get(&c, "output") : "model.1bit";
     j.options.packing = cli_choice(&c, "packing", "2bit|1.6bit");
+    j.options.planes = -1;
     j.options.block_mode = mode_of(&c, "pack-mode");
     j.options.embedding_mode = mode_of(&c, "embedding");
     j.options.head_mode = mode_of(&c, "lm-head");
+    j.calibration = cli_get(&c, "calibration");
+    /* a mean of so many squares is within 2 % or so of that of the whole text */
+    j.tokens = (size_t)cli_int(&c, "calibration-tokens", 4096, 1, 1 << 24);
     j.options.scale_group = cli_int(&c, "scale-group", -1, 0, 256);
     j.options.open = cli_open_options(&c);
     j.options.on_tensor = on_written, j.options.user = &j;
@@ -645,7 +747,7 @@ int main(int argc, char **argv) {
     if (cli_has(&c, "quantize")) {
         j.options.block_mode = cli_choice(&c, "quantize", "ternary|binary") ? ONEBIT_BINARY
                                                                            : ONEBIT_TERNARY;
-        j.options.fit = 1;
+        j.options.fit = 1, j.options.planes = cli_int(&c, "planes", 1, 1, 2);
         if (j.options.scale_group < 0) j.options.scale_group = 128;
     }
     cli_catch_interrupt();

@@ -183,10 +183,11 @@ static void tell_model(const subject *s) {
              : c->use_qkv_bias ? ", QKV bias"
                                : "");
     if (c)
-        line("", "embedding %s, head %s, inputs of %d bits, scales per %s",
+        line("", "embedding %s, head %s, inputs of %d bits, scales per %s%s",
              onebit_mode_name((onebit_mode)c->embedding_mode),
              c->tie_word_embeddings ? "tied" : onebit_mode_name((onebit_mode)c->head_mode),
-             c->activation_bits ? c->activation_bits : 32, c->scale_group ? "group" : "tensor");
+             c->activation_bits ? c->activation_bits : 32, c->scale_group ? "group" : "tensor",
+             c->weight_planes == 2 ? ", two planes" : "");
     if (z[LAYERS] > 0)
         line("shape", "%.0f layers, width %.0f, %.0f heads (%.0f of keys), FFN %.0f", z[LAYERS],
              z[WIDTH], z[HEADS], z[KV_HEADS] > 0 ? z[KV_HEADS] : z[HEADS], z[FFN]);

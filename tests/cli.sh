@@ -417,8 +417,8 @@ while IFS='|' read -r flag value what both; do
     if [ -s "$tmp/one" ] && [ -s "$tmp/two" ] && ! cmp -s "$tmp/one" "$tmp/two"; then pass
     else fail "--$flag $value changes nothing in: $what"; fi
 done <"$tmp/table"
-# What is tested above, or shows in no file.
-elsewhere=" output-dir resume overwrite backward-bits fast streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
+# What is tested above or below, or shows in no file.
+elsewhere=" weight-planes output-dir resume overwrite backward-bits fast streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
 for flag in $("$bin/onebit-train" --help-all | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
     case $elsewhere in *" $flag "*) continue ;; esac
     ok "--$flag has a row in the table" grep -q "^$flag|" "$tmp/table"
@@ -808,6 +808,37 @@ ok "the perplexity is told" out_has '^perplexity .* before, .* after'
 ok "f32 became ternary" out_has 'q_proj.weight .* f32  *-> t2x16'
 gives "--quantize binary" 0 export --model "$tmp/f32.gguf" --quantize binary --scale-group 32 --val-data "$tmp/val.txt" --output "$tmp/b.1bit"
 ok "other codes" [ "$(cksum <"$tmp/q.1bit")" != "$(cksum <"$tmp/b.1bit")" ]
+quantize="export --model $tmp/f32.gguf --quantize ternary --scale-group 32 --val-data $tmp/val.txt"
+gives "--calibration" 0 export --model "$tmp/f32.gguf" --quantize binary --scale-group 32 --val-data "$tmp/val.txt" --calibration "$tmp/text.txt" --calibration-tokens 64 --output "$tmp/c.1bit"
+ok "it tells how much it read" out_has '^calibrated on 64 tokens'
+ok "other scales" [ "$(cksum <"$tmp/b.1bit")" != "$(cksum <"$tmp/c.1bit")" ]
+gives "--calibration with the text of --val-data" 0 $quantize --calibration "$tmp/val.txt" --output "$tmp/c.1bit"
+ok "a note says what that is worth" err_has 'also the text of --val-data'
+gives "--calibration without --quantize" 2 export --model "$tmp/f32.gguf" --calibration "$tmp/val.txt" --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--calibration needs --quantize'
+gives "--calibration-tokens alone" 2 $quantize --calibration-tokens 64 --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--calibration-tokens needs --calibration'
+gives "a calibration text that is not there" 1 $quantize --calibration "$tmp/none.txt" --output "$tmp/none.1bit"
+ok "the flag is named" err_has 'see --calibration'
+gives "--quantize of what is quantized" 2 export --model "$tmp/q.1bit" --quantize ternary --scale-group 32 --val-data "$tmp/val.txt" --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--quantize: nothing to fit'
+gives "--planes 2" 0 $quantize --planes 2 --output "$tmp/two.1bit"
+ok "it is a model" out_has '^perplexity .* before, .* after'
+gives "a model of two planes runs" 0 generate --model "$tmp/two.1bit" --prompt Hello --max-tokens 4 --temperature 0
+cp "$tmp/out" "$tmp/two.text"
+gives "the scalar kernels write the same" 0 generate --model "$tmp/two.1bit" --prompt Hello --max-tokens 4 --temperature 0 --isa scalar
+ok "the same text" cmp "$tmp/out" "$tmp/two.text"
+gives "two planes in 1.6 bits" 0 export --model "$tmp/two.1bit" --packing 1.6bit --output "$tmp/c.1bit"
+gives "two planes as GGUF" 1 export --model "$tmp/two.1bit" --format gguf --output "$tmp/none.gguf"
+ok "they are named" err_has 'weight_planes=2'
+gives "two planes trained" 1 train --data-dir "$tmp/text.txt" $small --scale-group 32 --weight-planes 2 --output-dir "$tmp/none" --max-steps 1
+ok "they are named" err_has 'weight_planes is 2'
+gives "--planes without --quantize" 2 export --model "$tmp/f32.gguf" --planes 2 --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--planes needs --quantize ternary'
+gives "--planes of binary" 2 export --model "$tmp/f32.gguf" --quantize binary --planes 2 --val-data "$tmp/val.txt" --output "$tmp/none.1bit"
+ok "the flag is named" err_has '--planes needs --quantize ternary'
+gives "--calibration with --list" 2 export --model "$tmp/q.1bit" --list --calibration "$tmp/val.txt"
+ok "nothing was written" [ ! -e "$tmp/none.1bit" ]
 rm "$tmp/zoo/talks/tokenizer.json"
 gives "a model without a tokenizer" 1 chat --model "$tmp/zoo/talks" --prompt Hello
 ok "the flag is named" err_has '--tokenizer'

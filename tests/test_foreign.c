@@ -512,18 +512,21 @@ static void foreign_test_export_told(void) {
     remove(foreign_path("none"));
 }
 
-/* Sum of squares of what the packed blocks are away from the floats. */
-static double foreign_squares(const onebit_model *a, const onebit_model *b) {
+/* Sum of squares of what the packed blocks are away from the floats; with moments each counts as
+   its input does. */
+static double foreign_squares(const onebit_model *a, const onebit_model *b, const double *moments) {
     static float codes[300], values[2][300];
     ob_tensor t, u;
     double sum = 0;
     int i, r, k;
     for (i = 0; ob_tensor_at(&a->config, i, &t); i++) {
+        const double *h = moments ? moments + ob_moments_at(&a->config, t.layer, t.id) : NULL;
         ob_tensor_at(&b->config, i, &u);
         for (r = 0; t.kind == OB_ROLE_LINEAR && r < t.rows; r++) {
             foreign_row(a, &t, r, codes, values[0]);
             foreign_row(b, &u, r, codes, values[1]);
-            for (k = 0; k < t.cols; k++) sum += pow((double)(values[0][k] - values[1][k]), 2);
+            for (k = 0; k < t.cols; k++)
+                sum += (h ? h[k] : 1) * pow((double)(values[0][k] - values[1][k]), 2);
         }
     }
     return sum;
@@ -557,8 +560,9 @@ static void foreign_test_fit(void) {
         if (fitted && plain) {
             CHECK(fitted->config.scale_group == 64 && fitted->config.layer_modes[1] == mode);
             if (mode == ONEBIT_TERNARY)
-                CHECK(foreign_squares(m, fitted) < 0.999 * foreign_squares(m, plain));
-            else CHECK(foreign_squares(m, fitted) <= 1.0001 * foreign_squares(m, plain));
+                CHECK(foreign_squares(m, fitted, NULL) < 0.999 * foreign_squares(m, plain, NULL));
+            else
+                CHECK(foreign_squares(m, fitted, NULL) <= 1.0001 * foreign_squares(m, plain, NULL));
         }
         onebit_model_free(plain);
         onebit_model_free(fitted);
@@ -576,6 +580,274 @@ static void foreign_test_fit(void) {
                 ONEBIT_CONFIG, "48");
     CHECK(!ob_file_exists(foreign_path("b.1bit")));
     onebit_model_free(m);
+}
+
+/* The moments of a few tokens, to be freed; logits, when not NULL, are those after the last. */
+static double *foreign_moments(const onebit_model *m, int chunk, int threads, float *logits) {
+    static const int32_t ids[9] = {3, 14, 0, 28, 7, 7, 1, 2, 9};
+    size_t n = ob_moments_at(&m->config, m->config.num_layers, OB_Q);
+    double *moments = (double *)calloc(n, sizeof *moments);
+    onebit_session_options o = onebit_session_options_default();
+    onebit_env env = onebit_env_default();
+    onebit_session *s = NULL;
+    env.threads = threads;
+    o.context = 12, o.chunk = chunk, o.moments = moments;
+    if (CHECK_OK(onebit_session_create(&s, m, &o, &env))) {
+        CHECK_OK(onebit_session_eval(s, ids, 9, NULL));
+        if (logits)
+            memcpy(logits, onebit_session_logits(s), (size_t)m->config.vocab_size * sizeof *logits);
+    }
+    onebit_session_free(s);
+    return moments;
+}
+
+/* A gain of 0 makes one input of its matrices 0: then that moment is, and no other. */
+static void foreign_check_place(const onebit_model *m, int layer, int id, int matrix) {
+    size_t n = ob_moments_at(&m->config, m->config.num_layers, OB_Q), i, at = 5;
+    float *gain = (float *)(uintptr_t)ob_gain(&m->view, layer, id), was = gain[at];
+    double *moments;
+    gain[at] = 0.0f;
+    moments = foreign_moments(m, 64, 1, NULL);
+    at += ob_moments_at(&m->config, layer, matrix);
+    for (i = 0; i < n; i++)
+        if (!CHECK((moments[i] == 0) == (i == at)))
+            printf("  tensor %d of layer %d: number %d\n", id, layer, (int)i);
+    gain[at - ob_moments_at(&m->config, layer, matrix)] = was;
+    free(moments);
+}
+
+/* Squares of the first block's inputs, worked out from the embedding. */
+static void foreign_check_first(const onebit_model *m, const double *moments) {
+    static const int32_t ids[9] = {3, 14, 0, 28, 7, 7, 1, 2, 9};
+    static float x[300];
+    double sum[300], mean;
+    const float *gain = ob_gain(&m->view, 0, OB_NORM1);
+    int i, k, D = m->config.hidden_size;
+    memset(sum, 0, sizeof sum);
+    for (i = 0; i < 9; i++) {
+        ob_unpack_row(x, (const uint8_t *)ob_block(&m->view, 0, OB_EMBED)->data, OB_F32X16, ids[i],
+                      D);
+        for (mean = 0, k = 0; k < D; k++) mean += (double)x[k] * x[k] / D;
+        for (k = 0; k < D; k++)
+            sum[k] += pow((double)x[k] * gain[k], 2) / (mean + m->config.layer_norm_eps);
+    }
+    for (k = 0; k < D; k++) CHECK(fabs(moments[k] - sum[k]) <= 1e-5 * sum[k]);
+}
+
+/* The codes of a model that was packed with moments are nearer where they say, and only there. */
+static void foreign_check_calibrated(const onebit_model *m, double *moments, int mode) {
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_model *plain = NULL, *fitted = NULL;
+    size_t n = ob_moments_at(&m->config, m->config.num_layers, OB_Q), i;
+    p.block_mode = mode, p.scale_group = 64, p.fit = 1;
+    CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+    CHECK_OK(onebit_model_open(&plain, foreign_path("b.1bit"), NULL));
+    p.moments = moments;
+    CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("a.gguf"), &p, NULL));
+    CHECK_OK(onebit_model_open(&fitted, foreign_path("own.1bit"), NULL));
+    if (plain && fitted) {
+        CHECK(foreign_squares(m, fitted, moments) < 0.999 * foreign_squares(m, plain, moments));
+        CHECK(foreign_squares(m, fitted, NULL) > foreign_squares(m, plain, NULL));
+    }
+    onebit_model_free(fitted);
+    for (i = 0; i < n; i++) moments[i] *= 4; /* only their ratios matter */
+    CHECK_OK(onebit_file_pack(foreign_path("bad"), foreign_path("a.gguf"), &p, NULL));
+    CHECK(foreign_equal("own.1bit", "bad"));
+    memset(moments, 0, n * sizeof *moments); /* and none, where all are 0 */
+    CHECK_OK(onebit_file_pack(foreign_path("bad"), foreign_path("a.gguf"), &p, NULL));
+    CHECK(foreign_equal("b.1bit", "bad"));
+    remove(foreign_path("bad"));
+    onebit_model_free(plain);
+}
+
+/* Moments: where each of them stands, that they are sums over tokens however these are cut, and
+   what packing makes of them. */
+static void foreign_test_calibration(void) {
+    onebit_export_options f32 = foreign_options(ONEBIT_GGUF, "f32", "f32");
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_model *m, *own = NULL; /* its gains may be written */
+    double *moments, *others;
+    void *image;
+    ob_map map;
+    size_t n;
+    int mode, l;
+    test_case("foreign: sessions gather the squares of their matrices' inputs");
+    m = foreign_make("layer_bit_map=f32 embedding=f32 use_sub_norm=true use_f16_scale=false", NULL);
+    if (!m) return;
+    n = ob_moments_at(&m->config, m->config.num_layers, OB_Q);
+    for (mode = 0; mode < 2; mode++) {
+        float logits[2][64];
+        moments = foreign_moments(m, 64, 1, logits[0]);
+        others = foreign_moments(m, mode ? 4 : 64, mode ? 1 : 3, logits[1]);
+        CHECK(memcmp(moments, others, n * sizeof *moments) == 0);
+        CHECK(memcmp(logits[0], logits[1], 4 * (size_t)m->config.vocab_size) == 0);
+        if (mode == 0) foreign_check_first(m, moments);
+        free(moments), free(others);
+    }
+    image = ob_map_open(&map, foreign_path("a.1bit")) == ONEBIT_OK ? malloc(map.bytes) : NULL;
+    if (CHECK(image != NULL) && CHECK_OK(onebit_model_open_memory(
+                                    &own, memcpy(image, map.data, map.bytes), map.bytes, NULL)))
+        for (l = 0; l < own->config.num_layers; l++) {
+            foreign_check_place(own, l, OB_NORM1, OB_Q);
+            foreign_check_place(own, l, OB_O_NORM, OB_O);
+            foreign_check_place(own, l, OB_NORM2, OB_GATE);
+            foreign_check_place(own, l, OB_DOWN_NORM, OB_DOWN);
+        }
+    onebit_model_free(own);
+    ob_map_close(&map);
+    free(image);
+    test_case("foreign: moments make codes nearer where the inputs are large");
+    CHECK_OK(onebit_model_export(m, foreign_path("a.gguf"), &f32, NULL));
+    for (mode = ONEBIT_TERNARY; mode <= (int)ONEBIT_BINARY; mode++) {
+        moments = foreign_moments(m, 64, 1, NULL);
+        foreign_check_calibrated(m, moments, mode);
+        free(moments);
+    }
+    test_case("foreign: moments without fit, or that are no sums, and fits of nothing are refused");
+    moments = foreign_moments(m, 64, 1, NULL);
+    p.moments = moments, p.block_mode = ONEBIT_TERNARY, p.scale_group = 64;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_USAGE, "moments are for fit");
+    p.fit = 1, moments[n - 1] = -1;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_USAGE, "is -1, no sum of squares");
+    moments[n - 1] = 1e39;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.gguf"), &p, NULL),
+                ONEBIT_USAGE, "no sum of squares");
+    p.moments = NULL;
+    CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.gguf"), &p, NULL));
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("b.1bit"), &p, NULL),
+                ONEBIT_USAGE, "nothing to fit");
+    CHECK(!ob_file_exists(foreign_path("bad")));
+    free(moments);
+    onebit_model_free(m);
+}
+
+static const onebit_model *foreign_planes; /* of foreign_check_planes */
+static const float *foreign_planes_logits;
+
+/* Each instruction set, number of threads and cut of the prompt gives the bits of the scalar. */
+static void foreign_check_planes(const onebit_env *env) {
+    static const int32_t ids[FOREIGN_TOKENS] = {3, 14, 0, 28, 7, 7};
+    size_t V = (size_t)foreign_planes->config.vocab_size, bytes = FOREIGN_TOKENS * V * 4;
+    onebit_session_options o = onebit_session_options_default();
+    float *logits = (float *)calloc(1, bytes);
+    int i, chunk;
+    for (chunk = 1; chunk <= 6; chunk += 5) {
+        onebit_session *s = NULL;
+        o.context = 16, o.chunk = chunk;
+        if (!CHECK_OK(onebit_session_create(&s, foreign_planes, &o, env))) break;
+        for (i = 0; chunk == 1 && i < FOREIGN_TOKENS; i++)
+            CHECK_OK(onebit_session_eval(s, ids + i, 1, logits + (size_t)i * V));
+        if (chunk > 1) CHECK_OK(onebit_session_eval(s, ids, FOREIGN_TOKENS, logits));
+        CHECK(memcmp(logits, foreign_planes_logits, bytes) == 0);
+        onebit_session_free(s);
+    }
+    free(logits);
+}
+
+/* A packed model of two planes, b.1bit, on its ways: other packing, floats, safetensors and back. */
+static void foreign_planes_trips(const onebit_model *n, const float *logits) {
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_model *five = NULL, *floats = NULL;
+    double apart = n->config.activation_bits ? 0.1 : 1e-5;
+    p.packing = ONEBIT_PACKING_5_IN_8;
+    CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("b.1bit"), &p, NULL));
+    CHECK_OK(onebit_model_open(&five, foreign_path("own.1bit"), NULL));
+    if (five) CHECK(foreign_apart(logits, five) == -1 && five->bytes < n->bytes);
+    onebit_model_free(five);
+    p.packing = ONEBIT_PACKING_2_BITS;
+    CHECK_OK(onebit_file_pack(foreign_path("bad"), foreign_path("own.1bit"), &p, NULL));
+    CHECK(foreign_equal("b.1bit", "bad"));
+    CHECK_OK(onebit_file_unpack(foreign_path("again"), foreign_path("b.1bit"), 0, NULL, NULL));
+    CHECK_OK(onebit_file_pack(foreign_path("bad"), foreign_path("again"), NULL, NULL));
+    CHECK(foreign_equal("b.1bit", "bad"));
+    p.block_mode = ONEBIT_F32;
+    CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("b.1bit"), &p, NULL));
+    CHECK_OK(onebit_model_open(&floats, foreign_path("own.1bit"), NULL));
+    if (floats && n->config.activation_bits != 1) CHECK(foreign_apart(logits, floats) < apart);
+    if (floats) CHECK(floats->config.weight_planes == 1);
+    onebit_model_free(floats);
+    p.block_mode = -1, p.scale_group = n->config.scale_group == 64 ? 32 : 64;
+    CHECK_FAILS(onebit_file_pack(foreign_path("own.1bit"), foreign_path("b.1bit"), &p, NULL),
+                ONEBIT_USAGE, "two planes are only made by a fit");
+    remove(foreign_path("bad"));
+}
+
+/* What two planes are not for. */
+static void foreign_planes_refused(const onebit_model *n) {
+    onebit_export_options o = foreign_options(ONEBIT_GGUF, NULL, NULL);
+    onebit_pack_options p = onebit_pack_options_default();
+    onebit_config c = n->config;
+    onebit_trainer *t = NULL;
+    CHECK_FAILS(onebit_model_export(n, foreign_path("bad"), &o, NULL), ONEBIT_UNSUPPORTED,
+                "weight_planes=2");
+    o.container = ONEBIT_HUGGING_FACE;
+    CHECK_FAILS(onebit_model_export(n, foreign_path("bad"), &o, NULL), ONEBIT_UNSUPPORTED,
+                "weight_planes=2");
+    CHECK_FAILS(onebit_trainer_create(&t, &c, NULL, NULL), ONEBIT_CONFIG, "weight_planes is 2");
+    c.scale_group = 0;
+    CHECK_FAILS(onebit_config_check(&c), ONEBIT_CONFIG, "planes need groups");
+    p.planes = 2, p.scale_group = 64, p.block_mode = ONEBIT_TERNARY;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.1bit"), &p, NULL),
+                ONEBIT_USAGE, "planes 2 is for ternary blocks that are fitted");
+    p.fit = 1, p.block_mode = ONEBIT_BINARY;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.1bit"), &p, NULL),
+                ONEBIT_USAGE, "planes 2 is for ternary blocks that are fitted");
+    p.planes = 3, p.block_mode = ONEBIT_TERNARY;
+    CHECK_FAILS(onebit_file_pack(foreign_path("bad"), foreign_path("a.1bit"), &p, NULL),
+                ONEBIT_CONFIG, "weight_planes is 3");
+    CHECK(!ob_file_exists(foreign_path("bad")));
+}
+
+/* A model of floats as two planes: widths that groups do not divide, inputs of each kind, a block
+   that is not ternary beside the others. */
+static void foreign_test_planes(void) {
+    static const char *const settings[] = {
+        "layer_bit_map=f32", "layer_bit_map=f32 intermediate_size=200 use_sub_norm=true",
+        "layer_bit_map=f32 intermediate_size=96 activation_bits=0 use_qkv_bias=true",
+        "layer_bit_map=f32 intermediate_size=96 activation_bits=1 embedding=ternary "
+        "embedding_group=32"};
+    static const int groups[] = {128, 64, 256, 32};
+    size_t i;
+    for (i = 0; i < 4; i++) {
+        onebit_pack_options p = onebit_pack_options_default();
+        onebit_model *m, *plain = NULL, *n = NULL;
+        foreign_told h, both;
+        float *logits, *floats;
+        int k;
+        test_case("foreign: two planes are nearer than one, and every way out and in keeps them");
+        m = foreign_make(settings[i], NULL);
+        if (!m) return;
+        memset(&h, 0, sizeof h), memset(&both, 0, sizeof both);
+        p.on_tensor = foreign_hear, p.user = &h;
+        p.block_mode = ONEBIT_TERNARY, p.scale_group = groups[i], p.fit = 1;
+        CHECK_OK(onebit_file_pack(foreign_path("own.1bit"), foreign_path("a.1bit"), &p, NULL));
+        p.planes = 2, p.user = &both;
+        CHECK_OK(onebit_file_pack(foreign_path("b.1bit"), foreign_path("a.1bit"), &p, NULL));
+        CHECK_OK(onebit_model_open(&plain, foreign_path("own.1bit"), NULL));
+        CHECK_OK(onebit_model_open(&n, foreign_path("b.1bit"), NULL));
+        if (plain && n) {
+            CHECK(h.count == both.count && n->config.weight_planes == 2);
+            floats = foreign_logits(m), logits = foreign_logits(n);
+            if (m->config.activation_bits != 1) /* signs lose more than codes do */
+                CHECK(foreign_apart(floats, n) < 0.6 * foreign_apart(floats, plain));
+            foreign_planes = n, foreign_planes_logits = logits;
+            model_each_isa(foreign_check_planes);
+            foreign_planes_trips(n, logits);
+            foreign_planes_refused(n);
+            for (k = 0; k < n->count; k++) {
+                onebit_tensor_info a, b;
+                CHECK_OK(onebit_model_tensor(m, k, &a));
+                CHECK_OK(onebit_model_tensor(n, k, &b));
+                CHECK(a.rows == b.rows && a.cols == b.cols);
+            }
+            free(logits), free(floats);
+        }
+        onebit_model_free(plain);
+        onebit_model_free(n);
+        onebit_model_free(m);
+    }
 }
 
 /* Codes of groups that are to have other groups are quantised anew, larger or smaller. */
@@ -1710,7 +1982,7 @@ static onebit_status foreign_work(const onebit_env *env) {
         foreign_told h;
         memset(&h, 0, sizeof h);
         p.on_tensor = foreign_hear, p.user = &h;
-        p.scale_group = 32, p.fit = 1, p.block_mode = i ? -1 : (int)ONEBIT_TERNARY;
+        p.scale_group = 32, p.fit = i == 0, p.block_mode = i ? -1 : (int)ONEBIT_TERNARY;
         status = onebit_model_open(&m, foreign_path(inputs[i]), env);
         if (status == ONEBIT_OK && i != 2)
             status = onebit_model_export(m, foreign_path(i & 1 ? "again" : "bad"), &o, env);
@@ -2340,6 +2612,8 @@ static void test_foreign(void) {
     foreign_test_refused_types();
     foreign_test_export_told();
     foreign_test_fit();
+    foreign_test_calibration();
+    foreign_test_planes();
     foreign_test_regroup();
     foreign_test_words();
     foreign_test_double();

@@ -2206,6 +2206,7 @@ static const model_setting model_settings[] = {
     {'+', "use_dynamic_threshold", "true", "", ""},
     {'+', "weight_scale", "absmedian", "", ""},
     {'+', "use_f16_scale", "true", "", ""},
+    {'-', "weight_planes", "2", "", ""}, /* not trained: see test_foreign.c */
     {'+', "scale_group", "32", "", ""},
     {'+', "scale_group", "64", "hidden_size=80 scale_group=32", ""},
     {'+', "tie_word_embeddings", "false", "", ""},

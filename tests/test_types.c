@@ -339,26 +339,28 @@ static void types_check_put_floats(void) {
     for (i = 0; i < 34; i++) CHECK(out[i] == 0);
 }
 
-/* Squared distance of codes times a scale. */
-static double types_distance(const float *w, int n, const int8_t *codes, double scale) {
+/* Squared distance of codes times a scale; the square of weight i counts h[i] times. */
+static double types_distance(const float *w, const float *h, int n, const int8_t *codes,
+                             double scale) {
     double sum = 0;
     int i;
     for (i = 0; i < n; i++) {
         double off = (double)w[i] - scale * codes[i];
-        sum += off * off;
+        sum += (h ? (double)h[i] : 1.0) * off * off;
     }
     return sum;
 }
 
 /* The least distance over all choices of coded weights, each with its own best scale. */
-static double types_least(const float *w, int n) {
+static double types_least(const float *w, const float *h, int n) {
     double least = HUGE_VAL;
     int chosen, i;
     for (chosen = 0; chosen < 1 << n; chosen++) {
         double all = 0, sum = 0, count = 0;
         for (i = 0; i < n; i++) {
-            all += (double)w[i] * w[i];
-            if (chosen >> i & 1) sum += fabs((double)w[i]), count++;
+            double each = h ? (double)h[i] : 1.0;
+            all += each * w[i] * w[i];
+            if (chosen >> i & 1) sum += each * fabs((double)w[i]), count += each;
         }
         if (count > 0) all -= sum * sum / count;
         if (all < least) least = all;
@@ -366,10 +368,12 @@ static double types_least(const float *w, int n) {
     return least;
 }
 
-/* Fits of short rows, many of them with ties and zeros, against all choices. */
-static void types_check_fit(void) {
+/* Fits of short rows, many of them with ties and zeros, against all choices; with counts some of
+   which are 0, or apart by powers of ten. */
+static void types_check_fit(int counted) {
     onebit_rng rng;
-    float w[12], scratch[24], scale;
+    float w[12], counts[12], scale, *h = counted ? counts : NULL;
+    uint64_t scratch[24];
     int8_t codes[12];
     double least;
     int i, round, n;
@@ -380,16 +384,84 @@ static void types_check_fit(void) {
             w[i] = (float)test_below(&rng, 1u << 20) / 524288.0f - 1.0f;
             if (round & 1) w[i] = (float)((int)test_below(&rng, 9) - 4) * 0.25f;
             if (test_below(&rng, 6) == 0) w[i] = -0.0f;
+            counts[i] = (float)test_below(&rng, 1000) * (round & 4 ? powf(10, -(float)i) : 1e-3f);
+            if (i > 0 && test_below(&rng, 6) == 0) counts[i] = 0.0f;
         }
-        scale = ob_ternary_fit(w, n, codes, scratch);
-        CHECK(scale >= 0 && types_distance(w, n, codes, scale) <= types_least(w, n) + 1e-6);
+        counts[0] += 0.01f;
+        scale = ob_ternary_fit(w, h, n, codes, scratch);
+        least = types_least(w, h, n);
+        CHECK(scale >= 0 && types_distance(w, h, n, codes, scale) <= least * 1.000001 + 1e-6);
         for (i = 0; i < n; i++) CHECK(codes[i] == 0 || (codes[i] > 0) == (w[i] > 0));
-        scale = ob_binary_fit(w, n, codes);
+        for (i = 0; h && i < n; i++)
+            CHECK(h[i] > 0 || w[i] == 0 || (codes[i] != 0) == (fabsf(w[i]) >= 0.5f * scale));
+        scale = ob_binary_fit(w, h, n, codes);
         for (i = 0; i < n; i++) CHECK(codes[i] == (w[i] < 0 ? -1 : 1));
-        least = types_distance(w, n, codes, scale) - 1e-6;
-        CHECK(least <= types_distance(w, n, codes, scale * 1.01));
-        CHECK(least <= types_distance(w, n, codes, scale * 0.99));
+        least = types_distance(w, h, n, codes, scale) - 1e-6;
+        CHECK(least <= types_distance(w, h, n, codes, scale * 1.01));
+        CHECK(least <= types_distance(w, h, n, codes, scale * 0.99));
     }
+}
+
+/* A large count far below makes the code of a small weight worth more than that of a large one:
+   worked out by hand. */
+static void types_check_counts(void) {
+    static const float w[3] = {1.0f, -0.375f, 0.125f}, h[3] = {1.0f, 8.0f, 0.0f};
+    uint64_t scratch[6];
+    int8_t codes[3];
+    CHECK(ob_ternary_fit(w, NULL, 3, codes, scratch) == 1.0f && codes[0] == 1 && codes[1] == 0);
+    /* (1 + 3)^2 / 9 > 1: both are coded, by (1 + 3) / 9; the last is less than half of that */
+    CHECK(ob_ternary_fit(w, h, 3, codes, scratch) == (float)(4.0 / 9.0));
+    CHECK(codes[0] == 1 && codes[1] == -1 && codes[2] == 0);
+    CHECK(ob_binary_fit(w, h, 3, codes) == (float)(4.0 / 9.0));
+}
+
+/* Two planes: never further away than the second plane fitted to the rest of the first, nearer for
+   most; sums of two planes are found; no code alone can be changed for the better. */
+static void types_check_planes(int counted) {
+    onebit_rng rng;
+    float w[64], counts[64], rest[64], scale[2], first, *h = counted ? counts : NULL;
+    uint64_t scratch[128];
+    int8_t one[64], two[64], plain[2][64];
+    int i, k, round, n, nearer = 0;
+    onebit_rng_seed(&rng, 11);
+    for (round = 0; round < 300; round++) {
+        double greedy = 0, found = 0, exact = 0;
+        n = 1 + (int)test_below(&rng, 64);
+        for (i = 0; i < n; i++) {
+            w[i] = (float)test_below(&rng, 1u << 20) / 524288.0f - 1.0f;
+            if (round % 3 == 0) w[i] *= w[i] * w[i];
+            if (test_below(&rng, 9) == 0) w[i] = 0.0f;
+            counts[i] = (float)test_below(&rng, 100) + 0.25f;
+        }
+        first = ob_ternary_fit(w, h, n, plain[0], scratch);
+        for (i = 0; i < n; i++) rest[i] = w[i] - first * plain[0][i];
+        scale[0] = ob_ternary_fit(rest, h, n, plain[1], scratch);
+        greedy = types_distance(rest, h, n, plain[1], scale[0]);
+        ob_planes_fit(w, h, n, one, two, scale, rest, scratch);
+        CHECK(scale[0] >= 0 && scale[1] >= 0);
+        for (i = 0; i < n; i++) {
+            double off = fabs((double)w[i] - scale[0] * one[i] - scale[1] * two[i]);
+            found += (h ? (double)h[i] : 1.0) * off * off;
+            for (k = 0; k < 9; k++)
+                exact = fmax(exact, off - fabs((double)w[i] - scale[0] * (k % 3 - 1) -
+                                               scale[1] * (k / 3 - 1)));
+        }
+        CHECK(found <= greedy * 1.00001 + 1e-7);
+        nearer += found < 0.99 * greedy;
+        /* the last turn moved scales by so little that hardly a code would change */
+        CHECK(exact < 0.02);
+        for (i = 0; i < n; i++) w[i] = 0.75f * one[i] + 0.25f * two[i];
+        ob_planes_fit(w, h, n, one, two, scale, rest, scratch);
+        for (i = 0; n > 40 && i < n; i++)
+            CHECK(fabs((double)w[i] - scale[0] * one[i] - scale[1] * two[i]) < 1e-5);
+    }
+    if (!CHECK(nearer > 150)) printf("  %d of 300\n", nearer);
+    memset(w, 0, sizeof w);
+    ob_planes_fit(w, h, 3, one, two, scale, rest, scratch);
+    CHECK(scale[0] == 0 && scale[1] == 0 && !one[0] && !two[2]);
+    w[1] = HUGE_VALF;
+    ob_planes_fit(w, h, 3, one, two, scale, rest, scratch);
+    CHECK(!ob_is_finite(scale[0]) && !one[0] && !two[0]);
 }
 
 static int types_compare(const void *a, const void *b) {
@@ -399,7 +471,8 @@ static int types_compare(const void *a, const void *b) {
 
 /* A long row of many magnitudes: the sum over the k largest, sorted by qsort. */
 static void types_check_long_fit(int n) {
-    float *w = (float *)calloc((size_t)n, 4), *scratch = (float *)malloc((size_t)n * 8), scale;
+    float *w = (float *)calloc((size_t)n, 4), *sorted = (float *)malloc((size_t)n * 4), scale;
+    uint64_t *scratch = (uint64_t *)malloc((size_t)n * 16);
     int8_t *codes = (int8_t *)malloc((size_t)n);
     double sum = 0, most = 0, squares = 0;
     onebit_rng rng;
@@ -407,32 +480,33 @@ static void types_check_long_fit(int n) {
     onebit_rng_seed(&rng, (uint64_t)n);
     for (i = 0; i < n; i++)
         w[i] = (float)ldexp((double)test_below(&rng, 2001) - 1000, -(int)test_below(&rng, 40));
-    scale = ob_ternary_fit(w, n, codes, scratch);
-    for (i = 0; i < n; i++) scratch[i] = fabsf(w[i]), squares += (double)w[i] * w[i];
-    qsort(scratch, (size_t)n, 4, types_compare);
+    scale = ob_ternary_fit(w, NULL, n, codes, scratch);
+    for (i = 0; i < n; i++) sorted[i] = fabsf(w[i]), squares += (double)w[i] * w[i];
+    qsort(sorted, (size_t)n, 4, types_compare);
     for (i = 0; i < n; i++) {
-        sum += scratch[i];
+        sum += sorted[i];
         if (sum * sum / (i + 1) > most) most = sum * sum / (i + 1);
     }
-    CHECK(types_distance(w, n, codes, scale) <= (squares - most) * (1 + 1e-6));
-    free(w), free(scratch), free(codes);
+    CHECK(types_distance(w, NULL, n, codes, scale) <= (squares - most) * (1 + 1e-6));
+    free(w), free(sorted), free(scratch), free(codes);
 }
 
 /* Rows without an answer: zeros, and weights that are no finite numbers. */
 static void types_check_fit_bounds(void) {
-    float w[3] = {0.0f, -0.0f, 0.0f}, scratch[6];
+    float w[3] = {0.0f, -0.0f, 0.0f};
+    uint64_t scratch[6];
     int8_t codes[3] = {5, 5, 5};
-    CHECK(ob_ternary_fit(w, 3, codes, scratch) == 0 && !codes[0] && !codes[1] && !codes[2]);
-    CHECK(ob_binary_fit(w, 3, codes) == 0 && codes[0] == 1 && codes[1] == 1 && codes[2] == 1);
+    CHECK(ob_ternary_fit(w, NULL, 3, codes, scratch) == 0 && !codes[0] && !codes[1] && !codes[2]);
+    CHECK(ob_binary_fit(w, NULL, 3, codes) == 0 && codes[0] == 1 && codes[1] == 1 && codes[2] == 1);
     w[1] = -HUGE_VALF;
-    CHECK(!ob_is_finite(ob_ternary_fit(w, 3, codes, scratch)) && !codes[0] && !codes[1]);
-    CHECK(!ob_is_finite(ob_binary_fit(w, 3, codes)));
+    CHECK(!ob_is_finite(ob_ternary_fit(w, NULL, 3, codes, scratch)) && !codes[0] && !codes[1]);
+    CHECK(!ob_is_finite(ob_binary_fit(w, NULL, 3, codes)));
     w[1] = ob_bits_float(0xFFC00000u), w[0] = 1.0f;
-    CHECK(!ob_is_finite(ob_ternary_fit(w, 3, codes, scratch)) && !codes[0] && !codes[1]);
-    CHECK(!ob_is_finite(ob_binary_fit(w, 3, codes)));
+    CHECK(!ob_is_finite(ob_ternary_fit(w, NULL, 3, codes, scratch)) && !codes[0] && !codes[1]);
+    CHECK(!ob_is_finite(ob_binary_fit(w, NULL, 3, codes)));
     w[0] = w[1] = w[2] = -3e38f; /* sums beyond float32, not beyond double */
-    CHECK(ob_ternary_fit(w, 3, codes, scratch) == 3e38f && codes[0] == -1 && codes[2] == -1);
-    CHECK(ob_binary_fit(w, 3, codes) == 3e38f);
+    CHECK(ob_ternary_fit(w, NULL, 3, codes, scratch) == 3e38f && codes[0] == -1 && codes[2] == -1);
+    CHECK(ob_binary_fit(w, NULL, 3, codes) == 3e38f);
 }
 
 /* A container knows the sizes of more types than can be read: of these both tables say the same. */
@@ -483,7 +557,14 @@ static void test_types(void) {
     test_case("types: floats are rounded as the types ask, at their bounds too");
     types_check_put_floats();
     test_case("types: fitted codes are the nearest of all");
-    types_check_fit();
+    types_check_fit(0);
+    test_case("types: fitted codes are the nearest of all when each weight counts differently");
+    types_check_fit(1);
+    types_check_counts();
+    test_case("types: two planes are nearer than one and the rest of it");
+    types_check_planes(0);
+    types_check_planes(1);
+    test_case("types: long rows, and rows without an answer");
     types_check_long_fit(1000);
     types_check_long_fit(100000);
     types_check_fit_bounds();
