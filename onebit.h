@@ -26703,8 +26703,13 @@ static onebit_status ob_search_check(const onebit_search_job *j) {
 
 /* Model, text, space, memory. */
 static onebit_status ob_search_open(ob_search *s) {
+    onebit_status status;
     OB_TRY(ob_search_check(s->job));
-    OB_TRY(ob_origin_open(&s->origin, s->job->checkpoint, &s->job->open, &s->env));
+    status = ob_origin_open(&s->origin, s->job->checkpoint, &s->job->open, &s->env);
+    if (status != ONEBIT_OK) { /* it has given everything back */
+        memset(&s->origin, 0, sizeof s->origin);
+        return status;
+    }
     s->base = s->origin.want;
     s->tensors = ob_origin_tensors(&s->origin, ONEBIT_PACKING_2_BITS);
     if (!s->tensors.tokenizer)

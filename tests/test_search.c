@@ -111,7 +111,7 @@ static double search_accuracy(const onebit_model *m) {
     return right / 3.0;
 }
 
-static char search_text[1400];
+static char search_text[500];
 
 /* Opens one map and notes what it is. */
 static void search_note(search_rig *r, const char *letters, int half, int questions) {
