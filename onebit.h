@@ -947,11 +947,19 @@ typedef struct onebit_session onebit_session;
    prompt tokens per pass. together: sessions that this one may lead in onebit_sessions_step.
    cache_bits: 32 = keys and values as floats, 8 = as codes with a scale each (a quarter of the
    memory; logits differ a little). fast: 1 = attention and layers of floats fuse multiply and add
-   where the processor can: quicker, and logits are then not those of every other machine. */
+   where the processor can: quicker, and logits are then not those of every other machine.
+   two_stage: 0 = off; N up to ONEBIT_MAX_BEST = the last token's logits are made from the upper 4
+   bits of the head's codes, and those that may be among the N largest then from all 8 bits, with
+   the bits that they have without the option. The rest stay estimates. That no row of the N
+   largest is missed is sure for a width up to 36 and beyond that a matter of chance, of 1e-15 by
+   the model that >>ops gives. It halves what the head reads and takes half of its memory once more,
+   in each session. The rows that onebit_session_eval and onebit_score give are of the whole head.
+   ONEBIT_UNSUPPORTED when head or inputs have not 8 bits; together must be 1. */
 typedef struct onebit_session_options {
-    int context, slide, keep_first, chunk, together, cache_bits, fast;
+    int context, slide, keep_first, chunk, together, cache_bits, fast, two_stage;
 } onebit_session_options;
 #define ONEBIT_MAX_TOGETHER 64
+#define ONEBIT_MAX_BEST     256
 ONEBIT_API onebit_session_options onebit_session_options_default(void);
 
 /* Bytes that onebit_session_create would take; 0 when the options are invalid. */
@@ -13338,6 +13346,8 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
      b1x16    per 32 columns k..:  64 bytes; byte 4*row + j, bit p: code > 0 of column k + 4p + j
      t5x16    per 20 columns k..:  64 bytes; byte 4*row + j = sum over i = 0..4 of
               (code + 1 of column k + 4i + j) * 3^i: five trits, 1.6 bits per weight
+     h4x16    per 8 columns k..:   64 bytes; byte 4*row + j, bits 4p: u of column k + 4p + j, which
+              stands for the code 16 u - 120: the upper half of q8x16; only in memory
 
    Padding holds the code 0 (t2: bits 01, t5: byte 121, b1: bit 0 against inputs padded with zeros).
    Seen as little-endian words, word `row` of a 64-byte group holds that row's columns, which is
@@ -13351,16 +13361,17 @@ typedef enum ob_format {
     OB_T2X16,
     OB_B1X16,
     OB_T5X16,
-    OB_FORMAT_COUNT,
-    OB_DENSE /* row-major float codes, only in memory, while training */
+    OB_FORMAT_COUNT,            /* of those in files */
+    OB_H4X16 = OB_FORMAT_COUNT, /* upper halves of q8x16, see ob_stages */
+    OB_DENSE                    /* row-major float codes, only in memory, while training */
 } ob_format;
 
-static const char *const ob_format_names[OB_FORMAT_COUNT] = {"f32",   "f32x16", "f16x16", "q8x16",
-                                                             "t2x16", "b1x16",  "t5x16"};
+static const char *const ob_format_names[OB_FORMAT_COUNT + 1] = {
+    "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16", "t5x16", "h4x16"};
 
 /* Columns of one group, and bytes that a group of 16 rows takes. */
-static const int ob_format_columns[OB_FORMAT_COUNT] = {1, 1, 1, 4, 16, 32, 20};
-static const int ob_format_group_bytes[OB_FORMAT_COUNT] = {4, 64, 32, 64, 64, 64, 64};
+static const int ob_format_columns[OB_FORMAT_COUNT + 1] = {1, 1, 1, 4, 16, 32, 20, 8};
+static const int ob_format_group_bytes[OB_FORMAT_COUNT + 1] = {4, 64, 32, 64, 64, 64, 64, 64};
 
 /* The format that stores a mode. */
 static ob_format ob_mode_format(int mode) {
@@ -13632,6 +13643,8 @@ OB_BODY void ob_group_codes(int32_t *out, const uint32_t words[16], int format, 
         for (r = 0; r < 16; r++) out[r] = (int32_t)((words[r] >> (8 * j + p)) & 1u) * 2 - 1;
     else if (format == OB_T5X16)
         for (r = 0; r < 16; r++) out[r] = ob_trit((words[r] >> (8 * j)) & 255u, p);
+    else if (format == OB_H4X16)
+        for (r = 0; r < 16; r++) out[r] = (int32_t)((words[r] >> (8 * j + 4 * p)) & 15u) * 16 - 120;
     else
         for (r = 0; r < 16; r++) out[r] = (int32_t)(words[r] << (24 - 8 * j)) >> 24;
 }
@@ -13842,6 +13855,27 @@ static void ob_unpack_codes(int8_t *codes, const uint8_t *block, ob_format forma
     else if (format == OB_B1X16) ob_unpack_words(codes, block, OB_B1X16, row, cols);
     else if (format == OB_T5X16) ob_unpack_words(codes, block, OB_T5X16, row, cols);
     else ob_unpack_words(codes, block, OB_Q8X16, row, cols);
+}
+
+/* An h4x16 block from a q8x16 one, and for each of the 64 places of a group the sums of code^2,
+   code * upper and upper^2, upper = 16 u - 120. Codes of the padding are 0 and count little. */
+static void ob_pack_upper(uint8_t *out, int32_t sums[3][64], const uint8_t *block, int cols) {
+    int groups = (cols + 3) / 4, g, i; /* at most 32768 of 128 * 128 each: below 2^31 */
+    memset(sums, 0, 3 * 64 * sizeof(int32_t));
+    for (g = 0; g < groups; g++, block += 64) {
+        for (i = 0; i < 64; i++) {
+            int32_t code = (int8_t)block[i], upper = ((code + 128) & 0xF0) - 120;
+            sums[0][i] += code * code;
+            sums[1][i] += code * upper;
+            sums[2][i] += upper * upper;
+        }
+        if (g % 2 == 0)
+            for (i = 0; i < 64; i++) out[i] = (uint8_t)(128u | (((block[i] ^ 128u) >> 4) & 15u));
+        else
+            for (i = 0; i < 64; i++)
+                out[i] = (uint8_t)((out[i] & 15u) | ((block[i] ^ 128u) & 0xF0u));
+        out += g % 2 ? 64 : 0;
+    }
 }
 
 /* ---- element types of other files ------------------------------------------------------------ */
@@ -14970,7 +15004,7 @@ typedef struct ob_dots {
     const uint8_t *block; /* the first group of the first block of 16 rows */
     size_t block_bytes;   /* from one block to the next */
     int blocks;           /* 1 or 2 */
-    int format;           /* ob_format of codes: q8, t2, b1 or t5 */
+    int format;           /* ob_format of codes: q8, t2, b1, t5 or h4 */
     int groups;           /* groups of columns to add up */
     const int8_t *x;      /* codes of the inputs, [m][ldx] */
     ptrdiff_t ldx;
@@ -15004,7 +15038,15 @@ static void ob_dots_scalar(int32_t *out, const ob_dots *d) {
 /* Vector kernels take codes as they are stored, counted from 0: code = factor * stored - bias, and
    the bias comes off once per sum. Plane p of a group holds the codes of columns 4 p to 4 p + 3. */
 #define OB_PLANES(format)                                                                          \
-    ((format) == OB_T2X16 ? 4 : (format) == OB_B1X16 ? 8 : (format) == OB_T5X16 ? 5 : 1)
+    ((format) == OB_T2X16   ? 4                                                                    \
+     : (format) == OB_B1X16 ? 8                                                                    \
+     : (format) == OB_T5X16 ? 5                                                                    \
+     : (format) == OB_H4X16 ? 2                                                                    \
+                            : 1)
+
+/* What a sum of codes has too much: bias times the sum of the inputs. */
+#define OB_BIAS(format, sum)                                                                       \
+    ((format) == OB_Q8X16 ? 0 : (format) == OB_H4X16 ? (int32_t)((uint32_t)(sum) * 120u) : (sum))
 
 /* Four bytes of an input as one lane. */
 OB_BODY int32_t ob_lane(const int8_t *x) {
@@ -15030,6 +15072,8 @@ OB_BODY int32_t ob_lane(const int8_t *x) {
             OB_DOTS_TOKENS(TILE, OB_T5X16, BIG, SMALL);                                            \
         } else if (d->format == OB_B1X16) {                                                        \
             OB_DOTS_TOKENS(TILE, OB_B1X16, BIG, SMALL);                                            \
+        } else if (d->format == OB_H4X16) { /* is read for one token at a time */                  \
+            for (t = 0; t < d->m; t++) TILE(OB_H4X16, 1, out, d, t);                               \
         } else {                                                                                   \
             OB_DOTS_TOKENS(TILE, OB_Q8X16, BIG, SMALL);                                            \
         }                                                                                          \
@@ -15066,7 +15110,7 @@ OB_TARGET_VNNI OB_BODY __m512i ob_t5_look(__m512i w, const uint8_t *table) {
 OB_TARGET_VNNI OB_BODY void ob_dots_vnni_block(const int format, const int m, const int blocks,
                                                int32_t *out, const ob_dots *d, int t, int from) {
     const int planes = OB_PLANES(format), ways = m > 4 ? 1 : m > 1 ? 2 : 4;
-    const __m512i ones = _mm512_set1_epi8(format == OB_B1X16 ? 1 : 3);
+    const __m512i ones = _mm512_set1_epi8(format == OB_B1X16 ? 1 : format == OB_H4X16 ? 15 : 3);
     const uint8_t *block = d->block + (size_t)from * d->block_bytes;
     const int8_t *x = d->x + t * d->ldx;
     __m512i s[8][2][4], w[2], high[2], c[2];
@@ -15082,7 +15126,7 @@ OB_TARGET_VNNI OB_BODY void ob_dots_vnni_block(const int format, const int m, co
         }
         OB_UNROLL for (p = 0; p < planes; p++) {
             OB_UNROLL for (b = 0; b < blocks; b++) {
-                const int bits = format == OB_B1X16 ? p : 2 * p;
+                const int bits = format == OB_B1X16 ? p : format == OB_H4X16 ? 4 * p : 2 * p;
                 c[b] = format == OB_T5X16 && p > 2 ? _mm512_srli_epi32(high[b], 2 * (p - 3) & 31)
                                                    : _mm512_srli_epi32(w[b], bits & 31);
                 if (format != OB_Q8X16) c[b] = _mm512_and_si512(c[b], ones);
@@ -15099,7 +15143,8 @@ OB_TARGET_VNNI OB_BODY void ob_dots_vnni_block(const int format, const int m, co
         __m512i all = s[i][b][0];
         OB_UNROLL for (k = 1; k < ways; k++) all = _mm512_add_epi32(all, s[i][b][k]);
         if (format == OB_B1X16) all = _mm512_add_epi32(all, all);
-        sum = format == OB_Q8X16 ? (int32_t)((uint32_t)sum * 128u) : sum;
+        if (format == OB_H4X16) all = _mm512_slli_epi32(all, 4);
+        sum = format == OB_Q8X16 ? (int32_t)((uint32_t)sum * 128u) : OB_BIAS(format, sum);
         _mm512_storeu_si512(out + (t + i) * OB_DOT_ROWS + 16 * (from + b),
                             _mm512_sub_epi32(all, _mm512_set1_epi32(sum)));
     }
@@ -15146,12 +15191,14 @@ OB_TARGET_AVX2 OB_BODY __m256i ob_plane_avx2(const int format, const int p, __m2
         return _mm256_and_si256(_mm256_srli_epi32(w, p), _mm256_set1_epi8(1));
     if (format == OB_T2X16)
         return _mm256_and_si256(_mm256_srli_epi32(w, 2 * p), _mm256_set1_epi8(3));
+    if (format == OB_H4X16)
+        return _mm256_and_si256(_mm256_srli_epi32(w, 4 * p), _mm256_set1_epi8(15));
     if (p == 4) return q[4];
     return _mm256_sub_epi8(q[p], _mm256_add_epi8(q[p + 1], _mm256_add_epi8(q[p + 1], q[p + 1])));
 }
 
 /* Eight rows at a time: bytes are multiplied to 16-bit sums of two (of all planes together: at most
-   8 * 3 * 127 * 2 < 2^15), those are added to 32 bits. q8 has signs on both sides, which the
+   8 * 3 * 127 * 2 < 2^15, of h4 2 * 15 * 127 * 2), those are added to 32 bits. q8 has signs on both sides, which the
    instruction does not know: |w| times x with the sign of w; 2 * 128 * 127 fits. */
 OB_TARGET_AVX2 OB_BODY void ob_dots_avx2_tile(const int format, const int m, int32_t *out,
                                               const ob_dots *d, int t) {
@@ -15179,8 +15226,9 @@ OB_TARGET_AVX2 OB_BODY void ob_dots_avx2_tile(const int format, const int m, int
                 s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(pair[i], _mm256_set1_epi16(1)));
         }
         OB_UNROLL for (i = 0; i < m; i++) {
-            int32_t sum = format == OB_Q8X16 ? 0 : d->sum[(t + i) * d->ld_sum];
+            int32_t sum = OB_BIAS(format, d->sum[(t + i) * d->ld_sum]);
             if (format == OB_B1X16) s[i] = _mm256_add_epi32(s[i], s[i]);
+            if (format == OB_H4X16) s[i] = _mm256_slli_epi32(s[i], 4);
             _mm256_storeu_si256((__m256i *)(void *)(out + (t + i) * OB_DOT_ROWS + 8 * part),
                                 _mm256_sub_epi32(s[i], _mm256_set1_epi32(sum)));
         }
@@ -15217,6 +15265,7 @@ OB_BODY int8x16_t ob_plane_neon(const int format, const int p, uint8x16_t w, uin
         w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)-p)), vdupq_n_u8(1));
     if (format == OB_T2X16)
         w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)(-2 * p))), vdupq_n_u8(3));
+    if (format == OB_H4X16) w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)(-4 * p))), vdupq_n_u8(15));
     if (format == OB_T5X16) {
         if (p == 0) *rest = vbslq_u8(vcgtq_u8(w, vdupq_n_u8(242)), vdupq_n_u8(121), w);
         third = ob_third_neon(*rest);
@@ -15249,8 +15298,9 @@ OB_BODY void ob_dots_neon_tile(const int format, const int m, int32_t *out, cons
             }
         }
         OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (q = 0; q < 4; q++) {
-            int32_t sum = format == OB_Q8X16 ? 0 : d->sum[(t + i) * d->ld_sum];
+            int32_t sum = OB_BIAS(format, d->sum[(t + i) * d->ld_sum]);
             if (format == OB_B1X16) s[i][q] = vaddq_s32(s[i][q], s[i][q]);
+            if (format == OB_H4X16) s[i][q] = vshlq_n_s32(s[i][q], 4);
             vst1q_s32(out + (t + i) * OB_DOT_ROWS + 16 * b + 4 * q,
                       vsubq_s32(s[i][q], vdupq_n_s32(sum)));
         }
@@ -16246,6 +16296,155 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *const *y, const ob_in
         return;
     }
     for (i = 0; i < count; i++) ob_linear_float(x, y[i], in, w[i], n);
+}
+
+/* ---- A head in two stages -------------------------------------------------------------------- */
+/* Writing a token reads the whole head, in 2B4T's shape 328 MB of codes, to find a few large
+   logits. In two stages the upper half of each code is read for all rows; a product with it is an
+   estimate of the logit. What may be among the best is then computed from all 8 bits. Code c is
+   f h + e, h = 16 u - 120; f = c.c / c.h makes e orthogonal to c, so that the estimate f h.x is
+   right for an input that points as the row does. Of the rest, e.x, the size is known but not the
+   sign: for signs that know nothing of x the deviation is |e| |x| / sqrt(cols), and it passes the
+   z-fold with a chance below 2 exp(-z^2 / 2) (Hoeffding 1963). A row stays out when its estimate
+   and z deviations of it stay below the estimate less z deviations of `best` others: both must err
+   by z at once, with z = 6 a chance of 1e-15. That is no proof. |e.x| <= |e| |x| (Cauchy-Schwarz) is
+   one, but on a row of 2560 it is 51 deviations, and nothing stays out; up to 36 columns it is the
+   smaller of the two and is taken. */
+#define OB_STAGE_REACH 6.0
+
+/* What a head in two stages has beside itself. */
+typedef struct ob_stages {
+    ob_weight upper; /* the head's upper halves, h4x16 */
+    float *scale;    /* [rows] of upper: f times the head's */
+    float *error;    /* [blocks] of 16 rows: largest deviation of an estimate, for |x| = 1 */
+    float *peak;     /* [blocks] largest estimate; work */
+    int32_t *chosen; /* their number and [blocks] those of the second stage; work */
+    int best;        /* how many logits come out as the largest of the whole head */
+} ob_stages;
+
+/* Blocks of 16 rows of a matrix. */
+static int ob_row_blocks(const ob_weight *w) { return (w->rows + 15) / 16; }
+
+/* Whether w can be read in stages: one sum of integers per row. */
+static int ob_stages_fit(const ob_weight *w) {
+    return w->format == OB_Q8X16 && w->exact && !w->group && w->scale_step == 1 &&
+           ob_segments(w) == 1;
+}
+
+/* Takes the memory: half of the head's, and 8 bytes a row at most. */
+static void ob_stages_take(ob_stages *s, ob_carve *c, const ob_weight *head, int best) {
+    size_t blocks = (size_t)ob_row_blocks(head);
+    s->upper = *head, s->upper.format = OB_H4X16, s->best = best;
+    s->upper.data = ob_take(c, (size_t)ob_format_bytes(OB_H4X16, head->rows, head->cols));
+    s->upper.scale = s->scale = (float *)ob_take(c, (size_t)head->rows * sizeof(float));
+    s->error = (float *)ob_take(c, blocks * sizeof(float));
+    s->peak = (float *)ob_take(c, blocks * sizeof(float));
+    s->chosen = (int32_t *)ob_take(c, (1 + blocks) * sizeof(int32_t));
+}
+
+/* One of its jobs; fill has no y and no in. */
+typedef struct ob_stages_job {
+    ob_job job;
+    const ob_stages *s;
+    const ob_weight *head;
+    float *y;
+    const ob_input *in;
+} ob_stages_job;
+
+/* Block b of the upper halves, with scales and error. */
+static void ob_stages_fill_block(void *arg, int b) {
+    const ob_stages_job *p = (const ob_stages_job *)arg;
+    const ob_weight *head = p->head;
+    size_t from = (size_t)b * (size_t)ob_block_bytes(OB_Q8X16, head->cols);
+    size_t to = (size_t)b * (size_t)ob_block_bytes(OB_H4X16, head->cols);
+    int32_t sums[3][64];
+    int r, j, n = head->rows - 16 * b < 16 ? head->rows - 16 * b : 16;
+    ob_pack_upper((uint8_t *)(uintptr_t)p->s->upper.data + to, sums,
+                  (const uint8_t *)head->data + from, head->cols);
+    p->s->error[b] = 0.0f;
+    for (r = 0; r < n; r++) {
+        double cc = 0, ch = 0, hh = 0, f, rest, w = (double)head->scale[16 * b + r];
+        for (j = 4 * r; j < 4 * r + 4; j++) cc += sums[0][j], ch += sums[1][j], hh += sums[2][j];
+        f = ch > 0 ? cc / ch : 0.0; /* codes and upper halves have one sign: 0 only for zeros */
+        rest = f * f * hh - cc;     /* |c - f h|^2, because f c.h = c.c */
+        rest = rest > 0 ? sqrt(rest / head->cols) * fabs(w) : 0.0;
+        p->s->scale[16 * b + r] = (float)(f * w);
+        if (rest > (double)p->s->error[b]) p->s->error[b] = (float)rest;
+    }
+}
+
+/* Once, when the memory is there. */
+static void ob_stages_fill(const ob_exec *x, const ob_stages *s, const ob_weight *head) {
+    ob_stages_job p;
+    memset(&p, 0, sizeof p);
+    p.s = s, p.head = head;
+    ob_run_rows(x, ob_stages_fill_block, &p, ob_row_blocks(head), (double)head->rows * head->cols);
+}
+
+/* The largest estimate of block b. */
+static void ob_stages_peak(void *arg, int b) {
+    const ob_stages_job *p = (const ob_stages_job *)arg;
+    int n = p->head->rows - 16 * b < 16 ? p->head->rows - 16 * b : 16, i;
+    const float *y = p->y + 16 * (size_t)b;
+    float most = y[0];
+    for (i = 1; i < n; i++) most = y[i] > most ? y[i] : most;
+    p->s->peak[b] = most;
+}
+
+/* How far the largest estimate of a block may be from the truth; 1e-6 for the roundings of y. */
+static float ob_stages_margin(const ob_stages *s, int b, float reach) {
+    return s->error[b] * reach + ob_absf(s->peak[b]) * 1e-6f;
+}
+
+/* Lists the blocks of the second stage. Every block has a logit of its peak
+   less its margin at least; `best` blocks have one of `low` at least. What is no number goes on the
+   list. */
+static void ob_stages_choose(const ob_stages *s, int blocks, float reach) {
+    float low[ONEBIT_MAX_BEST], v; /* the largest so far, falling */
+    int n = 0, b, i;
+    for (b = 0; b < blocks; b++) {
+        v = s->peak[b] - ob_stages_margin(s, b, reach);
+        if (n == s->best && !(v > low[n - 1])) continue;
+        if (n < s->best) n++;
+        for (i = n - 1; i > 0 && v > low[i - 1]; i--) low[i] = low[i - 1];
+        low[i] = v;
+    }
+    s->chosen[0] = 0;
+    for (b = 0; b < blocks; b++)
+        if (n < s->best || !(s->peak[b] + ob_stages_margin(s, b, reach) < low[n - 1]))
+            s->chosen[++s->chosen[0]] = b;
+}
+
+/* Block number i of the list, from all 8 bits: the rows that ob_linear_exact would give. */
+static void ob_stages_second(void *arg, int i) {
+    const ob_stages_job *p = (const ob_stages_job *)arg;
+    int b = p->s->chosen[1 + i];
+    ob_weight part = *p->head;
+    ob_linear_job l;
+    if (part.rows > 16 * (b + 1)) part.rows = 16 * (b + 1);
+    memset(&l, 0, sizeof l);
+    l.job.x = p->job.x, l.w[0] = &part, l.y[0] = p->y, l.in = p->in, l.n = 1;
+    ob_linear_tile(&l, 0, 16 * b, 0, 1);
+}
+
+/* y [rows] of one token: logits of the head for the rows that may be among the best, estimates for
+   the others. */
+static void ob_cpu_linear_stages(const ob_exec *x, float *y, const ob_input *in,
+                                 const ob_weight *head, const ob_stages *s) {
+    const ob_weight *upper = &s->upper;
+    const int8_t *codes = (const int8_t *)in->codes;
+    double z = sqrt((double)head->cols), size = 0;
+    ob_stages_job p;
+    int i;
+    memset(&p, 0, sizeof p);
+    p.s = s, p.head = head, p.y = y, p.in = in;
+    for (i = 0; i < head->cols; i++) size += (double)(codes[i] * codes[i]);
+    if (z > OB_STAGE_REACH) z = OB_STAGE_REACH;
+    ob_linear_exact(x, &y, in, &upper, 1, 1);
+    ob_run_rows(x, ob_stages_peak, &p, ob_row_blocks(head), head->rows);
+    ob_stages_choose(s, ob_row_blocks(head), (float)(z * sqrt(size)) * in->scale[0]);
+    ob_run_rows(x, ob_stages_second, &p, s->chosen[0],
+                16.0 * s->chosen[0] * head->cols / OB_DOT_SPEED);
 }
 
 /* The left operand of dx: dy [n][d], each column times w[column * step]. half = in pairs of
@@ -17348,6 +17547,9 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
     X(linear_forward, (const ob_exec *x, float *const *y, const ob_input *in,                      \
                        const ob_weight *const *w, int count, int n),                               \
       (x, y, in, w, count, n))                                                                     \
+    X(linear_stages, (const ob_exec *x, float *y, const ob_input *in, const ob_weight *head,       \
+                      const ob_stages *s),                                                         \
+      (x, y, in, head, s))                                                                         \
     X(linear_backward, (const ob_exec *x, float *dx, float *dw, const float *dy,                   \
                         const ob_input *in, const ob_weight *w, float *tmp, float ste, int n,      \
                         int add),                                                                  \
@@ -17857,10 +18059,11 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
 }
 
-/* Logits [n][V] of rows [from, from + n) of final_x. A session asks for the last row only: with
-   a large vocabulary the head costs as much as several layers, and a prompt needs its logits
-   once. */
-static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
+/* Logits [n][V] of rows [from, from + n) of final_x; with stages, of one row. A session asks for
+   the last row only: with a large vocabulary the head costs as much as several layers, and a prompt
+   needs its logits once. */
+static void ob_forward_head(const ob_pass *p, float *logits, int from, int n,
+                            const ob_stages *stages) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     const ob_weight *head = ob_head(p->w);
@@ -17871,7 +18074,8 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
                          p->final_x + at, ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size,
                          ob_final_eps(c));
     x->ops->quantize(x, &in, p->t, head, n);
-    x->ops->linear_forward(x, &logits, &in, &head, 1, n);
+    if (stages) x->ops->linear_stages(x, logits, &in, head, stages);
+    else x->ops->linear_forward(x, &logits, &in, &head, 1, n);
     if (c->logit_softcap > 0)
         x->ops->softcap(x, logits, (float)c->logit_softcap, (size_t)n * (size_t)c->vocab_size);
 }
@@ -18045,7 +18249,7 @@ static void ob_loss_head(const ob_pass *p, const ob_grads *g, float *logits, int
         size_t row = (size_t)at * (size_t)D;
         ob_input in = ob_input_rows(&p->head, head, at);
         float *rows = logits + (keep ? (size_t)at * (size_t)c->vocab_size : 0);
-        ob_forward_head(p, rows, at, n);
+        ob_forward_head(p, rows, at, n, NULL);
         x->ops->loss(x, g->dlogits, row_loss + at, g->row_uniform ? g->row_uniform + at : NULL,
                      rows, targets + at, factor, (float)c->logit_softcap, g->smoothing, n,
                      c->vocab_size);
@@ -23193,6 +23397,7 @@ struct onebit_session {
     ob_exec exec;
     ob_acts acts; /* of one block, for one chunk of tokens */
     ob_pass pass;
+    ob_stages stages; /* of the head, with options.two_stage */
     ob_cache *caches; /* [L] */
     float *logits;   /* [V] after the last token */
     float *together; /* [options.together][V] of sessions that run together */
@@ -23211,8 +23416,25 @@ struct onebit_session {
 ONEBIT_API onebit_session_options onebit_session_options_default(void) {
     onebit_session_options o;
     o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64, o.together = 1;
-    o.cache_bits = 32, o.fast = 0;
+    o.cache_bits = 32, o.fast = 0, o.two_stage = 0;
     return o;
+}
+
+/* Whether the options' two_stage suits the model and the other options. */
+static onebit_status ob_session_stages(const onebit_session_options *o, const onebit_model *model) {
+    const ob_weight *head = ob_head(&model->view);
+    if (o->two_stage < 0 || o->two_stage > ONEBIT_MAX_BEST)
+        return ob_fail(ONEBIT_CONFIG, "session: two_stage is %d, expected 0 to %d", o->two_stage,
+                       ONEBIT_MAX_BEST);
+    if (o->two_stage && o->together > 1)
+        return ob_fail(ONEBIT_CONFIG, "session: two_stage is for one session at a time, together "
+                                      "is %d", o->together);
+    if (o->two_stage && !ob_stages_fit(head))
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "session: two_stage needs a head and inputs of 8 bits; this model's head is "
+                       "%s with inputs of %s",
+                       ob_format_names[head->format], head->exact ? "8 bits" : "floats");
+    return ONEBIT_OK;
 }
 
 /* Checks and completes the options. */
@@ -23242,7 +23464,7 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
     if (s->options.keep_first < 0 || s->options.keep_first >= s->options.context)
         return ob_fail(ONEBIT_CONFIG, "session: keep_first %d is not within the context of %d",
                        s->options.keep_first, s->options.context);
-    return ONEBIT_OK;
+    return ob_session_stages(&s->options, model);
 }
 
 /* Lays the session out; with carve->base NULL it only counts. */
@@ -23267,6 +23489,8 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
     s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
     ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim, 0);
     s->exec.fused = s->options.fast;
+    if (s->options.two_stage)
+        ob_stages_take(&s->stages, c, ob_head(&s->model->view), s->options.two_stage);
 }
 
 /* The caches are most of it: 8 bytes * L * K * d per token of context, or 2 with 8 bits. */
@@ -23310,6 +23534,7 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     s->pass.B = 1;
     s->pass.final_x = s->acts.x; /* blocks write their output in place */
     ob_rope_table((float *)(uintptr_t)s->pass.rope, s->options.context, config);
+    if (s->options.two_stage) ob_stages_fill(&s->exec, &s->stages, ob_head(&model->view));
     *out = s;
     return ONEBIT_OK;
 }
@@ -23370,16 +23595,21 @@ static void ob_session_begin(onebit_session *s) {
                                ob_block(&s->model->view, 0, OB_EMBED), s->chunk);
 }
 
+/* The stages of its head; NULL = the whole head. */
+static const ob_stages *ob_session_head(const onebit_session *s) {
+    return s->options.two_stage ? &s->stages : NULL;
+}
+
 /* Ends it: logits of every row into rows when asked for, of the last row at the end of the queue.
  */
 static void ob_session_finish(onebit_session *s, float *rows) {
     size_t V = (size_t)s->model->config.vocab_size;
     int last = s->length + s->chunk == s->fed;
     if (rows) {
-        ob_forward_head(&s->pass, rows, 0, s->chunk);
+        ob_forward_head(&s->pass, rows, 0, s->chunk, NULL);
         memcpy(s->logits, rows + (size_t)(s->chunk - 1) * V, V * sizeof(float));
     } else if (last) {
-        ob_forward_head(&s->pass, s->logits, s->chunk - 1, 1);
+        ob_forward_head(&s->pass, s->logits, s->chunk - 1, 1, ob_session_head(s));
     }
     s->length += s->chunk;
     s->chunk = 0;
@@ -23451,7 +23681,9 @@ static void ob_together_finish(onebit_session *const *sessions, int count, const
         memmove(lead->acts.x + (size_t)n++ * D,
                 lead->acts.x + (size_t)(spans[i].row + spans[i].T - 1) * D, D * sizeof(float));
     }
-    if (n) ob_forward_head(&lead->pass, count > 1 ? lead->together : lead->logits, 0, n);
+    if (n)
+        ob_forward_head(&lead->pass, count > 1 ? lead->together : lead->logits, 0, n,
+                        ob_session_head(lead)); /* which has no stages when count > 1 */
     for (i = n = 0; i < count; i++) {
         onebit_session *s = sessions[i];
         if (spans[i].T == 0) continue;
@@ -23503,10 +23735,12 @@ static onebit_status ob_together_check(onebit_session *const *sessions, int coun
     for (i = 1; i < count; i++) {
         if (!sessions[i] || sessions[i]->model != sessions[0]->model ||
             sessions[i]->options.context > sessions[0]->options.context ||
-            sessions[i]->options.fast != sessions[0]->options.fast)
+            sessions[i]->options.fast != sessions[0]->options.fast ||
+            sessions[i]->options.two_stage != sessions[0]->options.two_stage)
             return ob_fail(ONEBIT_USAGE,
                            "onebit_sessions_step: session %d is NULL, of another model, or its "
-                           "context is longer or its options.fast another than the first one's", i);
+                           "context is longer or its options.fast or two_stage another than the "
+                           "first one's", i);
         for (j = 0; j < i; j++)
             if (sessions[i] == sessions[j])
                 return ob_fail(ONEBIT_USAGE, "onebit_sessions_step: session %d stands there twice",
