@@ -355,7 +355,7 @@ static void bench_tile(const bench *b, const ob_kernels *kernels, int half) {
 }
 
 static void bench_kernels(const bench *all) {
-    static const ob_format formats[] = {OB_T2X16, OB_T5X16, OB_B1X16, OB_Q8X16};
+    static const ob_format formats[] = {OB_T2X16, OB_T5X16, OB_B1X16, OB_Q8X16, OB_H4X16};
     bench b = *all;
     int isa, f;
     heading(&b, "kernels (width 2560)");
@@ -365,9 +365,10 @@ static void bench_kernels(const bench *all) {
         if (all->env.isa != ONEBIT_ISA_AUTO && isa != (int)all->env.isa) continue;
         b.env.isa = (onebit_isa)isa;
         kernels = ob_kernels_for(b.env.isa);
-        for (f = 0; f < 4; f++) {
+        for (f = 0; f < 5; f++) {
             size_t bytes = isa == ONEBIT_ISA_SCALAR ? (size_t)4 << 20 : (size_t)256 << 20;
             bench_dots(&b, kernels, formats[f], 2560, bytes, 1);
+            if (formats[f] == OB_H4X16) continue; /* is read for one token at a time */
             bench_dots(&b, kernels, formats[f], 2560, (size_t)1 << 20, 32);
         }
         bench_tile(&b, kernels, 0);
