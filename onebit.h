@@ -16310,8 +16310,8 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *const *y, const ob_in
    than z of it has a chance below exp(-z^2 / 2) on one side (Hoeffding 1963), 1e-14 for z = 8. That
    is no proof. |e.x| <= |e| |x| (Cauchy-Schwarz) is one, but for 2560 columns it is 51 deviations,
    and every block would be read again; up to 64 columns it is the smaller of the two and is what
-   counts. Heads as they are trained keep to the model: of 3 million estimates in three real ones
-   none was off by 5 deviations. */
+   counts. Heads as they are trained keep to the model: of 19 million estimates in four of them,
+   64 to 256 columns wide, the worst was off by 5.04 deviations. */
 #define OB_STAGE_REACH 8.0
 
 /* What a head in two stages has beside itself. */
