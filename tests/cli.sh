@@ -449,7 +449,8 @@ for flags in "--cache-bits 8" "--cache-bits 8 --fast" "--fast"; do
         gives "$program $flags" 0 $program --model "$model" --prompt Hello --max-tokens 8 $flags -q
     done
 done
-gives "generate --two-stage of a head of halves" 1 generate --model "$model" --prompt Hello --two-stage 1
+gives "a head of halves" 0 export --model "$model" --embedding f16 --output "$tmp/head16.1bit" -q
+gives "generate --two-stage of it" 1 generate --model "$tmp/head16.1bit" --prompt Hello --two-stage 1
 ok "it names the flag" err_has 'two-stage.*f16x16'
 gives "generate --two-stage 257" 2 generate --model "$model" --prompt Hello --two-stage 257
 gives "a head of 8 bits" 0 export --model "$model" --embedding 8bit --output "$tmp/head8.1bit" -q
