@@ -15776,42 +15776,66 @@ typedef struct ob_kernels {
 } ob_kernels;
 
 /* In the order of the fields above; the types of the entries differ, so the compiler
-   notices a wrong order. dots and tile16: the kernels of products, which have sets of their own. */
-#define OB_KERNEL_ROW(isa, dots, tile16, nr)                                                       \
+   notices a wrong order. dots and tile16: the kernels of products, which have sets of their own. T
+   is what becomes of the entries that only training calls: OB_LINKED or OB_LEFT_OUT. */
+#define OB_KERNEL_ROW(isa, dots, tile16, nr, T)                                                    \
     {                                                                                              \
-        nr, ob_tile_##isa, ob_panel_##isa, ob_panel8_##isa, ob_widen8_##isa, ob_panel_q8_##isa,    \
-            ob_pack8_##isa, ob_unpack_##isa, dots, tile16, ob_panel16_##isa, ob_panel8_16_##isa,   \
-            ob_panel_q8_16_##isa, ob_pack16_##isa, ob_pair16_##isa, ob_settle_##isa,               \
-            ob_collect_##isa, ob_code8_##isa, ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa,        \
-            ob_norm_##isa, ob_layer_norm_##isa, ob_norm_grad_##isa, ob_layer_norm_grad_##isa,      \
-            ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_blend_##isa,             \
-            ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
-            ob_smooth_##isa, ob_attend_grad_##isa, ob_adamw_##isa,                                 \
-            ob_quantize_##isa, ob_magnitude_##isa                                                  \
+        nr, ob_tile_##isa, ob_panel_##isa, T(ob_panel8_##isa), ob_widen8_##isa,                    \
+            T(ob_panel_q8_##isa), T(ob_pack8_##isa), ob_unpack_##isa, dots, T(tile16),             \
+            T(ob_panel16_##isa), T(ob_panel8_16_##isa), T(ob_panel_q8_16_##isa),                   \
+            T(ob_pack16_##isa), T(ob_pair16_##isa), ob_settle_##isa, ob_collect_##isa,             \
+            ob_code8_##isa, ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa, ob_norm_##isa,           \
+            ob_layer_norm_##isa, T(ob_norm_grad_##isa), T(ob_layer_norm_grad_##isa), ob_dot_##isa, \
+            ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_blend_##isa, T(ob_gain_grad_##isa),    \
+            ob_act_##isa, T(ob_act_grad_##isa), ob_softmax_##isa, T(ob_smooth_##isa),              \
+            T(ob_attend_grad_##isa), T(ob_adamw_##isa), T(ob_quantize_##isa),                      \
+            T(ob_magnitude_##isa)                                                                  \
     }
+#define OB_LINKED(function)   function
+#define OB_LEFT_OUT(function) NULL
 
-/* Kernels of an instruction set that ob_env_check has accepted. */
-static const ob_kernels *ob_kernels_for(onebit_isa isa) {
-    static const ob_kernels scalar = OB_KERNEL_ROW(scalar, ob_dots_scalar, ob_tile16_scalar, 16);
+/* A row for each instruction set that is compiled. */
+#define OB_SCALAR_ROW(T) OB_KERNEL_ROW(scalar, ob_dots_scalar, ob_tile16_scalar, 16, T)
+#if OB_X86 && OB_AVX512
+#define OB_KERNEL_ROWS(T)                                                                          \
+    OB_SCALAR_ROW(T), OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16, T),                              \
+        OB_KERNEL_ROW(avx512, ob_dots_avx2, NULL, 32, T),                                          \
+        OB_KERNEL_ROW(avx512, ob_dots_vnni, NULL, 32, T),                                          \
+        OB_KERNEL_ROW(avx512, ob_dots_vnni, ob_tile16_bf16, 32, T)
+#elif OB_X86
+#define OB_KERNEL_ROWS(T) OB_SCALAR_ROW(T), OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16, T)
+#elif OB_NEON
+#define OB_KERNEL_ROWS(T) OB_SCALAR_ROW(T), OB_KERNEL_ROW(scalar, ob_dots_neon, NULL, 16, T)
+#else
+#define OB_KERNEL_ROWS(T) OB_SCALAR_ROW(T)
+#endif
+
+/* A program that trains nothing refers to the first table alone, and the linker leaves out what
+   only the second one names. */
+static const ob_kernels ob_run_kernels[] = {OB_KERNEL_ROWS(OB_LEFT_OUT)};
+static const ob_kernels ob_all_kernels[] = {OB_KERNEL_ROWS(OB_LINKED)};
+
+/* The row of an instruction set that ob_env_check has accepted. */
+static int ob_kernels_row(onebit_isa isa) {
 #if OB_X86
-    static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16);
     if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
-    if (isa == ONEBIT_ISA_AVX2) return &avx2;
 #if OB_AVX512
-    static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, ob_dots_avx2, NULL, 32);
-    static const ob_kernels vnni = OB_KERNEL_ROW(avx512, ob_dots_vnni, NULL, 32);
-    static const ob_kernels bf16 = OB_KERNEL_ROW(avx512, ob_dots_vnni, ob_tile16_bf16, 32);
-    if (isa == ONEBIT_ISA_AVX512BF16) return &bf16;
-    if (isa == ONEBIT_ISA_AVX512VNNI) return &vnni;
-    if (isa == ONEBIT_ISA_AVX512) return &avx512;
+    if (isa == ONEBIT_ISA_AVX512BF16) return 4;
+    if (isa == ONEBIT_ISA_AVX512VNNI) return 3;
+    if (isa == ONEBIT_ISA_AVX512) return 2;
 #endif
-#endif
-#if OB_NEON
-    static const ob_kernels neon = OB_KERNEL_ROW(scalar, ob_dots_neon, NULL, 16);
-    if (isa == ONEBIT_ISA_AUTO || isa == ONEBIT_ISA_NEON) return &neon;
-#endif
+    return isa == ONEBIT_ISA_AVX2;
+#elif OB_NEON
+    return isa == ONEBIT_ISA_AUTO || isa == ONEBIT_ISA_NEON;
+#else
     (void)isa;
-    return &scalar;
+    return 0;
+#endif
+}
+
+/* All kernels of an instruction set. */
+static const ob_kernels *ob_kernels_for(onebit_isa isa) {
+    return ob_all_kernels + ob_kernels_row(isa);
 }
 
 /* =================================================================================================
@@ -17545,29 +17569,30 @@ static void ob_cpu_quantize_weight(const ob_exec *x, void *codes, int format, fl
 static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; }
 
 /* Another device fills the same rows in the same order. All pointers are its own memory; ops return
-   nothing and never allocate. A row: name, parameters, and their names once more as arguments. */
-#define ONEBIT_OPS(X)                                                                              \
+   nothing and never allocate. A row: name, parameters, and their names once more as arguments. T:
+   only training needs it. */
+#define ONEBIT_OPS(X, T)                                                                           \
     X(layer, (const ob_exec *x, int number), (x, number))                                          \
     X(embed_forward, (const ob_exec *x, float *out, const int32_t *ids, const ob_weight *w,        \
                       int rows),                                                                   \
       (x, out, ids, w, rows))                                                                      \
-    X(embed_backward, (const ob_exec *x, float *dw, const int32_t *ids, const float *dx,           \
+    T(embed_backward, (const ob_exec *x, float *dw, const int32_t *ids, const float *dx,           \
                        float ste, int rows, int d),                                                \
       (x, dw, ids, dx, ste, rows, d))                                                              \
     X(norm_forward, (const ob_exec *x, float *y, float *rstd, float *mean, const float *in,        \
                      const float *gain, int rows, int d, float eps),                               \
       (x, y, rstd, mean, in, gain, rows, d, eps))                                                  \
-    X(norm_backward, (const ob_exec *x, float *dx, float *dgain, const float *dy,                  \
+    T(norm_backward, (const ob_exec *x, float *dx, float *dgain, const float *dy,                  \
                       const float *in, const float *gain, float *rstd, float *mean, int rows,      \
                       int d, int add),                                                             \
       (x, dx, dgain, dy, in, gain, rstd, mean, rows, d, add))                                      \
     X(quantize, (const ob_exec *x, const ob_input *to, const float *in, const ob_weight *w,        \
                  int rows),                                                                        \
       (x, to, in, w, rows))                                                                        \
-    X(quantize_backward, (const ob_exec *x, float *dx, uint8_t *window, const ob_weight *w,        \
+    T(quantize_backward, (const ob_exec *x, float *dx, uint8_t *window, const ob_weight *w,        \
                           int rows, int d),                                                        \
       (x, dx, window, w, rows, d))                                                                 \
-    X(quantize_weight, (const ob_exec *x, void *codes, int format, float *scale, float *largest,   \
+    T(quantize_weight, (const ob_exec *x, void *codes, int format, float *scale, float *largest,   \
                         const float *w, const ob_quantizer *z, int rows, int cols),                \
       (x, codes, format, scale, largest, w, z, rows, cols))                                        \
     X(linear_forward, (const ob_exec *x, float *const *y, const ob_input *in,                      \
@@ -17576,13 +17601,13 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
     X(linear_stages, (const ob_exec *x, float *y, const ob_input *in, const ob_weight *head,       \
                       const ob_stages *s),                                                         \
       (x, y, in, head, s))                                                                         \
-    X(linear_backward, (const ob_exec *x, float *dx, float *dw, const float *dy,                   \
+    T(linear_backward, (const ob_exec *x, float *dx, float *dw, const float *dy,                   \
                         const ob_input *in, const ob_weight *w, float *tmp, float ste, int n,      \
                         int add),                                                                  \
       (x, dx, dw, dy, in, w, tmp, ste, n, add))                                                    \
     X(bias_forward, (const ob_exec *x, float *y, const float *bias, int rows, int d),              \
       (x, y, bias, rows, d))                                                                       \
-    X(bias_backward, (const ob_exec *x, float *dbias, const float *dy, int rows, int d),           \
+    T(bias_backward, (const ob_exec *x, float *dbias, const float *dy, int rows, int d),           \
       (x, dbias, dy, rows, d))                                                                     \
     X(rope, (const ob_exec *x, float *v, const float *table, int rows, int T, int start,           \
              int heads, int d, float direction),                                                   \
@@ -17591,18 +17616,18 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
                     int B, int T, int start, int K, int d, int cap),                               \
       (x, cache, k, v, B, T, start, K, d, cap))                                                    \
     X(attention_forward, (const ob_exec *x, ob_attention *a), (x, a))                              \
-    X(attention_backward, (const ob_exec *x, ob_attention *a), (x, a))                             \
+    T(attention_backward, (const ob_exec *x, ob_attention *a), (x, a))                             \
     X(act_forward, (const ob_exec *x, float *h, const float *gate, const float *up, int act,       \
                     int rows, int d),                                                              \
       (x, h, gate, up, act, rows, d))                                                              \
-    X(act_backward, (const ob_exec *x, float *dgate, float *dup, const float *dh,                  \
+    T(act_backward, (const ob_exec *x, float *dgate, float *dup, const float *dh,                  \
                      const float *gate, const float *up, int act, int rows, int d),                \
       (x, dgate, dup, dh, gate, up, act, rows, d))                                                 \
     X(residual, (const ob_exec *x, float *out, const float *in, const float *y, float r,           \
                  int rows, int d),                                                                 \
       (x, out, in, y, r, rows, d))                                                                 \
     X(softcap, (const ob_exec *x, float *logits, float cap, size_t n), (x, logits, cap, n))        \
-    X(loss, (const ob_exec *x, float *dlogits, double *row_loss, double *row_uniform,              \
+    T(loss, (const ob_exec *x, float *dlogits, double *row_loss, double *row_uniform,              \
              const float *logits, const int32_t *targets, float factor, float cap,                 \
              float smoothing, int rows, int V),                                                    \
       (x, dlogits, row_loss, row_uniform, logits, targets, factor, cap, smoothing, rows, V))
@@ -17610,24 +17635,33 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
 #define OB_OP_FIELD(name, parameters, arguments) void(*name) parameters;
 /* A table, not a switch in every op: model code names an op and never asks where it runs. */
 typedef struct onebit_backend {
-    ONEBIT_OPS(OB_OP_FIELD)
+    ONEBIT_OPS(OB_OP_FIELD, OB_OP_FIELD)
 } onebit_backend;
 #undef OB_OP_FIELD
 
-#define OB_OP_CPU(name, parameters, arguments) ob_cpu_##name,
-static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU)};
+#define OB_OP_CPU(name, parameters, arguments)  ob_cpu_##name,
+#define OB_OP_NONE(name, parameters, arguments) NULL,
+static const onebit_backend ob_cpu_run = {ONEBIT_OPS(OB_OP_CPU, OB_OP_NONE)};
+static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU, OB_OP_CPU)};
 #undef OB_OP_CPU
+#undef OB_OP_NONE
 
-/* Sets an exec up on the CPU; its work memory comes from carve. T positions, d head width, grad 1 =
-   gradients too. */
+/* Sets an exec up on the CPU for what a session runs; its work memory comes from carve. T
+   positions, d head width, grad 1 = room for gradients too. */
 static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int T, int d,
                          int grad) {
     x->env = *env;
-    x->ops = &ob_cpu_backend;
-    x->kernels = ob_kernels_for(env->isa);
+    x->ops = &ob_cpu_run;
+    x->kernels = ob_run_kernels + ob_kernels_row(env->isa);
     x->half = x->fused = 0;
     x->work_bytes = ob_exec_work_bytes(T, d, grad);
     x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
+}
+
+/* The same exec with everything that training calls. */
+static void ob_exec_train(ob_exec *x) {
+    x->ops = &ob_cpu_backend;
+    x->kernels = ob_kernels_for(x->env.isa);
 }
 
 /* =================================================================================================
@@ -18505,6 +18539,7 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     t->largest = ob_floats(c, rows, 1);
     ob_muon_take(t, c);
     ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim, 1);
+    ob_exec_train(&t->exec);
     t->exec.half = t->options.backward_bits == 16; /* kernels without such products ignore it */
     t->exec.fused = t->options.fast;
     m->total = c->used;

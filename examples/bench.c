@@ -548,9 +548,9 @@ static double attention_products(const ob_attention *a) {
         ob_cpu_backend.name arguments;                                                             \
         if (products >= 0) trace_add(#name, begun, products);                                      \
     }
-ONEBIT_OPS(TRACED_OP)
+ONEBIT_OPS(TRACED_OP, TRACED_OP)
 #define TRACED_ROW(name, parameters, arguments) traced_##name,
-static const onebit_backend traced_backend = {ONEBIT_OPS(TRACED_ROW)};
+static const onebit_backend traced_backend = {ONEBIT_OPS(TRACED_ROW, TRACED_ROW)};
 
 /* A name, its time, and its products. */
 typedef struct trace_sum {

@@ -1534,6 +1534,7 @@ static void model_layer_open(model_layer *l, const onebit_env *env, ob_format fo
     l->carve.base = (uint8_t *)ob_alloc(env, l->carve.used);
     l->carve.used = 0;
     ob_exec_init(&l->exec, env, &l->carve, 8, 8, 0);
+    ob_exec_train(&l->exec);
     l->n = n;
     l->packed.rows = rows, l->packed.cols = cols, l->packed.bits = 8, l->packed.share = 1;
     l->packed.exact = l->packed.half = 1, l->packed.group = group, l->packed.scale_step = format == OB_Q8X16;
@@ -1736,6 +1737,7 @@ static void model_heads_open(model_heads *m, const onebit_env *env, int B, int T
         ob_attention *a = &m->a;
         float *old_k, *old_v, *new_v;
         ob_exec_init(&m->exec, env, &m->carve, start + T, d, 1);
+    ob_exec_train(&m->exec);
         a->B = B, a->T = T, a->start = start, a->H = H, a->K = K, a->d = d, a->cap = start + T + 3;
         a->cache = ob_cache_take(&m->carve, (size_t)B, a->cap, K, d, bits);
         a->q = model_heads_floats(m, q, &draw), a->o = model_heads_floats(m, q, NULL);
