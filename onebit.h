@@ -974,15 +974,23 @@ typedef struct onebit_session onebit_session;
    cache_bits: 32 = keys and values as floats, 8 = as codes with a scale each (a quarter of the
    memory; logits differ a little). fast: 1 = attention and layers of floats fuse multiply and add
    where the processor can: quicker, and logits are then not those of every other machine.
+   two_stage: 0 = off; N up to ONEBIT_MAX_BEST = the logits of the last token come from the upper 4
+   bits of the head's codes, and those that may be among the N largest then from all 8 bits, with
+   the bits that they have without the option. The rest stay estimates. That none of the N largest
+   is missed is sure for a width up to 64; beyond it a chance of 1e-14 a row remains, by the model
+   that >>ops gives. It halves what the head reads and takes half of its memory once more, in each
+   session. Rows that onebit_session_eval and onebit_score give are of the whole head.
+   ONEBIT_UNSUPPORTED when head or inputs have not 8 bits; together must be 1.
    moments: NULL, or [num_layers][2 * hidden_size + num_heads * head_dim + intermediate_size]
    numbers of the caller, to which every evaluated token adds the squares of the inputs of each
    block's matrices, before they are quantised: of q, k and v; of o; of gate and up; of down. Of
    sessions that step together the first one's count. */
 typedef struct onebit_session_options {
-    int context, slide, keep_first, chunk, together, cache_bits, fast;
+    int context, slide, keep_first, chunk, together, cache_bits, fast, two_stage;
     double *moments;
 } onebit_session_options;
 #define ONEBIT_MAX_TOGETHER 64
+#define ONEBIT_MAX_BEST     256
 ONEBIT_API onebit_session_options onebit_session_options_default(void);
 
 /* Bytes that onebit_session_create would take; 0 when the options are invalid. */
@@ -13607,6 +13615,8 @@ ONEBIT_API onebit_status onebit_tokens_write(const char *path, const int32_t *id
      b1x16    per 32 columns k..:  64 bytes; byte 4*row + j, bit p: code > 0 of column k + 4p + j
      t5x16    per 20 columns k..:  64 bytes; byte 4*row + j = sum over i = 0..4 of
               (code + 1 of column k + 4i + j) * 3^i: five trits, 1.6 bits per weight
+     h4x16    per 8 columns k..:   64 bytes; byte 4*row + j, bits 4p: u of column k + 4p + j, which
+              stands for the code 16 u - 120: the upper half of q8x16; only in memory
 
    Padding holds the code 0 (t2: bits 01, t5: byte 121, b1: bit 0 against inputs padded with zeros).
    Seen as little-endian words, word `row` of a 64-byte group holds that row's columns, which is
@@ -13620,16 +13630,17 @@ typedef enum ob_format {
     OB_T2X16,
     OB_B1X16,
     OB_T5X16,
-    OB_FORMAT_COUNT,
-    OB_DENSE /* row-major float codes, only in memory, while training */
+    OB_FORMAT_COUNT,            /* of those in files */
+    OB_H4X16 = OB_FORMAT_COUNT, /* upper halves of q8x16, see ob_stages */
+    OB_DENSE                    /* row-major float codes, only in memory, while training */
 } ob_format;
 
-static const char *const ob_format_names[OB_FORMAT_COUNT] = {"f32",   "f32x16", "f16x16", "q8x16",
-                                                             "t2x16", "b1x16",  "t5x16"};
+static const char *const ob_format_names[OB_FORMAT_COUNT + 1] = {
+    "f32", "f32x16", "f16x16", "q8x16", "t2x16", "b1x16", "t5x16", "h4x16"};
 
 /* Columns of one group, and bytes that a group of 16 rows takes. */
-static const int ob_format_columns[OB_FORMAT_COUNT] = {1, 1, 1, 4, 16, 32, 20};
-static const int ob_format_group_bytes[OB_FORMAT_COUNT] = {4, 64, 32, 64, 64, 64, 64};
+static const int ob_format_columns[OB_FORMAT_COUNT + 1] = {1, 1, 1, 4, 16, 32, 20, 8};
+static const int ob_format_group_bytes[OB_FORMAT_COUNT + 1] = {4, 64, 32, 64, 64, 64, 64, 64};
 
 /* The format that stores a mode. */
 static ob_format ob_mode_format(int mode) {
@@ -13901,6 +13912,8 @@ OB_BODY void ob_group_codes(int32_t *out, const uint32_t words[16], int format, 
         for (r = 0; r < 16; r++) out[r] = (int32_t)((words[r] >> (8 * j + p)) & 1u) * 2 - 1;
     else if (format == OB_T5X16)
         for (r = 0; r < 16; r++) out[r] = ob_trit((words[r] >> (8 * j)) & 255u, p);
+    else if (format == OB_H4X16)
+        for (r = 0; r < 16; r++) out[r] = (int32_t)((words[r] >> (8 * j + 4 * p)) & 15u) * 16 - 120;
     else
         for (r = 0; r < 16; r++) out[r] = (int32_t)(words[r] << (24 - 8 * j)) >> 24;
 }
@@ -14111,6 +14124,27 @@ static void ob_unpack_codes(int8_t *codes, const uint8_t *block, ob_format forma
     else if (format == OB_B1X16) ob_unpack_words(codes, block, OB_B1X16, row, cols);
     else if (format == OB_T5X16) ob_unpack_words(codes, block, OB_T5X16, row, cols);
     else ob_unpack_words(codes, block, OB_Q8X16, row, cols);
+}
+
+/* An h4x16 block from a q8x16 one, and for each of the 64 places of a group the sums of code^2,
+   code * upper and upper^2, upper = 16 u - 120. Codes of the padding are 0 and count little. */
+static void ob_pack_upper(uint8_t *out, int32_t sums[3][64], const uint8_t *block, int cols) {
+    int groups = (cols + 3) / 4, g, i; /* at most 32768 of 128 * 128 each: below 2^31 */
+    memset(sums, 0, 3 * 64 * sizeof(int32_t));
+    for (g = 0; g < groups; g++, block += 64) {
+        for (i = 0; i < 64; i++) {
+            int32_t code = (int8_t)block[i], upper = ((code + 128) & 0xF0) - 120;
+            sums[0][i] += code * code;
+            sums[1][i] += code * upper;
+            sums[2][i] += upper * upper;
+        }
+        if (g % 2 == 0)
+            for (i = 0; i < 64; i++) out[i] = (uint8_t)(128u | (((block[i] ^ 128u) >> 4) & 15u));
+        else
+            for (i = 0; i < 64; i++)
+                out[i] = (uint8_t)((out[i] & 15u) | ((block[i] ^ 128u) & 0xF0u));
+        out += g % 2 ? 64 : 0;
+    }
 }
 
 /* ---- element types of other files ------------------------------------------------------------ */
@@ -15322,7 +15356,7 @@ typedef struct ob_dots {
     const uint8_t *block; /* the first group of the first block of 16 rows */
     size_t block_bytes;   /* from one block to the next */
     int blocks;           /* 1 or 2 */
-    int format;           /* ob_format of codes: q8, t2, b1 or t5 */
+    int format;           /* ob_format of codes: q8, t2, b1, t5 or h4 */
     int groups;           /* groups of columns to add up */
     const int8_t *x;      /* codes of the inputs, [m][ldx] */
     ptrdiff_t ldx;
@@ -15356,7 +15390,15 @@ static void ob_dots_scalar(int32_t *out, const ob_dots *d) {
 /* Vector kernels take codes as they are stored, counted from 0: code = factor * stored - bias, and
    the bias comes off once per sum. Plane p of a group holds the codes of columns 4 p to 4 p + 3. */
 #define OB_PLANES(format)                                                                          \
-    ((format) == OB_T2X16 ? 4 : (format) == OB_B1X16 ? 8 : (format) == OB_T5X16 ? 5 : 1)
+    ((format) == OB_T2X16   ? 4                                                                    \
+     : (format) == OB_B1X16 ? 8                                                                    \
+     : (format) == OB_T5X16 ? 5                                                                    \
+     : (format) == OB_H4X16 ? 2                                                                    \
+                            : 1)
+
+/* What a sum of codes has too much: bias times the sum of the inputs. */
+#define OB_BIAS(format, sum)                                                                       \
+    ((format) == OB_Q8X16 ? 0 : (format) == OB_H4X16 ? (int32_t)((uint32_t)(sum) * 120u) : (sum))
 
 /* Four bytes of an input as one lane. */
 OB_BODY int32_t ob_lane(const int8_t *x) {
@@ -15382,6 +15424,8 @@ OB_BODY int32_t ob_lane(const int8_t *x) {
             OB_DOTS_TOKENS(TILE, OB_T5X16, BIG, SMALL);                                            \
         } else if (d->format == OB_B1X16) {                                                        \
             OB_DOTS_TOKENS(TILE, OB_B1X16, BIG, SMALL);                                            \
+        } else if (d->format == OB_H4X16) { /* is read for one token at a time */                  \
+            for (t = 0; t < d->m; t++) TILE(OB_H4X16, 1, out, d, t);                               \
         } else {                                                                                   \
             OB_DOTS_TOKENS(TILE, OB_Q8X16, BIG, SMALL);                                            \
         }                                                                                          \
@@ -15418,7 +15462,7 @@ OB_TARGET_VNNI OB_BODY __m512i ob_t5_look(__m512i w, const uint8_t *table) {
 OB_TARGET_VNNI OB_BODY void ob_dots_vnni_block(const int format, const int m, const int blocks,
                                                int32_t *out, const ob_dots *d, int t, int from) {
     const int planes = OB_PLANES(format), ways = m > 4 ? 1 : m > 1 ? 2 : 4;
-    const __m512i ones = _mm512_set1_epi8(format == OB_B1X16 ? 1 : 3);
+    const __m512i ones = _mm512_set1_epi8(format == OB_B1X16 ? 1 : format == OB_H4X16 ? 15 : 3);
     const uint8_t *block = d->block + (size_t)from * d->block_bytes;
     const int8_t *x = d->x + t * d->ldx;
     __m512i s[8][2][4], w[2], high[2], c[2];
@@ -15434,7 +15478,7 @@ OB_TARGET_VNNI OB_BODY void ob_dots_vnni_block(const int format, const int m, co
         }
         OB_UNROLL for (p = 0; p < planes; p++) {
             OB_UNROLL for (b = 0; b < blocks; b++) {
-                const int bits = format == OB_B1X16 ? p : 2 * p;
+                const int bits = format == OB_B1X16 ? p : format == OB_H4X16 ? 4 * p : 2 * p;
                 c[b] = format == OB_T5X16 && p > 2 ? _mm512_srli_epi32(high[b], 2 * (p - 3) & 31)
                                                    : _mm512_srli_epi32(w[b], bits & 31);
                 if (format != OB_Q8X16) c[b] = _mm512_and_si512(c[b], ones);
@@ -15451,7 +15495,8 @@ OB_TARGET_VNNI OB_BODY void ob_dots_vnni_block(const int format, const int m, co
         __m512i all = s[i][b][0];
         OB_UNROLL for (k = 1; k < ways; k++) all = _mm512_add_epi32(all, s[i][b][k]);
         if (format == OB_B1X16) all = _mm512_add_epi32(all, all);
-        sum = format == OB_Q8X16 ? (int32_t)((uint32_t)sum * 128u) : sum;
+        if (format == OB_H4X16) all = _mm512_slli_epi32(all, 4);
+        sum = format == OB_Q8X16 ? (int32_t)((uint32_t)sum * 128u) : OB_BIAS(format, sum);
         _mm512_storeu_si512(out + (t + i) * OB_DOT_ROWS + 16 * (from + b),
                             _mm512_sub_epi32(all, _mm512_set1_epi32(sum)));
     }
@@ -15498,13 +15543,16 @@ OB_TARGET_AVX2 OB_BODY __m256i ob_plane_avx2(const int format, const int p, __m2
         return _mm256_and_si256(_mm256_srli_epi32(w, p), _mm256_set1_epi8(1));
     if (format == OB_T2X16)
         return _mm256_and_si256(_mm256_srli_epi32(w, 2 * p), _mm256_set1_epi8(3));
+    if (format == OB_H4X16)
+        return _mm256_and_si256(_mm256_srli_epi32(w, 4 * p), _mm256_set1_epi8(15));
     if (p == 4) return q[4];
     return _mm256_sub_epi8(q[p], _mm256_add_epi8(q[p + 1], _mm256_add_epi8(q[p + 1], q[p + 1])));
 }
 
 /* Eight rows at a time: bytes are multiplied to 16-bit sums of two (of all planes together: at most
-   8 * 3 * 127 * 2 < 2^15), those are added to 32 bits. q8 has signs on both sides, which the
-   instruction does not know: |w| times x with the sign of w; 2 * 128 * 127 fits. */
+   8 * 3 * 127 * 2 < 2^15; of h4 2 * 15 * 127 * 2), those are added to 32 bits. q8 has signs on both
+   sides, which the instruction does not know: |w| times x with the sign of w; 2 * 128 * 127 fits.
+*/
 OB_TARGET_AVX2 OB_BODY void ob_dots_avx2_tile(const int format, const int m, int32_t *out,
                                               const ob_dots *d, int t) {
     const int planes = OB_PLANES(format);
@@ -15531,8 +15579,9 @@ OB_TARGET_AVX2 OB_BODY void ob_dots_avx2_tile(const int format, const int m, int
                 s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(pair[i], _mm256_set1_epi16(1)));
         }
         OB_UNROLL for (i = 0; i < m; i++) {
-            int32_t sum = format == OB_Q8X16 ? 0 : d->sum[(t + i) * d->ld_sum];
+            int32_t sum = OB_BIAS(format, d->sum[(t + i) * d->ld_sum]);
             if (format == OB_B1X16) s[i] = _mm256_add_epi32(s[i], s[i]);
+            if (format == OB_H4X16) s[i] = _mm256_slli_epi32(s[i], 4);
             _mm256_storeu_si256((__m256i *)(void *)(out + (t + i) * OB_DOT_ROWS + 8 * part),
                                 _mm256_sub_epi32(s[i], _mm256_set1_epi32(sum)));
         }
@@ -15569,6 +15618,7 @@ OB_BODY int8x16_t ob_plane_neon(const int format, const int p, uint8x16_t w, uin
         w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)-p)), vdupq_n_u8(1));
     if (format == OB_T2X16)
         w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)(-2 * p))), vdupq_n_u8(3));
+    if (format == OB_H4X16) w = vandq_u8(vshlq_u8(w, vdupq_n_s8((int8_t)(-4 * p))), vdupq_n_u8(15));
     if (format == OB_T5X16) {
         if (p == 0) *rest = vbslq_u8(vcgtq_u8(w, vdupq_n_u8(242)), vdupq_n_u8(121), w);
         third = ob_third_neon(*rest);
@@ -15601,8 +15651,9 @@ OB_BODY void ob_dots_neon_tile(const int format, const int m, int32_t *out, cons
             }
         }
         OB_UNROLL for (i = 0; i < m; i++) OB_UNROLL for (q = 0; q < 4; q++) {
-            int32_t sum = format == OB_Q8X16 ? 0 : d->sum[(t + i) * d->ld_sum];
+            int32_t sum = OB_BIAS(format, d->sum[(t + i) * d->ld_sum]);
             if (format == OB_B1X16) s[i][q] = vaddq_s32(s[i][q], s[i][q]);
+            if (format == OB_H4X16) s[i][q] = vshlq_n_s32(s[i][q], 4);
             vst1q_s32(out + (t + i) * OB_DOT_ROWS + 16 * b + 4 * q,
                       vsubq_s32(s[i][q], vdupq_n_s32(sum)));
         }
@@ -16077,42 +16128,66 @@ typedef struct ob_kernels {
 } ob_kernels;
 
 /* In the order of the fields above; the types of the entries differ, so the compiler
-   notices a wrong order. dots and tile16: the kernels of products, which have sets of their own. */
-#define OB_KERNEL_ROW(isa, dots, tile16, nr)                                                       \
+   notices a wrong order. dots and tile16: the kernels of products, which have sets of their own. T
+   is what becomes of the entries that only training calls: OB_LINKED or OB_LEFT_OUT. */
+#define OB_KERNEL_ROW(isa, dots, tile16, nr, T)                                                    \
     {                                                                                              \
-        nr, ob_tile_##isa, ob_panel_##isa, ob_panel8_##isa, ob_widen8_##isa, ob_panel_q8_##isa,    \
-            ob_pack8_##isa, ob_unpack_##isa, dots, tile16, ob_panel16_##isa, ob_panel8_16_##isa,   \
-            ob_panel_q8_16_##isa, ob_pack16_##isa, ob_pair16_##isa, ob_settle_##isa,               \
-            ob_collect_##isa, ob_code8_##isa, ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa,        \
-            ob_norm_##isa, ob_layer_norm_##isa, ob_norm_grad_##isa, ob_layer_norm_grad_##isa,      \
-            ob_dot_##isa, ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_blend_##isa,             \
-            ob_gain_grad_##isa, ob_act_##isa, ob_act_grad_##isa, ob_softmax_##isa,                 \
-            ob_smooth_##isa, ob_attend_grad_##isa, ob_adamw_##isa,                                 \
-            ob_quantize_##isa, ob_magnitude_##isa                                                  \
+        nr, ob_tile_##isa, ob_panel_##isa, T(ob_panel8_##isa), ob_widen8_##isa,                    \
+            T(ob_panel_q8_##isa), T(ob_pack8_##isa), ob_unpack_##isa, dots, T(tile16),             \
+            T(ob_panel16_##isa), T(ob_panel8_16_##isa), T(ob_panel_q8_16_##isa),                   \
+            T(ob_pack16_##isa), T(ob_pair16_##isa), ob_settle_##isa, ob_collect_##isa,             \
+            ob_code8_##isa, ob_sign8_##isa, ob_int8_##isa, ob_sign_##isa, ob_norm_##isa,           \
+            ob_layer_norm_##isa, T(ob_norm_grad_##isa), T(ob_layer_norm_grad_##isa), ob_dot_##isa, \
+            ob_axpy_##isa, ob_mix_##isa, ob_scale_##isa, ob_blend_##isa, T(ob_gain_grad_##isa),    \
+            ob_act_##isa, T(ob_act_grad_##isa), ob_softmax_##isa, T(ob_smooth_##isa),              \
+            T(ob_attend_grad_##isa), T(ob_adamw_##isa), T(ob_quantize_##isa),                      \
+            T(ob_magnitude_##isa)                                                                  \
     }
+#define OB_LINKED(function)   function
+#define OB_LEFT_OUT(function) NULL
 
-/* Kernels of an instruction set that ob_env_check has accepted. */
-static const ob_kernels *ob_kernels_for(onebit_isa isa) {
-    static const ob_kernels scalar = OB_KERNEL_ROW(scalar, ob_dots_scalar, ob_tile16_scalar, 16);
+/* A row for each instruction set that is compiled. */
+#define OB_SCALAR_ROW(T) OB_KERNEL_ROW(scalar, ob_dots_scalar, ob_tile16_scalar, 16, T)
+#if OB_X86 && OB_AVX512
+#define OB_KERNEL_ROWS(T)                                                                          \
+    OB_SCALAR_ROW(T), OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16, T),                              \
+        OB_KERNEL_ROW(avx512, ob_dots_avx2, NULL, 32, T),                                          \
+        OB_KERNEL_ROW(avx512, ob_dots_vnni, NULL, 32, T),                                          \
+        OB_KERNEL_ROW(avx512, ob_dots_vnni, ob_tile16_bf16, 32, T)
+#elif OB_X86
+#define OB_KERNEL_ROWS(T) OB_SCALAR_ROW(T), OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16, T)
+#elif OB_NEON
+#define OB_KERNEL_ROWS(T) OB_SCALAR_ROW(T), OB_KERNEL_ROW(scalar, ob_dots_neon, NULL, 16, T)
+#else
+#define OB_KERNEL_ROWS(T) OB_SCALAR_ROW(T)
+#endif
+
+/* A program that trains nothing refers to the first table alone, and the linker leaves out what
+   only the second one names. */
+static const ob_kernels ob_run_kernels[] = {OB_KERNEL_ROWS(OB_LEFT_OUT)};
+static const ob_kernels ob_all_kernels[] = {OB_KERNEL_ROWS(OB_LINKED)};
+
+/* The row of an instruction set that ob_env_check has accepted. */
+static int ob_kernels_row(onebit_isa isa) {
 #if OB_X86
-    static const ob_kernels avx2 = OB_KERNEL_ROW(avx2, ob_dots_avx2, NULL, 16);
     if (isa == ONEBIT_ISA_AUTO) isa = ob_cpu_isa();
-    if (isa == ONEBIT_ISA_AVX2) return &avx2;
 #if OB_AVX512
-    static const ob_kernels avx512 = OB_KERNEL_ROW(avx512, ob_dots_avx2, NULL, 32);
-    static const ob_kernels vnni = OB_KERNEL_ROW(avx512, ob_dots_vnni, NULL, 32);
-    static const ob_kernels bf16 = OB_KERNEL_ROW(avx512, ob_dots_vnni, ob_tile16_bf16, 32);
-    if (isa == ONEBIT_ISA_AVX512BF16) return &bf16;
-    if (isa == ONEBIT_ISA_AVX512VNNI) return &vnni;
-    if (isa == ONEBIT_ISA_AVX512) return &avx512;
+    if (isa == ONEBIT_ISA_AVX512BF16) return 4;
+    if (isa == ONEBIT_ISA_AVX512VNNI) return 3;
+    if (isa == ONEBIT_ISA_AVX512) return 2;
 #endif
-#endif
-#if OB_NEON
-    static const ob_kernels neon = OB_KERNEL_ROW(scalar, ob_dots_neon, NULL, 16);
-    if (isa == ONEBIT_ISA_AUTO || isa == ONEBIT_ISA_NEON) return &neon;
-#endif
+    return isa == ONEBIT_ISA_AVX2;
+#elif OB_NEON
+    return isa == ONEBIT_ISA_AUTO || isa == ONEBIT_ISA_NEON;
+#else
     (void)isa;
-    return &scalar;
+    return 0;
+#endif
+}
+
+/* All kernels of an instruction set. */
+static const ob_kernels *ob_kernels_for(onebit_isa isa) {
+    return ob_all_kernels + ob_kernels_row(isa);
 }
 
 /* =================================================================================================
@@ -16599,6 +16674,180 @@ static void ob_cpu_linear_forward(const ob_exec *x, float *const *y, const ob_in
         return;
     }
     for (i = 0; i < count; i++) ob_linear_float(x, y[i], in, w[i], n);
+}
+
+/* ---- A head in two stages -------------------------------------------------------------------- */
+/* Writing a token reads the whole head, in 2B4T's shape 328 MB of codes, to find a few large
+   logits. In two stages the upper half of each code is read for all rows; a product with it is an
+   estimate of the logit. The N blocks with the largest estimates are then computed from all 8 bits,
+   and so is every block that may hold a logit above the N-th largest of those.
+   Code c is f h + e, h = 16 u - 120; f = c.c / c.h makes e orthogonal to c, so that the estimate
+   f h.x is right for an input that points as the row does. Of the rest, e.x, the size is known but
+   not the sign: for signs that know nothing of x the deviation is |e| |x| / sqrt(cols), and more
+   than z of it has a chance below exp(-z^2 / 2) on one side (Hoeffding 1963), 1e-14 for z = 8. That
+   is no proof. |e.x| <= |e| |x| (Cauchy-Schwarz) is one, but for 2560 columns it is 51 deviations,
+   and every block would be read again; up to 64 columns it is the smaller of the two and is what
+   counts. Heads as they are trained keep to the model: of 19 million estimates in four of them,
+   64 to 256 columns wide, the worst was off by 5.04 deviations. */
+#define OB_STAGE_REACH 8.0
+
+/* What a head in two stages has beside itself. */
+typedef struct ob_stages {
+    ob_weight upper; /* the head's upper halves, h4x16 */
+    float *scale;    /* [rows] of upper: f times the head's */
+    float *error;    /* [blocks] of 16 rows: largest deviation of an estimate, for |x| = 1 */
+    float *peak;     /* [blocks] largest estimate; work */
+    int32_t *chosen; /* their number and [blocks] those of the second stage; work */
+    int best;        /* how many logits come out as the largest of the whole head */
+} ob_stages;
+
+/* Blocks of 16 rows of a matrix. */
+static int ob_row_blocks(const ob_weight *w) { return (w->rows + 15) / 16; }
+
+/* Whether w can be read in stages: one sum of integers per row. */
+static int ob_stages_fit(const ob_weight *w) {
+    return w->format == OB_Q8X16 && w->exact && !w->group && w->scale_step == 1 &&
+           ob_segments(w) == 1;
+}
+
+/* Takes the memory: half of the head's, and 8 bytes a row at most. */
+static void ob_stages_take(ob_stages *s, ob_carve *c, const ob_weight *head, int best) {
+    size_t blocks = (size_t)ob_row_blocks(head);
+    s->upper = *head, s->upper.format = OB_H4X16, s->best = best;
+    s->upper.data = ob_take(c, (size_t)ob_format_bytes(OB_H4X16, head->rows, head->cols));
+    s->upper.scale = s->scale = (float *)ob_take(c, (size_t)head->rows * sizeof(float));
+    s->error = (float *)ob_take(c, blocks * sizeof(float));
+    s->peak = (float *)ob_take(c, blocks * sizeof(float));
+    s->chosen = (int32_t *)ob_take(c, (1 + blocks) * sizeof(int32_t));
+}
+
+/* One of its jobs; fill has no y and no in. */
+typedef struct ob_stages_job {
+    ob_job job;
+    const ob_stages *s;
+    const ob_weight *head;
+    float *y;
+    const ob_input *in;
+    int done; /* blocks of the list that are computed */
+} ob_stages_job;
+
+/* Block b of the upper halves, with scales and error. */
+static void ob_stages_fill_block(void *arg, int b) {
+    const ob_stages_job *p = (const ob_stages_job *)arg;
+    const ob_weight *head = p->head;
+    size_t from = (size_t)b * (size_t)ob_block_bytes(OB_Q8X16, head->cols);
+    size_t to = (size_t)b * (size_t)ob_block_bytes(OB_H4X16, head->cols);
+    int32_t sums[3][64];
+    int r, j, n = head->rows - 16 * b < 16 ? head->rows - 16 * b : 16;
+    ob_pack_upper((uint8_t *)(uintptr_t)p->s->upper.data + to, sums,
+                  (const uint8_t *)head->data + from, head->cols);
+    p->s->error[b] = 0.0f;
+    for (r = 0; r < n; r++) {
+        double cc = 0, ch = 0, hh = 0, f, rest, w = (double)head->scale[16 * b + r];
+        for (j = 4 * r; j < 4 * r + 4; j++) cc += sums[0][j], ch += sums[1][j], hh += sums[2][j];
+        f = ch > 0 ? cc / ch : 0.0; /* codes and upper halves have one sign: 0 only for zeros */
+        rest = f * f * hh - cc;     /* |c - f h|^2, because f c.h = c.c */
+        rest = rest > 0 ? sqrt(rest / head->cols) * fabs(w) : 0.0;
+        p->s->scale[16 * b + r] = (float)(f * w);
+        if (rest > (double)p->s->error[b]) p->s->error[b] = (float)rest;
+    }
+}
+
+/* Once, when the memory is there. */
+static void ob_stages_fill(const ob_exec *x, const ob_stages *s, const ob_weight *head) {
+    ob_stages_job p;
+    memset(&p, 0, sizeof p);
+    p.s = s, p.head = head;
+    ob_run_rows(x, ob_stages_fill_block, &p, ob_row_blocks(head), (double)head->rows * head->cols);
+}
+
+/* The largest estimate of block b. */
+static void ob_stages_peak(void *arg, int b) {
+    const ob_stages_job *p = (const ob_stages_job *)arg;
+    int n = p->head->rows - 16 * b < 16 ? p->head->rows - 16 * b : 16, i;
+    const float *y = p->y + 16 * (size_t)b;
+    float most = y[0];
+    for (i = 1; i < n; i++) most = y[i] > most ? y[i] : most;
+    p->s->peak[b] = most;
+}
+
+/* How far the largest estimate of a block may be from the truth; 1e-6 for roundings. */
+static float ob_stages_margin(const ob_stages *s, int b, float reach) {
+    return s->error[b] * reach * 1.000001f + ob_absf(s->peak[b]) * 1e-6f;
+}
+
+/* Puts v at its place among the n largest so far, which fall and end at most; id goes along. Gives
+   the new n. */
+static int ob_stages_insert(float *top, int32_t *ids, int n, int most, float v, int32_t id) {
+    int i;
+    if (n == most && !(v > top[n - 1])) return n;
+    if (n < most) n++;
+    for (i = n - 1; i > 0 && v > top[i - 1]; i--) top[i] = top[i - 1], ids[i] = ids[i - 1];
+    top[i] = v, ids[i] = id;
+    return n;
+}
+
+/* Block number i of the list's new part, from all 8 bits: the rows that ob_linear_exact would
+   give. */
+static void ob_stages_second(void *arg, int i) {
+    const ob_stages_job *p = (const ob_stages_job *)arg;
+    int b = p->s->chosen[1 + p->done + i];
+    ob_weight part = *p->head;
+    ob_linear_job l;
+    if (part.rows > 16 * (b + 1)) part.rows = 16 * (b + 1);
+    memset(&l, 0, sizeof l);
+    l.job.x = p->job.x, l.w[0] = &part, l.y[0] = p->y, l.in = p->in, l.n = 1;
+    ob_linear_tile(&l, 0, 16 * b, 0, 1);
+}
+
+/* Computes what is new on the list. */
+static void ob_stages_go_on(const ob_exec *x, ob_stages_job *p) {
+    int n = p->s->chosen[0] - p->done;
+    ob_run_rows(x, ob_stages_second, p, n, 16.0 * n * p->head->cols / OB_DOT_SPEED);
+    p->done += n;
+}
+
+/* The list's first part: blocks with the largest estimates. Gives the N-th largest of their logits,
+   which N rows reach, or what is no number. */
+static float ob_stages_first(const ob_exec *x, ob_stages_job *p) {
+    const ob_stages *s = p->s;
+    float top[ONEBIT_MAX_BEST];
+    int32_t ids[ONEBIT_MAX_BEST];
+    int n = 0, b, i, r;
+    for (b = 0; b < ob_row_blocks(p->head); b++)
+        n = ob_stages_insert(top, ids, n, s->best, s->peak[b], b);
+    memcpy(s->chosen + 1, ids, (size_t)n * sizeof(int32_t));
+    s->chosen[0] = n;
+    ob_stages_go_on(x, p);
+    for (i = n = 0; i < s->chosen[0]; i++)
+        for (r = 16 * s->chosen[1 + i]; r < p->head->rows && r < 16 * s->chosen[1 + i] + 16; r++)
+            n = ob_stages_insert(top, ids, n, s->best, p->y[r], 0);
+    return n < s->best ? -HUGE_VALF : top[n - 1];
+}
+
+/* y [rows] of one token: logits of the head for the rows that may be among the best, estimates for
+   the others. */
+static void ob_cpu_linear_stages(const ob_exec *x, float *y, const ob_input *in,
+                                 const ob_weight *head, const ob_stages *s) {
+    const ob_weight *upper = &s->upper;
+    const int8_t *codes = (const int8_t *)in->codes;
+    double z = sqrt((double)head->cols), size = 0;
+    float reach, least;
+    ob_stages_job p;
+    int i, blocks = ob_row_blocks(head);
+    memset(&p, 0, sizeof p);
+    p.s = s, p.head = head, p.y = y, p.in = in;
+    for (i = 0; i < head->cols; i++) size += (double)(codes[i] * codes[i]);
+    if (z > OB_STAGE_REACH) z = OB_STAGE_REACH;
+    reach = (float)(z * sqrt(size)) * in->scale[0];
+    ob_linear_exact(x, &y, in, &upper, 1, 1);
+    ob_run_rows(x, ob_stages_peak, &p, blocks, head->rows);
+    least = ob_stages_first(x, &p);
+    for (i = 0; i < p.done; i++) s->peak[s->chosen[1 + i]] = -FLT_MAX; /* they are on the list */
+    for (i = 0; i < blocks; i++)
+        if (!(s->peak[i] + ob_stages_margin(s, i, reach) < least) && s->peak[i] != -FLT_MAX)
+            s->chosen[++s->chosen[0]] = i;
+    ob_stages_go_on(x, &p);
 }
 
 /* The left operand of dx: dy [n][d], each column times w[column * step]. half = in pairs of
@@ -17698,41 +17947,45 @@ static void ob_cpu_quantize_weight(const ob_exec *x, void *codes, int format, fl
 static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; }
 
 /* Another device fills the same rows in the same order. All pointers are its own memory; ops return
-   nothing and never allocate. A row: name, parameters, and their names once more as arguments. */
-#define ONEBIT_OPS(X)                                                                              \
+   nothing and never allocate. A row: name, parameters, and their names once more as arguments. T:
+   only training needs it. */
+#define ONEBIT_OPS(X, T)                                                                           \
     X(layer, (const ob_exec *x, int number), (x, number))                                          \
     X(embed_forward, (const ob_exec *x, float *out, const int32_t *ids, const ob_weight *w,        \
                       int rows),                                                                   \
       (x, out, ids, w, rows))                                                                      \
-    X(embed_backward, (const ob_exec *x, float *dw, const int32_t *ids, const float *dx,           \
+    T(embed_backward, (const ob_exec *x, float *dw, const int32_t *ids, const float *dx,           \
                        float ste, int rows, int d),                                                \
       (x, dw, ids, dx, ste, rows, d))                                                              \
     X(norm_forward, (const ob_exec *x, float *y, float *rstd, float *mean, const float *in,        \
                      const float *gain, int rows, int d, float eps),                               \
       (x, y, rstd, mean, in, gain, rows, d, eps))                                                  \
-    X(norm_backward, (const ob_exec *x, float *dx, float *dgain, const float *dy,                  \
+    T(norm_backward, (const ob_exec *x, float *dx, float *dgain, const float *dy,                  \
                       const float *in, const float *gain, float *rstd, float *mean, int rows,      \
                       int d, int add),                                                             \
       (x, dx, dgain, dy, in, gain, rstd, mean, rows, d, add))                                      \
     X(quantize, (const ob_exec *x, const ob_input *to, const float *in, const ob_weight *w,        \
                  int rows),                                                                        \
       (x, to, in, w, rows))                                                                        \
-    X(quantize_backward, (const ob_exec *x, float *dx, uint8_t *window, const ob_weight *w,        \
+    T(quantize_backward, (const ob_exec *x, float *dx, uint8_t *window, const ob_weight *w,        \
                           int rows, int d),                                                        \
       (x, dx, window, w, rows, d))                                                                 \
-    X(quantize_weight, (const ob_exec *x, void *codes, int format, float *scale, float *largest,   \
+    T(quantize_weight, (const ob_exec *x, void *codes, int format, float *scale, float *largest,   \
                         const float *w, const ob_quantizer *z, int rows, int cols),                \
       (x, codes, format, scale, largest, w, z, rows, cols))                                        \
     X(linear_forward, (const ob_exec *x, float *const *y, const ob_input *in,                      \
                        const ob_weight *const *w, int count, int n),                               \
       (x, y, in, w, count, n))                                                                     \
-    X(linear_backward, (const ob_exec *x, float *dx, float *dw, const float *dy,                   \
+    X(linear_stages, (const ob_exec *x, float *y, const ob_input *in, const ob_weight *head,       \
+                      const ob_stages *s),                                                         \
+      (x, y, in, head, s))                                                                         \
+    T(linear_backward, (const ob_exec *x, float *dx, float *dw, const float *dy,                   \
                         const ob_input *in, const ob_weight *w, float *tmp, float ste, int n,      \
                         int add),                                                                  \
       (x, dx, dw, dy, in, w, tmp, ste, n, add))                                                    \
     X(bias_forward, (const ob_exec *x, float *y, const float *bias, int rows, int d),              \
       (x, y, bias, rows, d))                                                                       \
-    X(bias_backward, (const ob_exec *x, float *dbias, const float *dy, int rows, int d),           \
+    T(bias_backward, (const ob_exec *x, float *dbias, const float *dy, int rows, int d),           \
       (x, dbias, dy, rows, d))                                                                     \
     X(rope, (const ob_exec *x, float *v, const float *table, int rows, int T, int start,           \
              int heads, int d, float direction),                                                   \
@@ -17741,18 +17994,18 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
                     int B, int T, int start, int K, int d, int cap),                               \
       (x, cache, k, v, B, T, start, K, d, cap))                                                    \
     X(attention_forward, (const ob_exec *x, ob_attention *a), (x, a))                              \
-    X(attention_backward, (const ob_exec *x, ob_attention *a), (x, a))                             \
+    T(attention_backward, (const ob_exec *x, ob_attention *a), (x, a))                             \
     X(act_forward, (const ob_exec *x, float *h, const float *gate, const float *up, int act,       \
                     int rows, int d),                                                              \
       (x, h, gate, up, act, rows, d))                                                              \
-    X(act_backward, (const ob_exec *x, float *dgate, float *dup, const float *dh,                  \
+    T(act_backward, (const ob_exec *x, float *dgate, float *dup, const float *dh,                  \
                      const float *gate, const float *up, int act, int rows, int d),                \
       (x, dgate, dup, dh, gate, up, act, rows, d))                                                 \
     X(residual, (const ob_exec *x, float *out, const float *in, const float *y, float r,           \
                  int rows, int d),                                                                 \
       (x, out, in, y, r, rows, d))                                                                 \
     X(softcap, (const ob_exec *x, float *logits, float cap, size_t n), (x, logits, cap, n))        \
-    X(loss, (const ob_exec *x, float *dlogits, double *row_loss, double *row_uniform,              \
+    T(loss, (const ob_exec *x, float *dlogits, double *row_loss, double *row_uniform,              \
              const float *logits, const int32_t *targets, float factor, float cap,                 \
              float smoothing, int rows, int V),                                                    \
       (x, dlogits, row_loss, row_uniform, logits, targets, factor, cap, smoothing, rows, V))
@@ -17760,24 +18013,33 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
 #define OB_OP_FIELD(name, parameters, arguments) void(*name) parameters;
 /* A table, not a switch in every op: model code names an op and never asks where it runs. */
 typedef struct onebit_backend {
-    ONEBIT_OPS(OB_OP_FIELD)
+    ONEBIT_OPS(OB_OP_FIELD, OB_OP_FIELD)
 } onebit_backend;
 #undef OB_OP_FIELD
 
-#define OB_OP_CPU(name, parameters, arguments) ob_cpu_##name,
-static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU)};
+#define OB_OP_CPU(name, parameters, arguments)  ob_cpu_##name,
+#define OB_OP_NONE(name, parameters, arguments) NULL,
+static const onebit_backend ob_cpu_run = {ONEBIT_OPS(OB_OP_CPU, OB_OP_NONE)};
+static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU, OB_OP_CPU)};
 #undef OB_OP_CPU
+#undef OB_OP_NONE
 
-/* Sets an exec up on the CPU; its work memory comes from carve. T positions, d head width, grad 1 =
-   gradients too. */
+/* Sets an exec up on the CPU for what a session runs; its work memory comes from carve. T
+   positions, d head width, grad 1 = room for gradients too. */
 static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int T, int d,
                          int grad) {
     x->env = *env;
-    x->ops = &ob_cpu_backend;
-    x->kernels = ob_kernels_for(env->isa);
+    x->ops = &ob_cpu_run;
+    x->kernels = ob_run_kernels + ob_kernels_row(env->isa);
     x->half = x->fused = 0;
     x->work_bytes = ob_exec_work_bytes(T, d, grad);
     x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
+}
+
+/* The same exec with everything that training calls. */
+static void ob_exec_train(ob_exec *x) {
+    x->ops = &ob_cpu_backend;
+    x->kernels = ob_kernels_for(x->env.isa);
 }
 
 /* =================================================================================================
@@ -18329,10 +18591,11 @@ static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int l
     x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
 }
 
-/* Logits [n][V] of rows [from, from + n) of final_x. A session asks for the last row only: with
-   a large vocabulary the head costs as much as several layers, and a prompt needs its logits
-   once. */
-static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
+/* Logits [n][V] of rows [from, from + n) of final_x; with stages, of one row. A session asks for
+   the last row only: with a large vocabulary the head costs as much as several layers, and a prompt
+   needs its logits once. */
+static void ob_forward_head(const ob_pass *p, float *logits, int from, int n,
+                            const ob_stages *stages) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
     const ob_weight *head = ob_head(p->w);
@@ -18343,7 +18606,8 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n) {
                          p->final_x + at, ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size,
                          ob_final_eps(c));
     x->ops->quantize(x, &in, p->t, head, n);
-    x->ops->linear_forward(x, &logits, &in, &head, 1, n);
+    if (stages) x->ops->linear_stages(x, logits, &in, head, stages);
+    else x->ops->linear_forward(x, &logits, &in, &head, 1, n);
     if (c->logit_softcap > 0)
         x->ops->softcap(x, logits, (float)c->logit_softcap, (size_t)n * (size_t)c->vocab_size);
 }
@@ -18537,7 +18801,7 @@ static void ob_loss_head(const ob_pass *p, const ob_grads *g, float *logits, int
         size_t row = (size_t)at * (size_t)D;
         ob_input in = ob_input_rows(&p->head, head, at);
         float *rows = logits + (keep ? (size_t)at * (size_t)c->vocab_size : 0);
-        ob_forward_head(p, rows, at, n);
+        ob_forward_head(p, rows, at, n, NULL);
         x->ops->loss(x, g->dlogits, row_loss + at, g->row_uniform ? g->row_uniform + at : NULL,
                      rows, targets + at, factor, (float)c->logit_softcap, g->smoothing, n,
                      c->vocab_size);
@@ -18767,6 +19031,7 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     t->largest = ob_floats(c, rows, 1);
     ob_muon_take(t, c);
     ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim, 1);
+    ob_exec_train(&t->exec);
     t->exec.half = t->options.backward_bits == 16; /* kernels without such products ignore it */
     t->exec.fused = t->options.fast;
     m->total = c->used;
@@ -23842,6 +24107,7 @@ struct onebit_session {
     ob_exec exec;
     ob_acts acts; /* of one block, for one chunk of tokens */
     ob_pass pass;
+    ob_stages stages; /* of the head, with options.two_stage */
     ob_cache *caches; /* [L] */
     float *logits;   /* [V] after the last token */
     float *together; /* [options.together][V] of sessions that run together */
@@ -23860,8 +24126,25 @@ struct onebit_session {
 ONEBIT_API onebit_session_options onebit_session_options_default(void) {
     onebit_session_options o;
     o.context = 0, o.slide = 0, o.keep_first = 0, o.chunk = 64, o.together = 1;
-    o.cache_bits = 32, o.fast = 0, o.moments = NULL;
+    o.cache_bits = 32, o.fast = o.two_stage = 0, o.moments = NULL;
     return o;
+}
+
+/* Whether the options' two_stage suits the model and the other options. */
+static onebit_status ob_session_stages(const onebit_session_options *o, const onebit_model *model) {
+    const ob_weight *head = ob_head(&model->view);
+    if (o->two_stage < 0 || o->two_stage > ONEBIT_MAX_BEST)
+        return ob_fail(ONEBIT_CONFIG, "session: two_stage is %d, expected 0 to %d", o->two_stage,
+                       ONEBIT_MAX_BEST);
+    if (o->two_stage && o->together > 1)
+        return ob_fail(ONEBIT_CONFIG, "session: two_stage is for one session at a time, together "
+                                      "is %d", o->together);
+    if (o->two_stage && !ob_stages_fit(head))
+        return ob_fail(ONEBIT_UNSUPPORTED,
+                       "session: two_stage (--two-stage) needs a head and inputs of 8 bits; this "
+                       "model's head is %s with inputs of %s",
+                       ob_format_names[head->format], head->exact ? "8 bits" : "floats");
+    return ONEBIT_OK;
 }
 
 /* Checks and completes the options. */
@@ -23891,7 +24174,7 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
     if (s->options.keep_first < 0 || s->options.keep_first >= s->options.context)
         return ob_fail(ONEBIT_CONFIG, "session: keep_first %d is not within the context of %d",
                        s->options.keep_first, s->options.context);
-    return ONEBIT_OK;
+    return ob_session_stages(&s->options, model);
 }
 
 /* Lays the session out; with carve->base NULL it only counts. */
@@ -23917,6 +24200,8 @@ static void ob_session_layout(onebit_session *s, ob_carve *c) {
     ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim, 0);
     s->exec.fused = s->options.fast;
     s->pass.moments = s->options.moments;
+    if (s->options.two_stage)
+        ob_stages_take(&s->stages, c, ob_head(&s->model->view), s->options.two_stage);
 }
 
 /* The caches are most of it: 8 bytes * L * K * d per token of context, or 2 with 8 bits. */
@@ -23960,6 +24245,7 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     s->pass.B = 1;
     s->pass.final_x = s->acts.x; /* blocks write their output in place */
     ob_rope_table((float *)(uintptr_t)s->pass.rope, s->options.context, config);
+    if (s->options.two_stage) ob_stages_fill(&s->exec, &s->stages, ob_head(&model->view));
     *out = s;
     return ONEBIT_OK;
 }
@@ -24020,16 +24306,21 @@ static void ob_session_begin(onebit_session *s) {
                                ob_block(&s->model->view, 0, OB_EMBED), s->chunk);
 }
 
+/* The stages of its head; NULL = the whole head. */
+static const ob_stages *ob_session_head(const onebit_session *s) {
+    return s->options.two_stage ? &s->stages : NULL;
+}
+
 /* Ends it: logits of every row into rows when asked for, of the last row at the end of the queue.
  */
 static void ob_session_finish(onebit_session *s, float *rows) {
     size_t V = (size_t)s->model->config.vocab_size;
     int last = s->length + s->chunk == s->fed;
     if (rows) {
-        ob_forward_head(&s->pass, rows, 0, s->chunk);
+        ob_forward_head(&s->pass, rows, 0, s->chunk, NULL);
         memcpy(s->logits, rows + (size_t)(s->chunk - 1) * V, V * sizeof(float));
     } else if (last) {
-        ob_forward_head(&s->pass, s->logits, s->chunk - 1, 1);
+        ob_forward_head(&s->pass, s->logits, s->chunk - 1, 1, ob_session_head(s));
     }
     s->length += s->chunk;
     s->chunk = 0;
@@ -24101,7 +24392,9 @@ static void ob_together_finish(onebit_session *const *sessions, int count, const
         memmove(lead->acts.x + (size_t)n++ * D,
                 lead->acts.x + (size_t)(spans[i].row + spans[i].T - 1) * D, D * sizeof(float));
     }
-    if (n) ob_forward_head(&lead->pass, count > 1 ? lead->together : lead->logits, 0, n);
+    if (n)
+        ob_forward_head(&lead->pass, count > 1 ? lead->together : lead->logits, 0, n,
+                        ob_session_head(lead)); /* which has no stages when count > 1 */
     for (i = n = 0; i < count; i++) {
         onebit_session *s = sessions[i];
         if (spans[i].T == 0) continue;
@@ -24153,10 +24446,12 @@ static onebit_status ob_together_check(onebit_session *const *sessions, int coun
     for (i = 1; i < count; i++) {
         if (!sessions[i] || sessions[i]->model != sessions[0]->model ||
             sessions[i]->options.context > sessions[0]->options.context ||
-            sessions[i]->options.fast != sessions[0]->options.fast)
+            sessions[i]->options.fast != sessions[0]->options.fast ||
+            sessions[i]->options.two_stage != sessions[0]->options.two_stage)
             return ob_fail(ONEBIT_USAGE,
                            "onebit_sessions_step: session %d is NULL, of another model, or its "
-                           "context is longer or its options.fast another than the first one's", i);
+                           "context is longer or its options.fast or two_stage another than the "
+                           "first one's", i);
         for (j = 0; j < i; j++)
             if (sessions[i] == sessions[j])
                 return ob_fail(ONEBIT_USAGE, "onebit_sessions_step: session %d stands there twice",
@@ -25868,11 +26163,11 @@ static void ob_search_head(ob_search *s, const ob_search_chunk *c, int reference
     for (at = 0; at < c->rows; at += s->head_rows) {
         int n = c->rows - at < s->head_rows ? c->rows - at : s->head_rows;
         s->pass.final_x = s->acts.x;
-        ob_forward_head(&s->pass, s->logits, at, n);
+        ob_forward_head(&s->pass, s->logits, at, n, NULL);
         if (reference) {
             s->pass.final_x = s->reference + (size_t)c->row * D;
             *head = s->reference_head;
-            ob_forward_head(&s->pass, s->reference_logits, at, n);
+            ob_forward_head(&s->pass, s->reference_logits, at, n, NULL);
             *head = kept;
             q.reference = s->reference_logits;
         }

@@ -34,6 +34,7 @@ static const cli_row flags[] = {
     {"context", "N", "tokens that are in the context before decoding (default 16)"},
     CLI_CACHE_BITS,
     CLI_FAST,
+    CLI_TWO_STAGE,
     CLI_OPEN,
     CLI_THREADS,
     CLI_ISA,
@@ -354,7 +355,7 @@ static void bench_tile(const bench *b, const ob_kernels *kernels, int half) {
 }
 
 static void bench_kernels(const bench *all) {
-    static const ob_format formats[] = {OB_T2X16, OB_T5X16, OB_B1X16, OB_Q8X16};
+    static const ob_format formats[] = {OB_T2X16, OB_T5X16, OB_B1X16, OB_Q8X16, OB_H4X16};
     bench b = *all;
     int isa, f;
     heading(&b, "kernels (width 2560)");
@@ -364,9 +365,10 @@ static void bench_kernels(const bench *all) {
         if (all->env.isa != ONEBIT_ISA_AUTO && isa != (int)all->env.isa) continue;
         b.env.isa = (onebit_isa)isa;
         kernels = ob_kernels_for(b.env.isa);
-        for (f = 0; f < 4; f++) {
+        for (f = 0; f < 5; f++) {
             size_t bytes = isa == ONEBIT_ISA_SCALAR ? (size_t)4 << 20 : (size_t)256 << 20;
             bench_dots(&b, kernels, formats[f], 2560, bytes, 1);
+            if (formats[f] == OB_H4X16) continue; /* is read for one token at a time */
             bench_dots(&b, kernels, formats[f], 2560, (size_t)1 << 20, 32);
         }
         bench_tile(&b, kernels, 0);
@@ -524,6 +526,7 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_quantize_backward(...)        0.0
 #define PRODUCTS_quantize_weight(...)          0.0
 #define PRODUCTS_linear_forward(x, y, in, w, count, n) linear_products(w, count, n)
+#define PRODUCTS_linear_stages(x, y, in, head, s)      linear_products(&(head), 1, 1)
 #define PRODUCTS_linear_backward(x, dx, dw, dy, in, w, tmp, ste, n, add)                           \
     (linear_products(&(w), 1, n) * (((dx) != NULL) + ((dw) != NULL)))
 #define PRODUCTS_bias_forward(...)             0.0
@@ -545,9 +548,9 @@ static double attention_products(const ob_attention *a) {
         ob_cpu_backend.name arguments;                                                             \
         if (products >= 0) trace_add(#name, begun, products);                                      \
     }
-ONEBIT_OPS(TRACED_OP)
+ONEBIT_OPS(TRACED_OP, TRACED_OP)
 #define TRACED_ROW(name, parameters, arguments) traced_##name,
-static const onebit_backend traced_backend = {ONEBIT_OPS(TRACED_ROW)};
+static const onebit_backend traced_backend = {ONEBIT_OPS(TRACED_ROW, TRACED_ROW)};
 
 /* A name, its time, and its products. */
 typedef struct trace_sum {
@@ -689,13 +692,16 @@ static void bench_decode(const bench *b, const onebit_model *model) {
     int tokens = cli_int(b->c, "tokens", 48, 1, 100000);
     int before = cli_int(b->c, "context", 16, 1, 1 << 20), i, k;
     onebit_session *s = session_of(b, model, before + tokens + 1, 0);
+    const ob_weight *head = ob_head(&model->view);
     double bytes, products;
     char name[64];
-    runs speed;
-    speed.n = 0;
+    runs speed, second;
+    speed.n = second.n = 0;
     model_work(model, &bytes, &products);
+    if (s->options.two_stage) /* one half of the codes is read */
+        bytes -= (double)ob_format_bytes(OB_H4X16, head->rows, head->cols);
     for (i = 0; i <= b->repeats; i++) {
-        double start;
+        double start, blocks = 0;
         if (i == 0) {
             feed(s, before, 0);
             step(s);
@@ -705,9 +711,12 @@ static void bench_decode(const bench *b, const onebit_model *model) {
         for (k = 0; k < tokens; k++) {
             feed(s, 1, k);
             step(s);
+            if (s->options.two_stage) blocks += s->stages.chosen[0];
         }
         if (i) runs_add(&speed, tokens / (ob_seconds() - start));
+        if (i) runs_add(&second, 100 * blocks / tokens / ob_row_blocks(head));
     }
+    if (s->options.two_stage) show(b, "head's second stage", "% of rows", &second, 0, "");
     snprintf(name, sizeof name, "decode behind %d tokens", before);
     show(b, name, "tokens/s", &speed, b->bandwidth > 0 ? middle(&speed) * bytes / b->bandwidth : 0,
          "the memory");
@@ -725,6 +734,7 @@ static void bench_together(const bench *b, const onebit_model *model) {
     speed.n = 0;
     o.context = 16 + tokens + 1, o.together = count;
     cli_session(b->c, &o);
+    o.two_stage = 0; /* for one sequence at a time */
     for (i = 0; i < count; i++)
         if (onebit_session_create(&s[i], model, &o, &b->env) != ONEBIT_OK)
             exit(cli_fail("%s", onebit_error_text()));

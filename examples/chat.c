@@ -33,6 +33,7 @@ static const cli_row rows[] = {
     {"Running", NULL, NULL},
     CLI_CACHE_BITS,
     CLI_FAST,
+    CLI_TWO_STAGE,
     CLI_OPEN,
     CLI_THREADS,
     CLI_ISA,

@@ -58,6 +58,12 @@ typedef struct cli_row {
     }
 #define CLI_FAST                                                                                   \
     { "fast", NULL, "fuse multiply and add: faster with a long context, other last digits" }
+#define CLI_TWO_STAGE                                                                              \
+    {                                                                                              \
+        "two-stage", "N",                                                                          \
+            "read 4 of the head's 8 bits, and all 8 where a logit may be among the N largest, up " \
+            "to 256: faster, half of the head's memory more (default 0, off)"                      \
+    }
 #define CLI_OPEN                                                                                   \
     {"in-place", NULL, "use a large .1bit where it lies instead of reading it into memory"},       \
         {"tokenizer", "PATH",                                                                      \
@@ -611,12 +617,13 @@ CLI onebit_env cli_env(const cli *c) {
     return env;
 }
 
-/* What --cache-bits and --fast say of a session. */
+/* What --cache-bits, --fast and --two-stage say of a session. */
 CLI void cli_session(const cli *c, onebit_session_options *o) {
     o->cache_bits = cli_int(c, "cache-bits", 32, 8, 32);
     if (o->cache_bits != 8 && o->cache_bits != 32)
         cli_usage("--cache-bits: expected 8 or 32, got %d", o->cache_bits);
     o->fast = cli_has(c, "fast");
+    o->two_stage = cli_int(c, "two-stage", 0, 0, ONEBIT_MAX_BEST);
 }
 
 /* ---- help ---- */

@@ -449,6 +449,17 @@ for flags in "--cache-bits 8" "--cache-bits 8 --fast" "--fast"; do
         gives "$program $flags" 0 $program --model "$model" --prompt Hello --max-tokens 8 $flags -q
     done
 done
+gives "a head of halves" 0 export --model "$model" --embedding f16 --output "$tmp/head16.1bit" -q
+gives "generate --two-stage of it" 1 generate --model "$tmp/head16.1bit" --prompt Hello --two-stage 1
+ok "it names the flag" err_has 'two-stage.*f16x16'
+gives "generate --two-stage 257" 2 generate --model "$model" --prompt Hello --two-stage 257
+gives "a head of 8 bits" 0 export --model "$model" --embedding 8bit --output "$tmp/head8.1bit" -q
+gives "its text" 0 generate --model "$tmp/head8.1bit" --prompt Hello --max-tokens 40 --temperature 0 -q
+cp "$tmp/out" "$tmp/head8"
+gives "in two stages" 0 generate --model "$tmp/head8.1bit" --prompt Hello --max-tokens 40 --temperature 0 -q --two-stage 1
+ok "it is the same text" cmp -s "$tmp/out" "$tmp/head8"
+gives "bench --two-stage" 0 bench --model "$tmp/head8.1bit" --repeats 1 --tokens 4 --two-stage 2
+ok "bench tells the second stage" out_has "head's second stage .*% of rows"
 gives "generate --cache-bits 9" 2 generate --model "$model" --prompt Hello --cache-bits 9
 
 # ---- generate ----

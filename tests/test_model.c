@@ -1549,6 +1549,7 @@ static void model_layer_open(model_layer *l, const onebit_env *env, ob_format fo
     l->carve.base = (uint8_t *)ob_alloc(env, l->carve.used);
     l->carve.used = 0;
     ob_exec_init(&l->exec, env, &l->carve, 8, 8, 0);
+    ob_exec_train(&l->exec);
     l->n = n;
     l->packed.rows = rows, l->packed.cols = cols, l->packed.bits = 8, l->packed.share = 1;
     l->packed.exact = l->packed.half = 1, l->packed.group = group, l->packed.scale_step = format == OB_Q8X16;
@@ -1751,6 +1752,7 @@ static void model_heads_open(model_heads *m, const onebit_env *env, int B, int T
         ob_attention *a = &m->a;
         float *old_k, *old_v, *new_v;
         ob_exec_init(&m->exec, env, &m->carve, start + T, d, 1);
+    ob_exec_train(&m->exec);
         a->B = B, a->T = T, a->start = start, a->H = H, a->K = K, a->d = d, a->cap = start + T + 3;
         a->cache = ob_cache_take(&m->carve, (size_t)B, a->cap, K, d, bits);
         a->q = model_heads_floats(m, q, &draw), a->o = model_heads_floats(m, q, NULL);
@@ -1949,6 +1951,219 @@ static void model_test_cache(void) {
     onebit_model_free(model);
     free(image);
     model_close(&r);
+}
+
+/* ---- a head in two stages ---- */
+
+/* The bits of a float; NaN is like NaN. */
+static int model_same_float(float a, float b) { return !memcmp(&a, &b, sizeof a) || (a != a && b != b); }
+
+/* Logits of l's token, whole and in stages; what is wrong is printed. Gives the blocks of the second
+   stage. */
+static int model_check_stages(model_layer *l, int best) {
+    const ob_weight *head = &l->packed;
+    int rows = head->rows, cols = head->cols, blocks = ob_row_blocks(head), r, c, b, k, bad = 0, i;
+    float *whole = model_floats(rows), *seen = model_floats(rows), *guess = model_floats(rows);
+    const ob_weight *w[1];
+    ob_stages s;
+    ob_carve carve;
+    double size = 0;
+    memset(&carve, 0, sizeof carve);
+    ob_stages_take(&s, &carve, head, best);
+    carve.base = (uint8_t *)model_zeros(carve.used, 1), carve.used = 0;
+    carve.base = (uint8_t *)((uintptr_t)carve.base / 64 * 64);
+    ob_stages_take(&s, &carve, head, best);
+    ob_stages_fill(&l->exec, &s, head);
+    for (c = 0; c < cols; c++) size += (double)model_input(l, 0, c) * model_input(l, 0, c);
+    for (r = 0; r < rows; r++) { /* the definition of an estimate, and how far it may be off */
+        double cc = 0, ch = 0, rest = 0, f, bound;
+        long long sum = 0;
+        for (c = 0; c < cols; c++) {
+            int code = l->codes[r * cols + c], upper = (code + 128) / 16 * 16 - 120;
+            cc += code * code, ch += code * upper, sum += (long long)upper * model_input(l, 0, c);
+        }
+        f = cc > 0 ? cc / ch : 0;
+        for (c = 0; c < cols; c++) {
+            int code = l->codes[r * cols + c], upper = (code + 128) / 16 * 16 - 120;
+            rest += (code - f * upper) * (code - f * upper);
+        }
+        bad += !(fabs(s.scale[r] - f * l->scale[r]) <= 1e-6 * fabs(f * l->scale[r]));
+        bad += !(s.error[r / 16] >= 0.999999 * sqrt(rest / cols) * fabs((double)l->scale[r]));
+        guess[r] = (float)sum * (l->in.scale[0] * s.scale[r]);
+        bound = sqrt(rest * size) * fabs((double)(l->scale[r] * l->in.scale[0]));
+        w[0] = head;
+        if (r == 0) l->exec.ops->linear_forward(&l->exec, &whole, &l->in, w, 1, 1);
+        bad += fabs((double)guess[r] - (double)whole[r]) > 1.000001 * bound + 1e-6 * fabs(whole[r]);
+    }
+    l->exec.ops->linear_stages(&l->exec, seen, &l->in, head, &s);
+    for (b = i = 0; b < blocks; b++) {
+        int chosen = 0;
+        for (k = 1; k <= s.chosen[0]; k++) chosen += s.chosen[k] == b;
+        bad += chosen > 1;
+        i += chosen;
+        for (r = 16 * b; r < rows && r < 16 * b + 16; r++)
+            bad += !model_same_float(seen[r], chosen ? whole[r] : guess[r]);
+    }
+    for (k = 0; k < best && k < rows; k++) { /* the k-th largest is the k-th largest, the lowest id first */
+        int one = ob_likeliest(whole, rows), two = ob_likeliest(seen, rows);
+        bad += one != two || !model_same_float(whole[one], seen[two]);
+        whole[one] = seen[two] = -HUGE_VALF;
+    }
+    if (!CHECK(bad == 0 && i == s.chosen[0]))
+        printf("%d x %d, the %d best, %s, %d threads: %d wrong\n", rows, cols, best,
+               onebit_isa_name(l->exec.env.isa), l->exec.env.threads, bad);
+    k = s.chosen[0];
+    model_unmap(whole), model_unmap(seen), model_unmap(guess);
+    model_unmap((void *)(uintptr_t)carve.base);
+    return k;
+}
+
+/* A head whose rows are what `kind` says: 0 any, 1 equal in threes, 2 zeros, 3 an outlier each,
+   4 the input is zeros, 5 its scale is no number. Gives the share of blocks of the second stage. */
+static double model_stages_of(const onebit_env *env, int rows, int cols, int best, int kind) {
+    model_layer l;
+    int i, blocks;
+    int8_t *x;
+    model_layer_open(&l, env, OB_Q8X16, rows, cols, 0, 1, 0);
+    for (i = 0; i < rows * cols; i++) {
+        if (kind == 1) l.codes[i] = l.codes[i / cols / 3 * 3 * cols + i % cols];
+        if (kind == 2) l.codes[i] = 0;
+        if (kind == 3) l.codes[i] = i % cols == i / cols % 3 ? 127 : l.codes[i] / 16;
+    }
+    x = (int8_t *)l.in.codes;
+    for (i = 0; i < cols && kind == 4; i++) l.in.sum[0] -= x[i], x[i] = 0;
+    if (kind == 1)
+        for (i = 0; i < rows; i++) l.scale[i] = l.scale[i / 3 * 3];
+    if (kind == 5) l.in.scale[0] = NAN;
+    model_unmap(l.data);
+    l.packed.data = l.data = model_pack_codes(&l, OB_Q8X16, rows, cols);
+    i = model_check_stages(&l, best);
+    blocks = ob_row_blocks(&l.packed);
+    model_layer_close(&l);
+    return (double)i / blocks;
+}
+
+static void model_check_two_stage(const onebit_env *env) {
+    static const int rows[] = {1, 15, 16, 17, 33, 100, 403};
+    static const int cols[] = {1, 3, 4, 5, 8, 9, 31, 36, 37, 133, 301};
+    static const int best[] = {1, 2, 7, ONEBIT_MAX_BEST};
+    int i, j, n = 0;
+    for (i = 0; i < MODEL_COUNT(rows); i++)
+        for (j = 0; j < MODEL_COUNT(cols); j++, n++)
+            model_stages_of(env, rows[i], cols[j], best[n % 4], n / 4 % 6);
+    CHECK(model_stages_of(env, 2000, 256, 1, 0) < 0.2);
+    CHECK(model_stages_of(env, 2000, 256, 7, 1) < 0.8);
+    CHECK(model_stages_of(env, 900, 256, 1, 2) == 1); /* all are the best */
+    CHECK(model_stages_of(env, 900, 256, 1, 4) == 1);
+    CHECK(model_stages_of(env, 900, 256, 1, 5) == 1);
+}
+
+static void model_test_two_stage(void) {
+    test_case("model: the best logits of a head in two stages are those of the whole, bit for bit");
+    model_each_isa(model_check_two_stage);
+}
+
+/* Sessions with and without the option, on the same ids: the largest logits, and what is drawn from
+   them. */
+static void model_test_two_stage_session(void) {
+    enum { V = 1003, N = 240 };
+    onebit_session_options options = onebit_session_options_default();
+    onebit_sample_options pick[2] = {onebit_sample_options_default(), onebit_sample_options_default()};
+    static float row[V], work[2 * V];
+    onebit_session *whole = NULL, *two = NULL, *pair[2];
+    onebit_model *model = NULL;
+    onebit_rng rng[2];
+    model_rig r;
+    size_t bytes, plain;
+    void *image;
+    int i, way, bad = 0, estimates = 0;
+    test_case("model: a session whose head has two stages writes what others write");
+    if (!model_open(&r, "vocab_size=1003 hidden_size=64 embedding=8bit max_seq_len=256", "", 1, 8, NULL))
+        return;
+    ref_fill(r.trainer, 3);
+    bytes = onebit_trainer_pack(r.trainer, NULL, NULL, 0);
+    image = malloc(bytes);
+    CHECK(onebit_trainer_pack(r.trainer, NULL, image, bytes) == bytes);
+    if (!CHECK_OK(onebit_model_open_memory(&model, image, bytes, NULL))) return;
+    plain = onebit_session_bytes(model, &options, NULL);
+    CHECK_OK(onebit_session_create(&whole, model, &options, NULL));
+    options.two_stage = 8;
+    CHECK(onebit_session_bytes(model, &options, NULL) > plain + 1003 * 32);
+    CHECK(onebit_session_bytes(model, &options, NULL) < plain + 1008 * 32 + 1003 * 6);
+    CHECK_OK(onebit_session_create(&two, model, &options, NULL));
+    pick[0].temperature = 0, pick[1].temperature = 1, pick[1].top_k = 8, pick[1].top_p = 1;
+    pick[0].repetition_penalty = pick[1].repetition_penalty = 1;
+    for (way = 0; way < 2; way++) {
+        int32_t id = 5;
+        CHECK_OK(onebit_session_rewind(whole, 0));
+        CHECK_OK(onebit_session_rewind(two, 0));
+        for (i = 0; i < 2; i++) onebit_rng_seed(&rng[i], 9);
+        for (i = 0; i < N; i++) {
+            int32_t other;
+            CHECK_OK(onebit_session_eval(whole, &id, 1, NULL));
+            CHECK_OK(onebit_session_eval(two, &id, 1, NULL));
+            estimates += memcmp(onebit_session_logits(whole), onebit_session_logits(two), V * 4) != 0;
+            memcpy(row, onebit_session_logits(whole), sizeof row);
+            id = onebit_sample(row, V, NULL, 0, &pick[way], &rng[0], work);
+            memcpy(row, onebit_session_logits(two), sizeof row);
+            other = onebit_sample(row, V, NULL, 0, &pick[way], &rng[1], work);
+            bad += id != other;
+            id = (id + i) % V; /* a model of random weights would go in a circle */
+        }
+    }
+    if (!CHECK(bad == 0 && estimates > N)) printf("%d others, %d with estimates\n", bad, estimates);
+    /* rows that are asked for are of the whole head, and a state goes on */
+    CHECK_OK(onebit_session_rewind(two, 3));
+    CHECK_OK(onebit_session_rewind(whole, 3));
+    CHECK_OK(onebit_session_eval(two, r.inputs, 1, row));
+    CHECK_OK(onebit_session_eval(whole, r.inputs, 1, NULL));
+    CHECK(!memcmp(row, onebit_session_logits(whole), sizeof row));
+    pair[0] = two, pair[1] = whole;
+    CHECK_OK(onebit_session_feed(two, r.inputs, 2));
+    CHECK_OK(onebit_sessions_step(pair, 1));
+    memcpy(row, onebit_session_logits(two), sizeof row);
+    CHECK_OK(onebit_session_rewind(two, 4));
+    CHECK_OK(onebit_session_eval(two, r.inputs, 2, NULL));
+    CHECK(!memcmp(row, onebit_session_logits(two), sizeof row));
+    CHECK_FAILS(onebit_sessions_step(pair, 2), ONEBIT_USAGE, "together");
+    onebit_session_free(two);
+    onebit_session_free(whole);
+    options.together = 2;
+    CHECK_FAILS(onebit_session_create(&two, model, &options, NULL), ONEBIT_CONFIG, "two_stage");
+    options.together = 1, options.two_stage = ONEBIT_MAX_BEST + 1;
+    CHECK_FAILS(onebit_session_create(&two, model, &options, NULL), ONEBIT_CONFIG, "two_stage");
+    options.two_stage = -1;
+    CHECK_FAILS(onebit_session_create(&two, model, &options, NULL), ONEBIT_CONFIG, "two_stage");
+    onebit_model_free(model);
+    free(image);
+    model_close(&r);
+}
+
+/* Heads that have no upper halves. */
+static void model_test_two_stage_refused(void) {
+    static const char *const settings[] = {"embedding=f16", "embedding=ternary",
+                                           "embedding=8bit activation_bits=0",
+                                           "embedding=8bit tie_word_embeddings=false lm_head=f32"};
+    onebit_session_options options = onebit_session_options_default();
+    int i;
+    test_case("model: a head that cannot have two stages is refused");
+    options.two_stage = 1;
+    for (i = 0; i < MODEL_COUNT(settings); i++) {
+        onebit_session *session = NULL;
+        onebit_model *model = NULL;
+        model_rig r;
+        size_t bytes;
+        void *image;
+        if (!model_open(&r, settings[i], "", 1, 8, NULL)) continue;
+        image = model_pack(&r, &bytes);
+        CHECK_OK(onebit_model_open_memory(&model, image, bytes, NULL));
+        CHECK_FAILS(onebit_session_create(&session, model, &options, NULL), ONEBIT_UNSUPPORTED,
+                    "two_stage");
+        CHECK(onebit_session_bytes(model, &options, NULL) == 0);
+        onebit_model_free(model);
+        free(image);
+        model_close(&r);
+    }
 }
 
 static void model_test_heads(void) {
@@ -2530,6 +2745,9 @@ static void test_model(void) {
     model_test_anneal();
     model_test_layers();
     model_test_heads();
+    model_test_two_stage();
+    model_test_two_stage_session();
+    model_test_two_stage_refused();
     model_test_fast();
     model_test_logits();
     model_test_cache();
