@@ -1112,12 +1112,12 @@ typedef struct onebit_search_job {
     double max_perplexity, max_size_mb, min_accuracy;
     uint8_t modes[ONEBIT_MODE_COUNT];
     int mode_count;
-    int granularity; /* onebit_granularity */
-    int search_ends; /* 1 = embedding and head are groups too */
-    int method;      /* onebit_search_method */
+    int granularity;     /* onebit_granularity */
+    int search_ends;     /* 1 = embedding and head are groups too */
+    int method;          /* onebit_search_method */
     int max_evaluations; /* 0 = ONEBIT_EXACT_MAPS, or 1000 where the search is not exact */
-    int val_tokens; /* how many of the text are measured, 0 = all; 16384 */
-    int seed;       /* of EXPANDER and RANDOM */
+    int val_tokens;      /* how many of the text are measured, 0 = all; 16384 */
+    int seed;            /* of EXPANDER and RANDOM */
     int partition_size;
     double overlap_ratio; /* of EXPANDER: as onebit-search --help tells */
     const onebit_env *env;
@@ -4500,7 +4500,8 @@ static int ob_block_mode(const onebit_config *c, int layer) {
     return ob_shared_mode(c, layer, 0, ONEBIT_PROJECTIONS);
 }
 
-/* Makes the mode of a block the widest of its matrices', which keep theirs. */
+/* Makes the mode of a block the widest of its matrices', which keep theirs. So layer_modes tells
+   something even where a block is mixed, and equal maps have equal bytes. */
 static void ob_block_settle(onebit_config *c, int layer) {
     int mode[ONEBIT_PROJECTIONS], widest = ONEBIT_MODE_COUNT, i;
     for (i = 0; i < ONEBIT_PROJECTIONS; i++) {
@@ -4668,10 +4669,10 @@ typedef struct ob_part_name {
     int from, to;
 } ob_part_name;
 static const ob_part_name ob_part_names[] = {
-    {"attention", ONEBIT_Q, ONEBIT_GATE},          {"ffn", ONEBIT_GATE, ONEBIT_PROJECTIONS},
-    {"q_proj", ONEBIT_Q, ONEBIT_Q + 1},            {"k_proj", ONEBIT_K, ONEBIT_K + 1},
-    {"v_proj", ONEBIT_V, ONEBIT_V + 1},            {"o_proj", ONEBIT_O, ONEBIT_O + 1},
-    {"gate_proj", ONEBIT_GATE, ONEBIT_GATE + 1},   {"up_proj", ONEBIT_UP, ONEBIT_UP + 1},
+    {"attention", ONEBIT_Q, ONEBIT_GATE},        {"ffn", ONEBIT_GATE, ONEBIT_PROJECTIONS},
+    {"q_proj", ONEBIT_Q, ONEBIT_Q + 1},          {"k_proj", ONEBIT_K, ONEBIT_K + 1},
+    {"v_proj", ONEBIT_V, ONEBIT_V + 1},          {"o_proj", ONEBIT_O, ONEBIT_O + 1},
+    {"gate_proj", ONEBIT_GATE, ONEBIT_GATE + 1}, {"up_proj", ONEBIT_UP, ONEBIT_UP + 1},
     {"down_proj", ONEBIT_DOWN, ONEBIT_DOWN + 1},
 };
 enum { OB_HALVES = 2, OB_PART_NAMES = OB_HALVES + ONEBIT_PROJECTIONS };
@@ -5005,7 +5006,8 @@ static void ob_fields_write(ob_out *out, onebit_table table, const void *object)
     }
 }
 
-/* Modes of a block in the fewest words: one, those of its halves, or those of its matrices. */
+/* Modes of a block in the fewest words: one, those of its halves, or those of its matrices; what
+   ob_map_block reads. A gate that is not there is not named. */
 static void ob_map_write(ob_out *text, const onebit_config *c, int layer) {
     int i, half[OB_HALVES], written = 0;
     if (ob_block_mode(c, layer) >= 0) {
@@ -18467,9 +18469,10 @@ static int ob_reads_alike(const ob_weight *a, const ob_weight *b) {
            a->inputs == b->inputs && ob_segment_of(a) == ob_segment_of(b);
 }
 
-/* Outputs y of matrices that read the same floats t. They are quantised once where all of a block
-   are of one mode, else once for each neighbour that wants another form. Codes and floats are kept
-   apart, for the backward pass; codes of one input differ in their sums only. */
+/* Outputs y of matrices that read the same floats t: q, k and v, or gate and up. They are quantised
+   once where all of a block are of one mode, else once for each neighbour that wants another form.
+   Codes and floats are kept apart, for the backward pass; codes of one input differ in their sums
+   only, which backward does not read. */
 static void ob_forward_shared(const ob_pass *p, const ob_input *codes, const ob_input *floats,
                               const float *t, float *const *y, const ob_weight *const *w, int count,
                               int N) {
@@ -18673,8 +18676,12 @@ static void ob_backward_quantize(const ob_pass *p, float *dx, uint8_t *window, i
     p->x->ops->quantize_backward(p->x, dx, window, w, p->B * p->T, w->cols);
 }
 
-/* dx and dw += of matrices id[count] that read the same floats: those that read codes first, whose
-   shares pass the quantiser together, then those of floats. */
+/* dx and dw += of matrices id[count] that read the same floats t: with Q the quantiser of inputs,
+
+     y_i = W_i Q(t) or W_i t     dt = Q'(t) * sum_codes W_i^T dy_i + sum_floats W_i^T dy_i
+
+   so those that read codes come first, their shares pass the quantiser together, and those of
+   floats are added to what comes out. Q' is 1 but for signs (the straight-through estimator). */
 static void ob_backward_shared(const ob_pass *p, const ob_grads *g, float *dx,
                                const float *const *dy, const ob_input *codes,
                                const ob_input *floats, int layer, const int *id, int count) {
@@ -25708,13 +25715,24 @@ static void ob_report_write(ob_buffer *out, const ob_report *r) {
    ============================================================================================== */
 
 /* A map gives every group of matrices a mode. Its size is known without measuring, its perplexity
-   is not, and isolated effects mislead below 4 bits, so everything that counts is measured on the
-   model itself. Three parts: text as rows that are scored; one evaluation, which packs what changed
-   and runs the layers behind the first change; and the methods, which decide what to measure. */
+   is not, and isolated effects mislead below 4 bits (IMPQ, arXiv 2509.15455), so everything that
+   counts is measured on the model itself. Three parts: text as rows that are scored; one
+   evaluation, which packs what changed and runs the layers behind the first change; and the
+   methods, which decide what to measure.
 
-#define OB_SEARCH_STATES ((size_t)1 << 30) /* bytes of hidden states that are kept */
-#define OB_SEARCH_ROWS   1024              /* rows of one pass, unless a window is longer */
-#define OB_SEARCH_BINS   ((size_t)1 << 18) /* sizes that the knapsack tells apart */
+   What each promises. EXACT: the smallest map of all, because sizes are known and every map that is
+   not larger than the result was measured; nothing is assumed about perplexity, not even that more
+   bits are better. KNAPSACK: a map from which no single group can go lower, measured, and a lower
+   bound that is as true as the model behind it, in which the divergences of groups add up. The
+   others promise nothing and are there to be compared with.
+
+   Where a model was trained quantised, its latents are what wider modes round, and those were never
+   what it computed with: 8 bits of a ternary layer can be worse than its three values. So costs are
+   taken from the model as it is, not from the widest modes, and measuring decides. */
+
+#define OB_SEARCH_STATES  ((size_t)1 << 30) /* bytes of hidden states that are kept */
+#define OB_SEARCH_ROWS    1024              /* rows of one pass, unless a window is longer */
+#define OB_SEARCH_BINS    ((size_t)1 << 18) /* sizes that the knapsack tells apart */
 #define OB_SEARCH_RESERVE 64 /* evaluations that solutions and polishing are to have */
 
 /* Matrices that change modes together. at: the half block whose output they change first, counted
@@ -25731,65 +25749,79 @@ typedef struct ob_search_window {
 
 /* Windows that run together, and the map that their kept states belong to. */
 typedef struct ob_search_chunk {
-    int window, windows, row, rows;
-    uint8_t *map;
+    int window, windows; /* its first one, and how many */
+    int row, rows;
+    uint8_t *map; /* [parts + 1] */
 } ob_search_chunk;
 
 /* One measured map. */
 typedef struct ob_search_entry {
-    double loss, kl, accuracy;
-    size_t bytes, file;
-    int feasible;
+    double loss, kl, accuracy; /* as in onebit_evaluation */
+    size_t bytes, file;        /* of the weights, of the whole file */
+    int feasible;              /* within all limits */
 } ob_search_entry;
 
 typedef struct ob_search {
-    const onebit_search_job *job;
+    const onebit_search_job *job; /* the caller's */
     onebit_env env;
-    onebit_status status;
+    onebit_status status; /* sticky: after an error or a stop nothing more is measured */
     ob_origin origin; /* whose want has the modes that the slots hold */
     ob_tensors tensors;
-    onebit_config base; /* the model as it is */
+    onebit_config base;                 /* the model as it is */
     int mode[ONEBIT_MODE_COUNT], modes; /* fewest bits first */
-    ob_search_part *part;
+    ob_search_part *part;               /* [parts] in the order of the layers */
     int parts;
     int64_t *more; /* [parts][modes] bytes above those of the lowest */
-    size_t lowest_bytes, words_bytes;
+    size_t lowest_bytes, words_bytes; /* of all weights at their smallest; of the tokenizer */
     uint8_t *start; /* the map that is nearest to the model as it is */
     /* text */
     ob_buffer ids, targets, choice; /* int32_t by row; choice -1 = plain text */
     ob_buffer windows;              /* ob_search_window */
     ob_buffer right;                /* one byte per choice: 1 = the answer; 2 = begins a question */
-    size_t rows, text_rows, scored;
-    int longest, chunk_rows, choices, questions;
-    ob_search_chunk *chunk;
+    size_t rows, text_rows, scored; /* all; those of the text; of these with a target */
+    int longest, chunk_rows;        /* rows of a window and of a chunk at most */
+    int choices, questions;
+    ob_search_chunk *chunk; /* [chunks] */
     int chunks;
     /* the pass */
     ob_exec exec;
     ob_view view;
     int *held; /* mode that each tensor is packed in, by number; -2 = none yet */
-    uint8_t **data;
-    float **scale;
-    ob_acts acts;
+    uint8_t **data; /* by number of the tensor, and behind them the head of the reference */
+    float **scale;  /* the same */
+    ob_acts acts;   /* of one block: nothing is kept for a backward pass */
     ob_pass pass;
     ob_span *span; /* by window */
     float **state; /* [2 L + 1]: [rows][D] behind so many half blocks, NULL = not kept */
-    float *reference, *logits, *reference_logits, *work;
+    float *reference;                         /* [rows][D] final states of the model as it is */
+    float *logits, *reference_logits, *work; /* [head_rows][V] each */
     ob_weight reference_head;
     int head_rows, has_reference;
-    double *nats, *kl, *choice_nats;
+    double *nats, *kl;   /* [rows] */
+    double *choice_nats; /* [choices] */
     /* what was measured */
     ob_buffer entries, maps; /* ob_search_entry; [parts] each */
     int count, best;         /* best: index of an entry, -1 = none feasible yet */
     int budget, spent;       /* evaluations that there may be; 1 = they are used up */
     char *letters;           /* room for a map as text */
-    void *block, *list;
+    void *block, *list; /* the memory of the pass, and of the space */
 } ob_search;
 
 static const char ob_mode_letters[] = "fh8tb";
 
 /* ---- Text as rows ---------------------------------------------------------------------------- */
+/* The text is cut once, at the start, and every map is measured on the same rows:
 
-/* Adds ids[n] in windows of the context; marks (NULL = all) says which are scored. Those of plain
+     window   ids that see each other, at most max_seq_len; a document has one or more
+     chunk    windows that pass through the layers together, some 1000 rows, so that products are
+              large and activations stay in the cache
+     row      one position: its id, the id that should follow (-1 = not scored), and to which choice
+              of a question it belongs (-1 = to the text)
+
+   Questions are nothing else than further windows whose sums are kept apart. */
+
+/* Adds ids[n] in windows of the context, each scored from its second id on as onebit_score does;
+   marks (NULL = all) says which are scored. Those of plain
    text (choice -1) end with the number that was asked for. */
 static void ob_search_sequence(ob_search *s, const int32_t *ids, const uint8_t *marks, size_t n,
                                int choice) {
@@ -25816,12 +25848,13 @@ static void ob_search_sequence(ob_search *s, const int32_t *ids, const uint8_t *
     }
 }
 
-/* Id that stands before a document, -1 = none; as onebit_model_start has it. */
+/* Id that stands before a document, -1 = none; as onebit_model_start has it, but there is no model
+   here: the search holds its weights in places of its own. */
 static int ob_search_first_id(const ob_search *s) {
     const onebit_tokenizer *words = s->tensors.tokenizer;
     if (s->base.text_start == OB_START_NONE) return -1;
     return s->base.text_start == OB_START_END ? onebit_tokenizer_end(words)
-                                                     : onebit_tokenizer_start(words);
+                                              : onebit_tokenizer_start(words);
 }
 
 /* 1 when ids stand for nothing but white space. */
@@ -25835,7 +25868,8 @@ static int ob_search_blank(const ob_search *s, const int32_t *ids, size_t n) {
     return 1;
 }
 
-/* The documents of the text, each behind the start of a text, as onebit-eval scores them. */
+/* The documents of the text, each behind the start of a text, as onebit-eval scores them, so that
+   both tell one perplexity of one map. Talks are scored where they were trained: in the replies. */
 static onebit_status ob_search_text(ob_search *s) {
     onebit_data_options options = onebit_data_options_default();
     onebit_dataset *data = NULL;
@@ -25960,8 +25994,13 @@ static onebit_status ob_search_questions(ob_search *s) {
 }
 
 /* ---- The space ------------------------------------------------------------------------------- */
+/* parts: what has a mode of its own, in the order in which the layers run. A map is a byte for
+   each: the number of its mode, 0 = the one of the fewest bits. "ttbt" of four blocks, as
+   letters, is ternary but for the third block. */
 
-/* Bytes of all weights as they are stored. */
+/* Bytes of all weights as they are stored: data and scales, each from a multiple of 64 on. So sizes
+   of groups add up exactly, which is what the branches and the knapsack rest on; a whole file has
+   beside them the config, whose text differs by some letters, and the tokenizer. */
 static size_t ob_search_bytes(const onebit_config *c) {
     ob_image m = {NULL, 0};
     int i, count = ob_tensor_count(c);
@@ -25969,13 +26008,13 @@ static size_t ob_search_bytes(const onebit_config *c) {
     for (i = 0; i < count; i++) {
         ob_tensor_at(c, i, &t);
         (void)ob_image_place(&m, ob_tensor_scales(&t) * 4);
-        (void)ob_image_place(&m, ob_format_bytes(ob_stored_format(&t, ONEBIT_PACKING_2_BITS),
-                                                 t.rows, t.cols));
+        (void)ob_image_place(
+            &m, ob_format_bytes(ob_stored_format(&t, ONEBIT_PACKING_2_BITS), t.rows, t.cols));
     }
     return (size_t)m.at;
 }
 
-/* Gives a part a mode in a config. */
+/* Gives a part a mode in a config. A tied head is the embedding. */
 static void ob_search_set(onebit_config *c, const ob_search_part *part, int mode) {
     int k;
     if (part->layer == -1) c->embedding_mode = (uint8_t)mode;
@@ -26001,11 +26040,11 @@ static int ob_search_own(const onebit_config *c, const ob_search_part *part) {
 
 /* Lists the parts; with s->part NULL it only counts. */
 static int ob_search_list(ob_search *s) {
-    static const int bounds[3][ONEBIT_PROJECTIONS + 1] = {
-        {0, ONEBIT_PROJECTIONS},
-        {0, ONEBIT_GATE, ONEBIT_PROJECTIONS},
-        {ONEBIT_Q, ONEBIT_K, ONEBIT_V, ONEBIT_O, ONEBIT_GATE, ONEBIT_UP, ONEBIT_DOWN,
-         ONEBIT_PROJECTIONS}};
+    static const int bounds[3][ONEBIT_PROJECTIONS + 1] = {{0, ONEBIT_PROJECTIONS},
+                                                          {0, ONEBIT_GATE, ONEBIT_PROJECTIONS},
+                                                          {ONEBIT_Q, ONEBIT_K, ONEBIT_V, ONEBIT_O,
+                                                           ONEBIT_GATE, ONEBIT_UP, ONEBIT_DOWN,
+                                                           ONEBIT_PROJECTIONS}};
     const onebit_config *c = &s->base;
     const int *bound = bounds[s->job->granularity];
     int layer, k, n = 0, whole = s->job->method == ONEBIT_SEARCH_AS_IS;
@@ -26027,7 +26066,8 @@ static int ob_search_list(ob_search *s) {
     return n;
 }
 
-/* Bits of a mode, for its order; f32 first in the enum has the most. */
+/* The modes that parts may have, fewest bits first: the enum has them the other way round. A mode
+   that is given twice counts once. */
 static void ob_search_modes(ob_search *s) {
     int mode, i;
     for (mode = ONEBIT_MODE_COUNT - 1; mode >= 0; mode--)
@@ -26045,8 +26085,9 @@ static onebit_status ob_search_space(ob_search *s) {
     size_t each;
     int i, k, n;
     s->parts = ob_search_list(s), n = s->parts, each = (size_t)n;
-    s->list = ob_alloc(&s->env, (each + 1) * (sizeof(ob_search_part) + 2 +
-                                              sizeof(int64_t) * ONEBIT_MODE_COUNT) + 64);
+    s->list = ob_alloc(
+        &s->env,
+        (each + 1) * (sizeof(ob_search_part) + 2 + sizeof(int64_t) * ONEBIT_MODE_COUNT) + 64);
     if (!s->list) return ob_fail(ONEBIT_MEMORY, "search: no memory for %d groups", n);
     s->more = (int64_t *)s->list;
     s->part = (ob_search_part *)(void *)(s->more + each * ONEBIT_MODE_COUNT);
@@ -26068,7 +26109,7 @@ static onebit_status ob_search_space(ob_search *s) {
     return ONEBIT_OK;
 }
 
-/* How many maps there are. */
+/* How many maps there are; a float, for there are soon more than atoms. */
 static double ob_search_maps(const ob_search *s) {
     double n = 1;
     int i;
@@ -26077,8 +26118,19 @@ static double ob_search_maps(const ob_search *s) {
 }
 
 /* ---- One evaluation -------------------------------------------------------------------------- */
+/* Two maps that follow each other mostly differ in one part. What lies before it gives the same
+   hidden states, bit for bit, so these are kept behind every half block and the pass begins at the
+   first change:
 
-/* Packs tensor number i in the mode that origin.want has, in its place. */
+     x[0] = embedding,   x[2l + 1] = attention of layer l on x[2l],   x[2l + 2] = FFN of it
+
+   With L layers and changes spread evenly an evaluation costs half a pass; walks that change the
+   last layers most cost less. The packed weights are those that a .1bit would hold, and the ops
+   those of a session, so the loss is that of the exported model. */
+
+/* Packs tensor number i in the mode that origin.want has, in its place. The source is read again,
+   which costs a pass over the latents of one matrix: little beside a pass of the text through it,
+   and no mode but the present one takes memory. */
 static onebit_status ob_search_pack(ob_search *s, int i) {
     ob_param p;
     ob_format format;
@@ -26112,7 +26164,8 @@ static onebit_status ob_search_apply(ob_search *s, const uint8_t *map) {
     return ONEBIT_OK;
 }
 
-/* The first half block whose weights differ between two maps; 2 L + 1 when none does. */
+/* The first half block whose weights differ between two maps; 2 L + 1 when none does. Half blocks:
+   attention of layer l is 2 l, its FFN 2 l + 1; state number k is what half block k reads. */
 static int ob_search_first(const ob_search *s, const uint8_t *a, const uint8_t *b) {
     int i, first = 2 * s->base.num_layers + 1;
     for (i = 0; i < s->parts; i++)
@@ -26123,10 +26176,10 @@ static int ob_search_first(const ob_search *s, const uint8_t *a, const uint8_t *
 /* Rows of a block of the head: their loss, and with reference logits the divergence from them. */
 typedef struct ob_search_rows {
     ob_job job;
-    const float *logits, *reference;
-    float *work;
-    const int32_t *targets;
-    double *nats, *kl;
+    const float *logits, *reference; /* [n][V]; reference may be NULL */
+    float *work;                     /* [n][V] */
+    const int32_t *targets;          /* [n]; -1 = not scored, and then both figures are 0 */
+    double *nats, *kl;               /* [n] */
     int V;
 } ob_search_rows;
 
@@ -26147,12 +26200,12 @@ static void ob_search_row(void *arg, int r) {
     if (!reference) return;
     memcpy(work, reference, bytes);
     kernels->softmax(work, &own, q->V, q->V);
-    for (j = 0; j < q->V; j++)
-        sum += (double)work[j] * ((double)reference[j] - (double)logits[j]);
+    for (j = 0; j < q->V; j++) sum += (double)work[j] * ((double)reference[j] - (double)logits[j]);
     q->kl[r] = sum + (double)lse - (double)own;
 }
 
-/* Scores the rows of a chunk, whose final states are in acts.x. */
+/* Scores the rows of a chunk, whose final states are in acts.x. Logits of the reference are made
+   again from its final states each time: they would be V / D times as large. */
 static void ob_search_head(ob_search *s, const ob_search_chunk *c, int reference) {
     ob_weight *head = s->view.slots + (ob_head(&s->view) - s->view.slots), kept = *head;
     size_t D = (size_t)s->base.hidden_size;
@@ -26162,7 +26215,7 @@ static void ob_search_head(ob_search *s, const ob_search_chunk *c, int reference
     q.logits = s->logits, q.work = s->work, q.V = s->base.vocab_size;
     for (at = 0; at < c->rows; at += s->head_rows) {
         int n = c->rows - at < s->head_rows ? c->rows - at : s->head_rows;
-        s->pass.final_x = s->acts.x;
+        s->pass.final_x = s->acts.x; /* blocks wrote their output in place */
         ob_forward_head(&s->pass, s->logits, at, n, NULL);
         if (reference) {
             s->pass.final_x = s->reference + (size_t)c->row * D;
@@ -26177,7 +26230,9 @@ static void ob_search_head(ob_search *s, const ob_search_chunk *c, int reference
     }
 }
 
-/* Runs a chunk from the first half block that the map changes, or the kept state before it. */
+/* Runs a chunk from the first half block that the map changes, or the kept state before it. Each
+   chunk knows which map its states belong to; the weights are one for all, so chunks are run in
+   turn for one map. */
 static void ob_search_run(ob_search *s, ob_search_chunk *c, const uint8_t *map, int reference) {
     int blocks = 2 * s->base.num_layers, fresh = c->map[s->parts];
     int k = fresh ? 0 : ob_search_first(s, c->map, map);
@@ -26201,7 +26256,8 @@ static void ob_search_run(ob_search *s, ob_search_chunk *c, const uint8_t *map, 
     ob_search_head(s, c, reference);
 }
 
-/* Share of the questions whose answer is likelier than every other choice. */
+/* Share of the questions whose answer is likelier than every other choice, by the sum over all
+   tokens of prompt and choice; a tie is wrong, whoever it favours. */
 static double ob_search_accuracy(const ob_search *s) {
     int i, k, right = 0;
     for (i = 0; i < s->choices; i = k) {
@@ -26235,7 +26291,8 @@ static onebit_status ob_search_measure(ob_search *s, const uint8_t *map, int ref
     return ONEBIT_OK;
 }
 
-/* Keeps the final states and the head of the model as it is, to measure divergences from. */
+/* Keeps the final states and the head of the model as it is, to measure divergences from. Only when
+   one is first asked for: a search whose figures all come from an earlier run needs none. */
 static onebit_status ob_search_refer(ob_search *s) {
     size_t D = (size_t)s->base.hidden_size;
     const ob_weight *head = ob_head(&s->view);
@@ -26262,7 +26319,8 @@ static onebit_status ob_search_refer(ob_search *s) {
     return ONEBIT_OK;
 }
 
-/* Room of one tensor at its largest. */
+/* Room of tensor number `from` in the mode that takes most of those that it may have, as number
+   `to`. */
 static void ob_search_room(ob_search *s, ob_carve *c, int from, int to) {
     size_t bytes = 0, scales = 0, b, n;
     onebit_config config = s->base;
@@ -26280,7 +26338,8 @@ static void ob_search_room(ob_search *s, ob_carve *c, int from, int to) {
     else (void)ob_take(c, bytes), (void)ob_floats(c, scales, 1);
 }
 
-/* Half blocks between kept states: as few as fit into OB_SEARCH_STATES. */
+/* Half blocks between kept states: as few as fit into OB_SEARCH_STATES. By layer nothing begins
+   between attention and FFN, so states there are not kept at all. */
 static int ob_search_stride(const ob_search *s) {
     size_t each = s->rows * (size_t)s->base.hidden_size * sizeof(float);
     int blocks = 2 * s->base.num_layers, step = s->job->granularity == ONEBIT_BY_LAYER ? 2 : 1;
@@ -26290,8 +26349,8 @@ static int ob_search_stride(const ob_search *s) {
     return stride;
 }
 
-/* Windows into chunks, and where their caches lie in the one that chunks share. Counts with chunk
-   NULL. */
+/* Windows into chunks, and where their caches lie in the one that chunks share: keys and values are
+   needed only while a chunk is in a layer. Counts with c->base NULL. */
 static void ob_search_chunks(ob_search *s, ob_carve *c) {
     const ob_search_window *w = (const ob_search_window *)(const void *)s->windows.p;
     int count = (int)(s->windows.n / sizeof *w), i = 0, k, n = 0, rows;
@@ -26318,7 +26377,8 @@ static void ob_search_chunks(ob_search *s, ob_carve *c) {
     s->chunks = n;
 }
 
-/* Lays the memory out; with c->base NULL it only counts. */
+/* Lays the memory out; with c->base NULL it only counts. The largest parts: the weights, the kept
+   states [2 L][rows][D] and, with a large vocabulary, three blocks of logits. */
 static void ob_search_layout(ob_search *s, ob_carve *c) {
     const onebit_config *config = &s->base;
     size_t count = (size_t)s->tensors.count, D = (size_t)config->hidden_size, k;
@@ -26371,9 +26431,10 @@ static onebit_status ob_search_prepare(ob_search *s) {
     ob_search_layout(s, &c);
     s->block = ob_alloc(&s->env, c.used);
     if (!s->block)
-        return ob_fail(ONEBIT_MEMORY,
-                       "search: no memory for %.0f MB; measure fewer tokens (--val-tokens, now %zu)",
-                       (double)c.used / 1e6, s->rows);
+        return ob_fail(
+            ONEBIT_MEMORY,
+            "search: no memory for %.0f MB; measure fewer tokens (--val-tokens, now %zu)",
+            (double)c.used / 1e6, s->rows);
     c.base = (uint8_t *)s->block, c.used = 0;
     ob_search_layout(s, &c);
     for (i = 0; i < s->tensors.count; i++) s->held[i] = -2;
@@ -26385,6 +26446,8 @@ static onebit_status ob_search_prepare(ob_search *s) {
 }
 
 /* ---- What was measured ----------------------------------------------------------------------- */
+/* Every distinct map has one entry, in the order of measuring. They are few, some hundreds, beside
+   passes over thousands of tokens: lists are searched from one end to the other. */
 
 /* A map as letters, in s->letters. */
 static const char *ob_search_letters(ob_search *s, const uint8_t *map) {
@@ -26430,14 +26493,15 @@ static int ob_search_fits(const ob_search *s, size_t file) {
     return s->job->max_size_mb <= 0 || (double)file <= s->job->max_size_mb * 1e6;
 }
 
-/* Judges an entry by the limits. */
+/* Judges an entry by the limits. A loss that is no number is outside of every one. */
 static int ob_search_feasible(const ob_search *s, const ob_search_entry *e) {
     const onebit_search_job *j = s->job;
     if (!ob_search_fits(s, e->file) || !(exp(e->loss) <= j->max_perplexity)) return 0;
     return j->min_accuracy <= 0 || e->accuracy >= j->min_accuracy;
 }
 
-/* Tells of an entry; the caller may stop the search. */
+/* Tells of an entry; the caller may stop the search, which is then as if it had been killed: what
+   was told is what it can go on from. */
 static void ob_search_tell(ob_search *s, const ob_search_entry *e, const uint8_t *map,
                            const char *step, int known) {
     onebit_evaluation out;
@@ -26464,7 +26528,9 @@ static int ob_search_recall(ob_search *s, const uint8_t *map, const char *step, 
     return 1;
 }
 
-/* Index of the entry of a map, measured now unless it was; -1: a limit, an error, or a stop. */
+/* Index of the entry of a map, measured now unless it was; -1: a limit, an error, or a stop. The
+   one place where something is measured, counted, judged and told. A map whose divergence is
+   missing is measured again but counts once. */
 static int ob_search_try(ob_search *s, const uint8_t *map, const char *step, int kl) {
     int at = ob_search_find(s, map), known;
     ob_search_entry e, *best;
@@ -26486,17 +26552,23 @@ static int ob_search_try(ob_search *s, const uint8_t *map, const char *step, int
         return s->status = ob_fail(ONEBIT_MEMORY, "search: no memory for the list of maps"), -1;
     at = s->count++;
     best = s->best >= 0 ? ob_search_entry_at(s, s->best) : NULL;
-    if (e.feasible && (!best || e.bytes < best->bytes ||
-                       (e.bytes == best->bytes && e.loss < best->loss)))
+    if (e.feasible &&
+        (!best || e.bytes < best->bytes || (e.bytes == best->bytes && e.loss < best->loss)))
         s->best = at;
     ob_search_tell(s, &e, map, step, known);
     return s->status == ONEBIT_OK ? at : -1;
 }
 
 /* ---- Knapsack -------------------------------------------------------------------------------- */
-/* Minimal cost for every size, exactly: one mode for each part, sizes in units of their greatest
-   common divisor (Kellerer et al., "Knapsack Problems", ch. 11). Where that gives too many sizes,
-   units grow and sizes are rounded up for solutions and down for bounds. */
+/* Minimal cost for every size, exactly, by dynamic programming over parts (Kellerer et al.,
+   "Knapsack Problems", ch. 11, multiple choice):
+
+     f(i, b) = min over modes k of  f(i - 1, b - bins(i, k)) + cost(i, k),     f(0, 0) = 0
+
+   with b counting sizes above the smallest map in units of their greatest common divisor. choice
+   remembers which k it was, so that the map of any size can be read back. Where the divisor gives
+   too many sizes, units grow, and sizes are rounded up for solutions, which then are as large as
+   promised or smaller, and down for bounds, which then stay bounds. parts * modes * bins steps. */
 
 typedef struct ob_knapsack {
     size_t bins;
@@ -26516,7 +26588,8 @@ static size_t ob_knapsack_bins(const ob_search *s, const ob_knapsack *q, int par
     return (size_t)((more[mode] - least + (up ? q->unit - 1 : 0)) / q->unit);
 }
 
-/* Unit and number of bins. */
+/* Unit and number of bins. Blocks have equal shapes, so the common divisor is mostly as large as
+   the smallest matrix, and the bins are few. */
 static void ob_knapsack_size(const ob_search *s, ob_knapsack *q, int up) {
     int64_t range = 0, most, least, a, b;
     int i, k;
@@ -26525,6 +26598,7 @@ static void ob_knapsack_size(const ob_search *s, ob_knapsack *q, int up) {
         const int64_t *more = s->more + i * s->modes;
         for (k = 0, most = least = more[0]; k < s->modes; k++) {
             most = more[k] > most ? more[k] : most, least = more[k] < least ? more[k] : least;
+            /* Euclid's: the greatest common divisor of unit and this size */
             for (a = more[k] < 0 ? -more[k] : more[k], b = q->unit; a; q->unit = b) {
                 int64_t rest = b % a;
                 b = a, a = rest;
@@ -26545,7 +26619,8 @@ static void ob_knapsack_size(const ob_search *s, ob_knapsack *q, int up) {
     }
 }
 
-/* Solves it for cost [parts][modes]. */
+/* Solves it for cost [parts][modes]; q holds memory then. Costs may be negative: there are maps
+   that are better than the model as it is. */
 static onebit_status ob_knapsack_solve(const ob_search *s, ob_knapsack *q, const double *cost,
                                        int up) {
     double *next;
@@ -26572,7 +26647,7 @@ static onebit_status ob_knapsack_solve(const ob_search *s, ob_knapsack *q, const
     return ONEBIT_OK;
 }
 
-/* The cheapest map of a size. */
+/* The cheapest map of a size, from the last part back to the first. */
 static void ob_knapsack_map(const ob_search *s, const ob_knapsack *q, size_t bin, uint8_t *map,
                             int up) {
     int i;
@@ -26583,6 +26658,10 @@ static void ob_knapsack_map(const ob_search *s, const ob_knapsack *q, size_t bin
 }
 
 /* ---- Methods --------------------------------------------------------------------------------- */
+/* A method decides what to measure next and leaves the judging to ob_search_try. Whatever it does,
+   the result is the best of all that was measured. Each stops when evaluations are used up, after
+   an error, and when the caller wants to; all are deterministic, so that one that was stopped finds
+   its figures again in the order in which it left them. */
 
 /* What a method works with: two maps, and costs [parts][modes]. */
 typedef struct ob_search_work {
@@ -26607,7 +26686,8 @@ static double ob_search_cost(const ob_search *s, int entry, int kl) {
     return kl ? e->kl : e->loss;
 }
 
-/* Measures the model as it is, all in the widest mode, all in the narrowest. */
+/* Measures the model as it is, all in the widest mode, all in the narrowest: the ends between which
+   everything lies, and the answer at once when the narrowest will do. */
 static void ob_search_bracket(ob_search *s, uint8_t *map, int kl) {
     (void)ob_search_try(s, s->start, "start", kl);
     memset(map, s->modes - 1, (size_t)s->parts);
@@ -26652,7 +26732,8 @@ static void ob_search_raised(ob_search *s, ob_search_work *w) {
 }
 
 /* Measures solutions of the knapsack by bisection over sizes: the smallest that is within the
-   limits, if more bytes are never worse. */
+   limits, if more bytes are never worse. Where that does not hold the bisection ends at some map
+   within the limits all the same, and polishing or the proof goes on from there. */
 static onebit_status ob_search_solve(ob_search *s, ob_search_work *w, const double *cost, int kl) {
     ob_knapsack q;
     size_t *size, n = 0, b, low = 0, high;
@@ -26663,7 +26744,7 @@ static onebit_status ob_search_solve(ob_search *s, ob_search_work *w, const doub
     size = (size_t *)(void *)(q.cost + q.bins); /* the second array of costs is free now */
     for (b = 0; b < q.bins; b++)
         if (q.cost[b] < least) least = q.cost[b], size[n++] = b;
-    for (high = n; low < high;) {
+    for (high = n; low < high;) { /* below low all are outside, from high on within */
         size_t middle = low + (high - low) / 2;
         ob_knapsack_map(s, &q, size[middle], w->map, 1);
         at = ob_search_try(s, w->map, "knapsack", kl);
@@ -26675,8 +26756,10 @@ static onebit_status ob_search_solve(ob_search *s, ob_search_work *w, const doub
     return s->status;
 }
 
-/* A lower bound of the size: the smallest map whose kinder costs add up to no more divergence than
-   the limits bear, which is that of the mildest map measured outside of them. */
+/* A lower bound of the size, under the model of effects that add up: the smallest map whose kinder
+   costs sum to no more divergence than the limits bear. That is the divergence of the mildest map
+   that was measured outside of them: anything above it is outside too, if more divergence is never
+   better. Costs of both measurements are those of the text, so the bound is of that text too. */
 static onebit_status ob_search_bound(ob_search *s, ob_search_work *w, size_t *bytes) {
     ob_knapsack q;
     double inside = 0, outside = HUGE_VAL, k;
@@ -26699,7 +26782,8 @@ static onebit_status ob_search_bound(ob_search *s, ob_search_work *w, size_t *by
     return ONEBIT_OK;
 }
 
-/* One step away from a map, and what it promises. */
+/* One step away from a map, and what it promises. An exchange pays for a wide mode where it matters
+   with a narrow one where it does not, which single demotions never find. */
 typedef struct ob_search_step {
     int down, down_mode, up, up_mode; /* up -1 = a single demotion */
     int64_t bytes;                    /* saved */
@@ -26779,12 +26863,14 @@ static int ob_search_polish(ob_search *s, ob_search_work *w, ob_buffer *steps, i
 }
 
 /* Demotions until none is left, then exchanges, until neither helps: at most two exchanges for each
-   part, the most promising ones. one_optimal: the last round of demotions was refused as a whole. */
+   part, the most promising ones, since there are about (parts * modes)^2 / 4 of them.
+   one_optimal: the last round of demotions was refused as a whole. */
 static void ob_search_descend(ob_search *s, ob_search_work *w, int kl, int *one_optimal) {
     ob_buffer steps = ob_buffer_new(&s->env);
     int all = 0, more = s->best >= 0;
     *one_optimal = 0;
     while (more && s->status == ONEBIT_OK && !s->spent) {
+        /* each success is a new best map, from which the next round starts */
         while (ob_search_polish(s, w, &steps, 0, INT_MAX, kl, &all)) {}
         *one_optimal = all;
         more = all && ob_search_polish(s, w, &steps, 1, 2 * s->parts, kl, &all);
@@ -26798,6 +26884,7 @@ static void ob_search_branch(ob_search *s, uint8_t *map, int part, int64_t bytes
     int64_t rest = 0, least;
     int i, k;
     if (s->status != ONEBIT_OK || s->spent) return;
+    /* what the parts below take at least: a bound on every leaf of this branch */
     for (i = part; i < s->parts; i++) {
         for (k = 1, least = s->more[i * s->modes]; k < s->modes; k++)
             if (s->more[i * s->modes + k] < least) least = s->more[i * s->modes + k];
@@ -26828,8 +26915,10 @@ static onebit_status ob_search_exact(ob_search *s, ob_search_work *w, int *prove
     return s->status;
 }
 
-/* Two-sided costs where the evaluations suffice for both, the knapsack on the sterner ones, measured polishing, and a bound from the
-   kinder ones. */
+/* Two-sided costs where the evaluations suffice for both, the knapsack on the sterner ones, then
+   measured polishing, and a bound from the kinder ones. One side is what a group costs alone, the
+   other what it costs where all else is narrow: between the two lies what it costs in the result,
+   as far as groups add up. */
 static onebit_status ob_search_estimate(ob_search *s, ob_search_work *w,
                                         onebit_search_result *out) {
     ob_search_bracket(s, w->map, 1);
@@ -26842,27 +26931,28 @@ static onebit_status ob_search_estimate(ob_search *s, ob_search_work *w,
     return ob_search_bound(s, w, &out->bound_bytes);
 }
 
-/* Draws maps; as many draws that were there already as there may be evaluations end it. */
+/* Draws maps, every mode of every part alike. Four draws for each evaluation that find nothing new
+   end it: then the space is small, and known. */
 static void ob_search_random(ob_search *s, uint8_t *map) {
     onebit_rng rng;
     int i, before, stale = 0;
     onebit_rng_seed(&rng, (uint64_t)s->job->seed);
     (void)ob_search_try(s, s->start, "start", 0);
     while (s->status == ONEBIT_OK && !s->spent && stale <= 4 * s->budget) {
-        for (i = 0; i < s->parts; i++)
-            map[i] = (uint8_t)(ob_rng_double(&rng) * (double)s->modes);
+        for (i = 0; i < s->parts; i++) map[i] = (uint8_t)(ob_rng_double(&rng) * (double)s->modes);
         before = s->count;
         (void)ob_search_try(s, map, "random", 0);
         stale = s->count > before ? 0 : stale + 1;
     }
 }
 
-/* Maps of one partition: [n][parts], their distances from the first, and those done. */
+/* Maps of one partition: [n][parts], their distances from the first, and those done. Partitions are
+   small, so that lists do and nothing is hashed but what they have covered. */
 typedef struct ob_partition {
-    uint8_t *maps;
-    double *distance;
-    uint8_t *done;
-    int n, size;
+    uint8_t *maps;    /* [size][parts] */
+    double *distance; /* [size] */
+    uint8_t *done;    /* [size] */
+    int n, size;      /* maps there are, and may be */
 } ob_partition;
 
 /* Number of a map in the partition, or -1. */
@@ -26896,9 +26986,11 @@ static void ob_partition_grow(const ob_search *s, ob_partition *p, const ob_buff
         }
 }
 
-/* Dijkstra within the partition: a step costs the share of the bytes that it saves, more in early
-   layers, and ends are dearest. Measures maps in the order of their distance until five one after
-   another are outside of the limits. */
+/* Dijkstra (1959) within the partition, whose lengths are not negative, so the nearest map that is
+   not done is final. Linear search in place of a heap: partitions are small. A step costs the share
+   of the bytes that it saves, more in early layers, whose errors pass through all the others. Maps
+   are measured in the order of their distance until five one after another are outside of the
+   limits: what lies beyond them has fewer bits still. */
 static void ob_partition_walk(ob_search *s, ob_partition *p, uint8_t *map) {
     int i, k, at, refused = 0, turn;
     for (i = 0; i < p->n; i++) p->distance[i] = i ? HUGE_VAL : 0.0, p->done[i] = 0;
@@ -26922,8 +27014,10 @@ static void ob_partition_walk(ob_search *s, ob_partition *p, uint8_t *map) {
 }
 
 /* Partition after partition, the first from the model as it is, then from maps drawn at random.
-   A map of a partition is covered, with probability 1 - overlap_ratio, and not entered again;
-   partitions of fewer than five maps are passed over. */
+   So searched the program that this library follows, in its parts: partitions of the graph of maps
+   that overlap, shortest paths within them, a few measurements in each. A map of a partition is
+   covered, with probability 1 - overlap_ratio, and not entered again; partitions of fewer than five
+   maps are passed over. */
 static onebit_status ob_search_expand(ob_search *s, ob_search_work *w) {
     ob_buffer covered = ob_buffer_new(&s->env);
     double maps = ob_search_maps(s);
@@ -26948,7 +27042,8 @@ static onebit_status ob_search_expand(ob_search *s, ob_search_work *w) {
         ob_partition_walk(s, &p, w->map);
         for (i = first = idle = 0; i < p.n; i++) {
             uint64_t hash = ob_hash64(p.maps + (size_t)i * (size_t)s->parts, (size_t)s->parts, 0);
-            if (ob_rng_double(&rng) >= s->job->overlap_ratio && !ob_partition_covered(&covered, hash))
+            if (ob_rng_double(&rng) >= s->job->overlap_ratio &&
+                !ob_partition_covered(&covered, hash))
                 ob_buffer_add(&covered, &hash, sizeof hash);
         }
     }
@@ -26958,6 +27053,8 @@ static onebit_status ob_search_expand(ob_search *s, ob_search_work *w) {
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */
+/* Memory is taken once everything is known that it depends on: weights at their widest, states,
+   work. Only the lists of maps grow while it runs. */
 
 /* Ternary or binary blocks. */
 ONEBIT_API onebit_search_job onebit_search_job_default(void) {
@@ -26970,7 +27067,7 @@ ONEBIT_API onebit_search_job onebit_search_job_default(void) {
     return j;
 }
 
-/* Settings that make no sense. */
+/* Settings that make no sense, before anything is opened. */
 static onebit_status ob_search_check(const onebit_search_job *j) {
     int i;
     if (!j->checkpoint || !j->val_data)
@@ -26996,7 +27093,7 @@ static onebit_status ob_search_check(const onebit_search_job *j) {
     return ONEBIT_OK;
 }
 
-/* Model, text, space, memory. */
+/* Model, text, space, memory; in this order, since each needs the one before. */
 static onebit_status ob_search_open(ob_search *s) {
     onebit_status status;
     OB_TRY(ob_search_check(s->job));
@@ -27019,7 +27116,7 @@ static onebit_status ob_search_open(ob_search *s) {
     return ob_search_prepare(s);
 }
 
-/* Gives everything back; safe on one that was opened half. */
+/* Gives everything back; safe on one that was opened half, whose pointers are NULL. */
 static void ob_search_close(ob_search *s) {
     ob_buffer_free(&s->ids), ob_buffer_free(&s->targets), ob_buffer_free(&s->choice);
     ob_buffer_free(&s->windows), ob_buffer_free(&s->right);
@@ -27029,7 +27126,7 @@ static void ob_search_close(ob_search *s) {
     ob_origin_close(&s->origin);
 }
 
-/* Runs the method. */
+/* Runs the method; AUTO is settled here, where the space is known. */
 static onebit_status ob_search_go(ob_search *s, onebit_search_result *out) {
     ob_search_work w;
     onebit_status status;
@@ -27064,10 +27161,11 @@ static onebit_status ob_search_none(const ob_search *s, const onebit_search_resu
             size = (double)e->file;
     }
     if (!quality)
-        return ob_fail(ONEBIT_LIMIT,
-                       "no map is within the perplexity ceiling of %g: the lowest of %d measured is "
-                       "%.4f (map %.60s)",
-                       j->max_perplexity, s->count, exp(out->best.loss), out->map);
+        return ob_fail(
+            ONEBIT_LIMIT,
+            "no map is within the perplexity ceiling of %g: the lowest of %d measured is "
+            "%.4f (map %.60s)",
+            j->max_perplexity, s->count, exp(out->best.loss), out->map);
     if (size < HUGE_VAL)
         return ob_fail(ONEBIT_LIMIT,
                        "no map of at most %g MB is within the perplexity ceiling of %g: the "
@@ -27080,7 +27178,8 @@ static onebit_status ob_search_none(const ob_search *s, const onebit_search_resu
                    j->max_perplexity, j->min_accuracy, accuracy, s->count, exp(out->best.loss));
 }
 
-/* Fills the result from what was measured. */
+/* Fills the result from what was measured; without a map within the limits, with the one of the
+   lowest loss, so that a user sees how far away the ceiling is. */
 static void ob_search_report(ob_search *s, onebit_search_result *out) {
     const ob_search_entry *e;
     int i, at = s->best;
@@ -27108,8 +27207,7 @@ ONEBIT_API onebit_status onebit_search(const onebit_search_job *job, onebit_sear
     s.job = job, s.best = -1;
     s.env = s.origin.env = ob_env_or_default(job->env);
     OB_TRY(ob_env_check(&s.env));
-    s.ids = s.targets = s.choice = s.windows = s.right = s.entries = s.maps =
-        ob_buffer_new(&s.env);
+    s.ids = s.targets = s.choice = s.windows = s.right = s.entries = s.maps = ob_buffer_new(&s.env);
     status = ob_search_open(&s);
     if (status == ONEBIT_OK) {
         result->maps = ob_search_maps(&s), result->groups = s.parts;
@@ -28460,7 +28558,8 @@ static void ob_run_sweep(const ob_run_state *r) {
     ob_buffer_free(&names);
 }
 
-/* Opens what the first weights come from. */
+/* Opens what the first weights come from. Its tokenizer is taken out of it, because its ids are
+   what the embedding was made for; another one is used only when the job names it. */
 static onebit_status ob_run_origin(ob_run_state *r) {
     const onebit_train_job *job = r->job;
     if (!job->init_from) return ONEBIT_OK;
@@ -28474,7 +28573,9 @@ static onebit_status ob_run_origin(ob_run_state *r) {
     return ONEBIT_OK;
 }
 
-/* Takes the first weights: every tensor of the trainer must be there in its shape. */
+/* Takes the first weights: every tensor of the trainer must be there in its shape. Moments, steps
+   and the position in the data begin anew, which is what sets this apart from resuming; modes may
+   be others than those that the source was trained in. */
 static onebit_status ob_run_start(ob_run_state *r) {
     onebit_status status = ob_trainer_adopt(r->trainer, &r->origin);
     ob_origin_close(&r->origin);
@@ -28562,7 +28663,8 @@ static onebit_status ob_twin_path(char *out, size_t size, const onebit_train_job
 static onebit_status ob_run_expect_twin(const ob_run_state *r) {
     char path[OB_PATH_MAX];
     int i, quantized = 0;
-    for (i = 0; i < r->config.num_layers; i++) quantized |= ob_block_mode(&r->config, i) != ONEBIT_F32;
+    for (i = 0; i < r->config.num_layers; i++)
+        quantized |= ob_block_mode(&r->config, i) != ONEBIT_F32;
     if (!quantized)
         return ob_fail(ONEBIT_CONFIG,
                        "--twin: all blocks are f32 already, see --layer-bit-map; leave --twin out");

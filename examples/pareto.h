@@ -102,7 +102,10 @@ CLI void pareto_grid(cli_text *out, const pareto_axes *a) {
         pareto_add(out,
                    "<path class=\"grid\" d=\"M70 %.1fH770\"/><text class=\"end\" x=\"62\" "
                    "y=\"%.1f\">%.*f</text>\n",
-                   pareto_y(a, at), pareto_y(a, at) + 4, high - low < 2 ? 3 : high < 100 ? 2 : 0,
+                   pareto_y(a, at), pareto_y(a, at) + 4,
+                   high - low < 2 ? 3
+                   : high < 100   ? 2
+                                  : 0,
                    exp(at));
     }
     cli_add_text(out, "<text class=\"mid\" x=\"420\" y=\"442\">size of the file, MB</text>\n"

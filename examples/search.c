@@ -38,8 +38,7 @@ static const cli_row rows[] = {
     {"method", "NAME",
      "auto, exact, knapsack, expander or random (default auto: exact up to 4096 maps, else "
      "knapsack)"},
-    {"max-evaluations", "N",
-     "maps that are measured at most (default 4096 with exact, else 1000)"},
+    {"max-evaluations", "N", "maps that are measured at most (default 4096 with exact, else 1000)"},
     {"compare", NULL, "run every method with as many evaluations as the first, and compare them"},
     {"partition-size", "N", "with expander: maps in a partition (default 100)"},
     {"overlap-ratio", "R",
@@ -191,8 +190,7 @@ static void take_print(search *s) {
     "search,method,number,step,map,weight_bytes,file_bytes,loss,perplexity,kl,accuracy,feasible\n"
 
 static void add_row(search *s, const journal_row *row) {
-    journal_row *all =
-        (journal_row *)realloc(s->row, (size_t)(s->rows + 1) * sizeof *all);
+    journal_row *all = (journal_row *)realloc(s->row, (size_t)(s->rows + 1) * sizeof *all);
     if (!all) exit(cli_fail("out of memory"));
     s->row = all, s->row[s->rows++] = *row;
 }
@@ -276,8 +274,7 @@ static void open_journal(search *s) {
     cli_add_text(&old, s->csv);
     cli_add_text(&old, ".tmp");
     s->journal = fopen(old.p, "wb");
-    if (!s->journal)
-        exit(cli_fail("cannot write %s: %s (see --output)", old.p, strerror(errno)));
+    if (!s->journal) exit(cli_fail("cannot write %s: %s (see --output)", old.p, strerror(errno)));
     fputs(CSV_HEAD, s->journal);
     for (i = 0; i < s->rows; i++) put_row(s, s->journal, s->row + i);
     if (fclose(s->journal) || rename(old.p, s->csv) || !(s->journal = fopen(s->csv, "ab")))
@@ -341,8 +338,7 @@ static int on_evaluation(void *user, const onebit_evaluation *e) {
 
 /* ---- results ---- */
 
-static const char *const methods[] = {"auto",     "exact",  "knapsack",
-                                      "expander", "random", "as_is"};
+static const char *const methods[] = {"auto", "exact", "knapsack", "expander", "random", "as_is"};
 
 /* layer_bit_map of a config as JSON. */
 static void add_map(cli_text *out, const onebit_config *config) {
@@ -489,10 +485,13 @@ static void write_result(const search *s, const tuning *t, const char *failure, 
     cli_add_text(out, "  \"certificate\": {\n");
     cli_add_text(out, "  "), add_bool(out, "proven_smallest", r->proven);
     cli_add_text(out, "  "), add_bool(out, "one_optimal", r->one_optimal);
-    cli_add_text(out, "  "), add_real(out, "bound_weight_bytes", r->bound_bytes ? (double)r->bound_bytes : NAN);
+    cli_add_text(out, "  "),
+        add_real(out, "bound_weight_bytes", r->bound_bytes ? (double)r->bound_bytes : NAN);
     cli_add_text(out, "  ");
-    add_real(out, "gap", r->bound_bytes ? (double)b->weight_bytes / (double)r->bound_bytes - 1
-                                        : r->proven ? 0.0 : NAN);
+    add_real(out, "gap",
+             r->bound_bytes ? (double)b->weight_bytes / (double)r->bound_bytes - 1
+             : r->proven    ? 0.0
+                            : NAN);
     cli_add_text(out, "    \"refused\": [");
     cli_add_text(out, refusals(s, out, 1) ? "\n    ]\n  }\n}\n" : "]\n  }\n}\n");
 }
@@ -553,8 +552,7 @@ static void leave_picture(const search *s) {
                s->job.max_size_mb);
     if (!cli_write_file(s->svg, svg.p, svg.n))
         exit(cli_fail("cannot write %s: %s (see --output)", s->svg, strerror(errno)));
-    if (!s->c->json && !s->c->quiet)
-        pareto_table(all, n, s->result.found ? s->result.map : NULL);
+    if (!s->c->json && !s->c->quiet) pareto_table(all, n, s->result.found ? s->result.map : NULL);
     free(all);
     free(svg.p);
 }
@@ -586,9 +584,12 @@ static void compare(search *s) {
         if (r.found)
             printf("%-10s %11d %9.3f %11.4f  %s\n", methods[i], r.evaluations,
                    (double)r.best.file_bytes / 1e6, exp(r.best.loss),
-                   r.proven ? "proven smallest" : r.one_optimal ? "1-optimal" : "");
-        else printf("%-10s %11d %9s %11s  none within the limits\n", methods[i], r.evaluations, "-",
-                    "-");
+                   r.proven        ? "proven smallest"
+                   : r.one_optimal ? "1-optimal"
+                                   : "");
+        else
+            printf("%-10s %11d %9s %11s  none within the limits\n", methods[i], r.evaluations, "-",
+                   "-");
         fflush(stdout);
     }
     s->job = kept, s->method = methods[s->result.method];
@@ -666,7 +667,8 @@ static void check_flags(const cli *c, int method) {
     if (!expander && (cli_has(c, "partition-size") || cli_has(c, "overlap-ratio")))
         cli_usage("--partition-size and --overlap-ratio need --method expander or --compare");
     if (!expander && method != ONEBIT_SEARCH_RANDOM && cli_has(c, "seed"))
-        cli_usage("--seed needs --method expander or random, or --compare: the others draw nothing");
+        cli_usage(
+            "--seed needs --method expander or random, or --compare: the others draw nothing");
     if (!cli_has(c, "finetune") && (cli_has(c, "train-data") || cli_has(c, "finetune-lr")))
         cli_usage("--train-data and --finetune-lr need --finetune N");
     if (cli_has(c, "finetune") && !cli_has(c, "train-data"))

@@ -457,7 +457,7 @@ static void search_test_refusals(void) {
     REFUSED(j.questions = "absent.jsonl", ONEBIT_IO, "absent.jsonl");
     REFUSED(j.questions = j.val_data, ONEBIT_FORMAT, "row 1");
     REFUSED(j.open.layer_bit_map = "ternary,binary,binary", ONEBIT_CONFIG, "num_layers is 2");
-    CHECK_OK(ob_file_write(search_path("q.jsonl"), "{\"choices\": [\"a\", \"a\"], \"answer\": \"a\"}", 36));
+    CHECK_OK(ob_file_write(search_path("q.jsonl"), "{\"choices\": [\"a\", \"a\"], \"answer\": \"a\"}", 38));
     REFUSED(j.questions = search_path("q.jsonl"), ONEBIT_FORMAT, "2 of the 2 choices");
     CHECK_OK(ob_file_write(search_path("q.jsonl"), "{\"prompt\": \"a\"}\n", 16));
     REFUSED(j.questions = search_path("q.jsonl"), ONEBIT_USAGE, "no row has choices");

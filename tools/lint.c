@@ -681,12 +681,12 @@ static void print_rows(tally *count, report *r, const source *s) {
         median = r->lengths[r->functions / 2];
         longest = r->lengths[r->functions - 1];
     }
-    row(count, "lines", s->lines, 0, 27000);
+    row(count, "lines", s->lines, 0, 29000);
     row(count, "width, columns", r->max_width, 0, 100);
     row(count, "median function, lines", median, 0, 14);
     row(count, "longest function, lines", longest, 0, 120);
     row(count, "#if per 1000 lines", s->lines ? 1000.0 * r->ifs / s->lines : 0.0, 0, 8);
-    row(count, "#if in floors 3-9 and 11-20, but one guard each", r->room_ifs, 0, 0);
+    row(count, "#if in floors 3-9 and 11-21, but one guard each", r->room_ifs, 0, 0);
     row(count, "public functions", r->public_functions, 0, 110);
     row(count, "macros that configure", r->macro_count, 0, 18);
     row(count, "lines with a comment, % of the implementation", (int)(share * 10.0 + 0.5) / 10.0, 18, 30);
