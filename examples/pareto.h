@@ -70,22 +70,24 @@ CLI double pareto_tick(double range) {
     return range / step > 10 ? step * 2 : step;
 }
 
-CLI pareto_axes pareto_span(const pareto_point *p, int n, double ceiling) {
+/* The axes show the front and somewhat more: what is larger or worse by far would press it
+   together. p begins with the front. */
+CLI pareto_axes pareto_span(const pareto_point *p, int front, double ceiling) {
     pareto_axes a = {1e300, 0, 1e300, 0};
-    double best = 1e300;
     int i;
-    for (i = 0; i < n; i++) {
+    a.y1 = ceiling;
+    for (i = 0; i < front; i++) {
         if (p[i].file / 1e6 < a.x0) a.x0 = p[i].file / 1e6;
         if (p[i].file / 1e6 > a.x1) a.x1 = p[i].file / 1e6;
-        if (p[i].loss < best) best = p[i].loss;
+        if (p[i].loss < a.y0) a.y0 = p[i].loss;
+        if (p[i].loss > a.y1) a.y1 = p[i].loss;
     }
-    a.y0 = best, a.y1 = ceiling;
-    for (i = 0; i < n; i++) /* what is worse by far would press the rest together */
-        if (p[i].loss > a.y1 && p[i].loss < best + 4) a.y1 = p[i].loss;
-    if (a.y1 < best + 0.01) a.y1 = best + 0.01;
+    if (!front) a.x0 = 0, a.x1 = 1, a.y0 = 0;
+    if (a.y0 > ceiling) a.y0 = ceiling;
+    if (a.y1 < a.y0 + 0.01) a.y1 = a.y0 + 0.01;
     if (a.x1 - a.x0 < 1e-6) a.x0 -= 0.5, a.x1 += 0.5;
-    a.x0 -= 0.03 * (a.x1 - a.x0), a.x1 += 0.03 * (a.x1 - a.x0);
-    a.y0 -= 0.05 * (a.y1 - a.y0), a.y1 += 0.05 * (a.y1 - a.y0);
+    a.x0 -= 0.03 * (a.x1 - a.x0), a.x1 += 0.15 * (a.x1 - a.x0);
+    a.y0 -= 0.05 * (a.y1 - a.y0), a.y1 += 0.15 * (a.y1 - a.y0);
     return a;
 }
 
@@ -115,8 +117,8 @@ CLI void pareto_grid(cli_text *out, const pareto_axes *a) {
 /* The picture of n points; chosen may be NULL, limit_mb 0. Sorts the points. */
 CLI void pareto_svg(cli_text *out, pareto_point *p, int n, const char *chosen, double ceiling,
                     double limit_mb) {
-    pareto_axes a = pareto_span(p, n, log(ceiling));
-    int front = pareto_front(p, n), i;
+    int front = pareto_front(p, n), i, shown = 0;
+    pareto_axes a = pareto_span(p, front, log(ceiling));
     cli_clear(out);
     cli_add_text(
         out,
@@ -125,14 +127,17 @@ CLI void pareto_svg(cli_text *out, pareto_point *p, int n, const char *chosen, d
         "svg{background:#fff;--ink:#222;--soft:#ddd;--dot:#888;--front:#0a58a8;--limit:#b3261e}\n"
         "@media(prefers-color-scheme:dark){svg{background:#161616;--ink:#ddd;--soft:#333;"
         "--dot:#888;--front:#6db3ff;--limit:#ff8a80}}\n"
-        "text{font:12px system-ui,sans-serif;fill:var(--ink)}.mid{text-anchor:middle}"
+        "text{font:12px system-ui,sans-serif;fill:#222;fill:var(--ink)}.mid{text-anchor:middle}"
         ".end{text-anchor:end}.head{font-size:15px;font-weight:600}\n"
-        ".grid{stroke:var(--soft);fill:none}.limit{stroke:var(--limit);stroke-dasharray:6 4;"
-        "fill:none}.front{stroke:var(--front);fill:none;stroke-width:1.5}\n"
-        ".dot{fill:var(--dot);fill-opacity:.5}.in{fill:var(--front)}"
-        ".best{fill:none;stroke:var(--limit);stroke-width:2.5}\n</style>\n"
+        ".grid{stroke:#ddd;stroke:var(--soft);fill:none}"
+        ".limit{stroke:#b3261e;stroke:var(--limit);stroke-dasharray:6 4;"
+        "fill:none}.front{stroke:#0a58a8;stroke:var(--front);fill:none;stroke-width:1.5}\n"
+        ".dot{fill:#888;fill:var(--dot);fill-opacity:.5}.in{fill:#0a58a8;fill:var(--front)}"
+        ".best{fill:none;stroke:#b3261e;stroke:var(--limit);stroke-width:2.5}\n</style>\n"
         "<text class=\"head\" x=\"70\" y=\"24\">Size against perplexity</text>\n");
-    pareto_add(out, "<text class=\"end\" x=\"770\" y=\"24\">%d maps measured</text>\n", n);
+    for (i = 0; i < n; i++) shown += p[i].loss <= a.y1 && p[i].file / 1e6 <= a.x1;
+    pareto_add(out, "<text class=\"end\" x=\"770\" y=\"24\">%d maps measured, %d shown</text>\n", n,
+               shown);
     pareto_grid(out, &a);
     pareto_add(out,
                "<path class=\"limit\" d=\"M70 %.1fH770\"/><text class=\"end\" x=\"766\" "
@@ -141,7 +146,7 @@ CLI void pareto_svg(cli_text *out, pareto_point *p, int n, const char *chosen, d
     if (limit_mb > a.x0 && limit_mb < a.x1)
         pareto_add(out, "<path class=\"limit\" d=\"M%.1f 60V400\"/>\n", pareto_x(&a, limit_mb));
     for (i = 0; i < n; i++)
-        if (p[i].loss <= a.y1)
+        if (p[i].loss <= a.y1 && p[i].file / 1e6 <= a.x1)
             pareto_add(out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/>\n",
                        i < front ? "in" : "dot", pareto_x(&a, p[i].file / 1e6),
                        pareto_y(&a, p[i].loss), i < front ? 4 : 3);

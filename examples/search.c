@@ -527,7 +527,9 @@ static void print_certificate(const search *s) {
 
 static void print_result(const search *s, const tuning *t) {
     const onebit_search_result *r = &s->result;
-    printf("space          %.0f maps of %d groups\n", r->maps, r->groups);
+    printf(r->maps < 1e9 ? "space          %.0f maps of %d groups\n"
+                         : "space          %.3g maps of %d groups\n",
+           r->maps, r->groups);
     printf("evaluations    %d on %.0f tokens, %.1f s\n", r->evaluations, (double)r->tokens,
            r->seconds);
     printf("map            %s\n", r->map);
