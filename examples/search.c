@@ -63,12 +63,12 @@ static const cli_row rows[] = {
 static const cli_spec spec = {
     "onebit-search",
     "the smallest layer_bit_map under a perplexity ceiling",
-    "onebit-search --checkpoint PATH --val-data PATH --min-perplexity-max P [flags]",
+    "onebit-search --checkpoint PATH --val-data PATH --min-perplexity-max P",
     "examples:\n"
     "  onebit-search --checkpoint run --val-data valid.txt --min-perplexity-max 5.2\n"
-    "  onebit-search --checkpoint run --val-data valid.txt --min-perplexity-max 5.2 \\\n"
-    "      --options binary,ternary,8bit,f16 --granularity projection --max-evaluations 600\n"
-    "  onebit-export --model run --layer-bit-map search_result.json --output small.1bit\n",
+    "  onebit-search --checkpoint run --val-data valid.txt --min-perplexity-max 5 \\\n"
+    "      --options binary,ternary,8bit --granularity projection\n"
+    "  onebit-export --model run --layer-bit-map search_result.json\n",
     "checkpoint val-data min-perplexity-max max-size-mb options granularity method "
     "max-evaluations finetune train-data output json ",
     "checkpoint",
@@ -240,7 +240,7 @@ static int take_row(const search *s, char *line, journal_row *r) {
         return 0;
     snprintf(r->method, sizeof r->method, "%.11s", method);
     snprintf(r->step, sizeof r->step, "%.11s", step);
-    r->number = (int)number;
+    r->number = (int)number, r->point.feasible = feasible == 1;
     r->point.map = cli_copy(map);
     return 1;
 }

@@ -33,6 +33,9 @@ static const cli_row rows[] = {
     {"config", "FILE", "a config.json; settings given as flags come on top"},
     {"model-config", "FILE", "the same as --config"},
     {"write-config", "FILE", "write the shape as a config.json to start from, and stop"},
+    {"init-from", "PATH",
+     "begin with the weights of this model, not with random ones; its shape and tokenizer too, "
+     "unless flags name others"},
     {"layer-bit-map", "MODES",
      "how blocks are stored: ternary, binary, 8bit, f16 or f32; one for all, a list with one for "
      "each, JSON, or a file of onebit-search"},
@@ -281,15 +284,26 @@ static const char *config_file(const cli *c) {
     return file ? file : cli_get(c, "model-config");
 }
 
-/* Shape: the preset, then --config, then the flags. */
+/* The shape of the model that --init-from names. */
+static void read_model_shape(const char *path, onebit_config *config) {
+    onebit_model *model = NULL;
+    if (onebit_model_open(&model, path, NULL) != ONEBIT_OK)
+        exit(cli_fail("%s (see --init-from)", onebit_error_text()));
+    *config = *onebit_model_config(model);
+    onebit_model_free(model);
+}
+
+/* Shape: the preset, or that of --init-from, then --config, then the flags. */
 static onebit_config read_shape(const cli *c, const onebit_train_job *job) {
     onebit_config config = onebit_config_default();
     const char *preset = cli_get(c, "preset"), *file = config_file(c);
-    size_t bytes = job->data_dir && (!preset || !strcmp(preset, "auto"))
+    int given = job->init_from && !file && !preset;
+    size_t bytes = job->data_dir && !given && (!preset || !strcmp(preset, "auto"))
                        ? text_bytes(job)
                        : 0;
     int own = job->tokenizer || (job->tokenizer_kind && strcmp(job->tokenizer_kind, "bpe"));
-    if (!file || preset) {
+    if (given) read_model_shape(job->init_from, &config);
+    else if (!file || preset) {
         if (onebit_config_preset(&config, preset ? preset : "auto", bytes) != ONEBIT_OK)
             cli_usage("--preset: %s", onebit_error_text());
         if (own && !preset) config.vocab_size = 0; /* the tokenizer says */
@@ -313,6 +327,9 @@ static onebit_train_job read_job(const cli *c, const onebit_env *env) {
     if (kind) job.tokenizer_kind = kind;
     if (cli_get(c, "output-dir")) job.output_dir = cli_get(c, "output-dir");
     if (!job.output_dir) job.output_dir = "out";
+    job.init_from = cli_get(c, "init-from");
+    if (job.init_from && cli_has(c, "resume"))
+        cli_usage("--resume goes on with a checkpoint's own weights; leave --init-from out");
     job.resume = cli_get(c, "resume");
     if (job.resume && !*job.resume) job.resume = job.output_dir;
     if (!job.data_dir && !cli_has(c, "write-config"))

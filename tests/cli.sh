@@ -55,7 +55,7 @@ json() {
     else grep -q '^[{["].*[]}"]$' "$1"; fi
 }
 
-for program in train chat generate eval tokenize export inspect; do
+for program in train chat generate eval tokenize export inspect search; do
     if [ ! -x "$bin/onebit-$program" ]; then
         fail "$bin/onebit-$program is missing: build first"
         echo "$passed passed, $failed failed, $skipped skipped"
@@ -65,7 +65,7 @@ done
 
 # ---- the same manners everywhere ----
 
-for program in train chat generate eval tokenize export inspect; do
+for program in train chat generate eval tokenize export inspect search; do
     gives "$program --help" 0 $program --help
     ok "$program --help is on stdout" err_empty
     ok "$program --help shows its use" out_has "^usage: onebit-$program"
@@ -305,6 +305,7 @@ while [ $i -lt 60 ]; do
     i=$((i + 1))
 done >"$tmp/talk.jsonl"
 sed 's/"silu"/"relu"/' "$tmp/shape.json" >"$tmp/relu.json"
+printf '{"map": "8", "layer_bit_map": {"layer_modes": ["8bit"]}}\n' >"$tmp/map.json"
 # flag, its value, what must change, flags that both runs have
 cat >"$tmp/table" <<END
 vocab-size|280|model|--tokenizer-kind bpe
@@ -394,6 +395,9 @@ tokenizer|$tmp/whole/tokenizer.json|model|--tokenizer-kind char
 preset|bitnet-256|model|
 config|$tmp/relu.json|model|
 layer-bit-map|binary|model|
+layer-bit-map|[{"attention":"f16","ffn":"binary"}]|model|
+layer-bit-map|$tmp/map.json|model|
+init-from|$tmp/whole|model|
 embedding|f32|model|
 lm-head|f16|model|--tie-word-embeddings false
 data-dir|$tmp/val.txt|model|
@@ -962,6 +966,83 @@ ok "the model is there" [ -s "$tmp/d4/model.1bit" ]
 ok "it cannot be resumed" [ "$(train_input --streaming --resume <"$tmp/text.txt"; echo $?)" -eq 1 ]
 ok "it says why" err_has 'cannot be read again'
 ok "streamed files" train_input --data-dir "$tmp/texts" --streaming --stream-buffer 1024 --max-epochs 2 --max-steps 0
+
+# ---- search ----
+
+cat "$tmp/text.txt" "$tmp/text.txt" >"$tmp/search.txt"
+deep="--num-layers 3 --max-steps 30 -q"
+"$bin/onebit-train" --data-dir "$tmp/text.txt" $small $deep --output-dir "$tmp/deep" --overwrite
+bytes_of() { sed -n 's/.*"size_bytes": \([0-9]*\).*/\1/p' "$1"; }
+ppl_of() { sed -n 's/^.*"perplexity": \([0-9.]*\).*/\1/p' "$1" | head -n 1; }
+"$bin/onebit-eval" --model "$tmp/deep" --layer-bit-map binary --data "$tmp/search.txt" --json >"$tmp/low.json" 2>/dev/null
+"$bin/onebit-eval" --model "$tmp/deep" --data "$tmp/search.txt" --json >"$tmp/asis.json" 2>/dev/null
+ceiling=$(awk "BEGIN {print ($(ppl_of "$tmp/low.json") + $(ppl_of "$tmp/asis.json")) / 2}")
+search="search --checkpoint $tmp/deep --val-data $tmp/search.txt --val-tokens 0"
+case $ceiling in *[0-9]*) ;; *) ceiling=100;; esac
+gives "search" 0 $search --min-perplexity-max "$ceiling" --output "$tmp/s.json"
+ok "it is proven" out_has '^certificate  *proven: none of the 8 maps is smaller'
+ok "the front is shown" out_has '<- chosen'
+ok "the result is JSON" json "$tmp/s.json"
+ok "every evaluation is in the CSV" [ "$(wc -l <"$tmp/s.csv")" -ge 4 ]
+ok "the picture is SVG" grep -q '</svg>' "$tmp/s.svg"
+gives "search --json" 0 $search --min-perplexity-max "$ceiling" --output "$tmp/s2.json" --json -q
+ok "search --json is JSON" json "$tmp/out"
+cp "$tmp/s.json" "$tmp/s3.json"
+head -n 4 "$tmp/s.csv" >"$tmp/s3.csv"
+printf 'half a li' >>"$tmp/s3.csv"
+gives "search goes on from a CSV that was cut off" 0 $search --min-perplexity-max "$ceiling" --output "$tmp/s3.json"
+ok "it says so" err_has '3 evaluations are there already'
+same_result() { grep -v 'secs\|from_csv' "$1" >"$tmp/a.res"; grep -v 'secs\|from_csv' "$2" >"$tmp/b.res"; cmp -s "$tmp/a.res" "$tmp/b.res"; }
+ok "the result is that of a search in one go" same_result "$tmp/s.json" "$tmp/s3.json"
+ok "so is the CSV" cmp -s "$tmp/s.csv" "$tmp/s3.csv"
+gives "export --layer-bit-map" 0 export --model "$tmp/deep" --layer-bit-map "$tmp/s.json" --output "$tmp/found.1bit" -q
+ok "the file is as large as the search says" [ "$(wc -c <"$tmp/found.1bit")" -eq "$(bytes_of "$tmp/s.json")" ]
+"$bin/onebit-eval" --model "$tmp/found.1bit" --data "$tmp/search.txt" --json >"$tmp/one.json" 2>/dev/null
+gives "eval --layer-bit-map" 0 eval --model "$tmp/deep" --layer-bit-map "$tmp/s.json" --data "$tmp/search.txt" --json
+ok "it is as good as the exported file" cmp -s "$tmp/out" "$tmp/one.json"
+near() { awk "BEGIN {d = $1 / $2 - 1; exit !(d < 1e-4 && d > -1e-4)}"; }
+ok "and as the search says" near "$(ppl_of "$tmp/one.json")" "$(ppl_of "$tmp/s.json")"
+gives "a ceiling that cannot be reached" 1 $search --min-perplexity-max 1.01 --output "$tmp/none.json"
+ok "the best is told" err_has 'the lowest of 8 measured is'
+ok "and written" grep -q '"found": false' "$tmp/none.json"
+gives "a size that cannot be reached" 1 $search --min-perplexity-max "$ceiling" --max-size-mb 0.001 --output "$tmp/none2.json"
+ok "the size is named" err_has 'at most 0.001 MB'
+for method in exact knapsack expander random; do
+    gives "search --method $method" 0 $search --min-perplexity-max "$ceiling" --output "$tmp/$method.json" \
+        --method $method --options binary,ternary,8bit --granularity half --max-evaluations 60
+done
+gives "search --compare" 0 $search --min-perplexity-max "$ceiling" --compare --output "$tmp/cmp.json"
+ok "all methods are in the table" [ "$(grep -c '^\(exact\|knapsack\|expander\|random\) ' "$tmp/out")" -eq 4 ]
+gives "search by projection with ends" 0 $search --min-perplexity-max "$ceiling" --granularity projection --search-ends \
+    --options binary,ternary,8bit,f16 --max-evaluations 200 --output "$tmp/proj.json"
+ok "22 groups" out_has 'maps of 22 groups'
+ok "a lower bound is told" out_has '^lower bound'
+printf '{"prompt": "who are", "answer": "you", "choices": ["you", "caf"]}\n' >"$tmp/quiz.jsonl"
+gives "search --min-accuracy" 0 $search --min-perplexity-max "$ceiling" --questions "$tmp/quiz.jsonl" --min-accuracy 0 --output "$tmp/acc.json"
+ok "accuracy is told" out_has '^accuracy  *[01]\.'
+gives "search --finetune" 0 $search --min-perplexity-max "$ceiling" --output "$tmp/s.json" --finetune 5 --train-data "$tmp/text.txt"
+ok "before and after" out_has '^fine-tuned  *5 steps: perplexity [0-9.]* before, [0-9.]* after'
+ok "the tuned model is there" [ -s "$tmp/s.finetuned/model.1bit" ]
+cp "$tmp/deep/config.json" "$tmp/other.json"
+gives "search --model-config" 0 search --checkpoint "$tmp/deep/model.safetensors" --val-data "$tmp/search.txt" \
+    --model-config "$tmp/other.json" --min-perplexity-max "$ceiling" --output "$tmp/mc.json"
+gives "search without a ceiling" 2 search --checkpoint "$tmp/deep" --val-data "$tmp/text.txt"
+gives "search --options" 2 $search --min-perplexity-max 9 --options ternary,four
+ok "the mode is named" err_has "'four' is none of"
+gives "search --seed with exact" 2 $search --min-perplexity-max 9 --seed 3
+gives "search --partition-size with exact" 2 $search --min-perplexity-max 9 --partition-size 30
+gives "search --finetune without text" 2 $search --min-perplexity-max 9 --finetune 3
+gives "search --min-accuracy without questions" 2 $search --min-perplexity-max 9 --min-accuracy 0.5
+gives "search into a directory that is not there" 1 $search --min-perplexity-max 9 --output "$tmp/absent/x.json"
+gives "a map of another model" 1 eval --model "$made" --layer-bit-map "$tmp/s.json" --data "$tmp/text.txt"
+gives "a map that is none" 1 eval --model "$made" --layer-bit-map "$tmp/absent.json" --data "$tmp/text.txt"
+gives "train --init-from with --resume" 2 train --data-dir "$tmp/text.txt" --init-from "$tmp/deep" --resume
+gives "train --init-from" 0 train --data-dir "$tmp/text.txt" --init-from "$tmp/deep" --layer-bit-map "$tmp/s.json" \
+    --batch-size 4 --seq-len 32 --max-steps 2 --output-dir "$tmp/init" --threads 1 -q
+gives "it has the map" 0 inspect "$tmp/init/model.1bit"
+gives "train --init-from of another shape" 1 train --data-dir "$tmp/text.txt" --init-from "$tmp/deep" --hidden-size 64 \
+    --max-steps 2 --output-dir "$tmp/init2" --threads 1 -q
+ok "the tensor is named" err_has 'but there it is'
 
 # ---- the learning examples ----
 

@@ -57,7 +57,8 @@ static onebit_mode search_mode(char letter) {
 }
 
 /* A map as layer_bit_map; half: two letters for each block. */
-static void search_json(const search_rig *r, const char *letters, int half, char *out, size_t size) {
+static void search_json(const search_rig *r, const char *letters, int half, char *out,
+                        size_t size) {
     int i, n = snprintf(out, size, "{\"layer_modes\": [");
     for (i = 0; i < r->config.num_layers; i++) {
         if (half)
@@ -111,7 +112,7 @@ static double search_accuracy(const onebit_model *m) {
     return right / 3.0;
 }
 
-static char search_text[500];
+static char search_text[400];
 
 /* Opens one map and notes what it is. */
 static void search_note(search_rig *r, const char *letters, int half, int questions) {
@@ -186,7 +187,8 @@ static const search_map *search_brute(const search_rig *r, const char *letters) 
     int i;
     for (i = 0; i < r->maps; i++) {
         const search_map *m = &r->map[i];
-        if (strspn(m->letters, letters) != strlen(m->letters) || !search_within(&r->job, m)) continue;
+        if (strspn(m->letters, letters) != strlen(m->letters) || !search_within(&r->job, m))
+            continue;
         if (!best || m->weights < best->weights ||
             (m->weights == best->weights && m->loss < best->loss))
             best = m;
@@ -223,7 +225,7 @@ static void search_test_exact(void) {
         "hidden_size=48",
         "num_layers=3 layer_bit_map=binary,ternary,8bit use_sub_norm=true use_qk_norm=true",
         "num_layers=2 layer_bit_map=ternary embedding=f32 tie_word_embeddings=false"};
-    static const char *const subsets[] = {"bt", "bt8", "t8", "bth8", "b8", "h8tb", "th", "t"};
+    static const char *const subsets[] = {"bt", "bt8", "t8", "b8", "t", "bth8", "h8tb", "th"};
     static const int half[] = {0, 1, 0, 1};
     onebit_rng rng;
     int k, i;
@@ -231,13 +233,14 @@ static void search_test_exact(void) {
     onebit_rng_seed(&rng, 7);
     for (k = 0; k < 4; k++) {
         search_rig *r = (search_rig *)malloc(sizeof *r);
-        if (r && search_open(r, settings[k], 11u + (uint32_t)k, "bt8h", half[k], 0))
+        if (r &&
+            search_open(r, settings[k], 11u + (uint32_t)k, half[k] ? "bt8" : "bt8h", half[k], 0))
             for (i = 0; i < 50; i++) {
                 const search_map *a = &r->map[test_below(&rng, (uint64_t)r->maps)];
                 const search_map *b = &r->map[test_below(&rng, (uint64_t)r->maps)];
                 r->job.max_perplexity = exp(a->loss) * (i % 7 == 6 ? 0.97 : 1.0000001);
                 r->job.max_size_mb = i % 5 == 4 ? (double)b->file / 1e6 : 0;
-                search_check_exact(r, subsets[test_below(&rng, 8)]);
+                search_check_exact(r, subsets[test_below(&rng, half[k] ? 5 : 8)]);
             }
         free(r);
         search_clean();
@@ -291,13 +294,13 @@ static void search_test_methods(void) {
     onebit_search_result exact, out;
     int i, k;
     test_case("search: every method finds a map within the limits, whatever the threads");
-    if (r && search_open(r, "num_layers=2 layer_bit_map=ternary use_sub_norm=true", 5, "bt8h", 1, 0)) {
+    if (r &&
+        search_open(r, "num_layers=2 layer_bit_map=ternary use_sub_norm=true", 5, "bt8", 1, 0)) {
         const search_map *start = search_find(r, "tttt"), *low = search_find(r, "bbbb");
         r->job.max_perplexity = exp(0.5 * (start->loss + low->loss));
         if (r->job.max_perplexity < exp(start->loss)) r->job.max_perplexity = exp(start->loss);
-        r->job.max_evaluations = 90;
         for (i = ONEBIT_SEARCH_EXACT; i <= ONEBIT_SEARCH_RANDOM; i++) {
-            r->job.max_evaluations = i == ONEBIT_SEARCH_EXACT ? 0 : 90;
+            r->job.max_evaluations = i == ONEBIT_SEARCH_EXACT ? 0 : 70;
             search_check_method(r, i);
         }
         test_case("search: the knapsack ends 1-optimal, at or above the proven smallest");
@@ -314,11 +317,11 @@ static void search_test_methods(void) {
         CHECK(search_logs[0].kl[0] == 0.0);
         for (i = 1; i < search_logs[0].n; i++) CHECK(search_logs[0].kl[i] > 0);
         for (i = 0; i < r->groups; i++)
-            for (k = 0; k < 4; k++) { /* no single group can go lower */
+            for (k = 0; k < 3; k++) { /* no single group can go lower */
                 char other[16];
                 const search_map *m;
                 snprintf(other, sizeof other, "%.15s", out.map);
-                other[i] = "bt8h"[k];
+                other[i] = "bt8"[k];
                 m = search_find(r, other);
                 if (m->weights < out.best.weight_bytes) CHECK(!search_within(&r->job, m));
             }
@@ -382,8 +385,7 @@ static void search_test_accuracy(void) {
         CHECK_OK(onebit_search(&r->job, &out));
         CHECK(fabs(out.best.accuracy - search_find(r, out.map)->accuracy) < 1e-12);
         r->job.min_accuracy = most < 0.9 ? most + 0.1 : 1;
-        if (most < 0.9)
-            CHECK_FAILS(onebit_search(&r->job, &out), ONEBIT_LIMIT, "accuracy");
+        if (most < 0.9) CHECK_FAILS(onebit_search(&r->job, &out), ONEBIT_LIMIT, "accuracy");
     }
     search_clean();
     free(r);
@@ -404,7 +406,8 @@ static void search_test_ends(void) {
                 onebit_search_result out, alone;
                 onebit_search_job again = r->job;
                 char text[8192];
-                r->job.granularity = g, r->job.search_ends = 1, r->job.method = ONEBIT_SEARCH_KNAPSACK;
+                r->job.granularity = g, r->job.search_ends = 1,
+                r->job.method = ONEBIT_SEARCH_KNAPSACK;
                 r->job.modes[0] = ONEBIT_8BIT, r->job.modes[1] = ONEBIT_TERNARY;
                 r->job.mode_count = 2, r->job.max_evaluations = 40;
                 r->job.max_perplexity = exp(r->map[0].loss) * 1.05;
@@ -412,7 +415,8 @@ static void search_test_ends(void) {
                 CHECK_OK(onebit_search(&r->job, &out));
                 CHECK(out.groups == (i ? 2 : 1) + r->config.num_layers * (g == 2 ? 6 + i : g + 1));
                 onebit_config_write(&out.config, text, sizeof text);
-                again.method = ONEBIT_SEARCH_AS_IS, again.open.layer_bit_map = strstr(text, "{\n    \"emb");
+                again.method = ONEBIT_SEARCH_AS_IS,
+                again.open.layer_bit_map = strstr(text, "{\n    \"emb");
                 if (CHECK(again.open.layer_bit_map != NULL)) {
                     text[strlen(text) - 2] = 0; /* the brace of the config itself */
                     CHECK_OK(onebit_search(&again, &alone));
@@ -457,7 +461,8 @@ static void search_test_refusals(void) {
     REFUSED(j.questions = "absent.jsonl", ONEBIT_IO, "absent.jsonl");
     REFUSED(j.questions = j.val_data, ONEBIT_FORMAT, "row 1");
     REFUSED(j.open.layer_bit_map = "ternary,binary,binary", ONEBIT_CONFIG, "num_layers is 2");
-    CHECK_OK(ob_file_write(search_path("q.jsonl"), "{\"choices\": [\"a\", \"a\"], \"answer\": \"a\"}", 38));
+    CHECK_OK(ob_file_write(search_path("q.jsonl"),
+                           "{\"choices\": [\"a\", \"a\"], \"answer\": \"a\"}", 38));
     REFUSED(j.questions = search_path("q.jsonl"), ONEBIT_FORMAT, "2 of the 2 choices");
     CHECK_OK(ob_file_write(search_path("q.jsonl"), "{\"prompt\": \"a\"}\n", 16));
     REFUSED(j.questions = search_path("q.jsonl"), ONEBIT_USAGE, "no row has choices");
@@ -478,9 +483,9 @@ static void search_test_adopt(void) {
     if (model_open(&one, "num_layers=2 layer_bit_map=ternary", "", 2, 16, NULL) &
         model_open(&two, "num_layers=2 layer_bit_map=binary,8bit", "", 2, 16, NULL)) {
         ref_fill(one.trainer, 4);
-        CHECK_OK(onebit_trainer_save(one.trainer, one.tokenizer, place, search_path("c.safetensors")));
+        CHECK_OK(
+            onebit_trainer_save(one.trainer, one.tokenizer, place, search_path("c.safetensors")));
         if (CHECK_OK(ob_origin_open(&origin, search_path("c.safetensors"), NULL, &env))) {
-            CHECK(!model_same(one.trainer, two.trainer));
             CHECK_OK(ob_trainer_adopt(two.trainer, &origin));
             CHECK(model_same(one.trainer, two.trainer));
             ob_origin_close(&origin);
