@@ -4431,7 +4431,6 @@ static onebit_status ob_choice_assign(const ob_field *f, void *object, const cha
 /* By number, because a byte of a damaged map need not be a value of the enum. */
 static const char *ob_mode_text(int mode) {
     static const char *const names[] = {"f32", "f16", "8bit", "ternary", "binary"};
-    if (mode == -1) return "mixed";
     return mode >= 0 && mode < ONEBIT_MODE_COUNT ? names[mode] : "unknown";
 }
 
@@ -4499,6 +4498,9 @@ static int ob_shared_mode(const onebit_config *c, int layer, int from, int to) {
 static int ob_block_mode(const onebit_config *c, int layer) {
     return ob_shared_mode(c, layer, 0, ONEBIT_PROJECTIONS);
 }
+
+/* Its name, for people. */
+static const char *ob_block_text(int mode) { return mode < 0 ? "mixed" : ob_mode_text(mode); }
 
 /* Makes the mode of a block the widest of its matrices', which keep theirs. So layer_modes tells
    something even where a block is mixed, and equal maps have equal bytes. */
@@ -25553,7 +25555,7 @@ static void ob_report_layer(ob_buffer *out, const ob_report *r, const ob_code_ro
         if ((int)rows[i].layer == layer) last = rows + i;
     if (!last) return;
     ob_buffer_format(out, "<figure><figcaption>Layer %d <span>%s</span></figcaption>\n", layer,
-                     ob_mode_text(ob_block_mode(r->shape, layer)));
+                     ob_block_text(ob_block_mode(r->shape, layer)));
     ob_buffer_text(out, "<svg viewBox=\"0 0 200 122\" role=\"img\">"
                         "<path class=\"plus\" d=\"M0 0H200V80H0Z\"/>\n");
     ob_report_area(out, "zero", 'z', rows, n, layer, 0.0, 80.0, 0.0);
@@ -25648,7 +25650,7 @@ static const char *ob_report_mode(const ob_report *r) {
     int i, mode = ob_block_mode(r->shape, 0);
     for (i = 1; i < r->shape->num_layers; i++)
         if (ob_block_mode(r->shape, i) != mode) mode = -1;
-    return ob_mode_text(mode);
+    return ob_block_text(mode);
 }
 
 /* The table beside the twin, as far as it has come; nothing without one. */
@@ -27047,6 +27049,8 @@ static onebit_status ob_search_expand(ob_search *s, ob_search_work *w) {
                 ob_buffer_add(&covered, &hash, sizeof hash);
         }
     }
+    if (covered.failed && s->status == ONEBIT_OK)
+        s->status = ob_fail(ONEBIT_MEMORY, "search: no memory for the maps that are covered");
     ob_buffer_free(&covered);
     ob_release(&s->env, block);
     return s->status;
@@ -28476,7 +28480,7 @@ static void ob_run_tell_modes(ob_buffer *out, const onebit_config *c) {
         if (!number[i]) continue;
         ob_buffer_text(out, written++ ? ", " : "");
         if (number[i] < c->num_layers) ob_buffer_format(out, "%d ", number[i]);
-        ob_buffer_format(out, "%s", ob_mode_text(i - 1));
+        ob_buffer_format(out, "%s", ob_block_text(i - 1));
     }
     ob_buffer_text(out, " blocks\n");
 }

@@ -99,16 +99,25 @@ static double bytes_per_token(const subject *s) {
     return sum;
 }
 
-/* "ternary" or "2 ternary, 1 f16": the modes of the blocks. */
+/* The mode of a block; ONEBIT_MODE_COUNT when its matrices differ. */
+static int mode_of_block(const onebit_config *c, int layer) {
+    int i;
+    for (i = 0; i < ONEBIT_PROJECTIONS; i++)
+        if (c->projection_modes[layer][i]) return ONEBIT_MODE_COUNT;
+    return c->layer_modes[layer];
+}
+
+/* "ternary" or "2 ternary, 1 f16, 1 mixed": the modes of the blocks. */
 static const char *modes_of(const onebit_config *c, char *out, size_t size) {
     int i, mode, n, at = 0;
     *out = 0;
-    for (mode = 0; mode < ONEBIT_MODE_COUNT; mode++) {
-        for (i = n = 0; i < c->num_layers; i++) n += c->layer_modes[i] == mode;
-        if (n == c->num_layers) return onebit_mode_name((onebit_mode)mode);
+    for (mode = 0; mode <= ONEBIT_MODE_COUNT; mode++) {
+        const char *name =
+            mode < ONEBIT_MODE_COUNT ? onebit_mode_name((onebit_mode)mode) : "mixed";
+        for (i = n = 0; i < c->num_layers; i++) n += mode_of_block(c, i) == mode;
+        if (n == c->num_layers) return name;
         if (n && (size_t)at < size)
-            at += snprintf(out + at, size - (size_t)at, "%s%d %s", at ? ", " : "", n,
-                           onebit_mode_name((onebit_mode)mode));
+            at += snprintf(out + at, size - (size_t)at, "%s%d %s", at ? ", " : "", n, name);
     }
     return out;
 }

@@ -695,6 +695,27 @@ static void hostile_check_train(void) {
     onebit_model_free(m);
 }
 
+/* A search by each way of choosing, and a training that begins with the same weights. */
+static onebit_status hostile_work_search(const onebit_env *env) {
+    static const int methods[] = {ONEBIT_SEARCH_EXACT, ONEBIT_SEARCH_KNAPSACK,
+                                  ONEBIT_SEARCH_EXPANDER};
+    onebit_search_job job = onebit_search_job_default();
+    onebit_search_result out;
+    onebit_status status = ONEBIT_OK;
+    char run[300], text[300];
+    int i;
+    snprintf(run, sizeof run, "%s", hostile_path("run"));
+    snprintf(text, sizeof text, "%s", hostile_path("text"));
+    job.checkpoint = run, job.val_data = text, job.env = env;
+    job.max_perplexity = 1e9, job.val_tokens = 12, job.granularity = ONEBIT_BY_HALF;
+    job.search_ends = 1, job.max_evaluations = 5;
+    for (i = 0; i < 3 && status == ONEBIT_OK; i++) {
+        job.method = methods[i];
+        status = onebit_search(&job, &out);
+    }
+    return status;
+}
+
 static void hostile_test_starve(void) {
     if (!hostile_text()) return;
     hostile_starve("hostile: no memory at any place of training, saving, loading and exporting",
@@ -705,6 +726,7 @@ static void hostile_test_starve(void) {
                    hostile_work_text, NULL);
     hostile_starve("hostile: no memory at any place of onebit_train leaves whole files",
                    hostile_work_train, hostile_check_train);
+    hostile_starve("hostile: no memory at any place of a search", hostile_work_search, NULL);
 }
 
 /* ---- what killed programs leave ---- */
