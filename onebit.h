@@ -1,4 +1,4 @@
-/* onebit.h - 1-bit language models in one C header: train, export, run.
+/* onebit.h - 1-bit language models in one C header: train, search, export, run.
    SPDX-License-Identifier: MIT
 
    Do this in ONE C or C++ file:       #define ONEBIT_IMPLEMENTATION
@@ -32,6 +32,7 @@
    FLOW      text -> onebit_tokenizer -> onebit_dataset -> onebit_trainer -> file.1bit
              file.1bit -> onebit_model (immutable, shared) -> onebit_session (one per conversation).
              Files of others -> onebit_model_open; onebit_model_export -> GGUF, Hugging Face.
+             Checkpoint and text -> onebit_search -> a layer_bit_map for any of these.
    LETTERS   B batch, T positions, N = B*T tokens, D width (hidden_size), H heads, K kv-heads,
              d head_dim, F FFN width (intermediate_size), V vocabulary, L layers. Gradient of x: dx.
    MEMORY    every object takes its memory once, at create/open, as one block; onebit_*_bytes tells

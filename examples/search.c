@@ -92,7 +92,7 @@ typedef struct search {
     FILE *journal;
     char print[17]; /* of what decides on the figures: rows of another search do not count */
     journal_row *row;
-    int rows, recalled, counted;
+    int rows, recalled, counted, foreign;
     int found, best_number;
     double best_file, began, shown;
 } search;
@@ -245,42 +245,44 @@ static int take_row(const search *s, char *line, journal_row *r) {
     return 1;
 }
 
-/* Reads the rows of this search that the CSV holds and writes them anew, whole, so that a line that
-   was cut off is gone; then rows are added behind them. A CSV of another search is kept as .old. */
-static void open_journal(search *s) {
-    cli_text text = {NULL, 0, 0}, old = {NULL, 0, 0};
+/* Reads the rows of this search that the CSV holds. */
+static void read_journal(search *s) {
+    cli_text text = {NULL, 0, 0};
     char *line, *next;
     journal_row row;
-    int foreign = 0, i;
-    if (cli_found(s->csv) && cli_read_file(s->csv, &text)) {
-        for (line = text.p; (next = strchr(line, '\n')) != NULL; line = next) {
-            *next++ = 0;
-            if (line == text.p) continue; /* the head */
-            if (!take_row(s, line, &row)) foreign = 1;
-            else if (cli_has(s->c, "restart")) free((char *)row.point.map);
-            else add_row(s, &row);
-        }
+    if (cli_has(s->c, "restart") || !cli_found(s->csv) || !cli_read_file(s->csv, &text)) return;
+    for (line = text.p; (next = strchr(line, '\n')) != NULL; line = next) {
+        *next++ = 0;
+        if (line == text.p) continue; /* the head */
+        if (take_row(s, line, &row)) add_row(s, &row);
+        else s->foreign = 1;
     }
-    if (foreign && !s->rows) {
-        cli_add_text(&old, s->csv);
-        cli_add_text(&old, ".old");
-        if (!rename(s->csv, old.p) && !s->c->quiet)
-            fprintf(stderr, "%s is of another search: it is %s now\n", s->csv, old.p);
-    }
+    free(text.p);
     if (s->rows && !s->c->quiet)
         fprintf(stderr, "%s: %d evaluations are there already (--restart measures anew)\n", s->csv,
                 s->rows);
-    cli_clear(&old);
-    cli_add_text(&old, s->csv);
-    cli_add_text(&old, ".tmp");
-    s->journal = fopen(old.p, "wb");
-    if (!s->journal) exit(cli_fail("cannot write %s: %s (see --output)", old.p, strerror(errno)));
+}
+
+/* Before the first evaluation, when model and text are known to be good: writes the rows anew,
+   whole, so that a line that was cut off is gone; later rows are added behind them. A CSV of
+   another search is kept as .old. */
+static void start_journal(search *s) {
+    cli_text path = {NULL, 0, 0};
+    int i;
+    cli_add_text(&path, s->csv);
+    cli_add_text(&path, ".old");
+    if (s->foreign && !s->rows && !rename(s->csv, path.p) && !s->c->quiet)
+        fprintf(stderr, "%s is of another search: it is %s now\n", s->csv, path.p);
+    cli_clear(&path);
+    cli_add_text(&path, s->csv);
+    cli_add_text(&path, ".tmp");
+    s->journal = fopen(path.p, "wb");
+    if (!s->journal) exit(cli_fail("cannot write %s: %s (see --output)", path.p, strerror(errno)));
     fputs(CSV_HEAD, s->journal);
     for (i = 0; i < s->rows; i++) put_row(s, s->journal, s->row + i);
-    if (fclose(s->journal) || rename(old.p, s->csv) || !(s->journal = fopen(s->csv, "ab")))
+    if (fclose(s->journal) || rename(path.p, s->csv) || !(s->journal = fopen(s->csv, "ab")))
         exit(cli_fail("cannot write %s: %s (see --output)", s->csv, strerror(errno)));
-    free(text.p);
-    free(old.p);
+    free(path.p);
 }
 
 /* What the rows of a map tell; not every method measures the divergence. */
@@ -312,6 +314,7 @@ static int on_evaluation(void *user, const onebit_evaluation *e) {
     search *s = (search *)user;
     journal_row r;
     int i;
+    if (!s->journal) start_journal(s);
     memset(&r, 0, sizeof r);
     r.number = e->number;
     snprintf(r.method, sizeof r.method, "%s", s->method);
@@ -675,6 +678,8 @@ static void check_flags(const cli *c, int method) {
         cli_usage("--train-data and --finetune-lr need --finetune N");
     if (cli_has(c, "finetune") && !cli_has(c, "train-data"))
         cli_usage("--finetune needs --train-data PATH");
+    if (cli_has(c, "compare") && c->json)
+        cli_usage("--compare prints a table; leave --json out, FILE has the result");
     if (cli_has(c, "threads") && cli_has(c, "num-threads"))
         cli_usage("give --threads or --num-threads, not both");
 }
@@ -698,7 +703,7 @@ int main(int argc, char **argv) {
     s.tuned = beside(s.output, ".finetuned");
     take_print(&s);
     cli_catch_interrupt();
-    open_journal(&s);
+    read_journal(&s);
     memset(&t, 0, sizeof t);
     status = run(&s, method, &s.result);
     s.method = methods[method];
@@ -717,9 +722,9 @@ int main(int argc, char **argv) {
     if (c.json) fputs(json.p, stdout);
     else if (status == ONEBIT_OK) print_result(&s, &t);
     if (status != ONEBIT_OK) code = cli_fail("%s (see --min-perplexity-max)", failure);
-    if (status == ONEBIT_OK && cli_has(&c, "compare") && !c.json) compare(&s);
+    if (status == ONEBIT_OK && cli_has(&c, "compare")) compare(&s);
     if (!c.quiet) fprintf(stderr, "wrote %s, %s, %s\n", s.output, s.csv, s.svg);
-    fclose(s.journal);
+    if (s.journal) fclose(s.journal);
     for (i = 0; i < s.rows; i++) free((char *)s.row[i].point.map);
     free(s.row);
     free(s.csv);

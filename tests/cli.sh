@@ -1026,6 +1026,13 @@ ok "the tuned model is there" [ -s "$tmp/s.finetuned/model.1bit" ]
 cp "$tmp/deep/config.json" "$tmp/other.json"
 gives "search --model-config" 0 search --checkpoint "$tmp/deep/model.safetensors" --val-data "$tmp/search.txt" \
     --model-config "$tmp/other.json" --min-perplexity-max "$ceiling" --output "$tmp/mc.json"
+rm -f "$tmp/no.csv"
+gives "search of a text that is not there" 1 search --checkpoint "$tmp/deep" --val-data "$tmp/absent.txt" --min-perplexity-max 9 --output "$tmp/no.json"
+ok "no file is begun" [ ! -e "$tmp/no.csv" ]
+cp "$tmp/s.csv" "$tmp/keep.csv"
+gives "search beside the CSV of another one" 0 $search --min-perplexity-max "$ceiling" --options binary,8bit --output "$tmp/keep.json"
+ok "that one is kept" cmp -s "$tmp/s.csv" "$tmp/keep.csv.old"
+gives "search --compare --json" 2 $search --min-perplexity-max 9 --compare --json
 gives "search without a ceiling" 2 search --checkpoint "$tmp/deep" --val-data "$tmp/text.txt"
 gives "search --options" 2 $search --min-perplexity-max 9 --options ternary,four
 ok "the mode is named" err_has "'four' is none of"
