@@ -1152,9 +1152,10 @@ typedef struct onebit_search_result {
 /* Finds the smallest map of modes under a perplexity ceiling. Weights are packed anew in place when
    their mode changes, hidden states of the unchanged layers before it are kept (at most 1 GB), so
    an evaluation costs a forward pass from the first change on. Memory: the packed weights at their
-   largest, the states, work of one pass. Deterministic: the same job gives the same result on any
-   machine and number of threads. ONEBIT_LIMIT: no map is within the limits; the text names the
-   limit in the way, and result has the best map all the same. */
+   largest, these states and those of the last layer twice, work of one pass. Deterministic: the
+   same job gives the same result on any machine and number of threads. ONEBIT_LIMIT: no map that
+   was measured is within the limits; the text names the limit in the way, and result has the best
+   map all the same. */
 ONEBIT_API onebit_status onebit_search(const onebit_search_job *job, onebit_search_result *result);
 
 /* -------------------------------------------------------------------------------------------------
@@ -1223,6 +1224,7 @@ typedef struct onebit_train_job {
     const char *resume;          /* checkpoint, or a directory: its newest whole one; NULL = none */
     const char *init_from;       /* a model whose weights are the first ones, in place of random
                                     ones; its tokenizer and config too where none is given */
+    const onebit_open_options *init_open; /* how that is opened; NULL = by default */
     const onebit_config *config; /* NULL = onebit_config_preset("auto") */
     const onebit_train_options *options;
     const onebit_env *env;
@@ -25762,6 +25764,7 @@ typedef struct ob_search_entry {
     double loss, kl, accuracy; /* as in onebit_evaluation */
     size_t bytes, file;        /* of the weights, of the whole file */
     int feasible;              /* within all limits */
+    int has_kl;                /* kl was asked for; of a broken map it may be no number */
 } ob_search_entry;
 
 typedef struct ob_search {
@@ -25927,6 +25930,8 @@ static onebit_status ob_search_choice(ob_search *s, const char *prompt, const ch
     status = ids ? onebit_tokenizer_encode(words, ids + 1, count, &count, text.p, text.n, 0)
                  : ob_fail(ONEBIT_MEMORY, "questions: no memory");
     ob_buffer_free(&text);
+    if (status == ONEBIT_OK && count + (first >= 0) < 2)
+        status = ob_fail(ONEBIT_FORMAT, "a prompt and choice of one token cannot be scored");
     if (status == ONEBIT_OK) {
         ids[0] = first;
         if (first >= 0) ob_search_sequence(s, ids, NULL, count + 1, s->choices);
@@ -26537,8 +26542,7 @@ static int ob_search_recall(ob_search *s, const uint8_t *map, const char *step, 
 static int ob_search_try(ob_search *s, const uint8_t *map, const char *step, int kl) {
     int at = ob_search_find(s, map), known;
     ob_search_entry e, *best;
-    if (at >= 0 && (!kl || ob_search_entry_at(s, at)->kl == ob_search_entry_at(s, at)->kl))
-        return at;
+    if (at >= 0 && (!kl || ob_search_entry_at(s, at)->has_kl)) return at;
     if (s->status != ONEBIT_OK) return -1;
     if (at < 0 && s->count >= s->budget) return s->spent = 1, -1;
     memset(&e, 0, sizeof e);
@@ -26547,7 +26551,7 @@ static int ob_search_try(ob_search *s, const uint8_t *map, const char *step, int
     if (!known && kl) s->status = ob_search_refer(s);
     if (!known && s->status == ONEBIT_OK) s->status = ob_search_measure(s, map, kl, &e);
     if (s->status != ONEBIT_OK) return -1;
-    e.feasible = ob_search_feasible(s, &e);
+    e.feasible = ob_search_feasible(s, &e), e.has_kl = kl;
     if (at >= 0) return *ob_search_entry_at(s, at) = e, at;
     ob_buffer_add(&s->entries, &e, sizeof e);
     ob_buffer_add(&s->maps, map, (size_t)s->parts);
@@ -26670,16 +26674,17 @@ static void ob_knapsack_map(const ob_search *s, const ob_knapsack *q, size_t bin
 typedef struct ob_search_work {
     uint8_t *map, *other;
     double *kind, *stern; /* kinder and sterner of two measurements */
+    double *loss;         /* of the loss, where a mode is alone; below 0 = better than as it is */
     void *block;
 } ob_search_work;
 
 static onebit_status ob_search_work_take(const ob_search *s, ob_search_work *w) {
     size_t n = (size_t)s->parts * (size_t)s->modes + 1;
-    w->block = ob_alloc(&s->env, 2 * n * sizeof(double) + 2 * ((size_t)s->parts + 1));
+    w->block = ob_alloc(&s->env, 3 * n * sizeof(double) + 2 * ((size_t)s->parts + 1));
     if (!w->block) return ob_fail(ONEBIT_MEMORY, "search: no memory for the costs");
-    w->kind = (double *)w->block, w->stern = w->kind + n;
-    w->map = (uint8_t *)(w->stern + n), w->other = w->map + s->parts + 1;
-    memset(w->kind, 0, 2 * n * sizeof(double));
+    w->kind = (double *)w->block, w->stern = w->kind + n, w->loss = w->stern + n;
+    w->map = (uint8_t *)(w->loss + n), w->other = w->map + s->parts + 1;
+    memset(w->kind, 0, 3 * n * sizeof(double));
     return ONEBIT_OK;
 }
 
@@ -26711,6 +26716,7 @@ static void ob_search_alone(ob_search *s, ob_search_work *w, int kl) {
             if (at < 0) return;
             w->kind[i * s->modes + k] = w->stern[i * s->modes + k] =
                 ob_search_cost(s, at, kl) - ob_search_cost(s, start, kl);
+            w->loss[i * s->modes + k] = ob_search_cost(s, at, 0) - ob_search_cost(s, start, 0);
         }
 }
 
@@ -26750,6 +26756,10 @@ static onebit_status ob_search_solve(ob_search *s, ob_search_work *w, const doub
     for (high = n; low < high;) { /* below low all are outside, from high on within */
         size_t middle = low + (high - low) / 2;
         ob_knapsack_map(s, &q, size[middle], w->map, 1);
+        if (!ob_search_fits(s, ob_search_file(s, w->map))) { /* only smaller ones may do */
+            high = middle;
+            continue;
+        }
         at = ob_search_try(s, w->map, "knapsack", kl);
         if (at < 0) break;
         if (ob_search_entry_at(s, at)->feasible) high = middle;
@@ -26774,13 +26784,17 @@ static onebit_status ob_search_bound(ob_search *s, ob_search_work *w, size_t *by
     }
     for (i = 0; i < s->count; i++) {
         k = ob_search_entry_at(s, i)->kl;
-        if (!ob_search_entry_at(s, i)->feasible && k > inside && k < outside) outside = k;
+        if (!(exp(ob_search_entry_at(s, i)->loss) <= s->job->max_perplexity) && k > inside &&
+            k < outside)
+            outside = k;
     }
     if (outside < HUGE_VAL) inside = outside;
     memset(&q, 0, sizeof q);
     OB_TRY(ob_knapsack_solve(s, &q, w->kind, 0));
     for (b = 0; b < q.bins && !(q.cost[b] <= inside); b++) {}
     *bytes = (size_t)((int64_t)s->lowest_bytes + q.least + (int64_t)b * q.unit);
+    if (*bytes > ob_search_entry_at(s, s->best)->bytes)
+        *bytes = ob_search_entry_at(s, s->best)->bytes;
     ob_release(&s->env, q.block);
     return ONEBIT_OK;
 }
@@ -26797,7 +26811,7 @@ typedef struct ob_search_step {
 static int ob_search_compare(const void *a, const void *b) {
     const ob_search_step *p = (const ob_search_step *)a, *q = (const ob_search_step *)b;
     double x = p->cost / (double)p->bytes, y = q->cost / (double)q->bytes;
-    if (x != y) return x < y ? -1 : 1;
+    if (x < y || y < x) return x < y ? -1 : 1;
     if (p->down != q->down) return p->down - q->down;
     if (p->up != q->up) return p->up - q->up;
     return p->down_mode != q->down_mode ? p->down_mode - q->down_mode : p->up_mode - q->up_mode;
@@ -26929,6 +26943,9 @@ static onebit_status ob_search_estimate(ob_search *s, ob_search_work *w,
     if (s->budget - s->count >= s->parts * (s->modes - 1) + OB_SEARCH_RESERVE)
         ob_search_raised(s, w);
     if (s->status == ONEBIT_OK && !s->spent) OB_TRY(ob_search_solve(s, w, w->stern, 1));
+    /* a ceiling below the model as it is: divergence does not lead there, a lower loss may */
+    if (s->status == ONEBIT_OK && !s->spent && s->best < 0)
+        OB_TRY(ob_search_solve(s, w, w->loss, 1));
     ob_search_descend(s, w, 1, &out->one_optimal);
     if (s->status != ONEBIT_OK || s->best < 0) return s->status;
     return ob_search_bound(s, w, &out->bound_bytes);
@@ -26941,7 +26958,7 @@ static void ob_search_random(ob_search *s, uint8_t *map) {
     int i, before, stale = 0;
     onebit_rng_seed(&rng, (uint64_t)s->job->seed);
     (void)ob_search_try(s, s->start, "start", 0);
-    while (s->status == ONEBIT_OK && !s->spent && stale <= 4 * s->budget) {
+    while (s->status == ONEBIT_OK && !s->spent && stale / 4 <= s->budget) {
         for (i = 0; i < s->parts; i++) map[i] = (uint8_t)(ob_rng_double(&rng) * (double)s->modes);
         before = s->count;
         (void)ob_search_try(s, map, "random", 0);
@@ -27027,7 +27044,7 @@ static onebit_status ob_search_expand(ob_search *s, ob_search_work *w) {
     onebit_rng rng;
     ob_partition p;
     void *block;
-    int i, idle = 0, first = 1;
+    int i, idle = 0, first = 1, before;
     p.size = s->job->partition_size < 10 ? 10 : s->job->partition_size;
     block = ob_alloc(&s->env, (size_t)p.size * ((size_t)s->parts + 1 + sizeof(double)));
     if (!block) return ob_fail(ONEBIT_MEMORY, "search: no memory for a partition");
@@ -27035,15 +27052,17 @@ static onebit_status ob_search_expand(ob_search *s, ob_search_work *w) {
     p.maps = p.done + p.size;
     onebit_rng_seed(&rng, (uint64_t)s->job->seed);
     while (s->status == ONEBIT_OK && !s->spent && !covered.failed && idle < 1000 &&
-           (double)(covered.n / sizeof(uint64_t)) < 0.95 * maps) {
+           (double)s->count < maps && (double)(covered.n / sizeof(uint64_t)) < 0.95 * maps) {
         for (i = 0; i < s->parts; i++)
             p.maps[i] = first ? s->start[i] : (uint8_t)(ob_rng_double(&rng) * (double)s->modes);
         idle++, p.n = 1;
         if (ob_partition_covered(&covered, ob_hash64(p.maps, (size_t)s->parts, 0))) continue;
         ob_partition_grow(s, &p, &covered, w->map);
         if (p.n < 5 && !first) continue;
+        before = s->count;
         ob_partition_walk(s, &p, w->map);
-        for (i = first = idle = 0; i < p.n; i++) {
+        if (s->count > before) idle = 0;
+        for (i = first = 0; i < p.n; i++) {
             uint64_t hash = ob_hash64(p.maps + (size_t)i * (size_t)s->parts, (size_t)s->parts, 0);
             if (ob_rng_double(&rng) >= s->job->overlap_ratio &&
                 !ob_partition_covered(&covered, hash))
@@ -27155,6 +27174,8 @@ static onebit_status ob_search_go(ob_search *s, onebit_search_result *out) {
 /* Why nothing was found: the limit that no map of those measured kept. */
 static onebit_status ob_search_none(const ob_search *s, const onebit_search_result *out) {
     const onebit_search_job *j = s->job;
+    const char *none = out->proven ? "no map" : "no map that was measured";
+    const char *spent = s->spent ? "; more may be found with --max-evaluations" : "";
     double accuracy = 0, size = HUGE_VAL;
     int i, quality = 0;
     for (i = 0; i < s->count; i++) {
@@ -27166,21 +27187,22 @@ static onebit_status ob_search_none(const ob_search *s, const onebit_search_resu
             size = (double)e->file;
     }
     if (!quality)
-        return ob_fail(
-            ONEBIT_LIMIT,
-            "no map is within the perplexity ceiling of %g: the lowest of %d measured is "
-            "%.4f (map %.60s)",
-            j->max_perplexity, s->count, exp(out->best.loss), out->map);
+        return ob_fail(ONEBIT_LIMIT,
+                       "%s is within the perplexity ceiling of %g: the lowest of %d measured is "
+                       "%.4f (map %.60s)%s",
+                       none, j->max_perplexity, s->count, exp(out->best.loss), out->map, spent);
     if (size < HUGE_VAL)
         return ob_fail(ONEBIT_LIMIT,
-                       "no map of at most %g MB is within the perplexity ceiling of %g: the "
-                       "smallest that is has %.3f MB; the lowest perplexity of %d measured is %.4f",
-                       j->max_size_mb, j->max_perplexity, size / 1e6, s->count,
-                       exp(out->best.loss));
+                       "%s has at most %g MB and is within the perplexity ceiling of %g: the "
+                       "smallest that is has %.3f MB; the lowest perplexity of %d measured is "
+                       "%.4f%s",
+                       none, j->max_size_mb, j->max_perplexity, size / 1e6, s->count,
+                       exp(out->best.loss), spent);
     return ob_fail(ONEBIT_LIMIT,
-                   "no map within the perplexity ceiling of %g has an accuracy of %g: the best has "
-                   "%.4f; the lowest perplexity of %d measured is %.4f",
-                   j->max_perplexity, j->min_accuracy, accuracy, s->count, exp(out->best.loss));
+                   "%s within the perplexity ceiling of %g has an accuracy of %g: the best has "
+                   "%.4f; the lowest perplexity of %d measured is %.4f%s",
+                   none, j->max_perplexity, j->min_accuracy, accuracy, s->count,
+                   exp(out->best.loss), spent);
 }
 
 /* Fills the result from what was measured; without a map within the limits, with the one of the
@@ -27189,7 +27211,7 @@ static void ob_search_report(ob_search *s, onebit_search_result *out) {
     const ob_search_entry *e;
     int i, at = s->best;
     for (i = 0; s->best < 0 && i < s->count; i++)
-        if (at < 0 || ob_search_entry_at(s, i)->loss < ob_search_entry_at(s, at)->loss) at = i;
+        if (at < 0 || !(ob_search_entry_at(s, at)->loss <= ob_search_entry_at(s, i)->loss)) at = i;
     out->found = s->best >= 0, out->evaluations = s->count;
     if (at < 0) return;
     e = ob_search_entry_at(s, at);
@@ -28568,7 +28590,8 @@ static void ob_run_sweep(const ob_run_state *r) {
 static onebit_status ob_run_origin(ob_run_state *r) {
     const onebit_train_job *job = r->job;
     if (!job->init_from) return ONEBIT_OK;
-    OB_TRY(ob_run_named(ob_origin_open(&r->origin, job->init_from, NULL, &r->env), "--init-from"));
+    OB_TRY(ob_run_named(ob_origin_open(&r->origin, job->init_from, job->init_open, &r->env),
+                        "--init-from"));
     r->from = 1;
     if (!job->config) r->config = r->origin.have;
     if (job->tokenizer) return ONEBIT_OK;

@@ -987,6 +987,8 @@ CLI const char *cli_layer_map(const char *value) {
         exit(cli_fail("cannot read %s: %s (see --layer-bit-map)", value, strerror(errno)));
     if (text.p[strspn(text.p, " \t\r\n")] != '{')
         exit(cli_fail("%s: expected an object with layer_bit_map (see --layer-bit-map)", value));
+    if (strstr(text.p, "\"found\": false"))
+        exit(cli_fail("%s: that search found no map within its limits (see --layer-bit-map)", value));
     return text.p + strspn(text.p, " \t\r\n"); /* kept to the end of the program */
 }
 

@@ -90,10 +90,11 @@ typedef struct search {
     const char *output, *method;
     char *csv, *svg, *tuned;
     FILE *journal;
-    char print[17]; /* of what decides on the figures: rows of another search do not count */
+    cli_text others; /* rows of other searches in the same file */
+    char print[17];  /* of what decides on the figures: rows of another search do not count */
     journal_row *row;
     int rows, recalled, counted, foreign;
-    int found, best_number;
+    int found, unwritten; /* 1 = the CSV could not be written */
     double best_file, began, shown;
 } search;
 
@@ -138,48 +139,77 @@ static void read_options(search *s) {
     }
 }
 
-/* Adds what a path holds, as far as its size and time tell. */
-static void print_path(uint64_t *h, const char *path) {
+static void print_text(uint64_t *h, const char *p) {
+    for (; *p; p++) *h = (*h ^ (unsigned char)*p) * 0x100000001B3u;
+}
+
+/* Adds a file, as far as its size and time tell; the times of directories say nothing of what is in
+   their files, and change when a result is written there. */
+static void print_file(uint64_t *h, const char *path) {
     struct stat st;
     char text[64];
-    const char *p;
-    if (!path) path = "";
-    for (p = path; *p; p++) *h = (*h ^ (unsigned char)*p) * 0x100000001B3u;
-    if (!*path || stat(path, &st)) return;
+    if (stat(path, &st) || S_ISDIR(st.st_mode)) return;
     snprintf(text, sizeof text, "|%.0f|%.0f", (double)st.st_size, (double)st.st_mtime);
-    for (p = text; *p; p++) *h = (*h ^ (unsigned char)*p) * 0x100000001B3u;
+    print_text(h, text);
+}
+
+/* 1 for files that are read as text or as weights, and are no result of a search. */
+static int is_source(const char *name) {
+    static const char *const ending[] = {
+        ".safetensors", ".txt",   ".jsonl", ".tokens",     ".text",       ".md",
+        ".raw",         ".model", ".gguf",  ".index.json", "config.json", "tokenizer.json"};
+    size_t i;
+    for (i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (cli_ends_with(name, ending[i])) return 1;
+    return 0;
+}
+
+/* Adds what a path holds; the files of a directory in any order. */
+static void print_path(uint64_t *h, const char *path) {
+    print_text(h, path ? path : "");
+    if (!path || !*path) return;
+    print_file(h, path);
+#ifndef _WIN32
+    {
+        DIR *directory = opendir(path);
+        struct dirent *entry;
+        uint64_t sum = 0;
+        while (directory && (entry = readdir(directory)) != NULL) {
+            uint64_t each = 0xCBF29CE484222325u;
+            cli_text name = {NULL, 0, 0};
+            if (!is_source(entry->d_name)) continue;
+            cli_add_text(&name, path);
+            cli_add_text(&name, "/");
+            cli_add_text(&name, entry->d_name);
+            print_text(&each, entry->d_name);
+            print_file(&each, name.p);
+            free(name.p);
+            sum += each;
+        }
+        if (directory) closedir(directory);
+        *h = (*h ^ sum) * 0x100000001B3u;
+    }
+#endif
 }
 
 static void print_number(uint64_t *h, double x) {
     char text[40];
-    const char *p;
     snprintf(text, sizeof text, "|%.17g", x);
-    for (p = text; *p; p++) *h = (*h ^ (unsigned char)*p) * 0x100000001B3u;
+    print_text(h, text);
 }
 
 /* What decides on what a map measures and on what its letters mean. Limits and method do not. */
 static void take_print(search *s) {
-    static const char *const inside[] = {"model.safetensors", "checkpoint.safetensors",
-                                         "config.json", "tokenizer.json"};
     const onebit_search_job *j = &s->job;
     uint64_t h = 0xCBF29CE484222325u;
-    cli_text path = {NULL, 0, 0};
-    size_t i;
+    int i;
     print_path(&h, j->checkpoint);
-    for (i = 0; i < sizeof inside / sizeof *inside; i++) {
-        cli_clear(&path);
-        cli_add_text(&path, j->checkpoint);
-        cli_add_text(&path, "/");
-        cli_add_text(&path, inside[i]);
-        print_path(&h, path.p);
-    }
-    free(path.p);
     print_path(&h, j->val_data), print_path(&h, j->questions);
     print_path(&h, j->open.tokenizer), print_path(&h, j->open.config);
     print_path(&h, j->open.layer_bit_map);
-    for (i = 0; i < (size_t)j->mode_count; i++) print_number(&h, j->modes[i]);
+    for (i = 0; i < j->mode_count; i++) print_number(&h, j->modes[i]);
     print_number(&h, j->granularity), print_number(&h, j->search_ends);
-    print_number(&h, j->val_tokens);
+    print_number(&h, j->val_tokens), print_number(&h, j->open.i2s);
     snprintf(s->print, sizeof s->print, "%08lx%08lx", (unsigned long)(h >> 32),
              (unsigned long)(h & 0xFFFFFFFFu));
 }
@@ -187,7 +217,7 @@ static void take_print(search *s) {
 /* ---- the journal ---- */
 
 #define CSV_HEAD                                                                                   \
-    "search,method,number,step,map,weight_bytes,file_bytes,loss,perplexity,kl,accuracy,feasible\n"
+    "search,method,number,step,map,weight_bytes,file_bytes,loss,perplexity,kl,accuracy,feasible"
 
 static void add_row(search *s, const journal_row *row) {
     journal_row *all = (journal_row *)realloc(s->row, (size_t)(s->rows + 1) * sizeof *all);
@@ -224,6 +254,14 @@ static int cell_real(char **line, double *x) {
     return !*end;
 }
 
+/* Whether a row of an earlier run is within the limits of this one. */
+static int within(const search *s, const pareto_point *p) {
+    const onebit_search_job *j = &s->job;
+    return exp(p->loss) <= j->max_perplexity &&
+           (j->max_size_mb <= 0 || p->file <= j->max_size_mb * 1e6) &&
+           (j->min_accuracy <= 0 || p->accuracy >= j->min_accuracy);
+}
+
 /* Takes one line of the CSV; 0 = it is damaged or of another search. */
 static int take_row(const search *s, char *line, journal_row *r) {
     const char *print = cell(&line), *method, *step, *map;
@@ -240,22 +278,26 @@ static int take_row(const search *s, char *line, journal_row *r) {
         return 0;
     snprintf(r->method, sizeof r->method, "%.11s", method);
     snprintf(r->step, sizeof r->step, "%.11s", step);
-    r->number = (int)number, r->point.feasible = feasible == 1;
+    r->number = (int)number, r->point.feasible = within(s, &r->point);
     r->point.map = cli_copy(map);
     return 1;
 }
 
-/* Reads the rows of this search that the CSV holds. */
+/* Reads the rows of this search that the CSV holds, and keeps those of others as they are. */
 static void read_journal(search *s) {
     cli_text text = {NULL, 0, 0};
     char *line, *next;
     journal_row row;
-    if (cli_has(s->c, "restart") || !cli_found(s->csv) || !cli_read_file(s->csv, &text)) return;
+    if (!cli_found(s->csv) || !cli_read_file(s->csv, &text)) return;
     for (line = text.p; (next = strchr(line, '\n')) != NULL; line = next) {
         *next++ = 0;
-        if (line == text.p) continue; /* the head */
-        if (take_row(s, line, &row)) add_row(s, &row);
-        else s->foreign = 1;
+        if (line == text.p) s->foreign = strcmp(line, CSV_HEAD);
+        else if (!strncmp(line, s->print, strlen(s->print))) {
+            if (!cli_has(s->c, "restart") && take_row(s, line, &row)) add_row(s, &row);
+        } else if (!s->foreign) {
+            cli_add_text(&s->others, line);
+            cli_add_text(&s->others, "\n");
+        }
     }
     free(text.p);
     if (s->rows && !s->c->quiet)
@@ -264,21 +306,22 @@ static void read_journal(search *s) {
 }
 
 /* Before the first evaluation, when model and text are known to be good: writes the rows anew,
-   whole, so that a line that was cut off is gone; later rows are added behind them. A CSV of
-   another search is kept as .old. */
+   whole, so that a line that was cut off is gone; later rows are added behind them. Rows of other
+   searches stay where they are; a file that is something else is kept as .old. */
 static void start_journal(search *s) {
     cli_text path = {NULL, 0, 0};
     int i;
     cli_add_text(&path, s->csv);
     cli_add_text(&path, ".old");
-    if (s->foreign && !s->rows && !rename(s->csv, path.p) && !s->c->quiet)
-        fprintf(stderr, "%s is of another search: it is %s now\n", s->csv, path.p);
+    if (s->foreign && !rename(s->csv, path.p) && !s->c->quiet)
+        fprintf(stderr, "%s is no list of a search: it is %s now\n", s->csv, path.p);
     cli_clear(&path);
     cli_add_text(&path, s->csv);
     cli_add_text(&path, ".tmp");
     s->journal = fopen(path.p, "wb");
     if (!s->journal) exit(cli_fail("cannot write %s: %s (see --output)", path.p, strerror(errno)));
-    fputs(CSV_HEAD, s->journal);
+    fprintf(s->journal, "%s\n", CSV_HEAD);
+    if (s->others.n) fwrite(s->others.p, 1, s->others.n, s->journal);
     for (i = 0; i < s->rows; i++) put_row(s, s->journal, s->row + i);
     if (fclose(s->journal) || rename(path.p, s->csv) || !(s->journal = fopen(s->csv, "ab")))
         exit(cli_fail("cannot write %s: %s (see --output)", s->csv, strerror(errno)));
@@ -335,8 +378,8 @@ static int on_evaluation(void *user, const onebit_evaluation *e) {
     r.point.map = cli_copy(e->map);
     add_row(s, &r);
     put_row(s, s->journal, &r);
-    if (fflush(s->journal)) return 1;
-    return cli_interrupts != 0;
+    s->unwritten = fflush(s->journal) != 0;
+    return s->unwritten || cli_interrupts != 0;
 }
 
 /* ---- results ---- */
@@ -499,6 +542,13 @@ static void write_result(const search *s, const tuning *t, const char *failure, 
     cli_add_text(out, refusals(s, out, 1) ? "\n    ]\n  }\n}\n" : "]\n  }\n}\n");
 }
 
+/* Writes it into its file; json has it then. */
+static void leave_result(const search *s, const tuning *t, const char *failure, cli_text *json) {
+    write_result(s, t, failure, json);
+    if (!cli_write_file(s->output, json->p, json->n))
+        exit(cli_fail("cannot write %s: %s (see --output)", s->output, strerror(errno)));
+}
+
 /* What is certain about the result. */
 static void print_certificate(const search *s) {
     const onebit_search_result *r = &s->result;
@@ -507,6 +557,10 @@ static void print_certificate(const search *s) {
     if (r->proven) {
         printf("certificate    proven: none of the %.0f maps is smaller within the limits\n",
                r->maps);
+        return;
+    }
+    if (r->method == ONEBIT_SEARCH_EXACT) {
+        puts("certificate    not proven: the evaluations were used up (see --max-evaluations)");
         return;
     }
     if (r->method != ONEBIT_SEARCH_KNAPSACK) {
@@ -552,7 +606,8 @@ static void leave_picture(const search *s) {
     pareto_point *all = (pareto_point *)cli_alloc((size_t)(s->rows + 1) * sizeof *all);
     cli_text svg = {NULL, 0, 0};
     int i, n = 0;
-    for (i = 0; i < s->rows; i++) all[n++] = s->row[i].point;
+    for (i = 0; i < s->rows; i++)
+        if (isfinite(s->row[i].point.loss)) all[n++] = s->row[i].point;
     pareto_svg(&svg, all, n, s->result.found ? s->result.map : NULL, s->job.max_perplexity,
                s->job.max_size_mb);
     if (!cli_write_file(s->svg, svg.p, svg.n))
@@ -615,14 +670,16 @@ static tuning finetune(search *s, int steps) {
     onebit_config config = s->result.config;
     onebit_search_result r;
     onebit_search_job kept = s->job;
+    onebit_open_options open = s->job.open;
     onebit_train_result trained;
     tuning t;
     memset(&t, 0, sizeof t);
+    open.layer_bit_map = NULL;
     t.steps = steps, t.before = exp(s->result.best.loss);
     options.max_steps = steps, options.lr = real(s->c, "finetune-lr", 3e-4, 1e-8, 1);
     if (options.lr_min > options.lr) options.lr_min = options.lr;
     job.data_dir = cli_get(s->c, "train-data"), job.output_dir = s->tuned;
-    job.init_from = s->job.checkpoint, job.tokenizer = s->job.open.tokenizer;
+    job.init_from = s->job.checkpoint, job.init_open = &open, job.tokenizer = s->job.open.tokenizer;
     job.config = &config, job.options = &options, job.env = s->job.env;
     job.on_progress = on_training, job.user = s;
     if (onebit_train(&job, &trained) != ONEBIT_OK)
@@ -678,6 +735,8 @@ static void check_flags(const cli *c, int method) {
         cli_usage("--train-data and --finetune-lr need --finetune N");
     if (cli_has(c, "finetune") && !cli_has(c, "train-data"))
         cli_usage("--finetune needs --train-data PATH");
+    if (cli_has(c, "finetune") && !cli_found(cli_get(c, "train-data")))
+        cli_usage("--train-data: there is no %s", cli_get(c, "train-data"));
     if (cli_has(c, "compare") && c->json)
         cli_usage("--compare prints a table; leave --json out, FILE has the result");
     if (cli_has(c, "threads") && cli_has(c, "num-threads"))
@@ -699,6 +758,8 @@ int main(int argc, char **argv) {
     env.threads = cli_int(&c, "num-threads", env.threads, 1, 64);
     read_job(&s, &env);
     s.output = cli_has(&c, "output") ? cli_get(&c, "output") : "search_result.json";
+    if (cli_found(s.output) == 2 || cli_ends_with(s.output, "/"))
+        cli_usage("--output: %s is a directory, expected a file", s.output);
     s.csv = beside(s.output, ".csv"), s.svg = beside(s.output, ".svg");
     s.tuned = beside(s.output, ".finetuned");
     take_print(&s);
@@ -713,18 +774,25 @@ int main(int argc, char **argv) {
     }
     if (status != ONEBIT_OK) snprintf(failure, sizeof failure, "%s", onebit_error_text());
     if (status != ONEBIT_OK && !s.result.evaluations)
-        return cli_finish(cli_fail("%s (see --checkpoint, --val-data)", failure));
-    if (status == ONEBIT_OK && steps) t = finetune(&s, steps);
+        return cli_finish(
+            cli_fail("%s (see --checkpoint, --val-data, --questions, --tokenizer)", failure));
     leave_picture(&s);
-    write_result(&s, &t, *failure ? failure : NULL, &json);
-    if (!cli_write_file(s.output, json.p, json.n))
-        exit(cli_fail("cannot write %s: %s (see --output)", s.output, strerror(errno)));
+    leave_result(&s, &t, *failure ? failure : NULL, &json);
+    if (status == ONEBIT_OK && steps) {
+        t = finetune(&s, steps);
+        leave_result(&s, &t, NULL, &json);
+    }
     if (c.json) fputs(json.p, stdout);
     else if (status == ONEBIT_OK) print_result(&s, &t);
-    if (status != ONEBIT_OK) code = cli_fail("%s (see --min-perplexity-max)", failure);
+    if (s.unwritten) code = cli_fail("cannot write %s (see --output)", s.csv);
+    else if (status == ONEBIT_LIMIT)
+        code = cli_fail("%s (see --min-perplexity-max, --max-size-mb, --min-accuracy)", failure);
+    else if (status != ONEBIT_OK) code = cli_fail("%s", failure);
     if (status == ONEBIT_OK && cli_has(&c, "compare")) compare(&s);
     if (!c.quiet) fprintf(stderr, "wrote %s, %s, %s\n", s.output, s.csv, s.svg);
-    if (s.journal) fclose(s.journal);
+    if (s.journal && fclose(s.journal) && !code)
+        code = cli_fail("cannot write %s (see --output)", s.csv);
+    free(s.others.p);
     for (i = 0; i < s.rows; i++) free((char *)s.row[i].point.map);
     free(s.row);
     free(s.csv);

@@ -1030,8 +1030,25 @@ rm -f "$tmp/no.csv"
 gives "search of a text that is not there" 1 search --checkpoint "$tmp/deep" --val-data "$tmp/absent.txt" --min-perplexity-max 9 --output "$tmp/no.json"
 ok "no file is begun" [ ! -e "$tmp/no.csv" ]
 cp "$tmp/s.csv" "$tmp/keep.csv"
-gives "search beside the CSV of another one" 0 $search --min-perplexity-max "$ceiling" --options binary,8bit --output "$tmp/keep.json"
-ok "that one is kept" cmp -s "$tmp/s.csv" "$tmp/keep.csv.old"
+gives "search beside the CSV of another one" 0 $search --min-perplexity-max "$ceiling" --options ternary,8bit --output "$tmp/keep.json"
+grep -v '^search,' "$tmp/s.csv" >"$tmp/own.rows"
+head -n "$(wc -l <"$tmp/s.csv")" "$tmp/keep.csv" | grep -v '^search,' >"$tmp/kept.rows"
+ok "its rows stay" cmp -s "$tmp/own.rows" "$tmp/kept.rows"
+printf 'precious,table\n1,2\n' >"$tmp/keep2.csv"
+gives "search beside a CSV that is something else" 0 $search --min-perplexity-max "$ceiling" --output "$tmp/keep2.json"
+ok "that one is kept" grep -q precious "$tmp/keep2.csv.old"
+gives "export with the map of a search that found none" 1 export --model "$tmp/deep" --layer-bit-map "$tmp/none.json" --output "$tmp/nf.1bit"
+mkdir -p "$tmp/vd"; head -c 2000 "$tmp/search.txt" >"$tmp/vd/a.txt"
+gives "search on a directory of text" 0 search --checkpoint "$tmp/deep" --val-data "$tmp/vd" --min-perplexity-max 1e6 --output "$tmp/vd.json" -q
+printf 'other words, and more of them\n' >>"$tmp/vd/a.txt"
+gives "search on a text that has changed" 0 search --checkpoint "$tmp/deep" --val-data "$tmp/vd" --min-perplexity-max 1e6 --output "$tmp/vd.json"
+ok "old figures are not taken" grep -q '"evaluations_from_csv": 0' "$tmp/vd.json"
+gives "search with its result beside the weights" 0 search --checkpoint "$tmp/deep" --val-data "$tmp/search.txt" --min-perplexity-max 1e6 --output "$tmp/deep/s.json" -q
+gives "and again" 0 search --checkpoint "$tmp/deep" --val-data "$tmp/search.txt" --min-perplexity-max 1e6 --output "$tmp/deep/s.json" -q
+ok "figures are found again" grep -q '"evaluations_from_csv": [1-9]' "$tmp/deep/s.json"
+gives "search --output of a directory" 2 $search --min-perplexity-max 9 --output "$tmp/vd"
+gives "search --train-data that is not there" 2 $search --min-perplexity-max 9 --finetune 3 --train-data "$tmp/absent.txt"
+gives "search --overlap-ratio 1" 0 $search --min-perplexity-max "$ceiling" --method expander --overlap-ratio 1 --output "$tmp/one1.json"
 gives "search --compare --json" 2 $search --min-perplexity-max 9 --compare --json
 gives "search without a ceiling" 2 search --checkpoint "$tmp/deep" --val-data "$tmp/text.txt"
 gives "search --options" 2 $search --min-perplexity-max 9 --options ternary,four

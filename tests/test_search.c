@@ -429,6 +429,37 @@ static void search_test_ends(void) {
     }
 }
 
+/* Size limits and ceilings below the model as it is must not lead the knapsack astray: where the
+   exact search finds a map, it finds one. */
+static void search_test_limits(void) {
+    search_rig *r = (search_rig *)malloc(sizeof *r);
+    onebit_search_result exact, out;
+    onebit_rng rng;
+    int i, found = 0, solved = 0, below = 0;
+    test_case(
+        "search: the knapsack finds maps under size limits and better than the model as it is");
+    onebit_rng_seed(&rng, 3);
+    if (r && search_open(r, "num_layers=2 layer_bit_map=ternary", 17, "bt8", 1, 0))
+        for (i = 0; i < 40; i++) {
+            const search_map *a = &r->map[test_below(&rng, (uint64_t)r->maps)];
+            const search_map *b = &r->map[test_below(&rng, (uint64_t)r->maps)];
+            r->job.max_perplexity = exp(a->loss) * 1.003;
+            r->job.max_size_mb = i % 2 ? (double)b->file / 1e6 : 0;
+            r->job.method = ONEBIT_SEARCH_EXACT;
+            if (onebit_search(&r->job, &exact) != ONEBIT_OK) continue;
+            r->job.method = ONEBIT_SEARCH_KNAPSACK;
+            solved++;
+            below += r->job.max_perplexity < exp(search_find(r, "tttt")->loss);
+            found += onebit_search(&r->job, &out) == ONEBIT_OK &&
+                     out.best.weight_bytes >= exact.best.weight_bytes &&
+                     out.bound_bytes <= out.best.weight_bytes;
+        }
+    if (!CHECK(solved > 20 && below > 10 && found * 10 >= solved * 9))
+        printf("  %d found of %d, %d ceilings below the start\n", found, solved, below);
+    search_clean();
+    free(r);
+}
+
 static void search_test_refusals(void) {
     search_rig *r = (search_rig *)malloc(sizeof *r);
     onebit_search_result out;
@@ -508,6 +539,7 @@ static void test_search(void) {
     search_test_resume();
     search_test_accuracy();
     search_test_ends();
+    search_test_limits();
     search_test_refusals();
     search_test_adopt();
 }
