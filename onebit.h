@@ -4865,6 +4865,16 @@ static onebit_status ob_field_number(const ob_field *f, void *object, const char
     return ob_field_assign(f, object, number);
 }
 
+/* Text must be UTF-8: a bad byte is written as U+FFFD, three bytes, and a config that was read could
+   then be too long to be read again. */
+static onebit_status ob_text_check(const ob_field *f, const char *text) {
+    size_t at = 0, n = strlen(text);
+    uint32_t code = 0;
+    while (at < n && code != OB_UTF8_BAD) at += ob_utf8_decode(text + at, n - at, &code);
+    if (code != OB_UTF8_BAD) return ONEBIT_OK;
+    return ob_fail(ONEBIT_CONFIG, "%s is not UTF-8: byte %lu", f->name, (unsigned long)at);
+}
+
 /* TEXT; escapes such as \n are decoded, as in JSON. A shell makes it hard to pass a line feed, and
    stop texts need one. The rest of the field is zeroed, so equal settings are equal bytes.
    ONEBIT_CONFIG when it does not fit. */
@@ -4876,6 +4886,7 @@ static onebit_status ob_field_text(const ob_field *f, void *object, const char *
     if (n >= sizeof text)
         return ob_fail(ONEBIT_CONFIG, "%s has %lu bytes, at most %d fit", f->name, (unsigned long)n,
                        ONEBIT_TEXT_MAX - 1);
+    OB_TRY(ob_text_check(f, text));
     memcpy(ob_field_place(f, object), text, sizeof text);
     return ONEBIT_OK;
 }
@@ -4940,6 +4951,7 @@ static onebit_status ob_field_from_json(const ob_field *f, void *object, ob_json
         ob_json_string(j, text, sizeof text);
         OB_TRY(j->status);
         if (f->kind == OB_KIND_CHOICE) return ob_choice_assign(f, object, text);
+        OB_TRY(ob_text_check(f, text));
         memcpy(ob_field_place(f, object), text, sizeof text);
         return ONEBIT_OK;
     }
@@ -5066,6 +5078,7 @@ static onebit_status ob_fields_check(onebit_table table, const void *object) {
         else if (!memchr((const char *)object + f->at, 0, ONEBIT_TEXT_MAX))
             return ob_fail(ONEBIT_CONFIG, "%s does not end within %d bytes", f->name,
                            ONEBIT_TEXT_MAX);
+        else OB_TRY(ob_text_check(f, (const char *)object + f->at));
     }
     return ONEBIT_OK;
 }

@@ -203,6 +203,33 @@ static void config_test_parse(void) {
     CHECK(c.layer_modes[0] == ONEBIT_BINARY && c.layer_modes[255] == ONEBIT_BINARY);
     CHECK_OK(config_parse(&c, "{\"use_ternary\": false, \"layer_bit_map\": null}"));
     CHECK(c.layer_modes[0] == ONEBIT_BINARY);
+    CHECK_OK(config_parse(&c, "{\"num_layers\": 3, \"layer_bit_map\": [\"8bit\", {\"ffn\": \"f16\", "
+                              "\"attention\": \"binary\"}, {\"down_proj\": \"f32\", \"ffn\": "
+                              "\"binary\"}]}"));
+    CHECK(c.layer_modes[0] == ONEBIT_8BIT && !c.projection_modes[0][ONEBIT_Q]);
+    CHECK(c.layer_modes[1] == ONEBIT_F16 && c.projection_modes[1][ONEBIT_V] == ONEBIT_BINARY + 1);
+    CHECK(c.layer_modes[2] == ONEBIT_F32 && c.projection_modes[2][ONEBIT_UP] == ONEBIT_BINARY + 1);
+    CHECK(c.projection_modes[2][ONEBIT_O] == ONEBIT_TERNARY + 1); /* as use_ternary has it */
+    {
+        char text[8192];
+        onebit_config back = onebit_config_default();
+        CHECK(onebit_config_write(&c, text, sizeof text) < sizeof text);
+        CHECK(strstr(text, "{\"attention\": \"binary\", \"ffn\": \"f16\"}") != NULL);
+        CHECK_OK(onebit_config_parse(&back, text, strlen(text)));
+        CHECK(!memcmp(back.layer_modes, c.layer_modes, 3) &&
+              !memcmp(back.projection_modes, c.projection_modes, 3 * ONEBIT_PROJECTIONS));
+    }
+    CHECK_OK(onebit_field_set(ONEBIT_TABLE_MODEL, &c, "layer_bit_map",
+                              "{\"found\": true, \"layer_bit_map\": {\"layer_modes\": [\"f32\", "
+                              "\"f32\", {\"q_proj\": \"binary\"}]}, \"size\": [1, {}]}"));
+    CHECK(c.layer_modes[1] == ONEBIT_F32 && c.projection_modes[2][ONEBIT_Q] == ONEBIT_BINARY + 1);
+    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_MODEL, &c, "layer_bit_map",
+                                 "[\"f32\", \"f32\", {\"x_proj\": \"binary\"}]"),
+                ONEBIT_CONFIG, "layer_modes[2] has no 'x_proj'");
+    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_MODEL, &c, "layer_bit_map",
+                                 "[\"f32\", \"f32\", {\"ffn\": {}}]"),
+                ONEBIT_FORMAT, "layer_bit_map");
+    c = onebit_config_default();
     CHECK_OK(config_parse(&c, "{\"layer_bit_map\": {\"layer_modes\": [\"f16\", \"eightbit\"],"
                               "\"embedding\": \"ternary\", \"lm_head\": null},"
                               "\"use_ternary\": false, \"num_layers\": 2}"));
@@ -336,6 +363,11 @@ static void config_test_check(void) {
     c = onebit_config_default();
     c.layer_modes[5] = 9;
     CHECK_FAILS(onebit_config_check(&c), ONEBIT_CONFIG, "layer_modes[5] is 9");
+    c.layer_modes[5] = ONEBIT_TERNARY, c.projection_modes[5][ONEBIT_DOWN] = 9;
+    CHECK_FAILS(onebit_config_check(&c), ONEBIT_CONFIG, "layer_modes[5] is 8");
+    c.projection_modes[5][ONEBIT_DOWN] = 0;
+    CHECK_FAILS(onebit_field_set(ONEBIT_TABLE_MODEL, &c, "chat_template", "caf\xE9 {prompt}"),
+                ONEBIT_CONFIG, "chat_template is not UTF-8: byte 4");
     c = onebit_config_default();
     c.embedding_mode = 200;
     CHECK_FAILS(onebit_config_check(&c), ONEBIT_CONFIG, "embedding (200)");

@@ -112,7 +112,7 @@ static double search_accuracy(const onebit_model *m) {
     return right / 3.0;
 }
 
-static char search_text[400];
+static char search_text[260];
 
 /* Opens one map and notes what it is. */
 static void search_note(search_rig *r, const char *letters, int half, int questions) {
