@@ -4865,8 +4865,8 @@ static onebit_status ob_field_number(const ob_field *f, void *object, const char
     return ob_field_assign(f, object, number);
 }
 
-/* Text must be UTF-8: a bad byte is written as U+FFFD, three bytes, and a config that was read could
-   then be too long to be read again. */
+/* Text must be UTF-8: a bad byte is written as U+FFFD, three bytes, and a config that was read
+   could then be too long to be read again. */
 static onebit_status ob_text_check(const ob_field *f, const char *text) {
     size_t at = 0, n = strlen(text);
     uint32_t code = 0;
