@@ -25,6 +25,9 @@ typedef struct search_log {
     int n, stop, known;
 } search_log;
 
+/* One thread: these models are so small that waking another takes longer. */
+static onebit_env search_env;
+
 static const char *search_path(const char *name) {
     static char paths[4][64];
     static int turn;
@@ -80,7 +83,7 @@ static void search_score(const onebit_model *m, const char *text, double *loss) 
     ids[0] = onebit_model_start(m);
     CHECK_OK(onebit_tokenizer_encode(onebit_model_tokenizer(m), ids + 1, 2047, &n, text,
                                      strlen(text), 0));
-    if (!CHECK_OK(onebit_session_create(&s, m, NULL, NULL))) return;
+    if (!CHECK_OK(onebit_session_create(&s, m, NULL, &search_env))) return;
     CHECK_OK(onebit_score(s, ids, n + 1, 1, loss, &scored));
     *loss /= (double)scored;
     onebit_session_free(s);
@@ -123,7 +126,7 @@ static void search_note(search_rig *r, const char *letters, int half, int questi
     search_json(r, letters, half, json, sizeof json);
     how.layer_bit_map = json;
     snprintf(map->letters, sizeof map->letters, "%s", letters);
-    if (!CHECK_OK(onebit_model_open_with(&m, r->job.checkpoint, &how, NULL))) return;
+    if (!CHECK_OK(onebit_model_open_with(&m, r->job.checkpoint, &how, &search_env))) return;
     search_score(m, search_text, &map->loss);
     map->accuracy = questions ? search_accuracy(m) : NAN;
     map->file = m->bytes, map->weights = ob_search_bytes(&m->config);
@@ -152,6 +155,7 @@ static int search_open(search_rig *r, const char *settings, uint32_t salt, const
     CHECK_OK(ob_file_write(search_path("q.jsonl"), search_questions, sizeof search_questions - 1));
     model_close(&rig);
     r->job = onebit_search_job_default();
+    r->job.env = &search_env;
     r->job.checkpoint = "test_search_c.safetensors", r->job.val_data = "test_search_t.txt";
     r->job.questions = questions ? "test_search_q.jsonl" : NULL;
     r->job.granularity = half ? ONEBIT_BY_HALF : ONEBIT_BY_LAYER;
@@ -278,7 +282,7 @@ static void search_check_method(search_rig *r, int method) {
     split.threads = 3, split.parallel = model_backwards;
     r->job.env = &split, r->job.user = &search_logs[1];
     CHECK_OK(onebit_search(&r->job, &two));
-    r->job.env = NULL;
+    r->job.env = &search_env;
     CHECK(!memcmp(search_logs[0].loss, search_logs[1].loss, sizeof search_logs[0].loss));
     CHECK(!memcmp(search_logs[0].map, search_logs[1].map, sizeof search_logs[0].map));
     CHECK(!strcmp(one.map, two.map) && one.evaluations == two.evaluations);
@@ -534,6 +538,8 @@ static void search_test_adopt(void) {
 }
 
 static void test_search(void) {
+    search_env = onebit_env_default();
+    search_env.threads = 1;
     search_test_exact();
     search_test_methods();
     search_test_resume();
