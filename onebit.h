@@ -20352,11 +20352,16 @@ ONEBIT_API const onebit_tokenizer *onebit_model_tokenizer(const onebit_model *mo
     return model ? model->tokenizer : NULL;
 }
 
+/* Id that stands before a text, by the config's text_start; -1 = nothing. */
+static int ob_text_start(const onebit_config *c, const onebit_tokenizer *words) {
+    if (c->text_start == OB_START_NONE) return -1;
+    return c->text_start == OB_START_START ? onebit_tokenizer_start(words)
+                                           : onebit_tokenizer_end(words);
+}
+
 /* Without a tokenizer there is no such id. */
 ONEBIT_API int onebit_model_start(const onebit_model *model) {
-    if (!model || model->config.text_start == OB_START_NONE) return -1;
-    return model->config.text_start == OB_START_START ? onebit_tokenizer_start(model->tokenizer)
-                                                      : onebit_tokenizer_end(model->tokenizer);
+    return model ? ob_text_start(&model->config, model->tokenizer) : -1;
 }
 
 /* "" for a .1bit, which needs no explanation. */
@@ -21361,7 +21366,7 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
 
 /* =================================================================================================
    15 >>foreign   models in the files of other programs, read and written; from file to file.
-   uses: every floor from base to files, but template                         used by: session flow
+   uses: every floor from base to files, but template                         used by: session search flow
    ============================================================================================== */
 
 /* Two halves. The first reads: whatever holds a model, of ours or of others, becomes an ob_origin,
@@ -25729,7 +25734,7 @@ static void ob_report_write(ob_buffer *out, const ob_report *r) {
 
 /* =================================================================================================
    20 >>search   the smallest map of modes under a perplexity ceiling.
-   uses: base system json config tokenizer dataset kernels ops model files foreign   used by: (API)
+   uses: every floor from base to foreign, but gguf and template       used by: your program
    ============================================================================================== */
 
 /* A map gives every group of matrices a mode. Its size is known without measuring, its perplexity
@@ -25867,15 +25872,6 @@ static void ob_search_sequence(ob_search *s, const int32_t *ids, const uint8_t *
     }
 }
 
-/* Id that stands before a document, -1 = none; as onebit_model_start has it, but there is no model
-   here: the search holds its weights in places of its own. */
-static int ob_search_first_id(const ob_search *s) {
-    const onebit_tokenizer *words = s->tensors.tokenizer;
-    if (s->base.text_start == OB_START_NONE) return -1;
-    return s->base.text_start == OB_START_END ? onebit_tokenizer_end(words)
-                                              : onebit_tokenizer_start(words);
-}
-
 /* 1 when ids stand for nothing but white space. */
 static int ob_search_blank(const ob_search *s, const int32_t *ids, size_t n) {
     size_t i, k, bytes = 0;
@@ -25893,7 +25889,7 @@ static onebit_status ob_search_text(ob_search *s) {
     onebit_data_options options = onebit_data_options_default();
     onebit_dataset *data = NULL;
     const onebit_tokenizer *words = s->tensors.tokenizer;
-    int32_t first = (int32_t)ob_search_first_id(s);
+    int32_t first = (int32_t)ob_text_start(&s->base, words);
     const uint8_t *marks;
     const int32_t *ids;
     size_t from, to, n = 0, limit = (size_t)s->job->val_tokens, count = 0;
@@ -25931,7 +25927,7 @@ static onebit_status ob_search_choice(ob_search *s, const char *prompt, const ch
     ob_buffer text = ob_buffer_new(&s->env);
     const onebit_tokenizer *words = s->tensors.tokenizer;
     size_t n = strlen(prompt), count = 0;
-    int32_t *ids, first = (int32_t)ob_search_first_id(s);
+    int32_t *ids, first = (int32_t)ob_text_start(&s->base, words);
     onebit_status status;
     ob_buffer_text(&text, prompt);
     if (n && *choice != ' ' && !strchr(" \t\n([{\"'=+-*/", prompt[n - 1]))
