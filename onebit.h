@@ -21366,7 +21366,7 @@ static int8_t ob_v1_code(const ob_v1_tensor *t, size_t i) {
 
 /* =================================================================================================
    15 >>foreign   models in the files of other programs, read and written; from file to file.
-   uses: every floor from base to files, but template                         used by: session search flow
+   uses: every floor from base to files, but template                  used by: session search flow
    ============================================================================================== */
 
 /* Two halves. The first reads: whatever holds a model, of ours or of others, becomes an ob_origin,
