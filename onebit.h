@@ -93,7 +93,8 @@ extern "C" {
     X(UNSUPPORTED, "valid, but not supported by this version")                                     \
     X(LIMIT, "the context is full")                                                                \
     X(DIVERGED, "training diverged (a value is not finite)")                                       \
-    X(CANCELLED, "stopped by the caller")
+    X(CANCELLED, "stopped by the caller")                                                          \
+    X(DEVICE, "the device that ops run on failed")
 
 #define ONEBIT_ERROR_ENUM(name, sentence) ONEBIT_##name,
 typedef enum onebit_status { ONEBIT_ERRORS(ONEBIT_ERROR_ENUM) ONEBIT_STATUS_COUNT } onebit_status;
@@ -134,7 +135,9 @@ typedef void (*onebit_body)(void *arg, int index);
    it. alloc returns NULL when it cannot; release accepts what alloc gave. parallel calls body(arg,
    i) for every i in [0, n), in any order, on any threads, and returns when all are done. threads is
    how many pieces work is cut into (1..64). isa forces a kernel set; asking for one the processor
-   lacks is ONEBIT_UNSUPPORTED. */
+   lacks is ONEBIT_UNSUPPORTED. device NULL = the CPU; else trainers, models and sessions have their
+   arrays in its memory and run there (another header makes one); it must outlive them. */
+typedef struct onebit_device onebit_device;
 typedef struct onebit_env {
     void *user;
     void *(*alloc)(void *user, size_t bytes);
@@ -142,6 +145,7 @@ typedef struct onebit_env {
     void (*parallel)(void *user, onebit_body body, void *arg, int n);
     int threads;
     onebit_isa isa;
+    onebit_device *device;
 } onebit_env;
 
 /* malloc/free, OpenMP with all its threads when compiled with it (else serial), automatic kernels.
@@ -2211,6 +2215,7 @@ onebit_env onebit_env_default(void) {
     env.parallel = ob_default_parallel;
     env.threads = ob_default_threads();
     env.isa = ONEBIT_ISA_AUTO;
+    env.device = NULL;
     return env;
 }
 
@@ -2221,6 +2226,7 @@ static onebit_env ob_env_or_default(const onebit_env *env) {
     if (!env) return filled;
     filled.user = env->user;
     filled.isa = env->isa;
+    filled.device = env->device;
     if (env->alloc && env->release) {
         filled.alloc = env->alloc;
         filled.release = env->release;
@@ -2420,6 +2426,53 @@ static void *ob_take(ob_carve *c, size_t bytes) {
 static void *ob_take_product(ob_carve *c, size_t a, size_t b) {
     size_t bytes;
     return ob_take(c, ob_mul(a, b, &bytes) ? bytes : SIZE_MAX);
+}
+
+/* ---- device ----
+   Arrays and ops in another place than the CPU. The CPU can read and write that memory too, as long
+   as no op is at work on it, so that what is done once (draw weights, save, look) needs no second
+   code: it waits, and touches. What is done in every step goes through ops. */
+struct onebit_device {
+    const char *name; /* for people */
+    const struct onebit_backend *ops;
+    /* zeroed, aligned as by ob_alloc, or NULL; release accepts what it gave */
+    void *(*alloc)(onebit_device *device, size_t bytes);
+    void (*release)(onebit_device *device, void *block);
+    size_t (*room)(onebit_device *device); /* bytes that alloc could give now */
+    /* work memory of the ops of a model: N rows at once, T positions, 1 = gradients too */
+    size_t (*work_bytes)(onebit_device *device, const onebit_config *config, size_t N, int T,
+                         int grad);
+    /* the CPU has written this and will not soon touch it again */
+    void (*settle)(onebit_device *device, const void *from, size_t bytes);
+    /* until all ops are done; the first failure of any of them, for ever */
+    onebit_status (*wait)(onebit_device *device);
+};
+
+/* ob_alloc and ob_release for the arrays of ops, and a struct before them. */
+static void *ob_alloc_arrays(const onebit_env *env, size_t bytes) {
+    if (!env->device) return ob_alloc(env, bytes);
+    return bytes && bytes < SIZE_MAX / 2 ? env->device->alloc(env->device, bytes) : NULL;
+}
+
+static void ob_release_arrays(const onebit_env *env, void *block) {
+    if (!env->device) ob_release(env, block);
+    else if (block) env->device->release(env->device, block);
+}
+
+/* Before the CPU touches arrays, and to learn of failures. */
+static onebit_status ob_wait(const onebit_env *env) {
+    return env->device ? env->device->wait(env->device) : ONEBIT_OK;
+}
+
+/* What was drawn or read belongs where the ops are. */
+static void ob_settle(const onebit_env *env, const void *from, size_t bytes) {
+    if (env->device && bytes) env->device->settle(env->device, from, bytes);
+}
+
+/* A block's first part is the CPU's, what is taken from here on the device's. Pages move between
+   the two as a whole; one that both write would move twice in every step. */
+static void ob_take_gap(ob_carve *c, const onebit_env *env) {
+    if (env->device) ob_take(c, (size_t)1 << 16);
 }
 
 /* Growing text, terminated at p[n] once something was added. For text whose length is not known
@@ -17739,11 +17792,12 @@ static void ob_cpu_act_backward(const ob_exec *x, float *dgate, float *dup, cons
 
 /* ---- Residual:  out = x + r * y  (out may be x) ---------------------------------------------- */
 
-/* in2 = y, value = r. In a session out is in, and the copy falls away. */
+/* in2 = y, value = r. In a session out is in, and the copy falls away; in NULL = zeros. */
 static void ob_residual_row(void *arg, int r) {
     ob_rows_job *a = (ob_rows_job *)arg;
     size_t at = (size_t)r * (size_t)a->d;
-    if (a->out != a->in) memcpy(a->out + at, a->in + at, (size_t)a->d * 4);
+    if (!a->in) memset(a->out + at, 0, (size_t)a->d * 4);
+    else if (a->out != a->in) memcpy(a->out + at, a->in + at, (size_t)a->d * 4);
     a->job.x->kernels->axpy(a->out + at, a->in2 + at, a->value, a->d);
 }
 
@@ -17960,7 +18014,206 @@ static void ob_cpu_quantize_weight(const ob_exec *x, void *codes, int format, fl
     ob_run_rows(x, ob_weights_row, &q, rows, (double)rows * cols * 2);
 }
 
+/* ---- The optimizer --------------------------------------------------------------------------- */
+
+/* Sum of squares. Parts of 4096 are float sums, the total is a double: a long float sum would lose
+   small squares. */
+static double ob_sum_of_squares(const ob_exec *x, const float *v, size_t n) {
+    double sum = 0.0;
+    float part;
+    size_t i;
+    for (i = 0; i < n; i += 4096) {
+        x->kernels->dot(&part, v + i, v + i, (int)(n - i < 4096 ? n - i : 4096));
+        sum += part;
+    }
+    return sum;
+}
+
+/* One tensor on its way through an update. Arrays [rows][cols]; second NULL with Muon. clip also
+   holds 1 / micro-batches. AdamW: rate = lr / (1 - beta1^t), root = 1 / (1 - beta2^t). Muon: rate
+   is the step, mu the momentum, work two matrices and two squares of the smaller side. decay = 1 -
+   lr * wd. bound > 0 clips the new values. */
+typedef struct ob_step {
+    ob_job job;
+    float *value, *grad, *first, *second;
+    int rows, cols;
+    float clip, rate, root, decay, bound, beta1, beta2, eps, mu;
+    float *const *work;
+    int iterations;
+} ob_step;
+
+/* Sums of squares of count tensors, whose gradients are grad[i] [size[i]]. */
+typedef struct ob_squares_job {
+    ob_job job;
+    double *sum;
+    float *const *grad;
+    const size_t *size;
+} ob_squares_job;
+
+/* That of one tensor. */
+static void ob_squares_row(void *arg, int i) {
+    ob_squares_job *s = (ob_squares_job *)arg;
+    s->sum[i] = ob_sum_of_squares(s->job.x, s->grad[i], s->size[i]);
+}
+
+/* sum [count]; the lists of arrays and sizes lie with the CPU, whatever the backend. */
+static void ob_cpu_squares(const ob_exec *x, double *sum, float *const *grad, const size_t *size,
+                           int count) {
+    ob_squares_job s;
+    memset(&s, 0, sizeof s);
+    s.sum = sum, s.grad = grad, s.size = size;
+    ob_run_rows(x, ob_squares_row, &s, count, 1e9);
+}
+
+/* grad = 0 where |value| > c: latents beyond the forward clamp have no gradient. */
+static void ob_cpu_mask(const ob_exec *x, float *grad, const float *value, float c, size_t n) {
+    size_t i;
+    (void)x;
+    for (i = 0; i < n; i++)
+        if (ob_absf(value[i]) > c) grad[i] = 0.0f;
+}
+
+/* Clipped latents cannot run off so far that no later gradient could flip their code. */
+static void ob_step_clip(const ob_step *s) {
+    size_t i, n = (size_t)s->rows * (size_t)s->cols;
+    for (i = 0; s->bound > 0 && i < n; i++)
+        s->value[i] = ob_clampf(s->value[i], -s->bound, s->bound);
+}
+
+/* Element by element, so the cut between threads does not show in the result. */
+static void ob_adamw_piece(void *arg, int piece) {
+    const ob_step *s = (const ob_step *)arg;
+    int from, to;
+    ob_share(s->job.n, s->job.pieces, piece, &from, &to);
+    s->job.x->kernels->adamw(s->value + from, s->grad + from, s->first + from, s->second + from,
+                             to - from, s->clip, s->beta1, s->beta2, s->rate, s->root, s->eps,
+                             s->decay);
+}
+
+/* AdamW (Loshchilov & Hutter 2019) on one tensor. */
+static void ob_cpu_adamw(const ob_exec *x, ob_step *s) {
+    double size = (double)s->rows * s->cols;
+    ob_run(x, ob_adamw_piece, s, (int)size, size * 8);
+    ob_step_clip(s);
+}
+
+/* Orthogonalises m [r, c], r <= c, in place: X <- aX + (bA + cAA)X with A = X X^T, coefficients of
+   Jordan 2024 (Muon). work[1..3] are work; m is work[0]. The norm is brought to 1 first,
+   so all singular values lie in [0, 1], where the polynomial drives them towards 1 (about 0.7 to
+   1.2 after five rounds, which is enough). Cost per round: 2 r^2 c + r^3 multiplications. */
+static void ob_newton_schulz(const ob_exec *x, const ob_step *s, int r, int c) {
+    float *m = s->work[0], *next = s->work[1], *A = s->work[2], *B = s->work[3];
+    size_t n = (size_t)r * (size_t)c, square = (size_t)r * (size_t)r;
+    double norm = sqrt(ob_sum_of_squares(x, m, n));
+    int i;
+    x->kernels->mix(m, m, (float)(1.0 / (norm + 1e-7)), 0.0f, (int)n);
+    for (i = 0; i < s->iterations; i++) {
+        ob_product(x, A, m, c, 1, m, 1, c, r, r, c, 0);
+        ob_product(x, B, A, r, 1, A, r, 1, r, r, r, 0);
+        x->kernels->mix(B, A, 2.0315f, -4.7750f, (int)square);
+        ob_product(x, next, B, r, 1, m, c, 1, r, c, r, 0);
+        x->kernels->mix(m, next, 3.4445f, 1.0f, (int)n);
+    }
+}
+
+/* Muon on one matrix: Nesterov momentum, orthogonalised. Tall matrices are worked on transposed:
+   that makes the square matrices as small as they can be. */
+static void ob_cpu_muon(const ob_exec *x, ob_step *s) {
+    size_t rows = (size_t)s->rows, cols = (size_t)s->cols, i, j, at;
+    int tall = rows > cols;
+    size_t down = tall ? 1 : cols, right = tall ? rows : 1; /* steps in u */
+    float mu = s->mu, *u = s->work[0];
+    x->kernels->mix(s->first, s->grad, mu, (1.0f - mu) * s->clip, (int)(rows * cols));
+    for (i = at = 0; i < rows; i++)
+        for (j = 0; j < cols; j++, at++)
+            u[i * down + j * right] = (1.0f - mu) * s->clip * s->grad[at] + mu * s->first[at];
+    ob_newton_schulz(x, s, tall ? s->cols : s->rows, tall ? s->rows : s->cols);
+    for (i = at = 0; i < rows; i++)
+        for (j = 0; j < cols; j++, at++)
+            s->value[at] = s->value[at] * s->decay - s->rate * u[i * down + j * right];
+    ob_step_clip(s);
+}
+
+/* ---- Scores of logits ------------------------------------------------------------------------ */
+
+/* What an evaluation wants of n rows of logits [n][V]: nats of the target and, with reference
+   logits [n][V], the divergence from them; both 0 where a target is below 0. */
+typedef struct ob_score_job {
+    ob_job job;
+    const float *logits, *reference; /* [n][V]; reference may be NULL */
+    float *work;                     /* [n][V] */
+    const int32_t *targets;          /* [n] */
+    double *nats, *kl;               /* [n] */
+    int V;
+} ob_score_job;
+
+/* KL(p || q) = sum p (log p - log q), with p of the reference. */
+static void ob_score_row(void *arg, int r) {
+    const ob_score_job *q = (const ob_score_job *)arg;
+    const ob_kernels *kernels = q->job.x->kernels;
+    size_t at = (size_t)r * (size_t)q->V, bytes = (size_t)q->V * sizeof(float);
+    const float *logits = q->logits + at, *reference = q->reference ? q->reference + at : NULL;
+    float *work = q->work + at, lse, own;
+    double sum = 0;
+    int j;
+    q->nats[r] = q->kl[r] = 0;
+    if (q->targets[r] < 0) return;
+    memcpy(work, logits, bytes);
+    kernels->softmax(work, &lse, q->V, q->V);
+    q->nats[r] = (double)lse - (double)logits[q->targets[r]];
+    if (!reference) return;
+    memcpy(work, reference, bytes);
+    kernels->softmax(work, &own, q->V, q->V);
+    for (j = 0; j < q->V; j++) sum += (double)work[j] * ((double)reference[j] - (double)logits[j]);
+    q->kl[r] = sum + (double)lse - (double)own;
+}
+
+/* Costs one or two softmaxes of V per row. */
+static void ob_cpu_score(const ob_exec *x, double *nats, double *kl, const float *logits,
+                         const float *reference, const int32_t *targets, float *work, int rows,
+                         int V) {
+    ob_score_job q;
+    memset(&q, 0, sizeof q);
+    q.nats = nats, q.kl = kl, q.logits = logits, q.reference = reference, q.targets = targets;
+    q.work = work, q.V = V;
+    ob_run_rows(x, ob_score_row, &q, rows, 30.0 * rows * V);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+/* Ops follow each other in order, and so do these. The CPU's memory is the backend's here, so there
+   is nothing to wait for; where both pointers are one, an object has one array for both. */
+
+/* From memory of the caller, which may change as soon as this returns, to the backend's. */
+static void ob_cpu_place(const ob_exec *x, void *to, const void *from, size_t bytes) {
+    (void)x;
+    if (to != from && bytes) memcpy(to, from, bytes);
+}
+
+/* From the backend's memory to the caller's: waits for the ops before it. */
+static void ob_cpu_fetch(const ob_exec *x, void *to, const void *from, size_t bytes) {
+    (void)x;
+    if (to != from && bytes) memcpy(to, from, bytes);
+}
+
+/* Within the backend's memory, without overlap. */
+static void ob_cpu_copy(const ob_exec *x, void *to, const void *from, size_t bytes) {
+    (void)x;
+    if (bytes) memcpy(to, from, bytes);
+}
+
+/* Zeros. */
+static void ob_cpu_clear(const ob_exec *x, void *to, size_t bytes) {
+    (void)x;
+    memset(to, 0, bytes);
+}
+
 /* ---- The backend: one row per op ------------------------------------------------------------- */
+
+/* A pass over one token, at position start, begins and ends: always the same ops on the same
+   arrays, but for start and what was placed. So a device may keep the list and send it as a whole.
+   Only place comes between the last pass and begin. */
+static void ob_cpu_begin(const ob_exec *x, int start) { (void)x, (void)start; }
+static void ob_cpu_end(const ob_exec *x) { (void)x; }
 
 /* What follows belongs to this block (from 0; L = the head): for whoever watches, as a trace does.
    There is nothing to do on the CPU. */
@@ -17970,6 +18223,12 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
    nothing and never allocate. A row: name, parameters, and their names once more as arguments. T:
    only training needs it. */
 #define ONEBIT_OPS(X, T)                                                                           \
+    X(begin, (const ob_exec *x, int start), (x, start))                                            \
+    X(end, (const ob_exec *x), (x))                                                                \
+    X(place, (const ob_exec *x, void *to, const void *from, size_t bytes), (x, to, from, bytes))   \
+    X(fetch, (const ob_exec *x, void *to, const void *from, size_t bytes), (x, to, from, bytes))   \
+    X(copy, (const ob_exec *x, void *to, const void *from, size_t bytes), (x, to, from, bytes))    \
+    X(clear, (const ob_exec *x, void *to, size_t bytes), (x, to, bytes))                           \
     X(layer, (const ob_exec *x, int number), (x, number))                                          \
     X(embed_forward, (const ob_exec *x, float *out, const int32_t *ids, const ob_weight *w,        \
                       int rows),                                                                   \
@@ -18028,7 +18287,16 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
     T(loss, (const ob_exec *x, float *dlogits, double *row_loss, double *row_uniform,              \
              const float *logits, const int32_t *targets, float factor, float cap,                 \
              float smoothing, int rows, int V),                                                    \
-      (x, dlogits, row_loss, row_uniform, logits, targets, factor, cap, smoothing, rows, V))
+      (x, dlogits, row_loss, row_uniform, logits, targets, factor, cap, smoothing, rows, V))       \
+    X(score, (const ob_exec *x, double *nats, double *kl, const float *logits,                     \
+              const float *reference, const int32_t *targets, float *work, int rows, int V),       \
+      (x, nats, kl, logits, reference, targets, work, rows, V))                                    \
+    T(squares, (const ob_exec *x, double *sum, float *const *grad, const size_t *size, int count), \
+      (x, sum, grad, size, count))                                                                 \
+    T(mask, (const ob_exec *x, float *grad, const float *value, float c, size_t n),                \
+      (x, grad, value, c, n))                                                                      \
+    T(adamw, (const ob_exec *x, ob_step *s), (x, s))                                               \
+    T(muon, (const ob_exec *x, ob_step *s), (x, s))
 
 #define OB_OP_FIELD(name, parameters, arguments) void(*name) parameters;
 /* A table, not a switch in every op: model code names an op and never asks where it runs. */
@@ -18044,21 +18312,24 @@ static const onebit_backend ob_cpu_backend = {ONEBIT_OPS(OB_OP_CPU, OB_OP_CPU)};
 #undef OB_OP_CPU
 #undef OB_OP_NONE
 
-/* Sets an exec up on the CPU for what a session runs; its work memory comes from carve. T
-   positions, d head width, grad 1 = room for gradients too. */
-static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve, int T, int d,
-                         int grad) {
+/* Sets an exec up for what a session runs; its work memory comes from carve. N rows at once, T
+   positions, grad 1 = room for gradients too. */
+static void ob_exec_init(ob_exec *x, const onebit_env *env, ob_carve *carve,
+                         const onebit_config *config, size_t N, int T, int grad) {
+    onebit_device *device = env->device;
     x->env = *env;
-    x->ops = &ob_cpu_run;
+    x->ops = device ? device->ops : &ob_cpu_run;
     x->kernels = ob_run_kernels + ob_kernels_row(env->isa);
     x->half = x->fused = 0;
-    x->work_bytes = ob_exec_work_bytes(T, d, grad);
-    x->work = (uint8_t *)ob_take(carve, x->work_bytes * (size_t)env->threads);
+    x->work_bytes = device ? device->work_bytes(device, config, N, T, grad)
+                           : ob_exec_work_bytes(T, config->head_dim, grad);
+    x->work = (uint8_t *)ob_take_product(carve, x->work_bytes,
+                                         device ? 1 : (size_t)env->threads);
 }
 
 /* The same exec with everything that training calls. */
 static void ob_exec_train(ob_exec *x) {
-    x->ops = &ob_cpu_backend;
+    if (!x->env.device) x->ops = &ob_cpu_backend;
     x->kernels = ob_kernels_for(x->env.isa);
 }
 
@@ -18413,6 +18684,7 @@ typedef struct ob_pass {
     float *final_x, *final_rstd; /* after the last block: [N][D], [N] */
     float *final_mean;           /* [N] or NULL, like mean1 */
     ob_input head;               /* input of the head [N][D] */
+    int32_t *ids;                /* [N] tokens, placed before the pass */
     double *moments;             /* NULL, or as in onebit_session_options */
 } ob_pass;
 
@@ -18430,10 +18702,22 @@ static void ob_pass_take(ob_pass *p, ob_carve *c, const onebit_config *config, s
     p->final_x = ob_floats(c, N, D), p->final_rstd = ob_floats(c, N, 1);
     p->final_mean = ob_means_take(c, config, N);
     p->head = ob_input_take(c, config, N, config->hidden_size, OB_RUN);
+    p->ids = (int32_t *)ob_take(c, N * sizeof(int32_t));
     p->moments = NULL;
 }
 
 /* ---- Forward --------------------------------------------------------------------------------- */
+
+/* Embeddings of n tokens, which lie with the caller, as rows of x from `row` on. alone >= 0: of the
+   one token at that position, with which a pass begins that the caller ends. */
+static void ob_forward_embed(const ob_pass *p, float *x, const int32_t *ids, int row, int n,
+                             int alone) {
+    p->x->ops->place(p->x, p->ids + row, ids, (size_t)n * sizeof(int32_t));
+    if (alone >= 0) p->x->ops->begin(p->x, alone);
+    p->x->ops->embed_forward(p->x, x + (size_t)row * (size_t)p->w->config->hidden_size,
+                             p->ids + row, ob_block(p->w, 0, OB_EMBED), n);
+}
+
 /* Training and sessions share this walk. What differs is data: training has B sequences from
    position 0, bytes or dense codes and a set of activations per layer, a session one sequence,
    packed weights, one set, and a cache that goes on from start. So what was trained is what runs,
@@ -18473,8 +18757,9 @@ static size_t ob_moments_at(const onebit_config *c, int layer, int id) {
 static void ob_forward_moments(const ob_pass *p, const float *in, int d, int layer, int id) {
     int N = p->B * p->T, r, i;
     double *sum = p->moments;
-    if (sum) sum += ob_moments_at(p->w->config, layer, id);
-    for (r = 0; sum && r < N; r++)
+    if (!sum || ob_wait(&p->x->env) != ONEBIT_OK) return;
+    sum += ob_moments_at(p->w->config, layer, id);
+    for (r = 0; r < N; r++)
         for (i = 0; i < d; i++) {
             double each = (double)in[(size_t)r * (size_t)d + (size_t)i];
             sum[i] += each * each;
@@ -18734,9 +19019,7 @@ static void ob_backward_bias(const ob_pass *p, const ob_grads *g, const float *d
 
 /* dy = r * dx: the gradient that enters a branch. */
 static void ob_backward_enter(const ob_pass *p, const ob_grads *g, float *dy) {
-    size_t n = (size_t)(p->B * p->T) * (size_t)p->w->config->hidden_size;
-    memset(dy, 0, n * sizeof(float));
-    p->x->ops->residual(p->x, dy, dy, g->dx, ob_residual_factor(p->w->config), p->B * p->T,
+    p->x->ops->residual(p->x, dy, NULL, g->dx, ob_residual_factor(p->w->config), p->B * p->T,
                         p->w->config->hidden_size);
 }
 
@@ -18898,8 +19181,12 @@ struct onebit_trainer {
     float *ste;       /* by slot */
     float *largest;   /* work: one per row */
     float *logits;    /* [N][V], or of one block of the head */
-    double *row_loss; /* [N] */
-    double *partial;  /* sums of squares, one per tensor */
+    int32_t *targets; /* [N], placed before the pass */
+    double *row_loss, *losses;     /* [N]: the caller's and the ops', one array on the CPU */
+    double *row_uniform;           /* [N] the caller's of grads.row_uniform */
+    double *partial, *squares;     /* [count] likewise: sums of squares of each gradient */
+    float **grad_list;             /* [count] gradients, and their sizes */
+    size_t *size_list;
     float *muon[4];   /* work of Newton-Schulz: two matrices, two square ones */
     ob_codes_stage stage;
     int B, T;         /* micro-batch */
@@ -18984,15 +19271,27 @@ static void ob_muon_take(onebit_trainer *t, ob_carve *c) {
     t->muon[2] = ob_floats(c, square, 1), t->muon[3] = ob_floats(c, square, 1);
 }
 
-/* Slots that a config leaves empty stay zero: their gradient is NULL and no op is called on
-   them. */
+/* Tables that ops never read. Slots that a config leaves empty stay zero: their gradient is NULL
+   and no op is called on them. */
+static void ob_trainer_tables(onebit_trainer *t, ob_carve *c, size_t N) {
+    size_t slots = (size_t)ob_slots(&t->config), count = (size_t)t->count;
+    t->params = (ob_param *)ob_take(c, count * sizeof(ob_param));
+    t->view.slots = (ob_weight *)ob_take(c, slots * sizeof(ob_weight));
+    t->grads.slots = (float **)ob_take(c, slots * sizeof(float *));
+    t->ste = ob_floats(c, slots, 1);
+    t->acts = (ob_acts *)ob_take(c, (size_t)t->config.num_layers * sizeof(ob_acts));
+    t->grad_list = (float **)ob_take(c, count * sizeof(float *));
+    t->size_list = (size_t *)ob_take(c, count * sizeof(size_t));
+    t->partial = (double *)ob_take(c, count * sizeof(double));
+    t->row_loss = (double *)ob_take(c, N * sizeof(double));
+    if (t->options.label_smoothing > 0)
+        t->row_uniform = (double *)ob_take(c, N * sizeof(double));
+}
+
+/* The arrays of all tensors. */
 static void ob_params_take(onebit_trainer *t, ob_carve *c) {
-    int slots = ob_slots(&t->config), i;
     ob_param p;
-    t->params = (ob_param *)ob_take(c, (size_t)t->count * sizeof(ob_param));
-    t->view.slots = (ob_weight *)ob_take(c, (size_t)slots * sizeof(ob_weight));
-    t->grads.slots = (float **)ob_take(c, (size_t)slots * sizeof(float *));
-    t->ste = ob_floats(c, (size_t)slots, 1);
+    int i;
     for (i = 0; i < t->count; i++) {
         memset(&p, 0, sizeof p);
         ob_tensor_at(&t->config, i, &p.info);
@@ -19018,7 +19317,6 @@ static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
         if (ob_tensor_in(&t->config, i, &info) && info.kind == OB_ROLE_LINEAR &&
             !ob_stays_exact(&t->config, &t->options, &info))
             keep = OB_FLOATS;
-    t->acts = (ob_acts *)ob_take(c, (size_t)t->config.num_layers * sizeof(ob_acts));
     for (i = 0; i < t->config.num_layers; i++) {
         ob_acts acts;
         float *x;
@@ -19038,24 +19336,33 @@ static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
     ob_memory_add(&t->memory.activations, c, &at);
 }
 
+/* Where ops leave what is read after them. */
+static void ob_trainer_results(onebit_trainer *t, ob_carve *c, size_t N) {
+    t->losses = t->row_loss, t->grads.row_uniform = t->row_uniform, t->squares = t->partial;
+    if (!t->env.device) return;
+    t->losses = (double *)ob_take(c, N * sizeof(double));
+    t->squares = (double *)ob_take(c, (size_t)t->count * sizeof(double));
+    if (t->row_uniform) t->grads.row_uniform = (double *)ob_take(c, N * sizeof(double));
+}
+
 /* Lays the trainer out; with carve->base NULL it only counts. t has config, options and env. */
 static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     size_t N = (size_t)t->B * (size_t)t->T, rows = (size_t)t->config.vocab_size;
     onebit_memory *m = &t->memory;
     memset(m, 0, sizeof *m);
+    ob_trainer_tables(t, c, N);
+    ob_take_gap(c, &t->env);
     ob_params_take(t, c);
     ob_trainer_acts(t, c, N);
     ob_grads_take(&t->grads, c, &t->config, N);
     t->grads.smoothing = (float)t->options.label_smoothing;
-    if (t->grads.smoothing > 0)
-        t->grads.row_uniform = (double *)ob_take(c, N * sizeof(double));
+    ob_trainer_results(t, c, N);
     t->pass.rope = ob_floats(c, (size_t)t->T, (size_t)t->config.head_dim);
-    t->row_loss = (double *)ob_take(c, N * sizeof(double));
-    t->partial = (double *)ob_take(c, (size_t)t->count * sizeof(double));
+    t->targets = (int32_t *)ob_take(c, N * sizeof(int32_t));
     if (rows < ob_widest(&t->config)) rows = ob_widest(&t->config);
     t->largest = ob_floats(c, rows, 1);
     ob_muon_take(t, c);
-    ob_exec_init(&t->exec, &t->env, c, t->T, t->config.head_dim, 1);
+    ob_exec_init(&t->exec, &t->env, c, &t->config, N, t->T, 1);
     ob_exec_train(&t->exec);
     t->exec.half = t->options.backward_bits == 16; /* kernels without such products ignore it */
     t->exec.fused = t->options.fast;
@@ -19162,6 +19469,7 @@ static void ob_trainer_connect(onebit_trainer *t) {
         w->data = p->info.mode < 0 ? (const void *)p->value : p->codes;
         w->scale = p->scale;
         t->grads.slots[p->info.slot] = p->grad;
+        t->grad_list[i] = p->grad, t->size_list[i] = p->size;
     }
     t->grads.ste = t->ste;
     t->pass.w = &t->view;
@@ -19173,7 +19481,7 @@ ONEBIT_API void onebit_trainer_free(onebit_trainer *trainer) {
     onebit_env env;
     if (!trainer) return;
     env = trainer->env;
-    ob_release(&env, trainer);
+    ob_release_arrays(&env, trainer);
 }
 
 /* ---- Schedules ------------------------------------------------------------------------------- */
@@ -19328,12 +19636,32 @@ static void ob_trainer_remember(onebit_trainer *t) {
     int8_t *seen;
     int i, r, c;
     ob_trainer_quantize(t, OB_DEPLOYED);
+    (void)ob_wait(&t->env);
     for (i = 0; i < t->count; i++) {
         ob_param *p = t->params + i;
         if (p->info.mode < ONEBIT_TERNARY) continue;
         for (r = 0, seen = p->seen; r < p->info.rows; r++)
             for (c = 0; c < p->info.cols; c++) *seen++ = (int8_t)ob_param_code(p, r, c);
     }
+}
+
+/* Not enough memory: says which batch size would do, where that is known. */
+static onebit_status ob_trainer_short(const onebit_trainer *t, size_t bytes) {
+    onebit_device *device = t->env.device;
+    onebit_train_options o = t->options;
+    size_t room = device ? device->room(device) : 0;
+    while (device && --o.batch_size > 0)
+        if (onebit_trainer_bytes(&t->config, &o, &t->env) <= room)
+            return ob_fail(ONEBIT_MEMORY,
+                           "training needs %.1f MB, %s has %.1f MB free; --batch-size %d fits (now "
+                           "%d)", (double)bytes / 1e6, device->name, (double)room / 1e6,
+                           o.batch_size, t->B);
+    if (device)
+        return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB, %s has %.1f MB free; even "
+                       "--batch-size 1 does not fit: try a smaller --seq-len or model",
+                       (double)bytes / 1e6, device->name, (double)room / 1e6);
+    return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB; try a smaller --batch-size (now %d)",
+                   (double)bytes / 1e6, t->B);
 }
 
 /* The error names the batch size because activations are what a user can shrink most easily. */
@@ -19348,17 +19676,15 @@ ONEBIT_API onebit_status onebit_trainer_create(onebit_trainer **out, const onebi
     OB_TRY(ob_trainer_settle(&settled, config, options, env));
     bytes = onebit_trainer_bytes(config, options, env);
     memset(&c, 0, sizeof c);
-    c.base = (uint8_t *)ob_alloc(&settled.env, bytes);
-    if (!c.base)
-        return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB; try a smaller --batch-size (now %d)",
-                       (double)bytes / 1e6, settled.B);
+    c.base = (uint8_t *)ob_alloc_arrays(&settled.env, bytes);
+    if (!c.base) return ob_trainer_short(&settled, bytes);
     t = (onebit_trainer *)ob_take(&c, sizeof *t);
     *t = settled;
     ob_trainer_layout(t, &c);
     ob_trainer_connect(t);
     ob_trainer_draw(t);
-    ob_trainer_remember(t);
     ob_rope_table((float *)(uintptr_t)t->pass.rope, t->T, &t->config);
+    ob_trainer_remember(t);
     *out = t;
     return ONEBIT_OK;
 }
@@ -19390,16 +19716,15 @@ static void ob_trainer_blocks(onebit_trainer *t, int from, int to) {
 
 /* Forward pass of [B, T] ids up to the head; leaves, for a backward pass, everything it needs. */
 static void ob_trainer_forward(onebit_trainer *t, const int32_t *inputs, int B, int T) {
-    const ob_exec *x = &t->exec;
     t->pass.B = B, t->pass.T = T;
-    x->ops->embed_forward(x, t->acts[0].x, inputs, ob_block(&t->view, 0, OB_EMBED), B * T);
+    ob_forward_embed(&t->pass, t->acts[0].x, inputs, 0, B * T, -1);
     ob_trainer_blocks(t, 0, t->config.num_layers);
 }
 
 /* Gradients of the mean loss over the scored targets, added to those there are. The last segment's
    activations are still there from the forward pass; an earlier one is computed again when its last
    block is reached, with the same bits, and ends by writing the next segment's input once more. */
-static void ob_trainer_backward(onebit_trainer *t, const int32_t *inputs) {
+static void ob_trainer_backward(onebit_trainer *t) {
     const ob_exec *x = &t->exec;
     int l, slot = ob_slot(&t->config, 0, OB_EMBED), L = t->config.num_layers, n = ob_segment(t);
     for (l = L - 1; l >= 0; l--) {
@@ -19407,7 +19732,7 @@ static void ob_trainer_backward(onebit_trainer *t, const int32_t *inputs) {
         ob_backward_ffn(&t->pass, t->acts + l, &t->grads, l);
         ob_backward_attention(&t->pass, t->acts + l, &t->grads, l);
     }
-    x->ops->embed_backward(x, t->grads.slots[slot], inputs, t->grads.dx, t->ste[slot],
+    x->ops->embed_backward(x, t->grads.slots[slot], t->pass.ids, t->grads.dx, t->ste[slot],
                            t->pass.B * t->pass.T, t->config.hidden_size);
 }
 
@@ -19424,17 +19749,22 @@ static double ob_mean_scored(const double *rows, const int32_t *targets, size_t 
 static onebit_status ob_trainer_run(onebit_trainer *t, const int32_t *inputs,
                                     const int32_t *targets, int B, int T, int backward,
                                     double *loss) {
+    const ob_exec *x = &t->exec;
     size_t n = (size_t)B * (size_t)T, i, scored = 0;
     OB_TRY(ob_check_ids(inputs, n, 0, t->config.vocab_size, "inputs"));
     OB_TRY(ob_check_ids(targets, n, INT32_MIN, t->config.vocab_size, "targets"));
     for (i = 0; i < n; i++) scored += targets[i] >= 0;
+    x->ops->place(x, t->targets, targets, n * sizeof(int32_t));
     ob_trainer_forward(t, inputs, B, T);
     ob_loss_head(&t->pass, &t->grads, t->logits,
-                 ob_logits_kept(&t->config, (size_t)t->B * (size_t)t->T), targets, t->row_loss,
+                 ob_logits_kept(&t->config, (size_t)t->B * (size_t)t->T), t->targets, t->losses,
                  1.0f / (float)(scored ? scored : 1), backward);
-    if (backward) ob_trainer_backward(t, inputs);
+    if (backward) ob_trainer_backward(t);
+    x->ops->fetch(x, t->row_loss, t->losses, n * sizeof(double));
+    if (t->row_uniform)
+        x->ops->fetch(x, t->row_uniform, t->grads.row_uniform, n * sizeof(double));
     *loss = ob_mean_scored(t->row_loss, targets, n);
-    return ONEBIT_OK;
+    return ob_wait(&t->env);
 }
 
 /* What the gradients of the last micro-batch lower, given its mean loss: (1 - s) * loss + s * the
@@ -19443,19 +19773,17 @@ static double ob_trainer_objective(const onebit_trainer *t, const int32_t *targe
     double s = t->options.label_smoothing;
     if (s <= 0) return loss;
     return (1.0 - s) * loss +
-           s * ob_mean_scored(t->grads.row_uniform, targets, (size_t)t->B * (size_t)t->T);
+           s * ob_mean_scored(t->row_uniform, targets, (size_t)t->B * (size_t)t->T);
 }
 
 /* Latents beyond the forward clamp have no gradient. */
 static void ob_trainer_mask(onebit_trainer *t) {
     float c = (float)t->config.latent_clamp_max;
-    size_t j;
     int i;
     for (i = 0; c > 0 && i < t->count; i++) {
         ob_param *p = t->params + i;
-        if (p->info.kind != OB_ROLE_LINEAR) continue;
-        for (j = 0; j < p->size; j++)
-            if (ob_absf(p->value[j]) > c) p->grad[j] = 0.0f;
+        if (p->info.kind == OB_ROLE_LINEAR)
+            t->exec.ops->mask(&t->exec, p->grad, p->value, c, p->size);
     }
 }
 
@@ -19479,132 +19807,65 @@ ONEBIT_API onebit_status onebit_trainer_accumulate(onebit_trainer *trainer, cons
 
 /* ---- One update ------------------------------------------------------------------------------ */
 
-/* p for one tensor's step, t alone for the norm over all; the floats as in ob_adamw_body. */
-typedef struct ob_update_job {
-    ob_job job;
-    onebit_trainer *t;
-    ob_param *p;
-    float clip, rate, root, decay;
-} ob_update_job;
-
-/* Sum of squares. Parts of 4096 are float sums, the total is a double: a long float sum would lose
-   small squares. */
-static double ob_sum_of_squares(const ob_exec *x, const float *v, size_t n) {
-    double sum = 0.0;
-    float part;
-    size_t i;
-    for (i = 0; i < n; i += 4096) {
-        x->kernels->dot(&part, v + i, v + i, (int)(n - i < 4096 ? n - i : 4096));
-        sum += part;
-    }
-    return sum;
-}
-
-/* That of one tensor's gradient. */
-static void ob_square_row(void *arg, int i) {
-    ob_update_job *u = (ob_update_job *)arg;
-    const ob_param *p = u->t->params + i;
-    u->t->partial[i] = ob_sum_of_squares(u->job.x, p->grad, p->size);
-}
-
 /* Global L2 norm of all gradients, as added up. */
 static double ob_gradient_norm(onebit_trainer *t) {
-    ob_update_job u;
     double sum = 0.0;
     int i;
-    memset(&u, 0, sizeof u);
-    u.t = t;
-    ob_run_rows(&t->exec, ob_square_row, &u, t->count, 1e9);
+    t->exec.ops->squares(&t->exec, t->squares, t->grad_list, t->size_list, t->count);
+    t->exec.ops->fetch(&t->exec, t->partial, t->squares, (size_t)t->count * sizeof(double));
     for (i = 0; i < t->count; i++) sum += t->partial[i];
     return sqrt(sum);
 }
 
-/* Element by element, so the cut between threads does not show in the result. */
-static void ob_adamw_piece(void *arg, int piece) {
-    ob_update_job *u = (ob_update_job *)arg;
-    const onebit_train_options *o = &u->t->options;
-    int from, to;
-    ob_share(u->job.n, u->job.pieces, piece, &from, &to);
-    u->job.x->kernels->adamw(u->p->value + from, u->p->grad + from, u->p->first + from,
-                             u->p->second + from, to - from, u->clip, (float)o->adam_beta1,
-                             (float)o->adam_beta2, u->rate, u->root, (float)o->adam_eps, u->decay);
+/* What both optimizers want to know of one tensor; decay only on block matrices. */
+static ob_step ob_step_of(const onebit_trainer *t, const ob_param *p, double lr, float clip) {
+    int block = p->info.kind == OB_ROLE_LINEAR;
+    ob_step s;
+    memset(&s, 0, sizeof s);
+    s.value = p->value, s.grad = p->grad, s.first = p->first, s.second = p->second;
+    s.rows = p->info.rows, s.cols = p->info.cols, s.clip = clip;
+    s.decay = block ? (float)(1.0 - lr * ob_weight_decay(t)) : 1.0f;
+    s.bound = block ? (float)t->config.latent_clip_max_training : 0.0f;
+    return s;
 }
 
-/* AdamW (Loshchilov & Hutter 2019) on one tensor; decay only on block matrices. */
+/* AdamW on one tensor. */
 static void ob_adamw_step(onebit_trainer *t, ob_param *p, double lr, float clip) {
     const onebit_train_options *o = &t->options;
-    ob_update_job u;
+    ob_step s = ob_step_of(t, p, lr, clip);
     double n = t->steps + 1.0;
-    memset(&u, 0, sizeof u);
-    u.t = t, u.p = p, u.clip = clip;
-    u.rate = (float)(lr / (1.0 - pow(o->adam_beta1, n)));
-    u.root = (float)(1.0 / (1.0 - pow(o->adam_beta2, n)));
-    u.decay = p->info.kind == OB_ROLE_LINEAR ? (float)(1.0 - lr * ob_weight_decay(t)) : 1.0f;
-    ob_run(&t->exec, ob_adamw_piece, &u, (int)p->size, (double)p->size * 8);
+    s.rate = (float)(lr / (1.0 - pow(o->adam_beta1, n)));
+    s.root = (float)(1.0 / (1.0 - pow(o->adam_beta2, n)));
+    s.beta1 = (float)o->adam_beta1, s.beta2 = (float)o->adam_beta2, s.eps = (float)o->adam_eps;
+    t->exec.ops->adamw(&t->exec, &s);
 }
 
-/* Orthogonalises m [r, c], r <= c, in place: X <- aX + (bA + cAA)X with A = X X^T, coefficients of
-   Jordan 2024 (Muon). t->muon[1..3] are work; m is t->muon[0]. The norm is brought to 1 first,
-   so all singular values lie in [0, 1], where the polynomial drives them towards 1 (about 0.7 to
-   1.2 after five rounds, which is enough). Cost per round: 2 r^2 c + r^3 multiplications. */
-static void ob_newton_schulz(onebit_trainer *t, int r, int c) {
-    const ob_exec *x = &t->exec;
-    float *m = t->muon[0], *next = t->muon[1], *A = t->muon[2], *B = t->muon[3];
-    size_t n = (size_t)r * (size_t)c, square = (size_t)r * (size_t)r;
-    double norm = sqrt(ob_sum_of_squares(x, m, n));
-    int i;
-    x->kernels->mix(m, m, (float)(1.0 / (norm + 1e-7)), 0.0f, (int)n);
-    for (i = 0; i < t->options.muon_iterations; i++) {
-        ob_product(x, A, m, c, 1, m, 1, c, r, r, c, 0);
-        ob_product(x, B, A, r, 1, A, r, 1, r, r, r, 0);
-        x->kernels->mix(B, A, 2.0315f, -4.7750f, (int)square);
-        ob_product(x, next, B, r, 1, m, c, 1, r, c, r, 0);
-        x->kernels->mix(m, next, 3.4445f, 1.0f, (int)n);
-    }
-}
-
-/* Muon on one matrix: Nesterov momentum, orthogonalised, step lr * sqrt(max(1, rows / cols)). Tall
-   matrices are worked on transposed. Transposing makes the square matrices as small as they can
-   be. The factor keeps the change per output alike for all shapes. */
+/* Muon on one matrix, with the step lr * sqrt(max(1, rows / cols)): the factor keeps the change per
+   output alike for all shapes. */
 static void ob_muon_step(onebit_trainer *t, ob_param *p, double lr, float clip) {
-    const onebit_train_options *o = &t->options;
-    size_t rows = (size_t)p->info.rows, cols = (size_t)p->info.cols, i, j, at;
-    int tall = rows > cols, small = tall ? p->info.cols : p->info.rows;
-    int large = tall ? p->info.rows : p->info.cols;
-    size_t down = tall ? 1 : cols, right = tall ? rows : 1; /* steps in u */
-    float mu = (float)o->muon_momentum, *u = t->muon[0];
-    float decay = (float)(1.0 - lr * ob_weight_decay(t));
-    float rate = (float)(lr * sqrt(tall ? (double)rows / (double)cols : 1.0));
-    t->exec.kernels->mix(p->first, p->grad, mu, (1.0f - mu) * clip, (int)p->size);
-    for (i = at = 0; i < rows; i++)
-        for (j = 0; j < cols; j++, at++)
-            u[i * down + j * right] = (1.0f - mu) * clip * p->grad[at] + mu * p->first[at];
-    ob_newton_schulz(t, small, large);
-    for (i = at = 0; i < rows; i++)
-        for (j = 0; j < cols; j++, at++)
-            p->value[at] = p->value[at] * decay - rate * u[i * down + j * right];
+    ob_step s = ob_step_of(t, p, lr, clip);
+    double shape = s.rows > s.cols ? (double)s.rows / s.cols : 1.0;
+    s.mu = (float)t->options.muon_momentum, s.rate = (float)(lr * sqrt(shape));
+    s.work = t->muon, s.iterations = t->options.muon_iterations;
+    t->exec.ops->muon(&t->exec, &s);
 }
 
-/* Steps every tensor and clips latents. Clipped latents cannot run off so far that no later
-   gradient could flip their code. */
+/* Steps every tensor and clips latents. */
 static void ob_trainer_step_all(onebit_trainer *t, double share, float clip) {
-    float bound = (float)t->config.latent_clip_max_training;
     int i;
-    size_t j;
     for (i = 0; i < t->count; i++) {
         ob_param *p = t->params + i;
         if (ob_uses_muon(&t->options, &p->info))
             ob_muon_step(t, p, t->options.muon_lr * share, clip);
         else ob_adamw_step(t, p, t->options.lr * share, clip);
-        for (j = 0; bound > 0 && p->info.kind == OB_ROLE_LINEAR && j < p->size; j++)
-            p->value[j] = ob_clampf(p->value[j], -bound, bound);
     }
 }
 
 /* Forgets the gradients that were added up. */
 static void ob_trainer_clear(onebit_trainer *t) {
     int i;
-    for (i = 0; i < t->count; i++) memset(t->params[i].grad, 0, t->params[i].size * sizeof(float));
+    for (i = 0; i < t->count; i++)
+        t->exec.ops->clear(&t->exec, t->params[i].grad, t->params[i].size * sizeof(float));
     t->micro = 0;
     t->loss_sum = t->objective_sum = 0.0;
 }
@@ -19623,6 +19884,7 @@ ONEBIT_API onebit_status onebit_trainer_update(onebit_trainer *trainer,
     loss = t->loss_sum * clip;
     objective = t->objective_sum * clip;
     norm = ob_gradient_norm(t) * clip;
+    OB_TRY(ob_wait(&t->env));
     if (!(norm < 1e30) || !(loss < 1e30)) {
         ob_trainer_clear(t);
         return ob_fail(ONEBIT_DIVERGED,
@@ -19705,7 +19967,7 @@ ONEBIT_API onebit_status onebit_trainer_score(onebit_trainer *trainer, const int
 
 /* Of the last forward pass, whoever asked for it: training, evaluation or a score. */
 ONEBIT_API const float *onebit_trainer_logits(const onebit_trainer *trainer) {
-    if (!trainer) return NULL;
+    if (!trainer || ob_wait(&trainer->env) != ONEBIT_OK) return NULL;
     return ob_logits_kept(&trainer->config, (size_t)trainer->B * (size_t)trainer->T)
                ? trainer->logits
                : NULL;
@@ -19718,6 +19980,7 @@ ONEBIT_API onebit_status onebit_trainer_parameter(onebit_trainer *trainer, int i
     if (!trainer || !out) return ob_fail(ONEBIT_USAGE, "onebit_trainer_parameter: NULL argument");
     if (index < 0 || index >= trainer->count)
         return ob_fail(ONEBIT_USAGE, "parameter %d of %d", index, trainer->count);
+    OB_TRY(ob_wait(&trainer->env)); /* the caller looks at the arrays */
     p = trainer->params + index;
     ob_print(out->name, sizeof out->name, "%s", p->info.name);
     out->rows = p->info.rows, out->cols = p->info.cols, out->mode = p->info.mode;
@@ -19748,6 +20011,7 @@ ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index
     p = ob_coded_param(trainer, index);
     if (!p) return ob_fail(ONEBIT_USAGE, "there is no quantized tensor %d", index);
     ob_trainer_quantize(trainer, OB_DEPLOYED);
+    OB_TRY(ob_wait(&trainer->env));
     for (r = 0, seen = p->seen; r < p->info.rows; r++)
         for (c = 0; c < p->info.cols; c++, seen++) {
             int8_t code = (int8_t)ob_param_code(p, r, c);
@@ -20027,6 +20291,7 @@ ONEBIT_API size_t onebit_trainer_pack(onebit_trainer *trainer, const onebit_toke
     m.p = (uint8_t *)out;
     memset(out, 0, bytes);
     ob_trainer_quantize(trainer, OB_DEPLOYED);
+    if (ob_wait(&trainer->env) != ONEBIT_OK) return 0;
     return ob_image_write(&m, &t) == ONEBIT_OK ? bytes : 0;
 }
 
@@ -20037,6 +20302,7 @@ ONEBIT_API onebit_status onebit_trainer_export(onebit_trainer *trainer,
     ob_tensors t;
     if (!trainer || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_export: NULL argument");
     ob_trainer_quantize(trainer, OB_DEPLOYED);
+    OB_TRY(ob_wait(&trainer->env));
     t = ob_trainer_tensors(trainer, tokenizer);
     return ob_image_file(&t, path);
 }
@@ -20221,6 +20487,7 @@ static onebit_status ob_open_image(onebit_model **out, onebit_model *head) {
         ob_release(&m->env, m);
         return status;
     }
+    ob_settle(&m->env, m->copy, m->copy ? m->bytes : 0);
     *out = m;
     return ONEBIT_OK;
 }
@@ -20228,11 +20495,12 @@ static onebit_status ob_open_image(onebit_model **out, onebit_model *head) {
 /* Releases what a model holds besides its own block. */
 static void ob_model_drop(onebit_model *m) {
     onebit_tokenizer_free(m->tokenizer);
-    ob_release(&m->env, m->copy);
+    ob_release_arrays(&m->env, m->copy);
     ob_map_close(&m->map);
 }
 
-/* Bytes at a multiple of 64 are used in place and must outlive the model; others are copied. */
+/* Bytes at a multiple of 64 are used in place and must outlive the model; others are copied, and so
+   are all for a device. */
 ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void *data,
                                                   size_t bytes, const onebit_env *env) {
     onebit_model head;
@@ -20243,8 +20511,8 @@ ONEBIT_API onebit_status onebit_model_open_memory(onebit_model **out, const void
     head.env = ob_env_or_default(env);
     OB_TRY(ob_env_check(&head.env));
     head.image = (const uint8_t *)data, head.bytes = bytes;
-    if (((uintptr_t)data % 64 || !ob_is_little_endian()) && bytes > 0) {
-        head.copy = (uint8_t *)ob_alloc(&head.env, bytes);
+    if (((uintptr_t)data % 64 || !ob_is_little_endian() || head.env.device) && bytes > 0) {
+        head.copy = (uint8_t *)ob_alloc_arrays(&head.env, bytes);
         if (!head.copy)
             return ob_fail(ONEBIT_MEMORY, "aligning a model: no memory for %zu bytes", bytes);
         memcpy(head.copy, data, bytes);
@@ -20275,15 +20543,28 @@ static void ob_copy_piece(void *arg, int i) {
 static onebit_status ob_open_copy(onebit_model *m) {
     ob_copy_job c;
     size_t pieces = (m->bytes + OB_COPY_PIECE - 1) / OB_COPY_PIECE;
-    m->copy = (uint8_t *)ob_alloc(&m->env, m->bytes);
+    m->copy = (uint8_t *)ob_alloc_arrays(&m->env, m->bytes);
     if (!m->copy || pieces > INT_MAX)
-        return ob_fail(ONEBIT_MEMORY, "no memory for %.0f MB: open it in place",
-                       (double)m->bytes / 1e6);
+        return ob_fail(ONEBIT_MEMORY, "no memory for %.0f MB: %s", (double)m->bytes / 1e6,
+                       m->env.device ? "run it on the CPU" : "open it in place");
     c.to = m->copy, c.from = m->image, c.bytes = m->bytes;
     ob_parallel(&m->env, ob_copy_piece, &c, (int)pieces);
     ob_map_close(&m->map);
     m->image = m->copy;
     return ONEBIT_OK;
+}
+
+/* Moves an image that was made here to a device; on an error it is gone. */
+static onebit_status ob_open_move(onebit_model *m, onebit_device *device) {
+    uint8_t *made = m->copy;
+    onebit_env env = m->env;
+    m->env.device = device;
+    m->image = m->copy = (uint8_t *)ob_alloc_arrays(&m->env, m->bytes);
+    if (m->copy) memcpy(m->copy, made, m->bytes);
+    ob_release(&env, made);
+    if (m->copy) return ONEBIT_OK;
+    return ob_fail(ONEBIT_MEMORY, "%s has no memory for %.0f MB of weights", device->name,
+                   (double)m->bytes / 1e6);
 }
 
 /* Official files, read into memory. */
@@ -20329,7 +20610,8 @@ static onebit_status ob_model_open(onebit_model **out, const char *path, const o
     OB_TRY(ob_env_check(&head.env));
     OB_TRY(ob_map_open(&head.map, path));
     head.image = head.map.data, head.bytes = head.map.bytes;
-    if ((!options->in_place && head.bytes >= OB_LARGE) || !ob_is_little_endian())
+    if ((!options->in_place && head.bytes >= OB_LARGE) || !ob_is_little_endian() ||
+        head.env.device)
         status = ob_open_copy(&head);
     if (status == ONEBIT_OK) status = ob_open_image(out, &head);
     if (status != ONEBIT_OK) {
@@ -20964,6 +21246,7 @@ ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
     onebit_status status = ONEBIT_OK;
     if (!t || !path) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: NULL argument");
     if (t->micro) return ob_fail(ONEBIT_USAGE, "onebit_trainer_save: update before saving");
+    OB_TRY(ob_wait(&t->env));
     config = ob_text_of(&t->env, ob_write_config, &t->config);
     options = ob_text_of(&t->env, ob_write_options, &t->options);
     words = ob_text_of(&t->env, ob_write_tokenizer, tokenizer);
@@ -21042,6 +21325,7 @@ static onebit_status ob_checkpoint_fetch(const ob_st_file *f, const ob_param *p,
    fails with the tensor's name. */
 static onebit_status ob_checkpoint_params(const ob_st_file *f, onebit_trainer *t) {
     int i;
+    OB_TRY(ob_wait(&t->env));
     for (i = 0; i < t->count; i++) {
         ob_param *p = t->params + i;
         OB_TRY(ob_checkpoint_fetch(f, p, "", p->value, 4));
@@ -21410,6 +21694,7 @@ typedef struct ob_parts {
    parts of a foreign one. */
 typedef struct ob_origin {
     onebit_env env;
+    onebit_device *device; /* of the model that it may become; NULL = the CPU */
     const ob_kernels *kernels;
     onebit_config have, want; /* as the file has it, as it is to be stored */
     onebit_tokenizer *tokenizer;
@@ -22896,6 +23181,7 @@ static onebit_status ob_parts_open(ob_origin *s, const char *input,
 static onebit_status ob_origin_start(ob_origin *s, const onebit_env *env) {
     memset(s, 0, sizeof *s);
     s->env = ob_env_or_default(env), s->have = onebit_config_default();
+    s->device = s->env.device, s->env.device = NULL; /* packing is the CPU's work */
     OB_TRY(ob_env_check(&s->env));
     s->kernels = ob_kernels_for(s->env.isa);
     return ONEBIT_OK;
@@ -22999,6 +23285,7 @@ static onebit_status ob_origin_settle(ob_origin *s, const char *what) {
     s->model = NULL;
     memset(&head, 0, sizeof head);
     head.env = s->env, head.image = head.copy = m.p, head.bytes = (size_t)m.at;
+    if (s->device) OB_TRY(ob_open_move(&head, s->device));
     status = ob_open_image(&s->model, &head);
     if (status != ONEBIT_OK) {
         ob_model_drop(&head);
@@ -23018,6 +23305,7 @@ static onebit_status ob_trainer_adopt(onebit_trainer *t, ob_origin *s) {
     ob_param p;
     ob_tensor have;
     float *largest;
+    OB_TRY(ob_wait(&t->env));
     memset(&have, 0, sizeof have);
     for (i = 0; i < t->count; i++) {
         const ob_tensor *want = &t->params[i].info;
@@ -24140,7 +24428,8 @@ struct onebit_session {
     ob_stages stages; /* of the head, with options.two_stage */
     ob_cache *caches; /* [L] */
     float *logits;   /* [V] after the last token */
-    float *together; /* [options.together][V] of sessions that run together */
+    float *made;     /* [options.together][V] as ops make them, of sessions that run together; on a
+                        device [options.chunk][V] of any */
     float *drawn;    /* [V] logits that a sampler may change, and its work of V * 8 bytes */
     void *work;
     int32_t *tokens; /* [context] */
@@ -24149,6 +24438,7 @@ struct onebit_session {
     int chunk;       /* tokens under way now; 0 = none */
     int layer;       /* next layer for them */
     int ready;       /* logits belong to tokens[length - 1] */
+    int alone;       /* one token goes through all layers at once: see ob_cpu_begin */
 };
 
 /* context 0 = that of the model. A chunk of 64 tokens makes unpacking cheap beside the products
@@ -24186,7 +24476,10 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
     s->model = model;
     s->env = env ? ob_env_or_default(env) : model->env;
     OB_TRY(ob_env_check(&s->env));
+    if (s->env.device != model->env.device)
+        return ob_fail(ONEBIT_USAGE, "session: its env has another device than the model's");
     s->options = options ? *options : onebit_session_options_default();
+    if (s->env.device) s->options.two_stage = 0; /* reads the whole head as fast */
     if (s->options.context == 0) s->options.context = model->config.max_seq_len;
     if (s->options.context < 1 || s->options.context > 1 << 24)
         return ob_fail(ONEBIT_CONFIG, "session: context %d is not within 1 and 16777216",
@@ -24207,31 +24500,37 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
     return ob_session_stages(&s->options, model);
 }
 
-/* Lays the session out; with carve->base NULL it only counts. */
-static void ob_session_layout(onebit_session *s, ob_carve *c) {
+/* What ops work on. */
+static void ob_session_arrays(onebit_session *s, ob_carve *c) {
     const onebit_config *config = &s->model->config;
-    size_t cap = (size_t)s->options.context, L = (size_t)config->num_layers, l;
-    s->caches = (ob_cache *)ob_take(c, L * sizeof(ob_cache));
-    for (l = 0; l < L; l++) {
+    size_t rows = s->options.together > 1 ? (size_t)s->options.together : 0, l;
+    size_t chunk = (size_t)s->options.chunk;
+    for (l = 0; l < (size_t)config->num_layers; l++) {
         ob_cache cache = ob_cache_take(c, 1, s->options.context, config->num_key_value_heads,
                                        config->head_dim, s->options.cache_bits);
         if (c->base) s->caches[l] = cache;
     }
-    ob_acts_take(&s->acts, c, config, (size_t)s->options.chunk, 1, OB_RUN);
-    ob_pass_take(&s->pass, c, config, (size_t)s->options.chunk);
-    s->pass.rope = ob_floats(c, cap, (size_t)config->head_dim);
-    s->logits = ob_floats(c, (size_t)config->vocab_size, 1);
-    s->drawn = ob_floats(c, (size_t)config->vocab_size, 1);
-    s->together = NULL;
-    if (s->options.together > 1)
-        s->together = ob_floats(c, (size_t)config->vocab_size, (size_t)s->options.together);
-    s->work = ob_take(c, (size_t)config->vocab_size * 8);
-    s->tokens = (int32_t *)ob_take(c, cap * sizeof(int32_t));
-    ob_exec_init(&s->exec, &s->env, c, s->options.context, config->head_dim, 0);
+    ob_acts_take(&s->acts, c, config, chunk, 1, OB_RUN);
+    ob_pass_take(&s->pass, c, config, chunk);
+    s->pass.rope = ob_floats(c, (size_t)s->options.context, (size_t)config->head_dim);
+    if (s->env.device && rows < chunk) rows = chunk;
+    s->made = rows ? ob_floats(c, (size_t)config->vocab_size, rows) : NULL;
+    ob_exec_init(&s->exec, &s->env, c, config, chunk, s->options.context, 0);
     s->exec.fused = s->options.fast;
     s->pass.moments = s->options.moments;
     if (s->options.two_stage)
         ob_stages_take(&s->stages, c, ob_head(&s->model->view), s->options.two_stage);
+}
+
+/* Lays the session out; with carve->base NULL it only counts. */
+static void ob_session_layout(onebit_session *s, ob_carve *c) {
+    size_t V = (size_t)s->model->config.vocab_size;
+    s->caches = (ob_cache *)ob_take(c, (size_t)s->model->config.num_layers * sizeof(ob_cache));
+    s->logits = ob_floats(c, V, 1), s->drawn = ob_floats(c, V, 1);
+    s->work = ob_take(c, V * 8);
+    s->tokens = (int32_t *)ob_take(c, (size_t)s->options.context * sizeof(int32_t));
+    ob_take_gap(c, &s->env);
+    ob_session_arrays(s, c);
 }
 
 /* The caches are most of it: 8 bytes * L * K * d per token of context, or 2 with 8 bits. */
@@ -24261,7 +24560,7 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     OB_TRY(ob_session_settle(&settled, model, options, env));
     bytes = onebit_session_bytes(model, options, env);
     memset(&c, 0, sizeof c);
-    c.base = (uint8_t *)ob_alloc(&settled.env, bytes);
+    c.base = (uint8_t *)ob_alloc_arrays(&settled.env, bytes);
     if (!c.base)
         return ob_fail(ONEBIT_MEMORY,
                        "a session of %d tokens needs %.1f MB; try a smaller --context",
@@ -24276,6 +24575,7 @@ ONEBIT_API onebit_status onebit_session_create(onebit_session **out, const onebi
     s->pass.final_x = s->acts.x; /* blocks write their output in place */
     ob_rope_table((float *)(uintptr_t)s->pass.rope, s->options.context, config);
     if (s->options.two_stage) ob_stages_fill(&s->exec, &s->stages, ob_head(&model->view));
+    ob_settle(&s->env, s->pass.rope, (size_t)s->options.context * (size_t)config->head_dim * 4);
     *out = s;
     return ONEBIT_OK;
 }
@@ -24285,7 +24585,7 @@ ONEBIT_API void onebit_session_free(onebit_session *session) {
     onebit_env env;
     if (!session) return;
     env = session->env;
-    ob_release(&env, session);
+    ob_release_arrays(&env, session);
 }
 
 /* The one it was created with. */
@@ -24332,8 +24632,8 @@ static void ob_session_begin(onebit_session *s) {
     s->layer = 0;
     s->ready = 0;
     s->pass.T = s->chunk;
-    s->exec.ops->embed_forward(&s->exec, s->acts.x, s->tokens + s->length,
-                               ob_block(&s->model->view, 0, OB_EMBED), s->chunk);
+    ob_forward_embed(&s->pass, s->acts.x, s->tokens + s->length, 0, s->chunk,
+                     s->alone ? s->length : -1);
 }
 
 /* The stages of its head; NULL = the whole head. */
@@ -24344,14 +24644,15 @@ static const ob_stages *ob_session_head(const onebit_session *s) {
 /* Ends it: logits of every row into rows when asked for, of the last row at the end of the queue.
  */
 static void ob_session_finish(onebit_session *s, float *rows) {
-    size_t V = (size_t)s->model->config.vocab_size;
+    size_t V = (size_t)s->model->config.vocab_size, n = rows ? (size_t)s->chunk : 1;
+    float *out = rows ? rows : s->logits, *made = s->env.device ? s->made : out;
     int last = s->length + s->chunk == s->fed;
-    if (rows) {
-        ob_forward_head(&s->pass, rows, 0, s->chunk, NULL);
-        memcpy(s->logits, rows + (size_t)(s->chunk - 1) * V, V * sizeof(float));
-    } else if (last) {
-        ob_forward_head(&s->pass, s->logits, s->chunk - 1, 1, ob_session_head(s));
-    }
+    if (rows || last)
+        ob_forward_head(&s->pass, made, s->chunk - (int)n, (int)n,
+                        rows ? NULL : ob_session_head(s));
+    if (s->alone) s->exec.ops->end(&s->exec);
+    if (rows || last) s->exec.ops->fetch(&s->exec, out, made, n * V * sizeof(float));
+    if (rows) memcpy(s->logits, rows + (n - 1) * V, V * sizeof(float));
     s->length += s->chunk;
     s->chunk = 0;
     s->ready = last;
@@ -24385,13 +24686,16 @@ static int ob_session_layer(onebit_session *s, float *rows) {
 /* The unit is one layer of one chunk, for hosts that must not block: a game's frame, an event
    loop. */
 ONEBIT_API onebit_status onebit_session_step(onebit_session *session, int max_layers) {
+    onebit_session *s = session;
     int n = 0;
-    if (!session) return ob_fail(ONEBIT_USAGE, "onebit_session_step: session is NULL");
-    while (session->length < session->fed) {
+    if (!s) return ob_fail(ONEBIT_USAGE, "onebit_session_step: session is NULL");
+    s->alone = max_layers <= 0 && s->chunk == 0 && s->fed - s->length == 1 && !s->pass.moments;
+    while (s->length < s->fed) {
         if (max_layers > 0 && n++ == max_layers) return ONEBIT_AGAIN;
-        ob_session_layer(session, NULL);
+        ob_session_layer(s, NULL);
     }
-    return ONEBIT_OK;
+    s->alone = 0;
+    return ob_wait(&s->env);
 }
 
 /* ---- Several sessions at once ---- */
@@ -24419,19 +24723,23 @@ static void ob_together_finish(onebit_session *const *sessions, int count, const
     for (i = 0; i < count; i++) {
         last = spans[i].T > 0 && sessions[i]->length + spans[i].T == sessions[i]->fed;
         if (!last) continue;
-        memmove(lead->acts.x + (size_t)n++ * D,
-                lead->acts.x + (size_t)(spans[i].row + spans[i].T - 1) * D, D * sizeof(float));
+        if (spans[i].row + spans[i].T - 1 != n)
+            lead->exec.ops->copy(&lead->exec, lead->acts.x + (size_t)n * D,
+                                 lead->acts.x + (size_t)(spans[i].row + spans[i].T - 1) * D,
+                                 D * sizeof(float));
+        n++;
     }
     if (n)
-        ob_forward_head(&lead->pass, count > 1 ? lead->together : lead->logits, 0, n,
+        ob_forward_head(&lead->pass, lead->made ? lead->made : lead->logits, 0, n,
                         ob_session_head(lead)); /* which has no stages when count > 1 */
     for (i = n = 0; i < count; i++) {
         onebit_session *s = sessions[i];
         if (spans[i].T == 0) continue;
         s->length += spans[i].T;
         s->ready = s->length == s->fed;
-        if (s->ready && count > 1)
-            memcpy(s->logits, lead->together + (size_t)n++ * V, V * sizeof(float));
+        if (s->ready && lead->made)
+            lead->exec.ops->fetch(&lead->exec, s->logits, lead->made + (size_t)n++ * V,
+                                  V * sizeof(float));
     }
 }
 
@@ -24443,10 +24751,8 @@ static int ob_together_round(onebit_session *const *sessions, int count) {
     int i, l, n, rows = 0;
     for (i = 0; i < count; i++) {
         spans[i] = ob_session_span(sessions[i], rows, ob_together_share(sessions, count, i), 0);
-        lead->exec.ops->embed_forward(
-            &lead->exec, lead->acts.x + (size_t)rows * (size_t)c->hidden_size,
-            sessions[i]->tokens + sessions[i]->length, ob_block(&lead->model->view, 0, OB_EMBED),
-            spans[i].T);
+        ob_forward_embed(&lead->pass, lead->acts.x, sessions[i]->tokens + sessions[i]->length, rows,
+                         spans[i].T, -1);
         if (spans[i].T > 0) sessions[i]->ready = 0;
         rows += spans[i].T;
     }
@@ -24496,7 +24802,7 @@ ONEBIT_API onebit_status onebit_sessions_step(onebit_session *const *sessions, i
     OB_TRY(ob_together_check(sessions, count));
     for (i = 0; i < count; i++) sessions[i]->chunk = 0; /* its tokens wait again */
     while (ob_together_round(sessions, count)) {}
-    return ONEBIT_OK;
+    return ob_wait(&sessions[0]->env);
 }
 
 /* logits gets a row for each of the new ids and only for them; a slide may put older tokens back
@@ -24518,7 +24824,7 @@ ONEBIT_API onebit_status onebit_session_eval(onebit_session *session, const int3
         s->options.chunk = chunk;
     }
     while (s->length < s->fed) logits += V * (size_t)ob_session_layer(s, logits);
-    return ONEBIT_OK;
+    return ob_wait(&s->env);
 }
 
 /* NULL while tokens wait: old logits would be those of another token. */
@@ -24627,6 +24933,7 @@ ONEBIT_API size_t onebit_session_save(const onebit_session *session, void *out, 
     if (!s) return 0;
     bytes = ob_state_bytes(s, s->fed, s->length, s->ready);
     if (!out || size < bytes) return bytes;
+    if (ob_wait(&s->env) != ONEBIT_OK) return 0;
     V = (size_t)s->model->config.vocab_size;
     head[0] = OB_STATE_MAGIC, head[1] = s->model->checksum;
     counts[0] = (uint32_t)s->fed, counts[1] = (uint32_t)s->length;
@@ -24665,6 +24972,7 @@ ONEBIT_API onebit_status onebit_session_restore(onebit_session *session, const v
         return ob_fail(ONEBIT_FORMAT,
                        "session state: %zu bytes do not match its counts, or its cache_bits differ",
                        bytes);
+    OB_TRY(ob_wait(&s->env));
     V = (size_t)s->model->config.vocab_size;
     memcpy(s->tokens, p + OB_STATE_HEAD, (size_t)counts[0] * 4);
     s->fed = s->length = s->chunk = s->ready = 0;
@@ -25821,6 +26129,7 @@ typedef struct ob_search {
     float *logits, *reference_logits, *work; /* [head_rows][V] each */
     ob_weight reference_head;
     int head_rows, has_reference;
+    int32_t *answers;    /* [rows] targets, where ops read them */
     double *nats, *kl;   /* [rows] */
     double *choice_nats; /* [choices] */
     /* what was measured */
@@ -26174,6 +26483,7 @@ static onebit_status ob_search_apply(ob_search *s, const uint8_t *map) {
     int i;
     ob_tensor t;
     ob_search_config(s, &s->origin.want, map);
+    OB_TRY(ob_wait(&s->env)); /* weights are packed in their place */
     for (i = 0; i < s->tensors.count; i++) {
         ob_tensor_at(&s->origin.want, i, &t);
         if (s->held[i] != t.mode) OB_TRY(ob_search_pack(s, i));
@@ -26190,48 +26500,15 @@ static int ob_search_first(const ob_search *s, const uint8_t *a, const uint8_t *
     return first;
 }
 
-/* Rows of a block of the head: their loss, and with reference logits the divergence from them. */
-typedef struct ob_search_rows {
-    ob_job job;
-    const float *logits, *reference; /* [n][V]; reference may be NULL */
-    float *work;                     /* [n][V] */
-    const int32_t *targets;          /* [n]; -1 = not scored, and then both figures are 0 */
-    double *nats, *kl;               /* [n] */
-    int V;
-} ob_search_rows;
-
-/* KL(p || q) = sum p (log p - log q), with p of the reference. */
-static void ob_search_row(void *arg, int r) {
-    const ob_search_rows *q = (const ob_search_rows *)arg;
-    const ob_kernels *kernels = q->job.x->kernels;
-    size_t at = (size_t)r * (size_t)q->V, bytes = (size_t)q->V * sizeof(float);
-    const float *logits = q->logits + at, *reference = q->reference ? q->reference + at : NULL;
-    float *work = q->work + at, lse, own;
-    double sum = 0;
-    int j;
-    q->nats[r] = q->kl[r] = 0;
-    if (q->targets[r] < 0) return;
-    memcpy(work, logits, bytes);
-    kernels->softmax(work, &lse, q->V, q->V);
-    q->nats[r] = (double)lse - (double)logits[q->targets[r]];
-    if (!reference) return;
-    memcpy(work, reference, bytes);
-    kernels->softmax(work, &own, q->V, q->V);
-    for (j = 0; j < q->V; j++) sum += (double)work[j] * ((double)reference[j] - (double)logits[j]);
-    q->kl[r] = sum + (double)lse - (double)own;
-}
-
 /* Scores the rows of a chunk, whose final states are in acts.x. Logits of the reference are made
    again from its final states each time: they would be V / D times as large. */
 static void ob_search_head(ob_search *s, const ob_search_chunk *c, int reference) {
     ob_weight *head = s->view.slots + (ob_head(&s->view) - s->view.slots), kept = *head;
     size_t D = (size_t)s->base.hidden_size;
-    ob_search_rows q;
     int at;
-    memset(&q, 0, sizeof q);
-    q.logits = s->logits, q.work = s->work, q.V = s->base.vocab_size;
     for (at = 0; at < c->rows; at += s->head_rows) {
         int n = c->rows - at < s->head_rows ? c->rows - at : s->head_rows;
+        size_t row = (size_t)(c->row + at);
         s->pass.final_x = s->acts.x; /* blocks wrote their output in place */
         ob_forward_head(&s->pass, s->logits, at, n, NULL);
         if (reference) {
@@ -26239,11 +26516,10 @@ static void ob_search_head(ob_search *s, const ob_search_chunk *c, int reference
             *head = s->reference_head;
             ob_forward_head(&s->pass, s->reference_logits, at, n, NULL);
             *head = kept;
-            q.reference = s->reference_logits;
         }
-        q.targets = (const int32_t *)(const void *)s->targets.p + c->row + at;
-        q.nats = s->nats + c->row + at, q.kl = s->kl + c->row + at;
-        ob_run_rows(&s->exec, ob_search_row, &q, n, 30.0 * n * q.V);
+        s->exec.ops->score(&s->exec, s->nats + row, s->kl + row, s->logits,
+                           reference ? s->reference_logits : NULL, s->answers + row, s->work, n,
+                           s->base.vocab_size);
     }
 }
 
@@ -26259,14 +26535,13 @@ static void ob_search_run(ob_search *s, ob_search_chunk *c, const uint8_t *map, 
     for (k = k < blocks ? k : blocks; k > 0 && !s->state[k]; k--) {}
     s->pass.B = 1, s->pass.T = c->rows;
     if (k == 0)
-        s->exec.ops->embed_forward(&s->exec, s->acts.x,
-                                   (const int32_t *)(const void *)s->ids.p + c->row,
-                                   ob_block(&s->view, 0, OB_EMBED), c->rows);
-    else memcpy(s->acts.x, s->state[k] + at, bytes);
+        ob_forward_embed(&s->pass, s->acts.x, (const int32_t *)(const void *)s->ids.p + c->row, 0,
+                         c->rows, -1);
+    else s->exec.ops->copy(&s->exec, s->acts.x, s->state[k] + at, bytes);
     for (; k < blocks; k++) {
         if (k % 2) ob_forward_ffn(&s->pass, &s->acts, s->acts.x, k / 2);
         else ob_forward_attention(&s->pass, &s->acts, spans, c->windows, k / 2);
-        if (s->state[k + 1]) memcpy(s->state[k + 1] + at, s->acts.x, bytes);
+        if (s->state[k + 1]) s->exec.ops->copy(&s->exec, s->state[k + 1] + at, s->acts.x, bytes);
     }
     memcpy(c->map, map, (size_t)s->parts);
     c->map[s->parts] = 0;
@@ -26296,6 +26571,7 @@ static onebit_status ob_search_measure(ob_search *s, const uint8_t *map, int ref
     int k;
     OB_TRY(ob_search_apply(s, map));
     for (k = 0; k < s->chunks; k++) ob_search_run(s, s->chunk + k, map, reference);
+    OB_TRY(ob_wait(&s->env));
     e->loss = e->kl = 0;
     for (k = 0; k < s->choices; k++) s->choice_nats[k] = 0;
     for (i = 0; i < s->rows; i++) {
@@ -26316,7 +26592,9 @@ static onebit_status ob_search_refer(ob_search *s) {
     ob_search_entry e;
     if (s->has_reference) return ONEBIT_OK;
     OB_TRY(ob_search_measure(s, s->start, 0, &e));
-    memcpy(s->reference, s->state[2 * s->base.num_layers], s->rows * D * sizeof(float));
+    s->exec.ops->copy(&s->exec, s->reference, s->state[2 * s->base.num_layers],
+                      s->rows * D * sizeof(float));
+    OB_TRY(ob_wait(&s->env));
     s->reference_head = *head;
     if (s->job->search_ends) { /* the head's place will hold other modes */
         int i = s->base.tie_word_embeddings ? 0 : s->tensors.count - 1;
@@ -26410,7 +26688,9 @@ static void ob_search_layout(ob_search *s, ob_carve *c) {
     s->span = (ob_span *)ob_take(c, windows * sizeof(ob_span));
     s->chunk = (ob_search_chunk *)ob_take(c, (windows + 1) * sizeof(ob_search_chunk));
     s->state = (float **)ob_take(c, (blocks + 1) * sizeof(float *));
+    s->choice_nats = (double *)ob_take(c, (size_t)s->choices * sizeof(double));
     if (c->base) memset(s->view.slots, 0, slots);
+    ob_take_gap(c, &s->env);
     for (i = 0; i < s->tensors.count; i++) ob_search_room(s, c, i, i);
     ob_search_room(s, c, config->tie_word_embeddings ? 0 : s->tensors.count - 1, s->tensors.count);
     for (k = 0; k <= blocks; k++) {
@@ -26421,14 +26701,14 @@ static void ob_search_layout(ob_search *s, ob_carve *c) {
     s->reference = ob_floats(c, s->rows, D);
     s->nats = (double *)ob_take(c, s->rows * sizeof(double));
     s->kl = (double *)ob_take(c, s->rows * sizeof(double));
-    s->choice_nats = (double *)ob_take(c, (size_t)s->choices * sizeof(double));
+    s->answers = (int32_t *)ob_take(c, s->rows * sizeof(int32_t));
     s->logits = ob_floats(c, (size_t)s->head_rows, V);
     s->reference_logits = ob_floats(c, (size_t)s->head_rows, V);
     s->work = ob_floats(c, (size_t)s->head_rows, V);
     ob_acts_take(&s->acts, c, config, (size_t)s->chunk_rows, 1, OB_RUN);
     ob_pass_take(&s->pass, c, config, (size_t)s->chunk_rows);
     s->pass.rope = ob_floats(c, (size_t)s->longest, (size_t)config->head_dim);
-    ob_exec_init(&s->exec, &s->env, c, s->longest, config->head_dim, 0);
+    ob_exec_init(&s->exec, &s->env, c, config, (size_t)s->chunk_rows, s->longest, 0);
     ob_search_chunks(s, c);
     for (i = 0; i < s->chunks; i++) {
         uint8_t *map = (uint8_t *)ob_take(c, (size_t)s->parts + 1);
@@ -26446,7 +26726,7 @@ static onebit_status ob_search_prepare(ob_search *s) {
         return ob_fail(ONEBIT_LIMIT, "search: %zu tokens; measure fewer (--val-tokens)", s->rows);
     memset(&c, 0, sizeof c);
     ob_search_layout(s, &c);
-    s->block = ob_alloc(&s->env, c.used);
+    s->block = ob_alloc_arrays(&s->env, c.used);
     if (!s->block)
         return ob_fail(
             ONEBIT_MEMORY,
@@ -26459,6 +26739,7 @@ static onebit_status ob_search_prepare(ob_search *s) {
     s->view.config = &s->origin.want;
     s->pass.x = &s->exec, s->pass.w = &s->view;
     ob_rope_table((float *)(uintptr_t)s->pass.rope, s->longest, &s->base);
+    s->exec.ops->place(&s->exec, s->answers, s->targets.p, s->rows * sizeof(int32_t));
     return ONEBIT_OK;
 }
 
@@ -27154,7 +27435,7 @@ static void ob_search_close(ob_search *s) {
     ob_buffer_free(&s->ids), ob_buffer_free(&s->targets), ob_buffer_free(&s->choice);
     ob_buffer_free(&s->windows), ob_buffer_free(&s->right);
     ob_buffer_free(&s->entries), ob_buffer_free(&s->maps);
-    ob_release(&s->env, s->block);
+    ob_release_arrays(&s->env, s->block);
     ob_release(&s->env, s->list);
     ob_origin_close(&s->origin);
 }

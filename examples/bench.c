@@ -540,6 +540,17 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_residual(...)                 0.0
 #define PRODUCTS_softcap(...)                  0.0
 #define PRODUCTS_loss(...)                     0.0
+#define PRODUCTS_score(...)                    0.0
+#define PRODUCTS_squares(...)                  0.0
+#define PRODUCTS_mask(...)                     0.0
+#define PRODUCTS_adamw(...)                    0.0
+#define PRODUCTS_muon(...)                     0.0
+#define PRODUCTS_begin(...)                    -1.0
+#define PRODUCTS_end(...)                      -1.0
+#define PRODUCTS_place(...)                    0.0
+#define PRODUCTS_fetch(...)                    0.0
+#define PRODUCTS_copy(...)                     0.0
+#define PRODUCTS_clear(...)                    0.0
 
 /* The ops of the CPU, each with a note in the trace. */
 #define TRACED_OP(name, parameters, arguments)                                                     \

@@ -1544,11 +1544,13 @@ static void model_layer_open(model_layer *l, const onebit_env *env, ob_format fo
     uint32_t draw = ref_generator("layer", (uint32_t)(rows + group));
     size_t stride = ob_code_stride(cols);
     int i, t, c, scales;
+    onebit_config config = onebit_config_default();
     memset(l, 0, sizeof *l);
-    ob_exec_init(&l->exec, env, &l->carve, 8, 8, 0); /* counts */
+    config.head_dim = 8;
+    ob_exec_init(&l->exec, env, &l->carve, &config, 8, 8, 0); /* counts */
     l->carve.base = (uint8_t *)ob_alloc(env, l->carve.used);
     l->carve.used = 0;
-    ob_exec_init(&l->exec, env, &l->carve, 8, 8, 0);
+    ob_exec_init(&l->exec, env, &l->carve, &config, 8, 8, 0);
     ob_exec_train(&l->exec);
     l->n = n;
     l->packed.rows = rows, l->packed.cols = cols, l->packed.bits = 8, l->packed.share = 1;
@@ -1751,8 +1753,10 @@ static void model_heads_open(model_heads *m, const onebit_env *env, int B, int T
         size_t q = (size_t)(B * T * H * d), k = (size_t)(B * T * K * d);
         ob_attention *a = &m->a;
         float *old_k, *old_v, *new_v;
-        ob_exec_init(&m->exec, env, &m->carve, start + T, d, 1);
-    ob_exec_train(&m->exec);
+        onebit_config config = onebit_config_default();
+        config.head_dim = d;
+        ob_exec_init(&m->exec, env, &m->carve, &config, (size_t)(B * T), start + T, 1);
+        ob_exec_train(&m->exec);
         a->B = B, a->T = T, a->start = start, a->H = H, a->K = K, a->d = d, a->cap = start + T + 3;
         a->cache = ob_cache_take(&m->carve, (size_t)B, a->cap, K, d, bits);
         a->q = model_heads_floats(m, q, &draw), a->o = model_heads_floats(m, q, NULL);
