@@ -1307,6 +1307,12 @@ ONEBIT_API onebit_status onebit_train(const onebit_train_job *job, onebit_train_
    then. */
 #define OB_INLINE static inline
 
+/* Stands before the arithmetic that ops on a device have in common with the CPU's. A header that
+   compiles functions for both says how before it includes this one. */
+#ifndef OB_BOTH
+#define OB_BOTH
+#endif
+
 /* ---- a writer into a fixed place, counting what is needed as snprintf does ----
    The same code measures a text (size 0) and writes it, so a caller may ask first and then take
    just the memory that it needs. It never fails: a place that is too small shows as n >= size. */
@@ -1699,14 +1705,14 @@ OB_INLINE void ob_put64(void *p, uint64_t v) {
 }
 
 /* Bits of a float and back: memcpy is the one way that both C and C++ define. */
-OB_INLINE uint32_t ob_float_bits(float f) {
+OB_BOTH OB_INLINE uint32_t ob_float_bits(float f) {
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
     return bits;
 }
 
 /* The way back; every pattern is allowed, signalling NaN included. */
-OB_INLINE float ob_bits_float(uint32_t bits) {
+OB_BOTH OB_INLINE float ob_bits_float(uint32_t bits) {
     float f;
     memcpy(&f, &bits, sizeof f);
     return f;
@@ -1722,7 +1728,7 @@ OB_INLINE void ob_putf32(void *p, float v) { ob_put32(p, ob_float_bits(v)); }
    the wide kernels use. */
 
 /* Exact; a NaN keeps its payload and becomes quiet, as the F16C instruction does. */
-OB_INLINE float ob_f16_to_f32(uint16_t h) {
+OB_BOTH OB_INLINE float ob_f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, rest = h & 0x3FFu;
     float tiny;
     if (exponent == 31) {
@@ -1737,7 +1743,7 @@ OB_INLINE float ob_f16_to_f32(uint16_t h) {
 /* Nearest, ties to even; beyond 65519.99 becomes infinity. That is the default rounding of IEEE
    754, and what F16C does with rounding mode 0. NaN keeps the upper ten bits of its payload and
    becomes quiet. */
-OB_INLINE uint16_t ob_f32_to_f16(float f) {
+OB_BOTH OB_INLINE uint16_t ob_f32_to_f16(float f) {
     uint32_t bits = ob_float_bits(f), sign = bits >> 16 & 0x8000u, rest = bits & 0x7FFFFFu, half,
              cut;
     int exponent = (int)(bits >> 23 & 255u) - 112, shift; /* biased as a half's: 127 - 15 = 112 */
@@ -13770,23 +13776,23 @@ static int ob_all_finite(const float *x, size_t n) {
    computes what the trainer evaluated. */
 
 /* Round half to even for |x| < 2^22, without a library call, so that it vectorises. */
-OB_BODY float ob_round(float x) {
+OB_BOTH OB_BODY float ob_round(float x) {
     const float magic = 12582912.0f; /* 1.5 * 2^23: the sum has no bits left for a fraction */
     return (x + magic) - magic;
 }
 
 /* Two selects, not fminf and fmaxf, whose rules for NaN keep loops from vectorising. NaN stays
    NaN. */
-OB_BODY float ob_clampf(float x, float low, float high) {
+OB_BOTH OB_BODY float ob_clampf(float x, float low, float high) {
     x = x < low ? low : x;
     return x > high ? high : x;
 }
 
 /* fabsf without a library call in an inner loop; -0 stays -0, which no caller minds. */
-OB_BODY float ob_absf(float x) { return x < 0.0f ? -x : x; }
+OB_BOTH OB_BODY float ob_absf(float x) { return x < 0.0f ? -x : x; }
 
 /* Half to float for a whole vector at a time: no branch but two selects. */
-OB_BODY float ob_half(uint32_t h) {
+OB_BOTH OB_BODY float ob_half(uint32_t h) {
     uint32_t magnitude = (h & 0x7fffu) << 13, bits;
     float value;
     memcpy(&value, &magnitude, 4);
@@ -13831,7 +13837,7 @@ OB_BODY void ob_magnitude_body(const float *w, int n, float clamp, float *sum, f
 
 /* The scale as it will be stored. It is rounded before codes are made with it, so a file with f16
    scales (GGUF) holds exactly what was trained. 65504 is the largest half. */
-static float ob_stored_scale(const ob_quantizer *z, float scale) {
+OB_BOTH static float ob_stored_scale(const ob_quantizer *z, float scale) {
     if (!z->half) return scale;
     scale = ob_f16_to_f32(ob_f32_to_f16(scale));
     return scale > 65504.0f ? 65504.0f : scale;
@@ -13839,17 +13845,17 @@ static float ob_stored_scale(const ob_quantizer *z, float scale) {
 
 /* Scale of ternary and binary from the mean or median of |W|; BitNet's floor of 1e-5 keeps zeros
    from dividing. */
-static float ob_tensor_scale(const ob_quantizer *z, float middle) {
+OB_BOTH static float ob_tensor_scale(const ob_quantizer *z, float middle) {
     return ob_stored_scale(z, middle > 1e-5f ? middle : 1e-5f);
 }
 
 /* Scale of a row in 8bit mode: absmax / 127; 0 for a row of zeros. */
-static float ob_row_scale(const ob_quantizer *z, float largest) {
+OB_BOTH static float ob_row_scale(const ob_quantizer *z, float largest) {
     return ob_stored_scale(z, largest / 127.0f);
 }
 
 /* The bound that clamps latents, or one that no float32 reaches. */
-static float ob_clamp_bound(const ob_quantizer *z) { return z->clamp > 0 ? z->clamp : 3e38f; }
+OB_BOTH static float ob_clamp_bound(const ob_quantizer *z) { return z->clamp > 0 ? z->clamp : 3e38f; }
 
 /* ---- The median of |w|: a radix select, byte by byte from the top ---- */
 /* The bits of floats that are not negative sort like the floats, so four rounds of counting find
@@ -13888,13 +13894,13 @@ static float ob_median(const float *w, int n, float clamp) {
 }
 
 /* Rounds v / s to the nearest code within +-most. */
-OB_BODY float ob_round_code(float v, float inverse, float most) {
+OB_BOTH OB_BODY float ob_round_code(float v, float inverse, float most) {
     return ob_clampf(ob_round(v * inverse), -most, most);
 }
 
 /* The float that a half keeps of x: ob_half(ob_f32_to_f16(x)), in steps that vectorise. Below 2^-14
    halves are multiples of 2^-24, the last place of floats from 0.5 to 1. */
-OB_BODY float ob_round_half(float x) {
+OB_BOTH OB_BODY float ob_round_half(float x) {
     uint32_t bits = ob_float_bits(x), size = bits & 0x7FFFFFFFu;
     uint32_t rounded = (size + 0xFFFu + (size >> 13 & 1u)) & ~0x1FFFu;
     uint32_t tiny = ob_float_bits((ob_bits_float(size) + 0.5f) - 0.5f);
@@ -13907,7 +13913,7 @@ OB_BODY float ob_round_half(float x) {
 /* Codes of one row: out[i] * scale stands for w[i]. f32 and f16 have scale 1. The blended codes
    of annealing are no integers; then the matrix is not exact and runs as float. A row of zeros
    has scale 0 in 8bit mode: its inverse is taken as 0, and its codes are 0. */
-OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quantizer *z,
+OB_BOTH OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quantizer *z,
                               float scale) {
     float inverse = scale > 0.0f ? 1.0f / scale : 0.0f, clamp = z->clamp > 0 ? z->clamp : 3e38f;
     float keep = z->keep, soft = z->soft * inverse, threshold = 0.7f * scale;
@@ -15033,7 +15039,7 @@ OB_BODY float ob_sum16(const float *x, int n) {
 
 /* e^x within 2 ulp for x in [-87, 88], clamped outside. Cody-Waite reduction by ln 2 in two parts
    and the degree-6 Taylor polynomial on [-ln2/2, ln2/2] (remainder below 2^-24). */
-OB_BODY float ob_exp(float x) {
+OB_BOTH OB_BODY float ob_exp(float x) {
     float n, r, p;
     int32_t bits;
     x = x > -87.0f ? x : -87.0f; /* NaN too: the conversion below needs a number */
@@ -15252,7 +15258,7 @@ OB_VARIANTS(ob_unpack, (float *out, int stride, const uint8_t *block, int format
    multiplies and adds two. */
 
 /* The upper half of a float, rounded half to even; NaN stays NaN. */
-OB_BODY uint32_t ob_bf16(float x) {
+OB_BOTH OB_BODY uint32_t ob_bf16(float x) {
     uint32_t bits, rounded;
     memcpy(&bits, &x, 4);
     rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
@@ -15978,7 +15984,7 @@ OB_VARIANTS(ob_gain_grad,
             (dg, dy, x, rstd, mean, rows, ld, n))
 
 /* FFN activation. act 0 silu, 1 relu^2, 2 relu; up NULL = not gated: h = act(g) * up or act(g). */
-OB_BODY void ob_act_body(float *h, const float *g, const float *up, int act, int n) {
+OB_BOTH OB_BODY void ob_act_body(float *h, const float *g, const float *up, int act, int n) {
     int i;
     for (i = 0; i < n; i++) {
         float x = g[i], r = x > 0.0f ? x : 0.0f, a;
@@ -15990,7 +15996,7 @@ OB_BODY void ob_act_body(float *h, const float *g, const float *up, int act, int
 OB_VARIANTS(ob_act, (float *h, const float *g, const float *up, int act, int n), (h, g, up, act, n))
 
 /* act(x), and its slope. */
-OB_BODY float ob_act_slope(float x, int act, float *slope) {
+OB_BOTH OB_BODY float ob_act_slope(float x, int act, float *slope) {
     float r = x > 0.0f ? x : 0.0f, sigmoid;
     if (act == 0) {
         sigmoid = 1.0f / (1.0f + ob_exp(-x));
@@ -17230,6 +17236,14 @@ static void ob_cpu_norm_forward(const ob_exec *x, float *y, float *rstd, float *
     ob_run_rows(x, ob_norm_row, &n, rows, (double)rows * d * 3);
 }
 
+/* Norm, and the quantiser that reads it: a device keeps the row in between. y [rows][d] is work. */
+static void ob_cpu_norm_quantize(const ob_exec *x, const ob_input *to, float *y, float *rstd,
+                                 float *mean, const float *in, const float *gain,
+                                 const ob_weight *w, int rows, int d, float eps) {
+    ob_cpu_norm_forward(x, y, rstd, mean, in, gain, rows, d, eps);
+    ob_cpu_quantize(x, to, y, w, rows);
+}
+
 /* in = the norm's input, in2 = dy, out2 = rstd, option = add. */
 static void ob_norm_grad_row(void *arg, int r) {
     ob_rows_job *n = (ob_rows_job *)arg;
@@ -18243,6 +18257,10 @@ static void ob_cpu_layer(const ob_exec *x, int number) { (void)x, (void)number; 
                       const float *in, const float *gain, float *rstd, float *mean, int rows,      \
                       int d, int add),                                                             \
       (x, dx, dgain, dy, in, gain, rstd, mean, rows, d, add))                                      \
+    X(norm_quantize, (const ob_exec *x, const ob_input *to, float *y, float *rstd, float *mean,    \
+                      const float *in, const float *gain, const ob_weight *w, int rows, int d,     \
+                      float eps),                                                                  \
+      (x, to, y, rstd, mean, in, gain, w, rows, d, eps))                                           \
     X(quantize, (const ob_exec *x, const ob_input *to, const float *in, const ob_weight *w,        \
                  int rows),                                                                        \
       (x, to, in, w, rows))                                                                        \
@@ -18788,6 +18806,57 @@ static void ob_forward_shared(const ob_pass *p, const ob_input *codes, const ob_
     }
 }
 
+/* A norm in front of matrices, rows of d. */
+typedef struct ob_norm {
+    float *rstd, *mean;
+    const float *in, *gain;
+    int rows, d;
+    float eps;
+} ob_norm;
+
+/* ob_forward_shared of a norm's output, layer and id as in ob_forward_moments. The output itself,
+   in work [rows][d], is only made where something else than one quantiser reads it. */
+static void ob_forward_normed(const ob_pass *p, const ob_norm *n, float *work, int layer, int id,
+                              const ob_input *codes, const ob_input *floats, float *const *y,
+                              const ob_weight *const *w, int count) {
+    const ob_exec *x = p->x;
+    const ob_input *to = w[0]->bits ? codes : floats;
+    int i, alike = !p->moments;
+    for (i = 1; i < count; i++) alike = alike && ob_reads_alike(w[0], w[i]);
+    if (alike) {
+        x->ops->norm_quantize(x, to, work, n->rstd, n->mean, n->in, n->gain, w[0], n->rows, n->d,
+                              n->eps);
+        x->ops->linear_forward(x, y, to, w, count, n->rows);
+        return;
+    }
+    x->ops->norm_forward(x, work, n->rstd, n->mean, n->in, n->gain, n->rows, n->d, n->eps);
+    ob_forward_moments(p, work, n->d, layer, id);
+    ob_forward_shared(p, codes, floats, work, y, w, count, n->rows);
+}
+
+/* A block's norm `gain` of N rows of in. */
+static ob_norm ob_block_norm(const ob_pass *p, const float *in, float *rstd, float *mean, int layer,
+                             int gain, int d) {
+    ob_norm n;
+    n.rstd = rstd, n.mean = mean, n.in = in, n.gain = ob_gain(p->w, layer, gain);
+    n.rows = p->B * p->T, n.d = d, n.eps = ob_eps(p->w->config);
+    return n;
+}
+
+/* Outputs y of one matrix, of a sub-norm's output where the model has those, else of in itself. */
+static void ob_forward_last(const ob_pass *p, const float *in, float *rstd, float *work, int layer,
+                            int gain, int id, const ob_input *to, float *y) {
+    const ob_weight *w = ob_block(p->w, layer, id);
+    int d = w->inputs ? w->inputs : w->cols;
+    ob_norm n = ob_block_norm(p, in, rstd, NULL, layer, gain, d);
+    if (p->w->config->use_sub_norm) {
+        ob_forward_normed(p, &n, work, layer, id, to, to, &y, &w, 1);
+        return;
+    }
+    ob_forward_moments(p, in, d, layer, id);
+    ob_forward_shared(p, to, to, in, &y, &w, 1, n.rows);
+}
+
 /* Queries, keys, values of the new positions, normed and turned; keys and values into the
    cache. */
 static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *spans, int count,
@@ -18797,14 +18866,12 @@ static void ob_forward_qkv(const ob_pass *p, const ob_acts *s, const ob_span *sp
     int N = p->B * p->T, H = c->num_heads, K = c->num_key_value_heads, d = c->head_dim;
     const ob_weight *w[3];
     float *y[3];
+    ob_norm n = ob_block_norm(p, s->x, s->rstd1, s->mean1, layer, OB_NORM1, c->hidden_size);
     int i;
     w[0] = ob_block(p->w, layer, OB_Q), y[0] = s->q_raw;
     w[1] = ob_block(p->w, layer, OB_K), y[1] = s->k_raw;
     w[2] = ob_block(p->w, layer, OB_V), y[2] = p->y;
-    x->ops->norm_forward(x, p->t, s->rstd1, s->mean1, s->x, ob_gain(p->w, layer, OB_NORM1), N,
-                         c->hidden_size, ob_eps(c));
-    ob_forward_moments(p, p->t, c->hidden_size, layer, OB_Q);
-    ob_forward_shared(p, &s->a, &s->a_floats, p->t, y, w, 3, N);
+    ob_forward_normed(p, &n, p->t, layer, OB_Q, &s->a, &s->a_floats, y, w, 3);
     for (i = 0; c->use_qkv_bias && i < 3; i++)
         x->ops->bias_forward(x, y[i], ob_gain(p->w, layer, OB_Q_BIAS + i), N, w[i]->rows);
     if (c->use_qk_norm) {
@@ -18842,9 +18909,6 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, const ob_sp
                                  int count, int layer) {
     const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
-    int N = p->B * p->T, q = c->num_heads * c->head_dim;
-    const ob_weight *wo = ob_block(p->w, layer, OB_O);
-    const float *in = s->o;
     int i;
     x->ops->layer(x, layer);
     ob_forward_qkv(p, s, spans, count, layer);
@@ -18852,15 +18916,8 @@ static void ob_forward_attention(const ob_pass *p, const ob_acts *s, const ob_sp
         ob_attention a = ob_attention_of(p, s, spans + i);
         x->ops->attention_forward(x, &a);
     }
-    if (c->use_sub_norm) {
-        x->ops->norm_forward(x, p->t, s->rstd_o, NULL, s->o, ob_gain(p->w, layer, OB_O_NORM), N, q,
-                             ob_eps(c));
-        in = p->t;
-    }
-    ob_forward_moments(p, in, q, layer, OB_O);
-    x->ops->quantize(x, &s->oq, in, wo, N);
-    x->ops->linear_forward(x, &p->y, &s->oq, &wo, 1, N);
-    x->ops->residual(x, s->x2, s->x, p->y, ob_residual_factor(c), N, c->hidden_size);
+    ob_forward_last(p, s->o, s->rstd_o, p->t, layer, OB_O_NORM, OB_O, &s->oq, p->y);
+    x->ops->residual(x, s->x2, s->x, p->y, ob_residual_factor(c), p->B * p->T, c->hidden_size);
 }
 
 /* h = act(gate(b)) * up(b) into p->t. */
@@ -18871,30 +18928,20 @@ static void ob_forward_act(const ob_pass *p, const ob_acts *s) {
                            ob_activation(c), p->B * p->T, c->intermediate_size);
 }
 
-/* out = x2 + r * down(subnorm(h)). out is the next layer's x, or x itself in a session. */
+/* out = x2 + r * down(subnorm(h)). out is the next layer's x, or x itself in a session. h lies in
+   p->t; the sub-norm's work is p->y, which is written only after it was read. */
 static void ob_forward_ffn(const ob_pass *p, const ob_acts *s, float *out, int layer) {
-    const ob_exec *x = p->x;
     const onebit_config *c = p->w->config;
-    int N = p->B * p->T, D = c->hidden_size, F = c->intermediate_size;
-    const ob_weight *down = ob_block(p->w, layer, OB_DOWN), *w[2];
-    const float *in = p->t;
+    int D = c->hidden_size;
+    ob_norm n = ob_block_norm(p, s->x2, s->rstd2, s->mean2, layer, OB_NORM2, D);
+    const ob_weight *w[2];
     float *y[2];
     w[0] = ob_block(p->w, layer, OB_UP), y[0] = s->up;
     w[1] = ob_block(p->w, layer, OB_GATE), y[1] = s->gate;
-    x->ops->norm_forward(x, p->t, s->rstd2, s->mean2, s->x2, ob_gain(p->w, layer, OB_NORM2), N, D,
-                         ob_eps(c));
-    ob_forward_moments(p, p->t, D, layer, OB_UP);
-    ob_forward_shared(p, &s->b, &s->b_floats, p->t, y, w, s->gate ? 2 : 1, N);
+    ob_forward_normed(p, &n, p->t, layer, OB_UP, &s->b, &s->b_floats, y, w, s->gate ? 2 : 1);
     ob_forward_act(p, s);
-    if (c->use_sub_norm) {
-        x->ops->norm_forward(x, p->y, s->rstd_h, NULL, p->t, ob_gain(p->w, layer, OB_DOWN_NORM), N,
-                             F, ob_eps(c));
-        in = p->y;
-    }
-    ob_forward_moments(p, in, F, layer, OB_DOWN);
-    x->ops->quantize(x, &s->hq, in, down, N);
-    x->ops->linear_forward(x, &p->y, &s->hq, &down, 1, N);
-    x->ops->residual(x, out, s->x2, p->y, ob_residual_factor(c), N, D);
+    ob_forward_last(p, p->t, s->rstd_h, p->y, layer, OB_DOWN_NORM, OB_DOWN, &s->hq, p->y);
+    p->x->ops->residual(p->x, out, s->x2, p->y, ob_residual_factor(c), n.rows, D);
 }
 
 /* Logits [n][V] of rows [from, from + n) of final_x; with stages, of one row. A session asks for
@@ -18908,10 +18955,10 @@ static void ob_forward_head(const ob_pass *p, float *logits, int from, int n,
     ob_input in = ob_input_rows(&p->head, head, from);
     size_t at = (size_t)from * (size_t)c->hidden_size;
     x->ops->layer(x, c->num_layers);
-    x->ops->norm_forward(x, p->t, p->final_rstd + from, p->final_mean ? p->final_mean + from : NULL,
-                         p->final_x + at, ob_gain(p->w, 0, OB_FINAL_NORM), n, c->hidden_size,
-                         ob_final_eps(c));
-    x->ops->quantize(x, &in, p->t, head, n);
+    x->ops->norm_quantize(x, &in, p->t, p->final_rstd + from,
+                          p->final_mean ? p->final_mean + from : NULL, p->final_x + at,
+                          ob_gain(p->w, 0, OB_FINAL_NORM), head, n, c->hidden_size,
+                          ob_final_eps(c));
     if (stages) x->ops->linear_stages(x, logits, &in, head, stages);
     else x->ops->linear_forward(x, &logits, &in, &head, 1, n);
     if (c->logit_softcap > 0)

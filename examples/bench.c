@@ -522,6 +522,7 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_bias_forward(...)             0.0
 #define PRODUCTS_norm_forward(...)             0.0
 #define PRODUCTS_norm_backward(...)            0.0
+#define PRODUCTS_norm_quantize(...)            0.0
 #define PRODUCTS_quantize(...)                 0.0
 #define PRODUCTS_quantize_backward(...)        0.0
 #define PRODUCTS_quantize_weight(...)          0.0
