@@ -52,6 +52,9 @@
 #error "include onebit_cuda.h instead of onebit.h, not after it"
 #endif
 #define OB_BOTH __host__ __device__
+#if defined(__CUDACC__) /* nvcc's own front end does not know pragmas that the host compiler reads */
+#pragma nv_diag_suppress 1675, 550
+#endif
 #include "onebit.h"
 
 #ifdef __cplusplus
@@ -146,7 +149,7 @@ static void ob_cuda_launched(ob_cuda *c, const char *op) {
    args always. */
 #if defined(ONEBIT_CUDA_ON_CPU)
 #define OB_CUDA_START(kernel, blocks, threads, shared, stream, args)                               \
-    ob_shim_launch(#kernel, blocks, threads, shared, stream, [=]() mutable { kernel args; })
+    ob_shim_launch(#kernel, blocks, threads, shared, stream, ob_shim_bind(kernel) args)
 #else
 #define OB_CUDA_START(kernel, blocks, threads, shared, stream, args)                               \
     kernel<<<blocks, threads, shared, stream>>> args
@@ -1455,7 +1458,9 @@ static __global__ void ob_cuda_codes_kernel(void *codes, int format, const float
 }
 
 /* f32 and f16 have the scale 1. */
-static __global__ void ob_cuda_one_kernel(float *scale) { *scale = 1.0f; }
+static __global__ void ob_cuda_one_kernel(float *scale) {
+    if (threadIdx.x == 0) *scale = 1.0f;
+}
 
 /* As ob_cpu_quantize_weight; a scale may differ from the CPU's in its last place, and a code then
    where a weight lies between two. */
@@ -1468,7 +1473,7 @@ static void ob_cuda_quantize_weight(const ob_exec *x, void *codes, int format, f
                        ob_cuda_blocks((size_t)rows * groups, 8), 256, 0,
                        (scale, w, *z, (int)groups, cols, (size_t)rows * groups));
     else if (!ob_mode_is_integer(z->mode))
-        OB_CUDA_LAUNCH(x, "quantize_weight", ob_cuda_one_kernel, 1, 1, 0, (scale));
+        OB_CUDA_LAUNCH(x, "quantize_weight", ob_cuda_one_kernel, 1, 32, 0, (scale));
     else if (z->median && z->mode != ONEBIT_8BIT) ob_cuda_median(x, scale, w, z, n);
     else {
         OB_CUDA_LAUNCH(x, "quantize_weight", ob_cuda_magnitude_kernel, (rows + 7) / 8, 256, 0,
@@ -1750,8 +1755,9 @@ static void ob_cuda_score(const ob_exec *x, double *nats, double *kl, const floa
 /* Needs from above: OB_CUDA_LAUNCH, ob_cuda_mma, ob_cuda_pair, ob_cuda_warp_sum, ob_cuda_warp_max,
    and  static const int *ob_cuda_at(const ob_exec *x) : where on the device the first new position
    stands (a captured graph moves on by changing it), or NULL; then `start` of the op counts. With
-   it no grid and no loop outside a kernel depends on the position. ob_attention goes to kernels by
-   value; its job is not used there.
+   it no grid and no loop outside a kernel depends on the position; and
+   static int ob_cuda_tensor(const ob_exec *x) : whether the device has tensor cores for bfloat16
+   (compute capability 8.0). ob_attention goes to kernels by value; its job is not used there.
 
    Three families:
    rows    float32, any d up to 1024, floats or codes in the cache: sessions, and training where
@@ -1768,6 +1774,14 @@ static void ob_cuda_score(const ob_exec *x, double *nats, double *kl, const floa
 #define OB_CUDA_UNROLL
 #define OB_CUDA_UNROLL_R
 #define OB_CUDA_UNROLL_2
+#endif
+
+/* Older devices get empty kernels: without the instruction they would be slower than float32, and
+   their assembler needs minutes. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define OB_CUDA_TENSOR 0
+#else
+#define OB_CUDA_TENSOR 1
 #endif
 
 #define OB_CUDA_LOWEST (-3.0e38f)   /* below every score, and less itself it is 0, not NaN */
@@ -1866,8 +1880,8 @@ static __device__ __forceinline__ void ob_cuda_store_put(int8_t *p, float v, flo
     *p = (int8_t)(int)(v < 127.0f ? v : 127.0f);
 }
 
-/* Keys of a panel, [d][32]: 32 x 32 numbers at a time are turned in shared memory, so that reads run
-   along d and writes along positions. */
+/* Keys of a panel, [d][32]: 32 x 32 numbers at a time are turned in shared memory, so that reads
+   run along d and writes along positions. */
 template <class N>
 static __device__ void ob_cuda_store_keys(const ob_cuda_store &s, N *keys, const float *inverse) {
     __shared__ float turn[32][33];
@@ -1921,7 +1935,7 @@ static __global__ void ob_cuda_store_kernel(ob_cache cache, const float *k, cons
         ob_cuda_store_keys(s, (N *)cache.k + head * ob_cuda_wide(cap) * (size_t)d, inverse);
 }
 
-/* k, v [B*T][K][d] go to positions start .. start + T - 1, which lie in at most T / 32 + 2 panels. */
+/* k, v [B*T][K][d] go to positions start .. start + T - 1, in at most (T + 62) / 32 panels. */
 static void ob_cuda_cache_store(const ob_exec *x, const ob_cache *cache, const float *k,
                                 const float *v, int B, int T, int start, int K, int d, int cap) {
     const int *at = ob_cuda_at(x);
@@ -1945,9 +1959,9 @@ static void ob_cuda_cache_store(const ob_exec *x, const ob_cache *cache, const f
    is the largest score so far, sums count from it, and are taken down when it grows.
 
    blockIdx: (head b * K + kh, block of rows from the last, split of the keys). Splits are what
-   fills the device when few rows meet a long context; a second kernel joins them in order. Decode is
-   bound by the bytes of the cache, 2 * K * d * 4 (or 1) per position and sequence; prompts by
-   4 * R / (4 * R + R / 4 + 1) of the float32 rate. */
+   fills the device when few rows meet a long context; a second kernel joins them in order. Decode
+   is bound by the bytes of the cache, 2 * K * d * 4 (or 1) per position and sequence; prompts by
+   the float32 rate, 2 * 2 * H * d operations per pair of a position and a key. */
 
 #define OB_CUDA_TILE_KEYS  128
 #define OB_CUDA_MAX_SPLITS 64
@@ -2031,8 +2045,8 @@ static __device__ __forceinline__ void ob_cuda_rows_mix(float o[4][R], const flo
 }
 
 /* One step of the softmax: s become exp(score - most), most and sum move on, and fall[r] is what
-   sums made before are worth now. best [4][R] passes the warps' largest around: two rooms would save
-   nothing, as the caller waits between this and the next step anyway. */
+   sums made before are worth now. best [4][R] passes the warps' largest around; the caller has a
+   barrier between this step and the next. */
 template <int R>
 static __device__ __forceinline__ void ob_cuda_rows_softmax(float s[R], float most[R], float sum[R],
                                                             float fall[R], float *best, int lane,
@@ -2055,8 +2069,8 @@ static __device__ __forceinline__ void ob_cuda_rows_softmax(float s[R], float mo
     }
 }
 
-/* Writes 32 * columns dims from `from` on of the block's rows: those of o, whose parts (in p, [warp]
-   [32][R]) are added up, divided by total; or, with splits, undivided into work, where a row and
+/* Writes 32 * columns dims from `from` on of the block's rows, adding up the parts of warps in p
+   [4][32][R]: divided by total into o; or, with splits, as they are into work, where a row and
    split has d + 2 floats, the last two for most and total. */
 template <int R>
 static __device__ void ob_cuda_rows_put(const ob_attention &a, float *work, const float *p,
@@ -2087,8 +2101,8 @@ static __device__ __forceinline__ void ob_cuda_rows_end(const ob_attention &a, f
     }
 }
 
-/* R rows, up to 4 * NP panels of values: warp w owns panels w, w + 4 ... or, when there are but one or
-   two of them, panel w % columns and a part of the keys. 128 threads. */
+/* R rows, up to 4 * NP panels of values: warp w owns panels w, w + 4 ... or, when there are but one
+   or two of them, panel w % columns and a part of the keys. 128 threads. */
 template <int R, int NP, class N>
 static __global__ void __launch_bounds__(128)
 ob_cuda_rows_kernel(ob_attention a, const int *at, float *work) {
@@ -2101,7 +2115,8 @@ ob_cuda_rows_kernel(ob_attention a, const int *at, float *work) {
     int last = first + R < a.T * G ? first + R - 1 : a.T * G - 1, n = start + last / G + 1;
     int panels = (a.d + 31) / 32, columns = panels > 2 ? 4 : panels, codes = a.cache.k_scale != 0;
     int64_t tiles = (n + OB_CUDA_TILE_KEYS - 1) / OB_CUDA_TILE_KEYS;
-    int tile = (int)(tiles * blockIdx.z / gridDim.z), to = (int)(tiles * (blockIdx.z + 1) / gridDim.z);
+    int tile = (int)(tiles * blockIdx.z / gridDim.z);
+    int to = (int)(tiles * (blockIdx.z + 1) / gridDim.z);
     const N *keys = (const N *)a.cache.k + (size_t)head * ob_cuda_wide(a.cap) * (size_t)a.d;
     const N *values = (const N *)a.cache.v + (size_t)head * (size_t)a.cap * ob_cuda_wide(a.d);
     const float *k_scale = a.cache.k_scale + (size_t)head * (size_t)a.cap;
@@ -2242,8 +2257,9 @@ static void ob_cuda_attention_rows(const ob_exec *x, const ob_attention *a, cons
    registers as A fragments; the columns come by in tiles of N, as B fragments in shared memory,
    laid out so that the two words of a lane stand side by side and no two lanes of half a warp meet
    in a bank: word h of fragment (k / 16, t) and column n at (((k / 16) * 4 + t) * (columns + 4) +
-   n) * 2 + h. A product of 16 x 8 x 16 reads 256 bytes of it, two cycles of an SM: that, not the
-   tensor cores, is the bound, at about half the rate of an A100 and a quarter of an H100. */
+   n) * 2 + h. A product of 16 x 8 x 16 reads 256 bytes of it, two cycles of an SM, which is what an
+   A100 takes for the product itself; and each tile of floats comes from the second cache once per
+   64 rows. These two bound the kernels (by count; not measured), newer tensor cores do not. */
 
 #define OB_CUDA_ROWS 64 /* of a block of 128 threads */
 
@@ -2273,7 +2289,14 @@ static __device__ __forceinline__ ob_cuda_view ob_cuda_values_of(const ob_attent
     return v;
 }
 
-/* Numbers i and i + 1 (i even, d even) of row t, zeros outside. */
+/* Number i of row t, zero outside. */
+static __device__ __forceinline__ float ob_cuda_one_at(const ob_cuda_view &v, int t, int i, int T,
+                                                       int d) {
+    if (t >= T || i >= d) return 0.0f;
+    return v.p[(size_t)(i / 32) * v.panel + (size_t)t * v.row + (size_t)(i % 32)];
+}
+
+/* Numbers i and i + 1 (i even, d even) of row t. */
 static __device__ __forceinline__ ob_cuda_two ob_cuda_two_at(const ob_cuda_view &v, int t, int i,
                                                              int T, int d) {
     ob_cuda_two zero = {0.0f, 0.0f};
@@ -2302,11 +2325,11 @@ static __device__ __forceinline__ void ob_cuda_fragments(uint32_t a[D / 16][4],
     }
 }
 
-/* Words of a tile with k along d and N rows as columns, and with k along N rows and d as columns. */
+/* Words of a tile with k along d and N rows as columns; with k across, N rows, d as columns. */
 #define OB_CUDA_ALONG(D, N) ((D) / 4 * ((N) + 4) * 2)
 #define OB_CUDA_ACROSS(D, N) ((N) / 4 * ((D) + 4) * 2)
 
-/* Fills one with k along d: rows [from, from + N) are columns. Four lanes read 64 bytes of a row. */
+/* Fills one with k along d: columns are rows [from, from + N). Four lanes read 64 bytes of one. */
 template <int D, int N>
 static __device__ __forceinline__ void ob_cuda_along(uint32_t *tile, const ob_cuda_view &v,
                                                      int from, int T, int d) {
@@ -2403,8 +2426,8 @@ static __device__ __forceinline__ void ob_cuda_put(float *p, size_t step, const 
 #define OB_CUDA_FLASH_KEYS 64
 
 /* Softmax of a tile: s become exp2(s * scale - most) of the keys that are seen, o and sum are taken
-   down where most grows. most and sum are of rows g and g + 8; sum is of this lane's columns. ahead:
-   keys of the tile less rows of the warp, column c is seen by row r where c + ahead <= r. */
+   down where most grows. most and sum are of rows g and g + 8; sum is of this lane's columns.
+   ahead: the tile's first key less the warp's first row; row r sees column c if c + ahead <= r. */
 template <int D, int N>
 static __device__ __forceinline__ void ob_cuda_flash_softmax(float s[N / 8][4], float o[D / 8][4],
                                                              float most[2], float sum[2],
@@ -2438,6 +2461,7 @@ static __device__ __forceinline__ void ob_cuda_flash_softmax(float s[N / 8][4], 
    come in tiles of 64 up to the diagonal. Operations: 2 * T^2 * D per head; 35 KB at D = 128. */
 template <int D>
 static __global__ void __launch_bounds__(128) ob_cuda_flash_kernel(ob_attention a) {
+#if OB_CUDA_TENSOR
     const int N = OB_CUDA_FLASH_KEYS;
     __shared__ __align__(16) uint32_t keys[OB_CUDA_ALONG(D, N)], values[OB_CUDA_ACROSS(D, N)];
     int lane = (int)threadIdx.x % 32, tiles = (a.T + OB_CUDA_ROWS - 1) / OB_CUDA_ROWS, c, h, n;
@@ -2447,7 +2471,8 @@ static __global__ void __launch_bounds__(128) ob_cuda_flash_kernel(ob_attention 
     size_t at = (size_t)b * (size_t)a.T * (size_t)a.H + (size_t)(head % a.H);
     float scale = OB_CUDA_LOG2E / sqrtf((float)a.d), o[D / 8][4], s[N / 8][4], most[2], sum[2];
     uint32_t q[D / 16][4];
-    ob_cuda_fragments<D>(q, ob_cuda_view_of(a.q, b, a.T, a.H, head % a.H, a.d), row, a.T, a.d, lane);
+    ob_cuda_fragments<D>(q, ob_cuda_view_of(a.q, b, a.T, a.H, head % a.H, a.d), row, a.T, a.d,
+                         lane);
     most[0] = most[1] = OB_CUDA_LOWEST, sum[0] = sum[1] = 0.0f;
     OB_CUDA_UNROLL
     for (n = 0; n < D / 8; n++) o[n][0] = o[n][1] = o[n][2] = o[n][3] = 0.0f;
@@ -2470,13 +2495,14 @@ static __global__ void __launch_bounds__(128) ob_cuda_flash_kernel(ob_attention 
     }
     ob_cuda_put<D>(a.o + at * (size_t)a.d, (size_t)a.H * (size_t)a.d, o, row, a.T, a.d,
                    1.0f / sum[0], 1.0f / sum[1], lane);
+#endif
 }
 
-/* Whether the kernels of bfloat16 serve: whole sequences, floats in the cache, and all keys in a->k,
-   from where they are read (the same numbers, in rows, as gradients need them). */
+/* Whether the kernels of bfloat16 serve: whole sequences, floats in the cache, and all keys in
+   a->k, from where they are read (the same numbers, in rows, as gradients need them). */
 static int ob_cuda_attention_half(const ob_exec *x, const ob_attention *a) {
-    return x->half && a->d <= 128 && a->d % 2 == 0 && a->start == 0 && a->k && a->lse &&
-           !a->cache.k_scale && !ob_cuda_at(x);
+    return x->half && ob_cuda_tensor(x) && a->d <= 128 && a->d % 2 == 0 && a->start == 0 && a->k &&
+           a->lse && !a->cache.k_scale && !ob_cuda_at(x);
 }
 
 /* Calls f<D> for the head's width. */
@@ -2513,9 +2539,9 @@ static void ob_cuda_attention_forward(const ob_exec *x, ob_attention *a) {
 
                  rows     columns          out
        dq        q, d_o   k, v             dS k / sqrt d
-       dk, dv    k, v     q, d_o           dS^T q / sqrt d, P^T d_o    (all query heads of the group)
+       dk, dv    k, v     q, d_o           dS^T q / sqrt d, P^T d_o
 
-   so one kernel text serves all, WHAT says which. */
+   (the latter over all query heads of the group), so one text serves all; WHAT says which. */
 
 #define OB_CUDA_DQ 1
 #define OB_CUDA_DK 2
@@ -2537,14 +2563,19 @@ static __device__ __forceinline__ ob_cuda_sides ob_cuda_sides_of(const ob_attent
     return s;
 }
 
-/* total [rows] = sum of d_o * o over d: a warp per row. 8 bytes per number bound it. 128 threads. */
+/* total [rows] = sum of d_o * o over d: a warp per row, 128 threads. 8 bytes a number bound it.
+   half: d_o as dP has it, rounded, so that the two cancel where a key has all of P. */
 static __global__ void ob_cuda_total_kernel(float *total, const float *d_o, const float *o,
-                                            size_t rows, int d) {
+                                            size_t rows, int d, int half) {
     size_t row = (size_t)blockIdx.x * 4 + threadIdx.x / 32, at = row * (size_t)d;
     float sum = 0.0f;
     int i;
-    for (i = (int)threadIdx.x % 32; i < d && row < rows; i += 32)
-        sum += d_o[at + (size_t)i] * o[at + (size_t)i];
+    for (i = (int)threadIdx.x % 32; i < d && row < rows; i += 32) {
+        float v = d_o[at + (size_t)i];
+        uint32_t word = ob_cuda_pair(0.0f, v);
+        if (half) memcpy(&v, &word, sizeof v);
+        sum += v * o[at + (size_t)i];
+    }
     sum = ob_cuda_warp_sum(sum);
     if (threadIdx.x % 32 == 0 && row < rows) total[row] = sum;
 }
@@ -2597,10 +2628,12 @@ static __device__ __forceinline__ void ob_cuda_grad_scores(float s[N / 8][4], fl
 /* A block per 64 rows of a head. The columns are seen in order, so sums have one order. Operations
    per head: T^2 * D for each product of 2 for DV, 3 for DQ and DK, 4 for DK | DV. */
 template <int D, int WHAT>
-static __global__ void __launch_bounds__(128, D > 96 ? 2 : 3) ob_cuda_grad16_kernel(ob_attention a,
+static __global__ void __launch_bounds__(128, 2) ob_cuda_grad16_kernel(ob_attention a,
                                                                     const float *total) {
+#if OB_CUDA_TENSOR
     const int N = OB_CUDA_GRAD_KEYS, queries = WHAT == OB_CUDA_DQ, two = WHAT != OB_CUDA_DV;
-    __shared__ __align__(16) uint32_t along1[OB_CUDA_ALONG(D, N)], along2[two ? OB_CUDA_ALONG(D, N) : 4];
+    __shared__ __align__(16) uint32_t along1[OB_CUDA_ALONG(D, N)];
+    __shared__ __align__(16) uint32_t along2[two ? OB_CUDA_ALONG(D, N) : 4];
     __shared__ __align__(16) uint32_t across1[two ? OB_CUDA_ACROSS(D, N) : 4];
     __shared__ __align__(16) uint32_t across2[WHAT & OB_CUDA_DV ? OB_CUDA_ACROSS(D, N) : 4];
     __shared__ float lse[OB_CUDA_ROWS], sums[OB_CUDA_ROWS];
@@ -2610,7 +2643,8 @@ static __global__ void __launch_bounds__(128, D > 96 ? 2 : 3) ob_cuda_grad16_ker
     int b = (int)blockIdx.x / tiles / heads;
     int from = (queries ? tiles - 1 - tile : tile) * OB_CUDA_ROWS, row = from + warp * 16;
     int to = queries && from + OB_CUDA_ROWS < a.T ? from + OB_CUDA_ROWS : a.T;
-    float scale = 1.0f / sqrtf((float)a.d), s[N / 8][4], dp[N / 8][4], out1[D / 8][4], out2[D / 8][4];
+    float scale = 1.0f / sqrtf((float)a.d), s[N / 8][4], dp[N / 8][4];
+    float out1[D / 8][4], out2[D / 8][4];
     uint32_t row1[D / 16][4], row2[D / 16][4];
     ob_cuda_sides side = ob_cuda_sides_of(a, b, queries ? head : head * G, queries);
     size_t step;
@@ -2648,9 +2682,10 @@ static __global__ void __launch_bounds__(128, D > 96 ? 2 : 3) ob_cuda_grad16_ker
         p = ob_cuda_grad_at(a, b, head, OB_CUDA_DV, &step);
         ob_cuda_put<D>(p, step, out2, row, a.T, a.d, 1.0f, 1.0f, lane);
     }
+#endif
 }
 
-/* dk and dv together keep the scores of both, at the price of registers: up to 64 dims that pays. */
+/* dk and dv together share their scores, at the price of registers: up to 64 dims it fits. */
 template <int D>
 static void ob_cuda_grad16(const ob_exec *x, const ob_attention *a, const float *total) {
     int tiles = (a->T + OB_CUDA_ROWS - 1) / OB_CUDA_ROWS * a->B, keys = tiles * a->K;
@@ -2666,10 +2701,10 @@ static void ob_cuda_grad16(const ob_exec *x, const ob_attention *a, const float 
 }
 
 /* ---- Attention, backward in float32 ---------------------------------------------------------- */
-/* Tiles of 64 rows and 64 columns by 256 threads, 4 x 4 each: thread (y, x) has rows 4 y and columns
-   4 x. Dims come by 16 at a time. A block makes 128 dims of the output; wider heads take more
-   blocks, each of which makes the scores again, and so do dq, dk and dv: 8 products where 5 would
-   do. The float32 rate bounds it, 4 quads loaded for 32 products. */
+/* Tiles of 64 rows and 64 columns by 256 threads, 4 x 4 each: thread (y, x) has rows 4 y and
+   columns 4 x. Dims come by 16 at a time. A block makes 128 dims of the output; wider heads take
+   more blocks, each of which makes the scores again, and so do dq, dk and dv: 8 products where 5
+   would do. The float32 rate bounds it, 4 quads loaded for 32 products. */
 
 #define OB_CUDA_STEP 68 /* floats from dim to dim of a tile of 64 */
 
@@ -2678,10 +2713,8 @@ static __device__ __forceinline__ void ob_cuda_dims_load(float *tile, const ob_c
                                                          int from, int i0, int T, int d) {
     int n;
     for (n = (int)threadIdx.x; n < 16 * 64; n += 256) {
-        int i = i0 + n % 16, t = from + n / 16;
-        tile[n % 16 * OB_CUDA_STEP + n / 16] =
-            t < T && i < d ? v.p[(size_t)(i / 32) * v.panel + (size_t)t * v.row + (size_t)(i % 32)]
-                           : 0.0f;
+        int i = n % 16, t = n / 16;
+        tile[i * OB_CUDA_STEP + t] = ob_cuda_one_at(v, from + t, i0 + i, T, d);
     }
 }
 
@@ -2749,11 +2782,8 @@ static __device__ void ob_cuda_grad32_mix(float out[2][4][4], const float *p, fl
     for (k = 0; k < 64; k += 16) {
         __syncthreads();
         for (n = (int)threadIdx.x; n < 16 * 128; n += 256) {
-            int i = i0 + n % 128, t = c + k + n / 128;
-            room[n / 128 * step + n % 128] =
-                t < T && i < d
-                    ? v.p[(size_t)(i / 32) * v.panel + (size_t)t * v.row + (size_t)(i % 32)]
-                    : 0.0f;
+            int i = n % 128, t = n / 128;
+            room[t * step + i] = ob_cuda_one_at(v, c + k + t, i0 + i, T, d);
         }
         __syncthreads();
         ob_cuda_outer(out[0], p + k * OB_CUDA_STEP, room, step, 16);
@@ -2789,9 +2819,8 @@ static __global__ void __launch_bounds__(256, 1) ob_cuda_grad32_kernel(ob_attent
     OB_CUDA_UNROLL
     for (e = 0; e < 32; e++) {
         int t = from + y + e / 4 % 4, i = i0 + e / 16 * 64 + x + e % 4;
-        float v = out[e / 16][e / 4 % 4][e % 4];
-        if (t < a.T && i < a.d) grad[(size_t)t * step + (size_t)i] = queries || WHAT == OB_CUDA_DK
-                                                                        ? v * scale : v;
+        float v = out[e / 16][e / 4 % 4][e % 4] * (WHAT == OB_CUDA_DV ? 1.0f : scale);
+        if (t < a.T && i < a.d) grad[(size_t)t * step + (size_t)i] = v;
     }
 }
 
@@ -2811,10 +2840,11 @@ static void ob_cuda_grad32(const ob_exec *x, const ob_attention *a, const float 
 static void ob_cuda_attention_backward(const ob_exec *x, ob_attention *a) {
     size_t rows = (size_t)a->B * (size_t)a->T * (size_t)a->H;
     float *total = (float *)(void *)x->work;
+    int half = ob_cuda_attention_half(x, a);
     if (a->B < 1 || a->T < 1) return;
     OB_CUDA_LAUNCH(x, "attention_backward", ob_cuda_total_kernel, (int)((rows + 3) / 4), 128, 0,
-                   (total, a->d_o, a->o, rows, a->d));
-    if (ob_cuda_attention_half(x, a)) OB_CUDA_BY_WIDTH(ob_cuda_grad16, a->d, (x, a, total));
+                   (total, a->d_o, a->o, rows, a->d, half));
+    if (half) OB_CUDA_BY_WIDTH(ob_cuda_grad16, a->d, (x, a, total));
     else ob_cuda_grad32(x, a, total);
 }
 

@@ -474,6 +474,20 @@ template <class T> inline T atomicAdd(T *p, T v) {
     return old;
 }
 
+/* A kernel that waits for its arguments, and then holds them: they are evaluated at the launch, as
+   nvcc's are, not when a recorded launch runs. */
+template <class... P> struct ob_shim_kernel {
+    void (*kernel)(P...);
+    std::function<void()> operator()(P... p) const {
+        void (*k)(P...) = kernel;
+        return [=]() { k(p...); };
+    }
+};
+template <class... P> inline ob_shim_kernel<P...> ob_shim_bind(void (*kernel)(P...)) {
+    ob_shim_kernel<P...> k = {kernel};
+    return k;
+}
+
 #define CUDART_VERSION 13000
 #endif
 #define OB_SHIM_VALUE(name, value) name = value,
