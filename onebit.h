@@ -19692,23 +19692,34 @@ static void ob_trainer_remember(onebit_trainer *t) {
     }
 }
 
+/* The largest batch below the trainer's whose memory is within room; 0 = none. */
+static int ob_trainer_batch(const onebit_trainer *t, size_t room) {
+    onebit_train_options o = t->options;
+    int low = 0, high = t->B;
+    while (high - low > 1) { /* low fits, high does not */
+        o.batch_size = low + (high - low) / 2;
+        if (onebit_trainer_bytes(&t->config, &o, &t->env) <= room) low = o.batch_size;
+        else high = o.batch_size;
+    }
+    return low;
+}
+
 /* Not enough memory: says which batch size would do, where that is known. */
 static onebit_status ob_trainer_short(const onebit_trainer *t, size_t bytes) {
     onebit_device *device = t->env.device;
-    onebit_train_options o = t->options;
     size_t room = device ? device->room(device) : 0;
-    while (device && --o.batch_size > 0)
-        if (onebit_trainer_bytes(&t->config, &o, &t->env) <= room)
-            return ob_fail(ONEBIT_MEMORY,
-                           "training needs %.1f MB, %s has %.1f MB free; --batch-size %d fits (now "
-                           "%d)", (double)bytes / 1e6, device->name, (double)room / 1e6,
-                           o.batch_size, t->B);
-    if (device)
-        return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB, %s has %.1f MB free; even "
-                       "--batch-size 1 does not fit: try a smaller --seq-len or model",
-                       (double)bytes / 1e6, device->name, (double)room / 1e6);
-    return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB; try a smaller --batch-size (now %d)",
-                   (double)bytes / 1e6, t->B);
+    int batch = device ? ob_trainer_batch(t, room) : 0;
+    if (!device)
+        return ob_fail(ONEBIT_MEMORY, "training needs %.1f MB; try a smaller --batch-size (now %d)",
+                       (double)bytes / 1e6, t->B);
+    if (batch)
+        return ob_fail(ONEBIT_MEMORY,
+                       "training needs %.1f MB, %s has %.1f MB free; --batch-size %d fits (now %d)",
+                       (double)bytes / 1e6, device->name, (double)room / 1e6, batch, t->B);
+    return ob_fail(ONEBIT_MEMORY,
+                   "training needs %.1f MB, %s has %.1f MB free; even --batch-size 1 does not fit: "
+                   "try a smaller --seq-len or model",
+                   (double)bytes / 1e6, device->name, (double)room / 1e6);
 }
 
 /* The error names the batch size because activations are what a user can shrink most easily. */

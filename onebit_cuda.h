@@ -28,11 +28,11 @@
    NUMERICS  Codes times codes are exact: int8 inputs and weights of at most 8 bits are whole numbers
    in bfloat16, whose products are exact in float32, and so are their sums below 2^24: ternary and
    binary layers of up to 132,104 inputs whatever the numbers, 8-bit ones of up to 1,040 (more only
-   round the last place, when all products have one sign). So tensor cores run the forward pass
-   without a rounding of their own, and decoding adds whole numbers by __dp4a. Gradients are products
-   of bfloat16 with float32 sums (backward_bits 16) or of float32 (32); matrices of floats, blended
-   ones of annealing, and groups of inputs with a scale each are products of float32. Latents,
-   moments and the residual stream are float32. There are no atomic sums of floats: one seed gives
+   round the last place, when all products have one sign). So tensor cores run the linear layers
+   forward without a rounding of their own, and decoding adds whole numbers by __dp4a. Gradients, and
+   attention while training, are products of bfloat16 with float32 sums (backward_bits 16) or of
+   float32 (32); matrices of floats, blended ones of annealing, and groups of inputs with a scale
+   each are products of float32. Latents, moments and the residual stream are float32. There are no atomic sums of floats: one seed gives
    one result, bit for bit, on one kind of GPU and one version of cuBLAS.
    MEMORY    is managed (cudaMallocManaged): the CPU reads and writes it between ops, so saving,
    reports and looking at weights have no code of their own here. Passes move only tokens, losses
@@ -119,6 +119,9 @@ typedef struct ob_cuda {
 
 /* The device behind an exec. */
 static ob_cuda *ob_cuda_of(const ob_exec *x) { return (ob_cuda *)(void *)x->env.device; }
+
+/* Whether it multiplies bfloat16. */
+static int ob_cuda_tensor(const ob_exec *x) { return ob_cuda_of(x)->half; }
 
 /* Remembers the first failure; later ones follow from it. */
 static void ob_cuda_fail(ob_cuda *c, const char *op, const char *why) {
@@ -917,7 +920,7 @@ static void ob_cuda_linear_many(const ob_exec *x, float *y, ob_cuda_operand a, o
 /* y[i] [n][rows] for each of count matrices that read one input. */
 static void ob_cuda_linear_forward(const ob_exec *x, float *const *y, const ob_input *in,
                                    const ob_weight *const *w, int count, int n) {
-    int half = w[0]->exact && !w[0]->group && ob_cuda_of(x)->half, few = 1, i;
+    int half = w[0]->exact && !w[0]->group && ob_cuda_tensor(x), few = 1, i;
     ob_cuda_room room = ob_cuda_enter(x);
     ob_cuda_operand a = ob_cuda_plain(in->codes, w[0]->cols);
     for (i = 0; i < count; i++) few = few && ob_cuda_few_fits(w[i], n);
@@ -1000,7 +1003,7 @@ static void ob_cuda_linear_dw(const ob_exec *x, float *dw, const void *a, const 
 static void ob_cuda_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                     const ob_input *in, const ob_weight *w, float *tmp, float ste,
                                     int n, int add) {
-    int half = x->half && w->half && w->exact && ob_cuda_of(x)->half, half_dx = half && !w->group;
+    int half = x->half && w->half && w->exact && ob_cuda_tensor(x), half_dx = half && !w->group;
     uint16_t *pairs = (uint16_t *)(void *)tmp, *second = pairs + (size_t)n * (size_t)w->rows;
     if (half)
         ob_cuda_scale(x, half_dx && dx ? pairs : (uint16_t *)NULL, dw ? second : (uint16_t *)NULL,
