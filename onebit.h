@@ -13855,7 +13855,9 @@ OB_BOTH static float ob_row_scale(const ob_quantizer *z, float largest) {
 }
 
 /* The bound that clamps latents, or one that no float32 reaches. */
-OB_BOTH static float ob_clamp_bound(const ob_quantizer *z) { return z->clamp > 0 ? z->clamp : 3e38f; }
+OB_BOTH static float ob_clamp_bound(const ob_quantizer *z) {
+    return z->clamp > 0 ? z->clamp : 3e38f;
+}
 
 /* ---- The median of |w|: a radix select, byte by byte from the top ---- */
 /* The bits of floats that are not negative sort like the floats, so four rounds of counting find
@@ -13914,7 +13916,7 @@ OB_BOTH OB_BODY float ob_round_half(float x) {
    of annealing are no integers; then the matrix is not exact and runs as float. A row of zeros
    has scale 0 in 8bit mode: its inverse is taken as 0, and its codes are 0. */
 OB_BOTH OB_BODY void ob_quantize_body(float *out, const float *w, int n, const ob_quantizer *z,
-                              float scale) {
+                                      float scale) {
     float inverse = scale > 0.0f ? 1.0f / scale : 0.0f, clamp = z->clamp > 0 ? z->clamp : 3e38f;
     float keep = z->keep, soft = z->soft * inverse, threshold = 0.7f * scale;
     int i, hard = keep == 1.0f && soft == 0.0f;

@@ -25,15 +25,16 @@
      >>optimizer  AdamW, Muon, sums of squares
      >>table      the rows of onebit_backend, in the order of onebit.h
 
-   NUMERICS  Codes times codes are exact: int8 inputs and weights of at most 8 bits are whole numbers
-   in bfloat16, whose products are exact in float32, and so are their sums below 2^24: ternary and
-   binary layers of up to 132,104 inputs whatever the numbers, 8-bit ones of up to 1,040 (more only
-   round the last place, when all products have one sign). So tensor cores run the linear layers
-   forward without a rounding of their own, and decoding adds whole numbers by __dp4a. Gradients, and
-   attention while training, are products of bfloat16 with float32 sums (backward_bits 16) or of
-   float32 (32); matrices of floats, blended ones of annealing, and groups of inputs with a scale
-   each are products of float32. Latents, moments and the residual stream are float32. There are no atomic sums of floats: one seed gives
-   one result, bit for bit, on one kind of GPU and one version of cuBLAS.
+   NUMERICS  Codes times codes are exact: int8 inputs and weights of at most 8 bits are whole
+   numbers in bfloat16, whose products are exact in float32, and so are their sums below 2^24:
+   ternary and binary layers of up to 132,104 inputs whatever the numbers, 8-bit ones of up to 1,040
+   (more only round the last place, when all products have one sign). So tensor cores run the linear
+   layers forward without a rounding of their own, and decoding adds whole numbers by __dp4a.
+   Gradients, and attention while training, are products of bfloat16 with float32 sums
+   (backward_bits 16) or of float32 (32); matrices of floats, blended ones of annealing, and groups
+   of inputs with a scale each are products of float32. Latents, moments and the residual stream are
+   float32. There are no atomic sums of floats: one seed gives one result, bit for bit, on one kind
+   of GPU and one version of cuBLAS.
    MEMORY    is managed (cudaMallocManaged): the CPU reads and writes it between ops, so saving,
    reports and looking at weights have no code of their own here. Passes move only tokens, losses
    and logits, through pinned memory.
@@ -52,7 +53,8 @@
 #error "include onebit_cuda.h instead of onebit.h, not after it"
 #endif
 #define OB_BOTH __host__ __device__
-#if defined(__CUDACC__) /* nvcc's own front end does not know pragmas that the host compiler reads */
+/* nvcc's own front end does not know pragmas that the host compiler reads. */
+#if defined(__CUDACC__)
 #pragma nv_diag_suppress 1675, 550
 #endif
 #include "onebit.h"
@@ -85,10 +87,10 @@ ONEBIT_API const char *onebit_cuda_name(const onebit_device *device);
    1 >>device   memory, launches and their failures, the pass that is sent as a whole.
    ============================================================================================== */
 
-#define OB_CUDA_PINNED   ((size_t)1 << 20)  /* bytes of a staging buffer; there are two */
-#define OB_CUDA_BLAS     ((size_t)64 << 20) /* cuBLAS' own work memory; 32 MiB is its advice for 9.0 */
-#define OB_CUDA_MARGIN   ((size_t)64 << 20) /* left free, for CUDA's own needs */
-#define OB_CUDA_LANES    0xffffffffu        /* of a warp, all of them */
+#define OB_CUDA_PINNED ((size_t)1 << 20)  /* bytes of a staging buffer; there are two */
+#define OB_CUDA_BLAS   ((size_t)64 << 20) /* cuBLAS' work memory; it asks for 32 MiB on 9.0 */
+#define OB_CUDA_MARGIN ((size_t)64 << 20) /* left free, for CUDA's own needs */
+#define OB_CUDA_LANES  0xffffffffu        /* of a warp, all of them */
 
 /* What a pass over one token is, see ob_cuda_begin. */
 enum { OB_CUDA_SEND, OB_CUDA_RECORD, OB_CUDA_REPEAT };
@@ -251,8 +253,9 @@ static void ob_cuda_place(const ob_exec *x, void *to, const void *from, size_t b
         n = bytes - at < OB_CUDA_PINNED ? bytes - at : OB_CUDA_PINNED;
         if (!ob_cuda_ok(c, "place", cudaEventSynchronize(c->sent[i]))) return;
         memcpy(c->pinned[i], (const uint8_t *)from + at, n);
-        ob_cuda_ok(c, "place", cudaMemcpyAsync((uint8_t *)to + at, c->pinned[i], n,
-                                               cudaMemcpyDefault, c->stream));
+        ob_cuda_ok(
+            c, "place",
+            cudaMemcpyAsync((uint8_t *)to + at, c->pinned[i], n, cudaMemcpyDefault, c->stream));
         ob_cuda_ok(c, "place", cudaEventRecord(c->sent[i], c->stream));
     }
 }
@@ -265,8 +268,9 @@ static void ob_cuda_fetch(const ob_exec *x, void *to, const void *from, size_t b
     for (at = 0; at < bytes && ob_cuda_ready(c); at += n) {
         n = bytes - at < OB_CUDA_PINNED ? bytes - at : OB_CUDA_PINNED;
         if (!ob_cuda_ok(c, "fetch", cudaEventSynchronize(c->sent[0]))) return;
-        ob_cuda_ok(c, "fetch", cudaMemcpyAsync(c->pinned[0], (const uint8_t *)from + at, n,
-                                               cudaMemcpyDefault, c->stream));
+        ob_cuda_ok(c, "fetch",
+                   cudaMemcpyAsync(c->pinned[0], (const uint8_t *)from + at, n, cudaMemcpyDefault,
+                                   c->stream));
         if (!ob_cuda_ok(c, c->op, cudaStreamSynchronize(c->stream))) return;
         memcpy((uint8_t *)to + at, c->pinned[0], n);
     }
@@ -280,8 +284,7 @@ static void ob_cuda_copy(const ob_exec *x, void *to, const void *from, size_t by
 
 static void ob_cuda_clear(const ob_exec *x, void *to, size_t bytes) {
     ob_cuda *c = ob_cuda_of(x);
-    if (ob_cuda_ready(c) && bytes)
-        ob_cuda_ok(c, "clear", cudaMemsetAsync(to, 0, bytes, c->stream));
+    if (ob_cuda_ready(c) && bytes) ob_cuda_ok(c, "clear", cudaMemsetAsync(to, 0, bytes, c->stream));
 }
 
 /* ---- A pass over one token, as a whole ---- */
@@ -305,8 +308,7 @@ static void ob_cuda_begin(const ob_exec *x, int start) {
         return;
     }
     ob_cuda_forget(c);
-    if (ob_cuda_ok(c, "graph",
-                   cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal)))
+    if (ob_cuda_ok(c, "graph", cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal)))
         c->pass = OB_CUDA_RECORD;
 }
 
@@ -358,8 +360,7 @@ static __device__ __forceinline__ float ob_cuda_warp_max(float v) {
 
 /* Of all threads of a block, in all of them; room [32], which may be used again at once. T float,
    int or double. */
-template <class T>
-static __device__ __forceinline__ T ob_cuda_block_sum(T v, T *room) {
+template <class T> static __device__ __forceinline__ T ob_cuda_block_sum(T v, T *room) {
     int warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32, i;
     for (i = 16; i > 0; i /= 2) v += __shfl_xor_sync(OB_CUDA_LANES, v, i);
     if (lane == 0) room[warp] = v;
@@ -421,8 +422,8 @@ static __device__ __forceinline__ void ob_cuda_mma(float c[4], const uint32_t a[
         col[1] = __shfl_sync(OB_CUDA_LANES, b[second], 4 * (2 * t + 1) + from);
         for (i = 0; i < 4; i++) {
             c[i] += ob_bits_float(row[i / 2] << 16) * ob_bits_float(col[i % 2] << 16);
-            c[i] += ob_bits_float(row[i / 2] & 0xffff0000u) *
-                    ob_bits_float(col[i % 2] & 0xffff0000u);
+            c[i] +=
+                ob_bits_float(row[i / 2] & 0xffff0000u) * ob_bits_float(col[i % 2] & 0xffff0000u);
         }
     }
 #endif
@@ -451,18 +452,17 @@ static ob_cuda_operand ob_cuda_turned(const void *p, int ld) {
 /* c [M][N], rows ldc apart, = add * c + a [M][K] b [K][N]; half: a and b are bfloat16, else float32
    (never TF32, which would drop 13 bits of them). cuBLAS counts along columns, so it is asked for
    the turned product b' a'. */
-static void ob_cuda_product(const ob_exec *x, const char *op, float *c, int ldc,
-                            ob_cuda_operand a, ob_cuda_operand b, int M, int N, int K, int half,
-                            int add) {
+static void ob_cuda_product(const ob_exec *x, const char *op, float *c, int ldc, ob_cuda_operand a,
+                            ob_cuda_operand b, int M, int N, int K, int half, int add) {
     ob_cuda *d = ob_cuda_of(x);
     cudaDataType type = half ? CUDA_R_16BF : CUDA_R_32F;
     float one = 1.0f, old = add ? 1.0f : 0.0f;
     cublasStatus_t status;
     if (!ob_cuda_ready(d) || M < 1 || N < 1) return;
-    status = cublasGemmEx(d->blas, b.turned ? CUBLAS_OP_T : CUBLAS_OP_N,
-                          a.turned ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one, b.p, type, b.ld,
-                          a.p, type, a.ld, &old, c, CUDA_R_32F, ldc, CUBLAS_COMPUTE_32F,
-                          CUBLAS_GEMM_DEFAULT);
+    status =
+        cublasGemmEx(d->blas, b.turned ? CUBLAS_OP_T : CUBLAS_OP_N,
+                     a.turned ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one, b.p, type, b.ld, a.p,
+                     type, a.ld, &old, c, CUDA_R_32F, ldc, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
     if (status != CUBLAS_STATUS_SUCCESS) ob_cuda_fail(d, op, cublasGetStatusString(status));
     else ob_cuda_launched(d, op);
 }
@@ -493,10 +493,18 @@ static void *ob_cuda_take(ob_cuda_room *r, size_t bytes) {
    codes count from 0: code = f * stored - bias. */
 
 template <int FORMAT> struct ob_cuda_format;
-template <> struct ob_cuda_format<OB_Q8X16> { enum { PLANES = 1, FACTOR = 1, BIAS = 0 }; };
-template <> struct ob_cuda_format<OB_T2X16> { enum { PLANES = 4, FACTOR = 1, BIAS = 1 }; };
-template <> struct ob_cuda_format<OB_B1X16> { enum { PLANES = 8, FACTOR = 2, BIAS = 1 }; };
-template <> struct ob_cuda_format<OB_T5X16> { enum { PLANES = 5, FACTOR = 1, BIAS = 1 }; };
+template <> struct ob_cuda_format<OB_Q8X16> {
+    enum { PLANES = 1, FACTOR = 1, BIAS = 0 };
+};
+template <> struct ob_cuda_format<OB_T2X16> {
+    enum { PLANES = 4, FACTOR = 1, BIAS = 1 };
+};
+template <> struct ob_cuda_format<OB_B1X16> {
+    enum { PLANES = 8, FACTOR = 2, BIAS = 1 };
+};
+template <> struct ob_cuda_format<OB_T5X16> {
+    enum { PLANES = 5, FACTOR = 1, BIAS = 1 };
+};
 
 /* The table of t5x16 in shared memory: five trits of a byte, two bits each. Bytes beyond 242 are
    five zeros, stored as 1. All threads of the block; a barrier must follow. */
@@ -531,8 +539,7 @@ static __device__ __forceinline__ uint32_t ob_cuda_plane(const uint32_t word[2],
 }
 
 /* Code j of a plane. */
-template <int FORMAT>
-static __device__ __forceinline__ int ob_cuda_code(uint32_t plane, int j) {
+template <int FORMAT> static __device__ __forceinline__ int ob_cuda_code(uint32_t plane, int j) {
     typedef ob_cuda_format<FORMAT> F;
     if (FORMAT == OB_Q8X16) return (int8_t)(plane >> 8 * j & 255u);
     return (int)(plane >> 8 * j & 255u) * F::FACTOR - F::BIAS;
@@ -563,9 +570,8 @@ struct ob_cuda_source {
 
 /* One word: up to 32 columns of a row. */
 template <int FORMAT, class N>
-static __device__ __forceinline__ void ob_cuda_unpack_word(N *out, const ob_cuda_source &s,
-                                                           size_t group, int row,
-                                                           const uint16_t *trits) {
+static __device__ __forceinline__ void
+ob_cuda_unpack_word(N *out, const ob_cuda_source &s, size_t group, int row, const uint16_t *trits) {
     typedef ob_cuda_format<FORMAT> F;
     const uint8_t *block = s.data + (size_t)((s.from + row) / 16) * s.block_bytes;
     uint32_t word[2];
@@ -605,8 +611,8 @@ static __global__ void ob_cuda_unpack_kernel(N *out, ob_cuda_source s) {
 static __global__ void ob_cuda_unpack_floats(float *out, ob_cuda_source s) {
     OB_CUDA_EACH(i, (size_t)s.rows * (size_t)s.cols) {
         int row = s.from + (int)(i / (size_t)s.cols), col = (int)(i % (size_t)s.cols);
-        out[i] = ob_cuda_number(s.data + (size_t)(row / 16) * s.block_bytes, s.format, row % 16,
-                                col);
+        out[i] =
+            ob_cuda_number(s.data + (size_t)(row / 16) * s.block_bytes, s.format, row % 16, col);
     }
 }
 
@@ -620,11 +626,10 @@ static ob_cuda_source ob_cuda_source_of(const ob_weight *w, int from, int rows, 
     return s;
 }
 
-template <class N>
-static void ob_cuda_unpack(const ob_exec *x, N *out, const ob_cuda_source &s) {
+template <class N> static void ob_cuda_unpack(const ob_exec *x, N *out, const ob_cuda_source &s) {
     int columns = ob_format_columns[s.format];
-    int blocks = ob_cuda_blocks((size_t)((s.rows + 15) / 16) * 16 *
-                                    (size_t)((s.cols + columns - 1) / columns), 256);
+    int blocks = ob_cuda_blocks(
+        (size_t)((s.rows + 15) / 16) * 16 * (size_t)((s.cols + columns - 1) / columns), 256);
     switch (s.format) {
     case OB_Q8X16:
         OB_CUDA_LAUNCH(x, "unpack", (ob_cuda_unpack_kernel<OB_Q8X16, N>), blocks, 256, 0, (out, s));
@@ -645,7 +650,7 @@ template <class N>
 static __global__ void ob_cuda_widen_kernel(N *out, const int8_t *codes, size_t stride, int cols,
                                             size_t n) {
     OB_CUDA_EACH(i, n * (size_t)cols)
-        ob_cuda_put_number(out + i, (float)codes[i / (size_t)cols * stride + i % (size_t)cols]);
+    ob_cuda_put_number(out + i, (float)codes[i / (size_t)cols * stride + i % (size_t)cols]);
 }
 
 /* Codes of inputs for a product, behind what room holds. */
@@ -700,11 +705,13 @@ struct ob_cuda_few {
 };
 
 /* Four words of rows 4 q to 4 q + 3: one load. */
-struct __align__(16) ob_cuda_rows4 { uint32_t word[4]; };
+struct __align__(16) ob_cuda_rows4 {
+    uint32_t word[4];
+};
 
-/* Sums of a block of 16 rows with N tokens, spread over the block's threads. Lane: rows 4 (lane % 4)
-   and three more of group lane / 4, so that a warp reads 512 bytes in one stream, and a word of the
-   inputs serves four rows. Bound by the bytes of the weights. */
+/* Sums of a block of 16 rows with N tokens, spread over the block's threads. Lane: rows 4 (lane %
+   4) and three more of group lane / 4, so that a warp reads 512 bytes in one stream, and a word of
+   the inputs serves four rows. Bound by the bytes of the weights. */
 template <int FORMAT, int N>
 static __device__ __forceinline__ void ob_cuda_few_sums(int sum[4][N], const ob_cuda_few &f, int m,
                                                         int block, const uint16_t *trits) {
@@ -713,8 +720,8 @@ static __device__ __forceinline__ void ob_cuda_few_sums(int sum[4][N], const ob_
     int columns = 4 * F::PLANES, groups = (f.cols + columns - 1) / columns;
     int lane = (int)threadIdx.x % 32, g = (int)threadIdx.x / 4, r, t, p;
     for (; g < groups; g += (int)blockDim.x / 4) {
-        ob_cuda_rows4 four = *(const ob_cuda_rows4 *)(const void *)(data + (size_t)g * 64 +
-                                                                    (size_t)(lane % 4) * 16);
+        ob_cuda_rows4 four =
+            *(const ob_cuda_rows4 *)(const void *)(data + (size_t)g * 64 + (size_t)(lane % 4) * 16);
         uint32_t words[4][2];
         for (r = 0; r < 4; r++) ob_cuda_unfold<FORMAT>(words[r], four.word[r], trits);
         for (p = 0; p < F::PLANES; p++)
@@ -723,8 +730,8 @@ static __device__ __forceinline__ void ob_cuda_few_sums(int sum[4][N], const ob_
                 int codes = *(const int *)(const void *)(row + (size_t)g * (size_t)columns + 4 * p);
                 int all = F::BIAS ? __dp4a(codes, 0x01010101, 0) * F::BIAS : 0;
                 for (r = 0; r < 4; r++)
-                    sum[r][t] += __dp4a((int)ob_cuda_plane<FORMAT>(words[r], p), codes, 0) *
-                                     F::FACTOR - all;
+                    sum[r][t] +=
+                        __dp4a((int)ob_cuda_plane<FORMAT>(words[r], p), codes, 0) * F::FACTOR - all;
             }
     }
 }
@@ -732,8 +739,7 @@ static __device__ __forceinline__ void ob_cuda_few_sums(int sum[4][N], const ob_
 /* The same with a scale for each group of inputs: floats from the first sum of four on. */
 template <int FORMAT, int N>
 static __device__ __forceinline__ void ob_cuda_few_groups(float sum[4][N], const ob_cuda_few &f,
-                                                          int m, int block,
-                                                          const uint16_t *trits) {
+                                                          int m, int block, const uint16_t *trits) {
     typedef ob_cuda_format<FORMAT> F;
     const uint8_t *data = f.data[m] + (size_t)block * f.block_bytes[m];
     int columns = 4 * F::PLANES, groups = (f.cols + columns - 1) / columns;
@@ -749,8 +755,8 @@ static __device__ __forceinline__ void ob_cuda_few_groups(float sum[4][N], const
                 trits);
             for (p = 0; p < F::PLANES && (g * F::PLANES + p) * 4 < f.cols; p++) {
                 int col = (g * F::PLANES + p) * 4, stored = (int)ob_cuda_plane<FORMAT>(words, p);
-                float scale = f.scale[m][(size_t)(row + r) * (size_t)scales +
-                                         (size_t)(col / f.group)];
+                float scale =
+                    f.scale[m][(size_t)(row + r) * (size_t)scales + (size_t)(col / f.group)];
                 for (t = 0; t < N; t++) {
                     const int8_t *in =
                         (const int8_t *)f.codes + (size_t)(t < f.n ? t : 0) * f.stride + col;
@@ -832,10 +838,10 @@ static __device__ __forceinline__ void ob_cuda_few_block(const ob_cuda_few &f, i
     }
 }
 
-/* Blocks of 256 threads, one for each 16 rows; N >= f.n, what is beyond n counts for nothing. bytes * 8 / bandwidth is the floor. A sum of whole
-   numbers holds up to 133,000 inputs of 8 bits; ob_cuda_few_fits sees to it. */
-template <int N>
-static __global__ void __launch_bounds__(256) ob_cuda_few_kernel(ob_cuda_few f) {
+/* Blocks of 256 threads, one for each 16 rows; N >= f.n, what is beyond n counts for nothing. bytes
+   * 8 / bandwidth is the floor. A sum of whole numbers holds up to 133,000 inputs of 8 bits;
+   ob_cuda_few_fits sees to it. */
+template <int N> static __global__ void __launch_bounds__(256) ob_cuda_few_kernel(ob_cuda_few f) {
     __shared__ uint16_t trits[256];
     __shared__ float room[8 * 4 * 4 * N];
     int m = 0, block = (int)blockIdx.x;
@@ -898,8 +904,8 @@ static __global__ void ob_cuda_settle_kernel(float *y, const float *scale, int s
 }
 
 /* One matrix: inputs and weights are made operands, in parts of rows as work memory has room. Codes
-   are bfloat16 where the GPU multiplies that, and floats in groups, whose scaled codes bfloat16 would
-   round; both are exact. */
+   are bfloat16 where the GPU multiplies that, and floats in groups, whose scaled codes bfloat16
+   would round; both are exact. */
 template <class N>
 static void ob_cuda_linear_many(const ob_exec *x, float *y, ob_cuda_operand a, ob_cuda_room room,
                                 const ob_weight *w, const float *in_scale, int n) {
@@ -913,8 +919,7 @@ static void ob_cuda_linear_many(const ob_exec *x, float *y, ob_cuda_operand a, o
     }
     OB_CUDA_LAUNCH(x, "linear_forward", ob_cuda_settle_kernel,
                    ob_cuda_blocks((size_t)n * (size_t)w->rows, 256), 256, 0,
-                   (y, w->group ? NULL : w->scale, w->scale_step, in_scale, w->rows,
-                    (size_t)n));
+                   (y, w->group ? NULL : w->scale, w->scale_step, in_scale, w->rows, (size_t)n));
 }
 
 /* y[i] [n][rows] for each of count matrices that read one input. */
@@ -957,7 +962,8 @@ static __global__ void ob_cuda_scale_kernel(N *by_column, N *by_row, const float
         float c = by_column ? d * scale[(i % (size_t)rows) * (size_t)step] : 0.0f;
         float r = by_row ? d * (in_scale[i / (size_t)rows] * ste) : 0.0f;
         uint32_t both = sizeof(N) == 2 ? ob_cuda_pair(c, r) : 0;
-        if (by_column) ob_cuda_put_number(by_column + i, sizeof(N) == 2 ? ob_bits_float(both << 16) : c);
+        if (by_column)
+            ob_cuda_put_number(by_column + i, sizeof(N) == 2 ? ob_bits_float(both << 16) : c);
         if (by_row)
             ob_cuda_put_number(by_row + i, sizeof(N) == 2 ? ob_bits_float(both & 0xffff0000u) : r);
     }
@@ -966,10 +972,10 @@ static __global__ void ob_cuda_scale_kernel(N *by_column, N *by_row, const float
 template <class N>
 static void ob_cuda_scale(const ob_exec *x, N *by_column, N *by_row, const float *dy,
                           const ob_weight *w, const ob_input *in, float ste, int n) {
-    OB_CUDA_LAUNCH(x, "linear_backward", ob_cuda_scale_kernel<N>,
-                   ob_cuda_blocks((size_t)n * (size_t)w->rows, 256), 256, 0,
-                   (by_column, by_row, dy, w->scale, w->scale_step, in->scale, ste, w->rows,
-                    (size_t)n));
+    OB_CUDA_LAUNCH(
+        x, "linear_backward", ob_cuda_scale_kernel<N>,
+        ob_cuda_blocks((size_t)n * (size_t)w->rows, 256), 256, 0,
+        (by_column, by_row, dy, w->scale, w->scale_step, in->scale, ste, w->rows, (size_t)n));
 }
 
 /* dx (+)= a W, with a [n][rows]; rows of W come in parts, and their shares add up. */
@@ -998,8 +1004,9 @@ static void ob_cuda_linear_dw(const ob_exec *x, float *dw, const void *a, const 
                     w->cols, n, sizeof(N) == 2, 1);
 }
 
-/* As ob_cpu_linear_backward. With x->half the operands are bfloat16, where the CPU's are: not for dx
-   of groups, and not for blocks of floats. tmp [n][rows] floats is room for both operands then. */
+/* As ob_cpu_linear_backward. With x->half the operands are bfloat16, where the CPU's are: not for
+   dx of groups, and not for blocks of floats. tmp [n][rows] floats is room for both operands then.
+   */
 static void ob_cuda_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                     const ob_input *in, const ob_weight *w, float *tmp, float ste,
                                     int n, int add) {
@@ -1141,10 +1148,10 @@ static void ob_cuda_norm_backward(const ob_exec *x, float *dx, float *dgain, con
 
 /* What a row of inputs is to become; see ob_code8_row and ob_quantize_row. */
 struct ob_cuda_quantizer {
-    int8_t *codes;  /* of an exact weight, rows of stride bytes; else NULL */
-    float *floats;  /* else: rows of cols */
+    int8_t *codes; /* of an exact weight, rows of stride bytes; else NULL */
+    float *floats; /* else: rows of cols */
     float *scale;
-    int32_t *sum;   /* [segments] of a row */
+    int32_t *sum; /* [segments] of a row */
     uint8_t *window;
     size_t stride;
     int cols, inputs, bits, segment, segments;
@@ -1230,9 +1237,8 @@ static __device__ __forceinline__ void ob_cuda_code_row(const ob_cuda_quantizer 
 }
 
 /* Floats of a row: itself, codes, or a blend of the two (annealing). */
-static __device__ __forceinline__ void ob_cuda_float_row(const ob_cuda_quantizer &q,
-                                                         const ob_cuda_coder &c, const float *in,
-                                                         size_t row) {
+static __device__ __forceinline__ void
+ob_cuda_float_row(const ob_cuda_quantizer &q, const ob_cuda_coder &c, const float *in, size_t row) {
     float *out = q.floats + row * (size_t)q.cols;
     for (int i = (int)threadIdx.x; i < q.cols; i += (int)blockDim.x) {
         int source = ob_cuda_source_column(q, i);
@@ -1246,9 +1252,8 @@ static __device__ __forceinline__ void ob_cuda_float_row(const ob_cuda_quantizer
 }
 
 /* A row of numbers into q, by all threads of the block. */
-static __device__ __forceinline__ void ob_cuda_quantize_row(const ob_cuda_quantizer &q,
-                                                            const float *in, size_t row,
-                                                            float *room) {
+static __device__ __forceinline__ void
+ob_cuda_quantize_row(const ob_cuda_quantizer &q, const float *in, size_t row, float *room) {
     ob_cuda_coder c = {1.0f, 0.0f, 0};
     if (q.bits) c = ob_cuda_coder_of(in, q.inputs, q.bits, room);
     for (int i = (int)threadIdx.x; q.window && i < q.inputs; i += (int)blockDim.x)
@@ -1321,7 +1326,8 @@ static void ob_cuda_norm_quantize(const ob_exec *x, const ob_input *to, float *y
 /* Sum and maximum of |w| of each row, clamped. A warp to a row. */
 static __global__ void ob_cuda_magnitude_kernel(float *sum, float *largest, const float *w,
                                                 float clamp, int rows, int cols) {
-    int row = (int)(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32), lane = (int)threadIdx.x % 32;
+    int row = (int)(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32),
+        lane = (int)threadIdx.x % 32;
     float total = 0.0f, most = 0.0f;
     if (row >= rows) return; /* of a warp all or none */
     for (int i = lane; i < cols; i += 32) {
@@ -1368,8 +1374,8 @@ static __global__ void ob_cuda_median_count(unsigned long long *count, const flo
 /* The byte in which the rank falls; counters are cleared for the next round, and after the last the
    scale is made. One thread. */
 static __global__ void ob_cuda_median_narrow(unsigned long long *count, uint32_t *prefix,
-                                             unsigned long long *rank, float *scale,
-                                             ob_quantizer z, int shift) {
+                                             unsigned long long *rank, float *scale, ob_quantizer z,
+                                             int shift) {
     uint32_t byte = 0;
     if (threadIdx.x > 0) return;
     while (byte < 255 && *rank >= count[byte]) *rank -= count[byte++];
@@ -1437,8 +1443,8 @@ static __global__ void ob_cuda_group_scales(float *scale, const float *w, ob_qua
     if (lane == 0) scale[g] = ob_tensor_scale(&z, sum);
 }
 
-/* Codes of four columns of a row as bytes in their place, or as floats. Threads run over rows first,
-   so that 16 of them write a group of 64 bytes. */
+/* Codes of four columns of a row as bytes in their place, or as floats. Threads run over rows
+   first, so that 16 of them write a group of 64 bytes. */
 static __global__ void ob_cuda_codes_kernel(void *codes, int format, const float *scale, int step,
                                             const float *w, ob_quantizer z, int rows, int cols) {
     size_t quads = (size_t)((cols + 3) / 4), blocks = (size_t)((rows + 15) / 16);
@@ -1484,9 +1490,8 @@ static void ob_cuda_quantize_weight(const ob_exec *x, void *codes, int format, f
         OB_CUDA_LAUNCH(x, "quantize_weight", ob_cuda_scales_kernel, 1, 1024, 0,
                        (scale, largest, *z, rows, cols));
     }
-    OB_CUDA_LAUNCH(x, "quantize_weight", ob_cuda_codes_kernel,
-                   ob_cuda_blocks((n + 3) / 4, 256), 256, 0,
-                   (codes, format, scale, z->mode == ONEBIT_8BIT, w, *z, rows, cols));
+    OB_CUDA_LAUNCH(x, "quantize_weight", ob_cuda_codes_kernel, ob_cuda_blocks((n + 3) / 4, 256),
+                   256, 0, (codes, format, scale, z->mode == ONEBIT_8BIT, w, *z, rows, cols));
 }
 
 /* ---- Embedding ---- */
@@ -1503,7 +1508,8 @@ static __device__ __forceinline__ float ob_cuda_embedded(const uint8_t *data, si
         return ((const float *)(const void *)data)[(size_t)row * (size_t)cols + (size_t)col];
     if (format == OB_F32X16 || format == OB_F16X16)
         return ob_cuda_number(block, format, row % 16, col);
-    raw = ((const uint32_t *)(const void *)block)[(size_t)(col / columns) * 16 + (size_t)(row % 16)];
+    raw =
+        ((const uint32_t *)(const void *)block)[(size_t)(col / columns) * 16 + (size_t)(row % 16)];
     if (format == OB_T2X16) {
         ob_cuda_unfold<OB_T2X16>(word, raw, trits);
         return (float)ob_cuda_code<OB_T2X16>(ob_cuda_plane<OB_T2X16>(word, plane), j);
@@ -1536,8 +1542,8 @@ static __global__ void ob_cuda_embed_kernel(float *out, const int32_t *ids, cons
 
 static void ob_cuda_embed_forward(const ob_exec *x, float *out, const int32_t *ids,
                                   const ob_weight *w, int rows) {
-    size_t bytes = w->format == OB_DENSE
-                       ? 0 : (size_t)ob_block_bytes((ob_format)w->format, w->cols);
+    size_t bytes =
+        w->format == OB_DENSE ? 0 : (size_t)ob_block_bytes((ob_format)w->format, w->cols);
     if (rows < 1) return;
     OB_CUDA_LAUNCH(x, "embed_forward", ob_cuda_embed_kernel, rows, ob_cuda_row_threads(w->cols), 0,
                    (out, ids, (const uint8_t *)w->data, bytes, w->format, w->scale, w->scale_step,
@@ -1787,15 +1793,23 @@ static void ob_cuda_score(const ob_exec *x, double *nats, double *kl, const floa
 #define OB_CUDA_TENSOR 1
 #endif
 
-#define OB_CUDA_LOWEST (-3.0e38f)   /* below every score, and less itself it is 0, not NaN */
+#define OB_CUDA_LOWEST (-3.0e38f) /* below every score, and less itself it is 0, not NaN */
 #define OB_CUDA_LOG2E  1.44269504f
 #define OB_CUDA_LN2    0.69314718f
 
 /* Numbers that move together: one load of 16 or 8 bytes. */
-struct __align__(16) ob_cuda_quad { float x[4]; };
-struct __align__(16) ob_cuda_words { uint32_t x[4]; };
-struct __align__(8) ob_cuda_two { float x, y; };
-struct __align__(8) ob_cuda_two_words { uint32_t x, y; };
+struct __align__(16) ob_cuda_quad {
+    float x[4];
+};
+struct __align__(16) ob_cuda_words {
+    uint32_t x[4];
+};
+struct __align__(8) ob_cuda_two {
+    float x, y;
+};
+struct __align__(8) ob_cuda_two_words {
+    uint32_t x, y;
+};
 
 /* Four numbers of a panel, in floats or in codes; p is aligned to four of them. */
 static __device__ __forceinline__ ob_cuda_quad ob_cuda_quad_at(const float *p) {
@@ -1833,8 +1847,8 @@ static __global__ void ob_cuda_rope_kernel(float *v, const float *table, int T, 
 }
 
 /* v [rows][heads][d] turned in place; token r stands at position start + r % T. */
-static void ob_cuda_rope(const ob_exec *x, float *v, const float *table, int rows, int T,
-                         int start, int heads, int d, float direction) {
+static void ob_cuda_rope(const ob_exec *x, float *v, const float *table, int rows, int T, int start,
+                         int heads, int d, float direction) {
     const int *at = ob_cuda_at(x);
     int threads = heads * d / 2 >= 256 ? 256 : 64;
     if (rows < 1 || d < 2) return;
@@ -1897,7 +1911,8 @@ static __device__ void ob_cuda_store_keys(const ob_cuda_store &s, N *keys, const
         for (j = warp; j < 32; j += 8)
             if (stored && c + j < s.d)
                 ob_cuda_store_put(keys + ((size_t)s.panel * (size_t)s.d + (size_t)(c + j)) * 32 +
-                                      lane, turn[lane][j], inverse[lane]);
+                                      lane,
+                                  turn[lane][j], inverse[lane]);
         __syncthreads();
     }
 }
@@ -1934,8 +1949,7 @@ static __global__ void ob_cuda_store_kernel(ob_cache cache, const float *k, cons
     __syncthreads();
     if (values)
         ob_cuda_store_values(s, (N *)cache.v + head * (size_t)cap * ob_cuda_wide(d), cap, inverse);
-    else
-        ob_cuda_store_keys(s, (N *)cache.k + head * ob_cuda_wide(cap) * (size_t)d, inverse);
+    else ob_cuda_store_keys(s, (N *)cache.k + head * ob_cuda_wide(cap) * (size_t)d, inverse);
 }
 
 /* k, v [B*T][K][d] go to positions start .. start + T - 1, in at most (T + 62) / 32 panels. */
@@ -1997,8 +2011,9 @@ static __device__ void ob_cuda_rows_load(float *q, int *seen, const ob_attention
     float scale = 1.0f / sqrtf((float)a.d);
     for (n = (int)threadIdx.x; n < a.d * R; n += 128) {
         int r = n / a.d, i = n % a.d;
-        q[i * R + r] = first + r < rows ? a.q[ob_cuda_row(a, b, kh, first + r) * (size_t)a.d +
-                                              (size_t)i] * scale : 0.0f;
+        q[i * R + r] = first + r < rows
+                           ? a.q[ob_cuda_row(a, b, kh, first + r) * (size_t)a.d + (size_t)i] * scale
+                           : 0.0f;
     }
     if ((int)threadIdx.x < R) {
         int r = first + (int)threadIdx.x;
@@ -2108,7 +2123,7 @@ static __device__ __forceinline__ void ob_cuda_rows_end(const ob_attention &a, f
    or two of them, panel w % columns and a part of the keys. 128 threads. */
 template <int R, int NP, class N>
 static __global__ void __launch_bounds__(128)
-ob_cuda_rows_kernel(ob_attention a, const int *at, float *work) {
+    ob_cuda_rows_kernel(ob_attention a, const int *at, float *work) {
     __shared__ __align__(16) float q[NP * 128 * R], p[OB_CUDA_TILE_KEYS * R];
     __shared__ float best[4 * R], total[R];
     __shared__ int seen[R];
@@ -2152,8 +2167,9 @@ ob_cuda_rows_kernel(ob_attention a, const int *at, float *work) {
         OB_CUDA_UNROLL
         for (c = 0; c < NP; c++)
             if (warp % columns + 4 * c < panels)
-                ob_cuda_rows_mix<R, N>(o[c], p, values + (size_t)(warp % columns + 4 * c) *
-                                       (size_t)a.cap * 32, t, n, warp / columns, 4 / columns, lane);
+                ob_cuda_rows_mix<R, N>(
+                    o[c], p, values + (size_t)(warp % columns + 4 * c) * (size_t)a.cap * 32, t, n,
+                    warp / columns, 4 / columns, lane);
     }
     __syncthreads(); /* best and p have been read */
     OB_CUDA_UNROLL
@@ -2248,8 +2264,7 @@ static void ob_cuda_attention_rows(const ob_exec *x, const ob_attention *a, cons
         OB_CUDA_LAUNCH(x, name, (ob_cuda_rows_kernel<4, 1, N>), blocks, 128, 0, (*a, at, work));
     else if (R == 8)
         OB_CUDA_LAUNCH(x, name, (ob_cuda_rows_kernel<8, 1, N>), blocks, 128, 0, (*a, at, work));
-    else
-        OB_CUDA_LAUNCH(x, name, (ob_cuda_rows_kernel<16, 1, N>), blocks, 128, 0, (*a, at, work));
+    else OB_CUDA_LAUNCH(x, name, (ob_cuda_rows_kernel<16, 1, N>), blocks, 128, 0, (*a, at, work));
     if (splits > 1)
         OB_CUDA_LAUNCH(x, name, ob_cuda_join_kernel, a->B * a->T * a->H, 128, 0,
                        (*a, work, splits));
@@ -2286,8 +2301,7 @@ static __device__ __forceinline__ ob_cuda_view ob_cuda_view_of(const float *x, i
 static __device__ __forceinline__ ob_cuda_view ob_cuda_values_of(const ob_attention &a, int b,
                                                                  int kh) {
     ob_cuda_view v;
-    v.p = (const float *)a.cache.v +
-          (size_t)(b * a.K + kh) * (size_t)a.cap * ob_cuda_wide(a.d);
+    v.p = (const float *)a.cache.v + (size_t)(b * a.K + kh) * (size_t)a.cap * ob_cuda_wide(a.d);
     v.row = 32, v.panel = (size_t)a.cap * 32;
     return v;
 }
@@ -2315,9 +2329,8 @@ static __device__ __forceinline__ uint32_t ob_cuda_pair_at(const ob_cuda_view &v
 
 /* A fragments of 16 rows from `row` on, along d. */
 template <int D>
-static __device__ __forceinline__ void ob_cuda_fragments(uint32_t a[D / 16][4],
-                                                         const ob_cuda_view &v, int row, int T,
-                                                         int d, int lane) {
+static __device__ __forceinline__ void
+ob_cuda_fragments(uint32_t a[D / 16][4], const ob_cuda_view &v, int row, int T, int d, int lane) {
     int k, g = row + lane / 4, t = lane % 4 * 2;
     OB_CUDA_UNROLL
     for (k = 0; k < D / 16; k++) {
@@ -2329,7 +2342,7 @@ static __device__ __forceinline__ void ob_cuda_fragments(uint32_t a[D / 16][4],
 }
 
 /* Words of a tile with k along d and N rows as columns; with k across, N rows, d as columns. */
-#define OB_CUDA_ALONG(D, N) ((D) / 4 * ((N) + 4) * 2)
+#define OB_CUDA_ALONG(D, N)  ((D) / 4 * ((N) + 4) * 2)
 #define OB_CUDA_ACROSS(D, N) ((N) / 4 * ((D) + 4) * 2)
 
 /* Fills one with k along d: columns are rows [from, from + N). Four lanes read 64 bytes of one. */
@@ -2369,8 +2382,10 @@ static __device__ __forceinline__ void ob_cuda_across(uint32_t *tile, const ob_c
 static __device__ __forceinline__ void ob_cuda_product(float c[4], const uint32_t a[4],
                                                        const uint32_t *tile, int k, int columns,
                                                        int n, int lane) {
-    ob_cuda_two_words w = *(const ob_cuda_two_words *)(const void *)(
-        tile + ((k * 4 + lane % 4) * (columns + 4) + n + lane / 4) * 2);
+    ob_cuda_two_words w =
+        *(const ob_cuda_two_words *)(const void *)(tile + ((k * 4 + lane % 4) * (columns + 4) + n +
+                                                           lane / 4) *
+                                                              2);
     uint32_t b[2];
     b[0] = w.x, b[1] = w.y;
     ob_cuda_mma(c, a, b);
@@ -2378,9 +2393,8 @@ static __device__ __forceinline__ void ob_cuda_product(float c[4], const uint32_
 
 /* s [16][N] = 16 rows times the N columns of a tile along d. */
 template <int D, int N>
-static __device__ __forceinline__ void ob_cuda_scores(float s[N / 8][4],
-                                                      const uint32_t a[D / 16][4],
-                                                      const uint32_t *tile, int lane) {
+static __device__ __forceinline__ void
+ob_cuda_scores(float s[N / 8][4], const uint32_t a[D / 16][4], const uint32_t *tile, int lane) {
     int k, n;
     OB_CUDA_UNROLL
     for (n = 0; n < N / 8; n++) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0.0f;
@@ -2517,8 +2531,7 @@ static int ob_cuda_attention_half(const ob_exec *x, const ob_attention *a) {
         else f<128> arguments;                                                                     \
     } while (0)
 
-template <int D>
-static void ob_cuda_flash(const ob_exec *x, const ob_attention *a) {
+template <int D> static void ob_cuda_flash(const ob_exec *x, const ob_attention *a) {
     OB_CUDA_LAUNCH(x, "attention_forward", ob_cuda_flash_kernel<D>,
                    (a->T + OB_CUDA_ROWS - 1) / OB_CUDA_ROWS * a->B * a->H, 128, 0, (*a));
 }
@@ -2585,9 +2598,9 @@ static __global__ void ob_cuda_total_kernel(float *total, const float *d_o, cons
 
 /* lse (times factor) and total of n queries of head h from `from` on; 0 behind the last. */
 static __device__ __forceinline__ void ob_cuda_query_sums(float *lse, float *sums,
-                                                          const ob_attention &a,
-                                                          const float *total, int b, int h,
-                                                          int from, int n, float factor) {
+                                                          const ob_attention &a, const float *total,
+                                                          int b, int h, int from, int n,
+                                                          float factor) {
     int i = (int)threadIdx.x;
     size_t at = ((size_t)b * (size_t)a.T + (size_t)(from + i)) * (size_t)a.H + (size_t)h;
     if (i >= n) return;
@@ -2609,10 +2622,9 @@ static __device__ __forceinline__ float *ob_cuda_grad_at(const ob_attention &a, 
 /* s and dp become P and dS; lse (in powers of 2) and sums lie by row or column, whichever the
    queries are. row and column are this warp's and tile's first. */
 template <int N, int WHAT>
-static __device__ __forceinline__ void ob_cuda_grad_scores(float s[N / 8][4], float dp[N / 8][4],
-                                                           const float *lse, const float *sums,
-                                                           int row, int column, int T, float scale,
-                                                           int lane) {
+static __device__ __forceinline__ void
+ob_cuda_grad_scores(float s[N / 8][4], float dp[N / 8][4], const float *lse, const float *sums,
+                    int row, int column, int T, float scale, int lane) {
     int n, e;
     OB_CUDA_UNROLL
     for (n = 0; n < N / 8; n++) {
@@ -2631,8 +2643,8 @@ static __device__ __forceinline__ void ob_cuda_grad_scores(float s[N / 8][4], fl
 /* A block per 64 rows of a head. The columns are seen in order, so sums have one order. Operations
    per head: T^2 * D for each product of 2 for DV, 3 for DQ and DK, 4 for DK | DV. */
 template <int D, int WHAT>
-static __global__ void __launch_bounds__(128, 2) ob_cuda_grad16_kernel(ob_attention a,
-                                                                    const float *total) {
+static __global__ void __launch_bounds__(128, 2)
+    ob_cuda_grad16_kernel(ob_attention a, const float *total) {
 #if OB_CUDA_TENSOR
     const int N = OB_CUDA_GRAD_KEYS, queries = WHAT == OB_CUDA_DQ, two = WHAT != OB_CUDA_DV;
     __shared__ __align__(16) uint32_t along1[OB_CUDA_ALONG(D, N)];
@@ -2796,8 +2808,8 @@ static __device__ void ob_cuda_grad32_mix(float out[2][4][4], const float *p, fl
 
 /* 256 threads, 35 KB. blockIdx.y: which 128 dims of the output. */
 template <int WHAT>
-static __global__ void __launch_bounds__(256, 1) ob_cuda_grad32_kernel(ob_attention a,
-                                                                    const float *total) {
+static __global__ void __launch_bounds__(256, 1)
+    ob_cuda_grad32_kernel(ob_attention a, const float *total) {
     __shared__ __align__(16) float room[4 * 16 * OB_CUDA_STEP], p[64 * OB_CUDA_STEP];
     const int queries = WHAT == OB_CUDA_DQ;
     int tiles = (a.T + 63) / 64, tile = (int)blockIdx.x % tiles, G = a.H / a.K, i0, c, h, e;
@@ -2933,8 +2945,8 @@ static __global__ void ob_cuda_adamw_kernel(ob_cuda_step s, size_t n) {
         float d = s.grad[i] * s.clip, m = s.beta1 * s.first[i] + (1.0f - s.beta1) * d;
         float v = s.beta2 * s.second[i] + (1.0f - s.beta2) * d * d;
         s.first[i] = m, s.second[i] = v;
-        s.value[i] = ob_cuda_clip(
-            s.value[i] * s.decay - s.rate * m / (sqrtf(v * s.root) + s.eps), s.bound);
+        s.value[i] =
+            ob_cuda_clip(s.value[i] * s.decay - s.rate * m / (sqrtf(v * s.root) + s.eps), s.bound);
     }
 }
 
@@ -2969,9 +2981,10 @@ static __global__ void ob_cuda_mix_kernel(float *y, const float *v, float a, flo
 
 static __global__ void ob_cuda_turned_step_kernel(ob_cuda_step s, const float *u, int cols,
                                                   size_t down, size_t right, size_t n) {
-    OB_CUDA_EACH(i, n) s.value[i] = ob_cuda_clip(
-        s.value[i] * s.decay - s.rate * u[i / (size_t)cols * down + i % (size_t)cols * right],
-        s.bound);
+    OB_CUDA_EACH(i, n)
+    s.value[i] = ob_cuda_clip(s.value[i] * s.decay -
+                                  s.rate * u[i / (size_t)cols * down + i % (size_t)cols * right],
+                              s.bound);
 }
 
 /* As ob_newton_schulz, with products of float32. */
@@ -3084,8 +3097,7 @@ static int ob_cuda_start(ob_cuda *c) {
     int i, ok = ob_cuda_ok(c, "open", cudaStreamCreate(&c->stream));
     for (i = 0; i < 2 && ok; i++)
         ok = ob_cuda_ok(c, "open", cudaMallocHost((void **)&c->pinned[i], OB_CUDA_PINNED)) &&
-             ob_cuda_ok(c, "open",
-                        cudaEventCreateWithFlags(&c->sent[i], cudaEventDisableTiming));
+             ob_cuda_ok(c, "open", cudaEventCreateWithFlags(&c->sent[i], cudaEventDisableTiming));
     ok = ok && ob_cuda_ok(c, "open", cudaMalloc((void **)&c->at, sizeof *c->at)) &&
          ob_cuda_ok(c, "open", cudaMalloc(&c->blas_work, OB_CUDA_BLAS));
     if (!ok) return 0;
