@@ -10,7 +10,6 @@
    "You: {prompt}\nKeeper: {reply}\n", or the Jinja template that came with its tokenizer. Without
    either the model continues your text. */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 
 static const cli_row rows[] = {
@@ -35,6 +34,7 @@ static const cli_row rows[] = {
     CLI_FAST,
     CLI_TWO_STAGE,
     CLI_OPEN,
+    CLI_DEVICE(""),
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
