@@ -52,7 +52,7 @@ static const cli_spec spec = {
     "  onebit-bench --shape 2b4t --threads 1         a model of 2.4 billion random weights\n"
     "  onebit-bench --model demo.1bit --json\n"
     "  onebit-bench --train S1 --repeats 9\n",
-    "machine kernels model shape train repeats threads isa json ",
+    "machine kernels model shape train repeats threads isa device json ",
     NULL,
     flags,
     0,

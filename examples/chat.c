@@ -56,7 +56,7 @@ static const cli_spec spec = {
     "  onebit-chat --model demo.1bit --prompt \"Who are you?\"\n"
     "  onebit-chat --model ggml-model-i2_s.gguf --system \"You are brief.\"\n"
     "  onebit-chat --model-dir out < questions.txt       one question a line\n",
-    "model model-dir prompt system temperature top-k top-p repetition-penalty max-tokens seed ",
+    "model model-dir prompt system temperature top-k top-p repetition-penalty max-tokens seed device ",
     "model",
     rows,
     CLI_SAMPLE,

@@ -53,7 +53,7 @@ static const cli_spec spec = {
     "  onebit-eval --model demo.1bit --pairs pairs.jsonl --verbose\n"
     "  onebit-eval --model demo.1bit --questions quiz.jsonl --template --json\n"
     "  onebit-eval --model demo.1bit --ids ids.json --dump-logits logits.f32\n",
-    "model data pairs questions ids dump-logits window limit verbose json ",
+    "model data pairs questions ids dump-logits window limit verbose device json ",
     "model",
     rows,
     0,

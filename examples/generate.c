@@ -44,7 +44,7 @@ static const cli_spec spec = {
     "  onebit-generate --model demo.1bit --prompt \"Once upon a time\"\n"
     "  onebit-generate --model demo.1bit --prompt-file start.txt --temperature 0\n"
     "  echo \"Hello\" | onebit-generate --model demo.1bit --json --num-samples 3\n",
-    "model prompt prompt-file max-tokens temperature top-p stop num-samples seed json ",
+    "model prompt prompt-file max-tokens temperature top-p stop num-samples seed device json ",
     "model",
     rows,
     CLI_SAMPLE,

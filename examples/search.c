@@ -70,7 +70,7 @@ static const cli_spec spec = {
     "      --options binary,ternary,8bit --granularity projection\n"
     "  onebit-export --model run --layer-bit-map search_result.json\n",
     "checkpoint val-data min-perplexity-max max-size-mb options granularity method "
-    "max-evaluations finetune train-data output json ",
+    "max-evaluations finetune train-data output device json ",
     "checkpoint",
     rows,
     0,

@@ -67,7 +67,7 @@ static const cli_spec spec = {
     "  onebit-train --data-dir my/texts --resume            go on where it stopped\n"
     "  onebit-train --data-dir my/texts --preset tiny --dry-run\n",
     "data-dir output-dir preset max-steps batch-size lr layer-bit-map chat-template resume "
-    "dry-run ",
+    "dry-run device ",
     "data-dir",
     rows,
     CLI_MODEL | CLI_TRAIN,
