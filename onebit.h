@@ -18988,9 +18988,12 @@ typedef struct ob_grads {
 } ob_grads;
 
 /* Rows of the head that are worked on together, of N. Logits and their gradient take three arrays
-   of [rows][V]; 256 rows are enough for full speed, and with a large vocabulary 128 nearly. */
-static size_t ob_head_rows(const onebit_config *config, size_t N) {
+   of [rows][V]; 256 rows are enough for full speed, and with a large vocabulary 128 nearly. A device
+   reads and writes the head's gradient once for each part: there parts are 256 MB of logits. */
+static size_t ob_head_rows(const onebit_config *config, const onebit_env *env, size_t N) {
     size_t rows = config->vocab_size > 16384 ? 128 : 256;
+    size_t wide = ((size_t)1 << 26) / (size_t)config->vocab_size;
+    if (env->device && wide > rows) rows = wide;
     return N < rows ? N : rows;
 }
 
@@ -19001,10 +19004,11 @@ static int ob_logits_kept(const onebit_config *config, size_t N) {
 }
 
 /* Shared by all layers, so its size does not grow with L. */
-static void ob_grads_take(ob_grads *g, ob_carve *c, const onebit_config *config, size_t N) {
+static void ob_grads_take(ob_grads *g, ob_carve *c, const onebit_config *config,
+                          const onebit_env *env, size_t N) {
     size_t w = ob_widest(config), q = (size_t)config->num_heads * (size_t)config->head_dim;
     size_t k = (size_t)config->num_key_value_heads * (size_t)config->head_dim;
-    size_t rows = ob_head_rows(config, N);
+    size_t rows = ob_head_rows(config, env, N);
     g->dx = ob_floats(c, N, (size_t)config->hidden_size);
     g->d1 = ob_floats(c, N, w), g->d2 = ob_floats(c, N, w), g->d3 = ob_floats(c, N, w);
     g->tmp = ob_floats(c, N, w);
@@ -19380,8 +19384,9 @@ static void ob_trainer_acts(onebit_trainer *t, ob_carve *c, size_t N) {
         if (x) t->acts[i].x = x;
     }
     ob_pass_take(&t->pass, c, &t->config, N);
-    t->logits = ob_floats(c, ob_logits_kept(&t->config, N) ? N : ob_head_rows(&t->config, N),
-                          (size_t)t->config.vocab_size);
+    t->logits = ob_floats(
+        c, ob_logits_kept(&t->config, N) ? N : ob_head_rows(&t->config, &t->env, N),
+        (size_t)t->config.vocab_size);
     ob_memory_add(&t->memory.activations, c, &at);
 }
 
@@ -19403,7 +19408,7 @@ static void ob_trainer_layout(onebit_trainer *t, ob_carve *c) {
     ob_take_gap(c, &t->env);
     ob_params_take(t, c);
     ob_trainer_acts(t, c, N);
-    ob_grads_take(&t->grads, c, &t->config, N);
+    ob_grads_take(&t->grads, c, &t->config, &t->env, N);
     t->grads.smoothing = (float)t->options.label_smoothing;
     ob_trainer_results(t, c, N);
     t->pass.rope = ob_floats(c, (size_t)t->T, (size_t)t->config.head_dim);
@@ -19679,11 +19684,17 @@ static void ob_trainer_quantize(onebit_trainer *t, ob_codes_stage stage) {
     t->stage = stage;
 }
 
+/* The CPU has looked at arrays, or written them. */
+static void ob_trainer_settle_arrays(const onebit_trainer *t) {
+    ob_settle(&t->env, t, t->memory.total);
+}
+
 /* Takes the codes of the first weights as those of the last report, so that flips count from here.
  */
 static void ob_trainer_remember(onebit_trainer *t) {
     int8_t *seen;
     int i, r, c;
+    ob_trainer_settle_arrays(t);
     ob_trainer_quantize(t, OB_DEPLOYED);
     (void)ob_wait(&t->env);
     for (i = 0; i < t->count; i++) {
@@ -19692,6 +19703,7 @@ static void ob_trainer_remember(onebit_trainer *t) {
         for (r = 0, seen = p->seen; r < p->info.rows; r++)
             for (c = 0; c < p->info.cols; c++) *seen++ = (int8_t)ob_param_code(p, r, c);
     }
+    ob_trainer_settle_arrays(t);
 }
 
 /* The largest batch below the trainer's whose memory is within room; 0 = none. */
@@ -20084,6 +20096,7 @@ ONEBIT_API onebit_status onebit_trainer_codes(onebit_trainer *trainer, int index
     out->zero = count[1] / (double)p->size;
     out->plus = count[2] / (double)p->size;
     out->flipped = flips / (double)p->size;
+    ob_settle(&trainer->env, p->seen, p->size);
     return ONEBIT_OK;
 }
 
@@ -21321,6 +21334,7 @@ ONEBIT_API onebit_status onebit_trainer_save(const onebit_trainer *trainer,
     ob_release(&t->env, config);
     ob_release(&t->env, options);
     ob_release(&t->env, words);
+    ob_trainer_settle_arrays(t);
     return status;
 }
 
@@ -21394,6 +21408,7 @@ static onebit_status ob_checkpoint_params(const ob_st_file *f, onebit_trainer *t
         if (p->seen) OB_TRY(ob_checkpoint_fetch(f, p, "codes.", p->seen, 1));
     }
     t->stage = OB_STALE; /* the codes are still those of the first weights */
+    ob_trainer_settle_arrays(t);
     return ONEBIT_OK;
 }
 
@@ -24488,8 +24503,9 @@ struct onebit_session {
     ob_stages stages; /* of the head, with options.two_stage */
     ob_cache *caches; /* [L] */
     float *logits;   /* [V] after the last token */
-    float *made;     /* [options.together][V] as ops make them, of sessions that run together; on a
-                        device [options.chunk][V] of any */
+    float *made;     /* [made_rows][V] as ops make them, of sessions that run together, and on a
+                        device of any; NULL = straight where they are asked for */
+    int made_rows;
     float *drawn;    /* [V] logits that a sampler may change, and its work of V * 8 bytes */
     void *work;
     int32_t *tokens; /* [context] */
@@ -24545,6 +24561,8 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
         return ob_fail(ONEBIT_CONFIG, "session: context %d is not within 1 and 16777216",
                        s->options.context);
     if (s->options.chunk < 1) s->options.chunk = 64;
+    /* a device unpacks the weights for each chunk: few tokens would cost as much as many */
+    if (s->env.device && s->options.chunk < 512) s->options.chunk = 512;
     if (s->options.chunk > s->options.context) s->options.chunk = s->options.context;
     if (s->options.together == 0) s->options.together = 1;
     if (s->options.together < 1 || s->options.together > ONEBIT_MAX_TOGETHER)
@@ -24563,8 +24581,7 @@ static onebit_status ob_session_settle(onebit_session *s, const onebit_model *mo
 /* What ops work on. */
 static void ob_session_arrays(onebit_session *s, ob_carve *c) {
     const onebit_config *config = &s->model->config;
-    size_t rows = s->options.together > 1 ? (size_t)s->options.together : 0, l;
-    size_t chunk = (size_t)s->options.chunk;
+    size_t chunk = (size_t)s->options.chunk, l;
     for (l = 0; l < (size_t)config->num_layers; l++) {
         ob_cache cache = ob_cache_take(c, 1, s->options.context, config->num_key_value_heads,
                                        config->head_dim, s->options.cache_bits);
@@ -24573,8 +24590,11 @@ static void ob_session_arrays(onebit_session *s, ob_carve *c) {
     ob_acts_take(&s->acts, c, config, chunk, 1, OB_RUN);
     ob_pass_take(&s->pass, c, config, chunk);
     s->pass.rope = ob_floats(c, (size_t)s->options.context, (size_t)config->head_dim);
-    if (s->env.device && rows < chunk) rows = chunk;
-    s->made = rows ? ob_floats(c, (size_t)config->vocab_size, rows) : NULL;
+    s->made_rows = s->options.together > 1 ? s->options.together : 0;
+    if (s->env.device && s->made_rows < 32) s->made_rows = 32;
+    s->made = NULL;
+    if (s->made_rows)
+        s->made = ob_floats(c, (size_t)config->vocab_size, (size_t)s->made_rows);
     ob_exec_init(&s->exec, &s->env, c, config, chunk, s->options.context, 0);
     s->exec.fused = s->options.fast;
     s->pass.moments = s->options.moments;
@@ -24701,18 +24721,31 @@ static const ob_stages *ob_session_head(const onebit_session *s) {
     return s->options.two_stage ? &s->stages : NULL;
 }
 
+/* Logits of rows [from, from + n) of the chunk into out; on a device by way of `made`. */
+static void ob_session_logits(onebit_session *s, float *out, int from, int n,
+                              const ob_stages *stages) {
+    size_t V = (size_t)s->model->config.vocab_size;
+    int part;
+    for (; n > 0; n -= part, from += part, out += (size_t)part * V) {
+        float *made = s->env.device ? s->made : out;
+        part = s->env.device && n > s->made_rows ? s->made_rows : n;
+        ob_forward_head(&s->pass, made, from, part, stages);
+        if (s->alone) s->exec.ops->end(&s->exec);
+        s->exec.ops->fetch(&s->exec, out, made, (size_t)part * V * sizeof(float));
+    }
+}
+
 /* Ends it: logits of every row into rows when asked for, of the last row at the end of the queue.
  */
 static void ob_session_finish(onebit_session *s, float *rows) {
-    size_t V = (size_t)s->model->config.vocab_size, n = rows ? (size_t)s->chunk : 1;
-    float *out = rows ? rows : s->logits, *made = s->env.device ? s->made : out;
+    size_t V = (size_t)s->model->config.vocab_size;
     int last = s->length + s->chunk == s->fed;
-    if (rows || last)
-        ob_forward_head(&s->pass, made, s->chunk - (int)n, (int)n,
-                        rows ? NULL : ob_session_head(s));
-    if (s->alone) s->exec.ops->end(&s->exec);
-    if (rows || last) s->exec.ops->fetch(&s->exec, out, made, n * V * sizeof(float));
-    if (rows) memcpy(s->logits, rows + (n - 1) * V, V * sizeof(float));
+    if (rows) {
+        ob_session_logits(s, rows, 0, s->chunk, NULL);
+        memcpy(s->logits, rows + (size_t)(s->chunk - 1) * V, V * sizeof(float));
+    } else if (last) {
+        ob_session_logits(s, s->logits, s->chunk - 1, 1, ob_session_head(s));
+    }
     s->length += s->chunk;
     s->chunk = 0;
     s->ready = last;

@@ -35,7 +35,7 @@ static void test_case(const char *name) {
 }
 
 /* Drops the open case as skipped, with the reason. */
-static inline void test_skip(const char *reason) {
+static void test_skip(const char *reason) {
     printf("SKIP %s: %s\n", test_now.name, reason);
     test_now.skipped++;
     test_now.open = 0;
@@ -61,7 +61,7 @@ static int test_check(int ok, const char *text, const char *file, int line) {
                #call " should be " #wanted " and mention " #words, __FILE__, __LINE__)
 
 /* Directory of the shared data, or NULL when this checkout stands alone. */
-static inline const char *test_data(const char *name) {
+static const char *test_data(const char *name) {
     static char path[1024];
     static const char *const roots[] = {"../shared/data/", "../../shared/data/", NULL};
     int i;
