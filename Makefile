@@ -55,8 +55,8 @@ test: all $(BUILD)/test-run ## the tests: unit, GPU kernels on the CPU, programs
 	  '$(BUILD)/onebit-corpus --check'
 
 check: all $(BUILD)/lint ## the deeper set: sanitizers, crashes, compile matrix, nvcc, lint
-	@sh tests/count.sh 'sh tests/sanitize.sh $(BUILD)' 'sh tests/crash.sh $(BUILD) --quick' \
-	  'sh tests/matrix.sh' 'sh tests/nvcc.sh $(BUILD)' 'sh tests/same.sh $(BUILD)' \
+	@sh tests/count.sh --two 'sh tests/matrix.sh' 'sh tests/same.sh $(BUILD)' \
+	  'sh tests/sanitize.sh $(BUILD)' 'sh tests/nvcc.sh $(BUILD)' 'sh tests/crash.sh $(BUILD) --quick' \
 	  'sh tests/lint.sh $(BUILD)'
 
 crash: all ## kill and fail the programs at every system call of a save (needs strace)
@@ -85,9 +85,9 @@ matrix: ## compile with every compiler, standard and flag; header hygiene; symbo
 lint: $(BUILD)/lint ## measure onebit.h against the limits of its design
 	@sh tests/lint.sh $(BUILD)
 
-install: ## copy onebit.h to $(PREFIX)/include
+install: ## copy onebit.h and onebit_cuda.h to $(PREFIX)/include
 	mkdir -p '$(DESTDIR)$(PREFIX)/include'
-	cp onebit.h '$(DESTDIR)$(PREFIX)/include/onebit.h'
+	cp onebit.h onebit_cuda.h '$(DESTDIR)$(PREFIX)/include/'
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
