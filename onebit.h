@@ -18988,8 +18988,9 @@ typedef struct ob_grads {
 } ob_grads;
 
 /* Rows of the head that are worked on together, of N. Logits and their gradient take three arrays
-   of [rows][V]; 256 rows are enough for full speed, and with a large vocabulary 128 nearly. A device
-   reads and writes the head's gradient once for each part: there parts are 256 MB of logits. */
+   of [rows][V]; 256 rows are enough for full speed, and with a large vocabulary 128 nearly. A
+   device reads and writes the head's gradient once for each part: there parts are 256 MB of
+   logits. */
 static size_t ob_head_rows(const onebit_config *config, const onebit_env *env, size_t N) {
     size_t rows = config->vocab_size > 16384 ? 128 : 256;
     size_t wide = ((size_t)1 << 26) / (size_t)config->vocab_size;

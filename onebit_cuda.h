@@ -177,6 +177,16 @@ static int ob_cuda_blocks(size_t n, int threads) {
     return (int)(blocks < 1 ? 1 : blocks > (size_t)1 << 20 ? (size_t)1 << 20 : blocks);
 }
 
+/* Blocks and the loop for n rows of d numbers: blockIdx.x is the row, blockIdx.y a part of its
+   columns, so that no thread divides to find its place. */
+static dim3 ob_cuda_row_blocks(size_t n, int d) {
+    unsigned parts = (unsigned)(d + 1023) / 1024;
+    return dim3((unsigned)n, parts < 1 ? 1 : parts > 1024 ? 1024 : parts, 1);
+}
+#define OB_CUDA_COLUMNS(i, d)                                                                      \
+    for (int i = (int)(blockIdx.y * blockDim.x + threadIdx.x); i < (d);                            \
+         i += (int)(gridDim.y * blockDim.x))
+
 /* The loop of a kernel over n things. */
 #define OB_CUDA_EACH(i, n)                                                                         \
     for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < (n);                        \
@@ -645,12 +655,11 @@ template <class N> static void ob_cuda_unpack(const ob_exec *x, N *out, const ob
     }
 }
 
-/* Codes of inputs, rows of `stride` bytes, as [n][cols]. */
+/* Codes of inputs, rows of `stride` bytes, as rows of cols. */
 template <class N>
-static __global__ void ob_cuda_widen_kernel(N *out, const int8_t *codes, size_t stride, int cols,
-                                            size_t n) {
-    OB_CUDA_EACH(i, n * (size_t)cols)
-    ob_cuda_put_number(out + i, (float)codes[i / (size_t)cols * stride + i % (size_t)cols]);
+static __global__ void ob_cuda_widen_kernel(N *out, const int8_t *codes, size_t stride, int cols) {
+    codes += blockIdx.x * stride, out += blockIdx.x * (size_t)cols;
+    OB_CUDA_COLUMNS(i, cols) ob_cuda_put_number(out + i, (float)codes[i]);
 }
 
 /* Codes of inputs for a product, behind what room holds. */
@@ -659,8 +668,8 @@ static ob_cuda_operand ob_cuda_inputs(const ob_exec *x, ob_cuda_room *room, cons
                                       const ob_weight *w, int n) {
     size_t size = (size_t)n * (size_t)w->cols;
     N *out = (N *)ob_cuda_take(room, size * sizeof(N));
-    OB_CUDA_LAUNCH(x, "widen", ob_cuda_widen_kernel<N>, ob_cuda_blocks(size, 256), 256, 0,
-                   (out, (const int8_t *)in->codes, ob_code_stride(w->cols), w->cols, (size_t)n));
+    OB_CUDA_LAUNCH(x, "widen", ob_cuda_widen_kernel<N>, ob_cuda_row_blocks((size_t)n, w->cols), 256,
+                   0, (out, (const int8_t *)in->codes, ob_code_stride(w->cols), w->cols));
     return ob_cuda_plain(out, w->cols);
 }
 
@@ -895,12 +904,11 @@ static void ob_cuda_linear_few(const ob_exec *x, float *const *y, const ob_input
 /* y [n][rows] of a product of codes or floats becomes outputs: times scale_x * scale_w, in that
    order of rounding, as ob_settle_body and ob_scale_body. scale NULL = 1. */
 static __global__ void ob_cuda_settle_kernel(float *y, const float *scale, int step,
-                                             const float *in_scale, int rows, size_t n) {
-    OB_CUDA_EACH(i, n * (size_t)rows) {
-        float s = in_scale[i / (size_t)rows];
-        if (scale) s = __fmul_rn(s, scale[(i % (size_t)rows) * (size_t)step]);
-        y[i] = __fmul_rn(y[i], s);
-    }
+                                             const float *in_scale, int rows) {
+    float own = in_scale[blockIdx.x];
+    y += blockIdx.x * (size_t)rows;
+    OB_CUDA_COLUMNS(i, rows)
+        y[i] = __fmul_rn(y[i], scale ? __fmul_rn(own, scale[i * step]) : own);
 }
 
 /* One matrix: inputs and weights are made operands, in parts of rows as work memory has room. Codes
@@ -918,8 +926,8 @@ static void ob_cuda_linear_many(const ob_exec *x, float *y, ob_cuda_operand a, o
                         sizeof(N) == 2, 0);
     }
     OB_CUDA_LAUNCH(x, "linear_forward", ob_cuda_settle_kernel,
-                   ob_cuda_blocks((size_t)n * (size_t)w->rows, 256), 256, 0,
-                   (y, w->group ? NULL : w->scale, w->scale_step, in_scale, w->rows, (size_t)n));
+                   ob_cuda_row_blocks((size_t)n, w->rows), 256, 0,
+                   (y, w->group ? NULL : w->scale, w->scale_step, in_scale, w->rows));
 }
 
 /* y[i] [n][rows] for each of count matrices that read one input. */
@@ -956,26 +964,26 @@ static void ob_cuda_linear_stages(const ob_exec *x, float *y, const ob_input *in
 template <class N>
 static __global__ void ob_cuda_scale_kernel(N *by_column, N *by_row, const float *dy,
                                             const float *scale, int step, const float *in_scale,
-                                            float ste, int rows, size_t n) {
-    OB_CUDA_EACH(i, n * (size_t)rows) {
-        float d = dy[i];
-        float c = by_column ? d * scale[(i % (size_t)rows) * (size_t)step] : 0.0f;
-        float r = by_row ? d * (in_scale[i / (size_t)rows] * ste) : 0.0f;
-        uint32_t both = sizeof(N) == 2 ? ob_cuda_pair(c, r) : 0;
-        if (by_column)
-            ob_cuda_put_number(by_column + i, sizeof(N) == 2 ? ob_bits_float(both << 16) : c);
-        if (by_row)
-            ob_cuda_put_number(by_row + i, sizeof(N) == 2 ? ob_bits_float(both & 0xffff0000u) : r);
+                                            float ste, int rows) {
+    size_t at = blockIdx.x * (size_t)rows;
+    float own = in_scale[blockIdx.x] * ste;
+    OB_CUDA_COLUMNS(i, rows) {
+        float d = dy[at + (size_t)i], c = by_column ? d * scale[i * step] : 0.0f, r = d * own;
+        if (sizeof(N) == 2) {
+            uint32_t both = ob_cuda_pair(c, r);
+            c = ob_bits_float(both << 16), r = ob_bits_float(both & 0xffff0000u);
+        }
+        if (by_column) ob_cuda_put_number(by_column + at + (size_t)i, c);
+        if (by_row) ob_cuda_put_number(by_row + at + (size_t)i, r);
     }
 }
 
 template <class N>
 static void ob_cuda_scale(const ob_exec *x, N *by_column, N *by_row, const float *dy,
                           const ob_weight *w, const ob_input *in, float ste, int n) {
-    OB_CUDA_LAUNCH(
-        x, "linear_backward", ob_cuda_scale_kernel<N>,
-        ob_cuda_blocks((size_t)n * (size_t)w->rows, 256), 256, 0,
-        (by_column, by_row, dy, w->scale, w->scale_step, in->scale, ste, w->rows, (size_t)n));
+    OB_CUDA_LAUNCH(x, "linear_backward", ob_cuda_scale_kernel<N>,
+                   ob_cuda_row_blocks((size_t)n, w->rows), 256, 0,
+                   (by_column, by_row, dy, w->scale, w->scale_step, in->scale, ste, w->rows));
 }
 
 /* dx (+)= a W, with a [n][rows]; rows of W come in parts, and their shares add up. */
