@@ -8,6 +8,8 @@
 
        nvcc -O3 -arch=native -x cu program.c -o program -lcublas
 
+   (without -arch nvcc compiles for 7.5, and attention then is float32)
+
    and give trainers, models and sessions an env with a device; all else stays as it is:
 
        onebit_env env = onebit_env_default();
@@ -98,9 +100,10 @@ enum { OB_CUDA_SEND, OB_CUDA_RECORD, OB_CUDA_REPEAT };
 /* A GPU, and what ops need of it. */
 typedef struct ob_cuda {
     onebit_device base; /* first: a pointer to it is one to the whole */
-    char name[160];
-    int index, half, shared; /* half: it multiplies bfloat16; shared: the CPU may touch memory while
-                                ops run on other parts of it */
+    char name[200];
+    int index, half, tensor, shared; /* half: cuBLAS multiplies bfloat16; tensor: our kernels do;
+                                        shared: the CPU may touch memory while ops run on other
+                                        parts of it */
     cudaStream_t stream;
     cublasHandle_t blas;
     void *blas_work;
@@ -122,8 +125,9 @@ typedef struct ob_cuda {
 /* The device behind an exec. */
 static ob_cuda *ob_cuda_of(const ob_exec *x) { return (ob_cuda *)(void *)x->env.device; }
 
-/* Whether it multiplies bfloat16. */
-static int ob_cuda_tensor(const ob_exec *x) { return ob_cuda_of(x)->half; }
+/* Whether cuBLAS, and whether our own kernels multiply bfloat16. */
+static int ob_cuda_half(const ob_exec *x) { return ob_cuda_of(x)->half; }
+static int ob_cuda_tensor(const ob_exec *x) { return ob_cuda_of(x)->tensor; }
 
 /* Remembers the first failure; later ones follow from it. */
 static void ob_cuda_fail(ob_cuda *c, const char *op, const char *why) {
@@ -933,7 +937,7 @@ static void ob_cuda_linear_many(const ob_exec *x, float *y, ob_cuda_operand a, o
 /* y[i] [n][rows] for each of count matrices that read one input. */
 static void ob_cuda_linear_forward(const ob_exec *x, float *const *y, const ob_input *in,
                                    const ob_weight *const *w, int count, int n) {
-    int half = w[0]->exact && !w[0]->group && ob_cuda_tensor(x), few = 1, i;
+    int half = w[0]->exact && !w[0]->group && ob_cuda_half(x), few = 1, i;
     ob_cuda_room room = ob_cuda_enter(x);
     ob_cuda_operand a = ob_cuda_plain(in->codes, w[0]->cols);
     for (i = 0; i < count; i++) few = few && ob_cuda_few_fits(w[i], n);
@@ -1018,7 +1022,7 @@ static void ob_cuda_linear_dw(const ob_exec *x, float *dw, const void *a, const 
 static void ob_cuda_linear_backward(const ob_exec *x, float *dx, float *dw, const float *dy,
                                     const ob_input *in, const ob_weight *w, float *tmp, float ste,
                                     int n, int add) {
-    int half = x->half && w->half && w->exact && ob_cuda_tensor(x), half_dx = half && !w->group;
+    int half = x->half && w->half && w->exact && ob_cuda_half(x), half_dx = half && !w->group;
     uint16_t *pairs = (uint16_t *)(void *)tmp, *second = pairs + (size_t)n * (size_t)w->rows;
     if (half)
         ob_cuda_scale(x, half_dx && dx ? pairs : (uint16_t *)NULL, dw ? second : (uint16_t *)NULL,
@@ -3099,6 +3103,34 @@ static onebit_status ob_cuda_look(ob_cuda *c, int index) {
     return ONEBIT_OK;
 }
 
+/* The architecture that kernels were compiled for, which may be less than what the GPU is: the driver
+   translates. What was left out then, such as products of bfloat16 below 8.0, stays left out. */
+static __global__ void ob_cuda_built_kernel(int *built) {
+#if defined(__CUDA_ARCH__)
+    if (threadIdx.x == 0) *built = __CUDA_ARCH__;
+#else
+    if (threadIdx.x == 0) *built = 800; /* the stand-in does them all */
+#endif
+}
+
+/* Asks it; fails where nothing was compiled that this GPU can run. */
+static int ob_cuda_built(ob_cuda *c) {
+    int built = 0, *at = c->at;
+    size_t n = strlen(c->name);
+    OB_CUDA_START(ob_cuda_built_kernel, 1, 32, 0, c->stream, (at));
+    if (!ob_cuda_ok(c, "the code for this GPU", cudaGetLastError()) ||
+        !ob_cuda_ok(c, "open", cudaMemcpyAsync(c->pinned[0], at, sizeof built, cudaMemcpyDefault,
+                                               c->stream)) ||
+        !ob_cuda_ok(c, "the code for this GPU", cudaStreamSynchronize(c->stream)))
+        return 0;
+    memcpy(&built, c->pinned[0], sizeof built);
+    c->tensor = c->half && built >= 800;
+    if (c->half && !c->tensor)
+        ob_print(c->name + n, sizeof c->name - n, ", built for %d.%d: nvcc -arch=native is faster",
+                 built / 100, built / 10 % 10);
+    return 1;
+}
+
 /* Stream, cuBLAS with work memory of its own (without, a recorded pass could not hold it), pinned
    buffers. */
 static int ob_cuda_start(ob_cuda *c) {
@@ -3113,7 +3145,7 @@ static int ob_cuda_start(ob_cuda *c) {
         cublasSetStream(c->blas, c->stream) != CUBLAS_STATUS_SUCCESS ||
         cublasSetWorkspace(c->blas, c->blas_work, OB_CUDA_BLAS) != CUBLAS_STATUS_SUCCESS)
         ob_cuda_fail(c, "open", "cuBLAS does not start");
-    return !c->failed;
+    return !c->failed && ob_cuda_built(c);
 }
 
 /* Takes half-opened ones too. */

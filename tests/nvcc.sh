@@ -45,7 +45,7 @@ done
 build() { # ARCHITECTURES PROGRAM
     rm -f "$out/onebit-$2-cuda"
     # shellcheck disable=SC2086 # flags are split on purpose
-    nvcc $fast $1 -diag-suppress 1675,550 -x cu -DONEBIT_CUDA "examples/$2.c" -o "$out/onebit-$2-cuda" \
+    nvcc $fast $1 -x cu -DONEBIT_CUDA "examples/$2.c" -o "$out/onebit-$2-cuda" \
         -lcublas >"$work/$2.log" 2>&1
 }
 { build "$wanted" train; build "$one" eval; } &
