@@ -1773,12 +1773,8 @@ static void ob_cuda_score(const ob_exec *x, double *nats, double *kl, const floa
    ============================================================================================== */
 
 /* ---- Attention on the device ----------------------------------------------------------------- */
-/* Needs from above: OB_CUDA_LAUNCH, ob_cuda_mma, ob_cuda_pair, ob_cuda_warp_sum, ob_cuda_warp_max,
-   and  static const int *ob_cuda_at(const ob_exec *x) : where on the device the first new position
-   stands (a captured graph moves on by changing it), or NULL; then `start` of the op counts. With
-   it no grid and no loop outside a kernel depends on the position; and
-   static int ob_cuda_tensor(const ob_exec *x) : whether the device has tensor cores for bfloat16
-   (compute capability 8.0). ob_attention goes to kernels by value; its job is not used there.
+/* Kernels take the position from ob_cuda_at where a pass is recorded; no grid and no loop outside of
+   a kernel depends on it then. ob_attention goes to kernels by value; its job is not used there.
 
    Three families:
    rows    float32, any d up to 1024, floats or codes in the cache: sessions, and training where

@@ -986,7 +986,7 @@ static void ops_short(void) {
 /* Every call of the runtime that may fail, fails once, while a device is opened, a model is trained
    and a session runs: an error each time, never a wrong number, and nothing is lost. */
 static void ops_failures(void) {
-    int at, step = 23, failed = 0, through = 0;
+    int at, step = 17, failed = 0, through = 0;
     long live;
     if (!ops_case("ops: a call that fails is told, and everything is given back")) return;
     ops_free();
