@@ -53,9 +53,10 @@ demo: all ## make a corpus, train a ternary model and its float twin, compare, g
 test: all $(BUILD)/test-run ## the tests: unit, programs, corpus (about 6 minutes)
 	@sh tests/count.sh '$(BUILD)/test-run' 'sh tests/cli.sh $(BUILD)' '$(BUILD)/onebit-corpus --check'
 
-check: all $(BUILD)/lint ## the deeper set: sanitizers, crashes, compile matrix, lint
+check: all $(BUILD)/lint ## the deeper set: sanitizers, crashes, compile matrix, nvcc, lint
 	@sh tests/count.sh 'sh tests/sanitize.sh $(BUILD)' 'sh tests/crash.sh $(BUILD) --quick' \
-	  'sh tests/matrix.sh' 'sh tests/same.sh $(BUILD)' 'sh tests/lint.sh $(BUILD)'
+	  'sh tests/matrix.sh' 'sh tests/nvcc.sh $(BUILD)' 'sh tests/same.sh $(BUILD)' \
+	  'sh tests/lint.sh $(BUILD)'
 
 crash: all ## kill and fail the programs at every system call of a save (needs strace)
 	@sh tests/crash.sh $(BUILD)

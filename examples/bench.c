@@ -5,11 +5,13 @@
    ./onebit-bench --shape 2b4t             decoding, prefill and batches of a model of that shape
    ./onebit-bench --train S1               training steps of a preset
 
+   With --device cuda (README.md says how it is built) model and training run on the GPU; kernels
+   are the processor's.
+
    It looks inside the header: kernels are private, so it has a copy of the implementation to itself. */
 #define ONEBIT_IMPLEMENTATION
 #define ONEBIT_STATIC
 #undef ONEBIT_IMPLEMENTED
-#include "../onebit.h"
 #include "cli.h"
 
 static const cli_row flags[] = {
@@ -22,7 +24,7 @@ static const cli_row flags[] = {
     {"write", "FILE", "leave the random model of --shape in a file, and stop"},
     {"train", "NAME", "training steps of S1, S2, S3 or S4"},
     {"float32", NULL, "train the float32 twin of that shape"},
-    {"backward-bits", "N", "as onebit-train has it: 16 or 32 (default 32)"},
+    {"backward-bits", "N", "as onebit-train has it: 16 or 32 (default 32, on a GPU 16)"},
     {"trace", "FILE", "one prefill and --tokens decoded tokens, or one training step, op by op: for "
                       "chrome://tracing or ui.perfetto.dev, and a table of layers"},
     {"How", NULL, NULL},
@@ -36,6 +38,7 @@ static const cli_row flags[] = {
     CLI_FAST,
     CLI_TWO_STAGE,
     CLI_OPEN,
+    CLI_DEVICE(""),
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -49,7 +52,7 @@ static const cli_spec spec = {
     "  onebit-bench --shape 2b4t --threads 1         a model of 2.4 billion random weights\n"
     "  onebit-bench --model demo.1bit --json\n"
     "  onebit-bench --train S1 --repeats 9\n",
-    "machine kernels model shape train repeats threads isa json ",
+    "machine kernels model shape train repeats threads isa device json ",
     NULL,
     flags,
     0,
@@ -84,7 +87,7 @@ typedef struct bench {
     const cli *c;
     onebit_env env;
     int repeats;
-    double bandwidth, int8_peak; /* bytes and products per second; 0 = unknown */
+    double bandwidth, int8_peak; /* bytes and products per second, of the device; 0 = unknown */
 } bench;
 
 static void heading(const bench *b, const char *text) {
@@ -106,6 +109,7 @@ static void show(const bench *b, const char *what, const char *unit, const runs 
         if (share > 0) cli_json_text(stdout, "of", of);
         cli_json_int(stdout, "threads", b->env.threads);
         cli_json_text(stdout, "isa", onebit_isa_name(b->env.isa));
+        if (b->env.device) cli_json_text(stdout, "device", cli_device_name(&b->env));
         puts("}");
     } else {
         printf("%-32s %11s %10.4g %10.4g %10.4g", what, unit, least(r), middle(r), most(r));
@@ -113,6 +117,11 @@ static void show(const bench *b, const char *what, const char *unit, const runs 
         putchar('\n');
     }
     fflush(stdout);
+}
+
+/* Devices work on while the program does; before a clock is read they must be done. */
+static void wait_for(const bench *b) {
+    if (ob_wait(&b->env) != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
 }
 
 /* ---- the machine ---- */
@@ -233,6 +242,39 @@ static runs scaled(runs r, double factor) {
     int i;
     for (i = 0; i < r.n; i++) r.value[i] *= factor;
     return r;
+}
+
+/* Bytes per second, read and written, of copies within a device's memory. */
+static runs copy_bandwidth(const bench *b) {
+    const size_t bytes = (size_t)256 << 20;
+    enum { TIMES = 8 };
+    onebit_device *device = b->env.device;
+    uint8_t *block = (uint8_t *)ob_alloc_arrays(&b->env, 2 * bytes);
+    ob_exec x;
+    runs all;
+    int i, k;
+    memset(&x, 0, sizeof x);
+    x.env = b->env;
+    all.n = 0;
+    if (!block) exit(cli_fail("%s has no memory for %.0f MB", device->name, 2e-6 * (double)bytes));
+    for (i = 0; i <= b->repeats; i++) {
+        double start = ob_seconds();
+        for (k = 0; k < TIMES; k++) device->ops->copy(&x, block + bytes, block, bytes);
+        wait_for(b);
+        if (i) runs_add(&all, 2.0 * TIMES * (double)bytes / (ob_seconds() - start));
+    }
+    ob_release_arrays(&b->env, block);
+    return all;
+}
+
+/* The same of a device, where what its tensor cores could do is not measured. */
+static void measure_device(bench *b, int print) {
+    runs bandwidth = copy_bandwidth(b);
+    b->bandwidth = middle(&bandwidth), b->int8_peak = 0;
+    if (!print) return;
+    heading(b, cli_device_name(&b->env));
+    bandwidth = scaled(bandwidth, 1e-9);
+    show(b, "copy memory", "GB/s", &bandwidth, 0, "");
 }
 
 /* Measured first: the other figures are told as shares of these. */
@@ -488,7 +530,9 @@ typedef struct trace_event {
 static struct {
     trace_event *events;
     int n, room, layer, from;
-} trace = {NULL, 0, 0, -1, 0};
+    const bench *b;
+    const onebit_backend *ops; /* that are traced */
+} trace = {NULL, 0, 0, -1, 0, NULL, NULL};
 
 static void trace_add(const char *name, double start, double products) {
     trace_event *e;
@@ -515,7 +559,8 @@ static double attention_products(const ob_attention *a) {
     return 2.0 * a->B * a->H * a->d * a->T * (a->start + 0.5 * (a->T + 1));
 }
 
-/* Multiply-adds of the ops that are made of them; of the others only the time is told. */
+/* Multiply-adds of the ops that are made of them; of the others only the time is told. -1: has no
+   time; -2: is not called, because a pass that a device takes as a whole could not be traced. */
 #define PRODUCTS_layer(x, number)              (trace.layer = number, -1.0)
 #define PRODUCTS_embed_forward(...)            0.0
 #define PRODUCTS_embed_backward(...)           0.0
@@ -546,23 +591,32 @@ static double attention_products(const ob_attention *a) {
 #define PRODUCTS_mask(...)                     0.0
 #define PRODUCTS_adamw(...)                    0.0
 #define PRODUCTS_muon(...)                     0.0
-#define PRODUCTS_begin(...)                    -1.0
-#define PRODUCTS_end(...)                      -1.0
+#define PRODUCTS_begin(...)                    -2.0
+#define PRODUCTS_end(...)                      -2.0
 #define PRODUCTS_place(...)                    0.0
 #define PRODUCTS_fetch(...)                    0.0
 #define PRODUCTS_copy(...)                     0.0
 #define PRODUCTS_clear(...)                    0.0
 
-/* The ops of the CPU, each with a note in the trace. */
+/* The ops of the CPU or a device, each with a note in the trace. */
 #define TRACED_OP(name, parameters, arguments)                                                     \
     static void traced_##name parameters {                                                         \
         double begun = ob_seconds(), products = PRODUCTS_##name arguments;                         \
-        ob_cpu_backend.name arguments;                                                             \
-        if (products >= 0) trace_add(#name, begun, products);                                      \
+        if (products > -2) trace.ops->name arguments;                                              \
+        if (products < 0) return;                                                                  \
+        wait_for(trace.b);                                                                         \
+        trace_add(#name, begun, products);                                                         \
     }
 ONEBIT_OPS(TRACED_OP, TRACED_OP)
 #define TRACED_ROW(name, parameters, arguments) traced_##name,
 static const onebit_backend traced_backend = {ONEBIT_OPS(TRACED_ROW, TRACED_ROW)};
+
+/* From here on the ops of x are traced. */
+static void trace_begin(const bench *b, ob_exec *x) {
+    wait_for(b);
+    trace.b = b, trace.ops = b->env.device ? b->env.device->ops : &ob_cpu_backend;
+    x->ops = &traced_backend;
+}
 
 /* A name, its time, and its products. */
 typedef struct trace_sum {
@@ -799,7 +853,7 @@ static void trace_model(const bench *b, const onebit_model *model) {
     feed(s, prompt, 1);
     step(s); /* once to warm up */
     onebit_session_rewind(s, 0);
-    s->exec.ops = &traced_backend;
+    trace_begin(b, &s->exec);
     feed(s, prompt, 1);
     step(s);
     trace_table(b, "prefill", trace.from, trace.n);
@@ -862,20 +916,18 @@ static const char *const train_shapes[][2] = {
            "max_seq_len=64 tie_word_embeddings=true batch_size=4 use_swiglu=false "
            "activation=relu2"}};
 
-/* One micro-batch and its update. In a trace the update is an op like the others. */
-static void train_step(onebit_trainer *t, const int32_t *ids) {
-    double start;
+/* One micro-batch and its update. */
+static void train_step(const bench *b, onebit_trainer *t, const int32_t *ids) {
     if (onebit_trainer_accumulate(t, ids, ids + 1, NULL) != ONEBIT_OK)
         exit(cli_fail("%s", onebit_error_text()));
-    start = ob_seconds();
-    trace.layer = -1;
+    trace.layer = -1; /* the update belongs to none */
     if (onebit_trainer_update(t, NULL) != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
-    if (t->exec.ops == &traced_backend) trace_add("update", start, 0);
+    wait_for(b);
 }
 
 static void bench_train(const bench *b, const char *name) {
     onebit_config c = onebit_config_default();
-    onebit_train_options o = onebit_train_options_default();
+    onebit_train_options o = cli_train_options(&b->env);
     onebit_trainer *t = NULL;
     const char *settings = NULL;
     int32_t *ids, N;
@@ -891,7 +943,7 @@ static void bench_train(const bench *b, const char *name) {
     if (cli_has(b->c, "float32"))
         for (k = 0; k < ONEBIT_MAX_LAYERS; k++) c.layer_modes[k] = ONEBIT_F32;
     o.optimizer = 0, o.max_steps = 1000, o.fast = cli_has(b->c, "fast");
-    o.backward_bits = cli_int(b->c, "backward-bits", 32, 16, 32);
+    o.backward_bits = cli_int(b->c, "backward-bits", o.backward_bits, 16, 32);
     if (onebit_trainer_create(&t, &c, &o, &b->env) != ONEBIT_OK)
         exit(cli_fail("%s", onebit_error_text()));
     N = o.batch_size * c.max_seq_len;
@@ -902,14 +954,14 @@ static void bench_train(const bench *b, const char *name) {
         rounds = spent = 0;
         do {
             double start = ob_seconds();
-            train_step(t, ids);
+            train_step(b, t, ids);
             spent += ob_seconds() - start, rounds++;
         } while (spent < 0.5);
         if (k) runs_add(&speed, rounds * N / spent);
     }
     if (cli_has(b->c, "trace")) {
-        t->exec.ops = &traced_backend;
-        train_step(t, ids);
+        trace_begin(b, &t->exec);
+        train_step(b, t, ids);
         trace_table(b, name, 0, trace.n);
         trace_write(b);
         onebit_trainer_free(t);
@@ -931,23 +983,26 @@ int main(int argc, char **argv) {
     bench b;
     int i, some = cli_has(&c, "model") || cli_has(&c, "shape") || cli_has(&c, "train") ||
                   cli_has(&c, "kernels") || cli_has(&c, "machine");
+    int models = cli_has(&c, "model") || cli_has(&c, "shape");
     char text[256];
     memset(&b, 0, sizeof b);
     b.c = &c, b.env = cli_env(&c), b.repeats = cli_int(&c, "repeats", 5, 1, MOST_REPEATS - 1);
     if (cli_has(&c, "model") && cli_has(&c, "shape"))
         cli_usage("give --model or --shape, not both");
     if (cli_has(&c, "write") && !cli_has(&c, "shape")) cli_usage("--write needs --shape");
-    if (cli_has(&c, "trace") &&
-        (cli_has(&c, "model") || cli_has(&c, "shape")) + cli_has(&c, "train") != 1)
+    if (cli_has(&c, "trace") && models + cli_has(&c, "train") != 1)
         cli_usage("--trace needs one of --model, --shape and --train");
     onebit_version_text(text, sizeof text);
     if (!c.json)
         printf("%s\n%d thread%s here\n", text, b.env.threads, b.env.threads == 1 ? "" : "s");
+    if (!c.json && b.env.device) printf("%s\n", cli_device_name(&b.env));
     if (!cli_has(&c, "write") && (!some || cli_has(&c, "machine") || cli_has(&c, "kernels") ||
-                                  cli_has(&c, "model") || cli_has(&c, "shape")))
+                                  (models && !b.env.device)))
         measure_machine(&b, !some || cli_has(&c, "machine"));
     if (!some || cli_has(&c, "kernels")) bench_kernels(&b);
-    if (cli_has(&c, "model") || cli_has(&c, "shape")) bench_model(&b);
+    if (!cli_has(&c, "write") && b.env.device && (!some || cli_has(&c, "machine") || models))
+        measure_device(&b, !some || cli_has(&c, "machine"));
+    if (models) bench_model(&b);
     if (cli_has(&c, "train")) heading(&b, "training");
     for (i = 0; i < c.count; i++)
         if (c.given[i].table < 0 && !strcmp(c.given[i].name, "train"))

@@ -10,7 +10,6 @@
    "You: {prompt}\nKeeper: {reply}\n", or the Jinja template that came with its tokenizer. Without
    either the model continues your text. */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 
 static const cli_row rows[] = {
@@ -35,6 +34,7 @@ static const cli_row rows[] = {
     CLI_FAST,
     CLI_TWO_STAGE,
     CLI_OPEN,
+    CLI_DEVICE(""),
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -56,7 +56,7 @@ static const cli_spec spec = {
     "  onebit-chat --model demo.1bit --prompt \"Who are you?\"\n"
     "  onebit-chat --model ggml-model-i2_s.gguf --system \"You are brief.\"\n"
     "  onebit-chat --model-dir out < questions.txt       one question a line\n",
-    "model model-dir prompt system temperature top-k top-p repetition-penalty max-tokens seed ",
+    "model model-dir prompt system temperature top-k top-p repetition-penalty max-tokens seed device ",
     "model",
     rows,
     CLI_SAMPLE,

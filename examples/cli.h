@@ -2,11 +2,18 @@
    helpers.
 
    A program lists its own flags in rows {name, placeholder, help} and names the settings tables of
-   onebit.h that it takes; every setting is then a flag, with its range, default and help. Include
-   onebit.h first. Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure,
-   2 wrong use, 130 Ctrl-C, 143 SIGTERM. */
+   onebit.h that it takes; every setting is then a flag, with its range, default and help. onebit.h
+   comes with this file, because a program for GPUs (-DONEBIT_CUDA, by nvcc) takes onebit_cuda.h in
+   its place. Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 2 wrong
+   use, 130 Ctrl-C, 143 SIGTERM. */
 #ifndef CLI_H
 #define CLI_H
+
+#if defined(ONEBIT_CUDA)
+#include "../onebit_cuda.h"
+#else
+#include "../onebit.h"
+#endif
 
 #include <errno.h>
 #include <math.h>
@@ -48,6 +55,13 @@ typedef struct cli_row {
     {                                                                                              \
         "isa", "NAME",                                                                             \
             "kernels: auto, scalar, avx2, avx512, avx512vnni, avx512bf16 or neon (default auto)"   \
+    }
+/* more: "" or what follows from it in this program. */
+#define CLI_DEVICE(more)                                                                           \
+    {                                                                                              \
+        "device", "NAME",                                                                          \
+            "where to compute: cpu, cuda or cuda:N (an NVIDIA GPU; README.md says how to build "   \
+            "for one), or auto: a GPU if there is one (default cpu)" more                          \
     }
 #define CLI_CONTEXT 4096 /* tokens of a context, at most, where no flag says */
 #define CLI_CACHE_BITS                                                                             \
@@ -600,21 +614,91 @@ CLI int cli_count_given(const cli *c, onebit_table table, const char *name) {
     return n;
 }
 
-/* Memory, threads and kernels, from --threads and --isa. */
+/* ---- the device ---- */
+
+#if defined(ONEBIT_CUDA)
+static onebit_device *cli_gpu;
+
+/* When the program ends, however it does: everything that was made on the GPU is gone by then. */
+static void cli_gpu_close(void) { onebit_cuda_free(cli_gpu); }
+
+/* Opens GPU number index; gives NULL, or why it cannot. */
+CLI const char *cli_gpu_open(onebit_device **out, int index) {
+    if (onebit_cuda_open(out, index) != ONEBIT_OK) return onebit_error_text();
+    cli_gpu = *out;
+    atexit(cli_gpu_close);
+    return NULL;
+}
+
+CLI const char *cli_device_name(const onebit_env *env) {
+    return env->device ? onebit_cuda_name(env->device) : "CPU";
+}
+#else
+CLI const char *cli_gpu_open(onebit_device **out, int index) {
+    static char why[256];
+    (void)index;
+    *out = NULL;
+    snprintf(why, sizeof why,
+             "no NVIDIA GPU can be used: this program was built without one's code; build it by "
+             "nvcc -O3 -arch=native -x cu -DONEBIT_CUDA examples/%s.c -o %s-cuda -lcublas",
+             strncmp(cli_program, "onebit-", 7) ? cli_program : cli_program + 7, cli_program);
+    return why;
+}
+
+CLI const char *cli_device_name(const onebit_env *env) {
+    (void)env;
+    return "CPU";
+}
+#endif
+
+/* N of "cuda" and "cuda:N"; -1 = neither. */
+CLI int cli_gpu_number(const char *name) {
+    char *end;
+    long n;
+    if (!strcmp(name, "cuda")) return 0;
+    if (strncmp(name, "cuda:", 5) || name[5] < '0' || name[5] > '9') return -1;
+    n = strtol(name + 5, &end, 10);
+    return *end || n > 999 ? -1 : (int)n;
+}
+
+/* What --device names; NULL = the CPU. Says which it is, but for the CPU where nothing else was
+   asked for. */
+CLI onebit_device *cli_device(const cli *c) {
+    const char *name = cli_get(c, "device"), *why;
+    onebit_env env = onebit_env_default();
+    int is_auto = name && !strcmp(name, "auto");
+    int number = name && !is_auto ? cli_gpu_number(name) : 0;
+    if (!name || !strcmp(name, "cpu")) return NULL;
+    if (number < 0) cli_usage("--device: '%s' is none of cpu, cuda, cuda:N (N from 0), auto", name);
+    why = cli_gpu_open(&env.device, number);
+    if (why && !is_auto) exit(cli_fail("%s (see --device)", why));
+    if (c->quiet) return env.device;
+    fprintf(stderr, "device: %s%s%s%s\n", cli_device_name(&env), why ? " (" : "", why ? why : "",
+            why ? ")" : "");
+    return env.device;
+}
+
+/* Memory, threads, kernels and device, from --threads, --isa and --device. A device stays open to
+   the end of the program. */
 CLI onebit_env cli_env(const cli *c) {
     onebit_env env = onebit_env_default();
     const char *isa = cli_get(c, "isa");
     int i;
     env.threads = cli_int(c, "threads", env.threads, 1, 64);
-    if (!isa || !strcmp(isa, "auto")) return env;
-    for (i = ONEBIT_ISA_SCALAR; i < ONEBIT_ISA_COUNT; i++)
-        if (!strcmp(isa, onebit_isa_name((onebit_isa)i))) {
-            env.isa = (onebit_isa)i;
-            return env;
-        }
-    cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512, avx512vnni, avx512bf16, neon",
-              isa);
+    for (i = ONEBIT_ISA_SCALAR; isa && i < ONEBIT_ISA_COUNT; i++)
+        if (!strcmp(isa, onebit_isa_name((onebit_isa)i))) env.isa = (onebit_isa)i;
+    if (isa && env.isa == ONEBIT_ISA_AUTO && strcmp(isa, "auto"))
+        cli_usage("--isa: '%s' is none of auto, scalar, avx2, avx512, avx512vnni, avx512bf16, neon",
+                  isa);
+    env.device = cli_device(c);
     return env;
+}
+
+/* Settings of training as they are when no flag says. A GPU has its speed in products of bfloat16. */
+CLI onebit_train_options cli_train_options(const onebit_env *env) {
+    onebit_train_options options = onebit_train_options_default();
+    if (env->device) options.backward_bits = 16;
+    return options;
 }
 
 /* What --cache-bits, --fast and --two-stage say of a session. */

@@ -6,7 +6,6 @@
    ./onebit-eval --model demo.1bit --pairs blimp.jsonl --verbose
    ./onebit-eval --model demo.1bit --questions quiz.jsonl --template --json */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 #include "jsonl.h"
 
@@ -40,6 +39,7 @@ static const cli_row rows[] = {
     CLI_FAST,
     CLI_TWO_STAGE,
     CLI_OPEN,
+    CLI_DEVICE(""),
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -53,7 +53,7 @@ static const cli_spec spec = {
     "  onebit-eval --model demo.1bit --pairs pairs.jsonl --verbose\n"
     "  onebit-eval --model demo.1bit --questions quiz.jsonl --template --json\n"
     "  onebit-eval --model demo.1bit --ids ids.json --dump-logits logits.f32\n",
-    "model data pairs questions ids dump-logits window limit verbose json ",
+    "model data pairs questions ids dump-logits window limit verbose device json ",
     "model",
     rows,
     0,

@@ -7,7 +7,6 @@
    ./onebit-export --model demo.1bit --list
    ./onebit-export --model demo.1bit --emit-c-header demo.h */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 #ifndef _WIN32
 #include <sys/stat.h>

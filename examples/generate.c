@@ -4,7 +4,6 @@
    ./onebit-generate --model demo.1bit --prompt "Once upon a time"
    echo "Once upon a time" | ./onebit-generate --model demo.1bit --prompt-file - --json */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 
 static const cli_row rows[] = {
@@ -25,6 +24,7 @@ static const cli_row rows[] = {
     CLI_FAST,
     CLI_TWO_STAGE,
     CLI_OPEN,
+    CLI_DEVICE(""),
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -44,7 +44,7 @@ static const cli_spec spec = {
     "  onebit-generate --model demo.1bit --prompt \"Once upon a time\"\n"
     "  onebit-generate --model demo.1bit --prompt-file start.txt --temperature 0\n"
     "  echo \"Hello\" | onebit-generate --model demo.1bit --json --num-samples 3\n",
-    "model prompt prompt-file max-tokens temperature top-p stop num-samples seed json ",
+    "model prompt prompt-file max-tokens temperature top-p stop num-samples seed device json ",
     "model",
     rows,
     CLI_SAMPLE,

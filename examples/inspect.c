@@ -12,7 +12,6 @@
 #define ONEBIT_IMPLEMENTATION
 #define ONEBIT_STATIC
 #undef ONEBIT_IMPLEMENTED
-#include "../onebit.h"
 #include "cli.h"
 #include "inspect.h"
 #include "repair.h"

@@ -6,7 +6,6 @@
        --options binary,ternary,8bit,f16 --granularity projection --max-evaluations 600
    ./onebit-export --model run --layer-bit-map search_result.json --output small.1bit */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 #include "jsonl.h"
 #include "pareto.h"
@@ -56,6 +55,7 @@ static const cli_row rows[] = {
     {"Running", NULL, NULL},
     {"num-threads", "N", "the same as --threads"},
     CLI_OPEN,
+    CLI_DEVICE(""),
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -70,7 +70,7 @@ static const cli_spec spec = {
     "      --options binary,ternary,8bit --granularity projection\n"
     "  onebit-export --model run --layer-bit-map search_result.json\n",
     "checkpoint val-data min-perplexity-max max-size-mb options granularity method "
-    "max-evaluations finetune train-data output json ",
+    "max-evaluations finetune train-data output device json ",
     "checkpoint",
     rows,
     0,
@@ -666,7 +666,7 @@ static int on_training(void *user, const onebit_progress *p) {
 /* Trains the chosen map from the checkpoint's weights, and measures it like the others. */
 static tuning finetune(search *s, int steps) {
     onebit_train_job job = onebit_train_job_default();
-    onebit_train_options options = onebit_train_options_default();
+    onebit_train_options options = cli_train_options(s->job.env);
     onebit_config config = s->result.config;
     onebit_search_result r;
     onebit_search_job kept = s->job;

@@ -5,7 +5,6 @@
    ./onebit-tokenize --tokenizer tokenizer.json --data-dir my/texts --output my.tokens
    ./onebit-tokenize --tokenizer tokenizer.json --text "Hello" */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 #include "jsonl.h"
 

@@ -4,7 +4,6 @@
    ./onebit-train --data-dir my/texts
    ./onebit-train --data-dir my/texts --output-dir out --max-steps 4000 --resume */
 #define ONEBIT_IMPLEMENTATION
-#include "../onebit.h"
 #include "cli.h"
 
 static const cli_row rows[] = {
@@ -44,6 +43,7 @@ static const cli_row rows[] = {
     {"Running", NULL, NULL},
     {"twin", NULL, "then train the float32 twin too, and compare the two in the report"},
     {"dry-run", NULL, "show shape, parameters, file size, memory, epochs and time, and stop"},
+    CLI_DEVICE("; on a GPU --backward-bits is 16 unless it is given"),
     CLI_THREADS,
     CLI_ISA,
     CLI_END};
@@ -67,7 +67,7 @@ static const cli_spec spec = {
     "  onebit-train --data-dir my/texts --resume            go on where it stopped\n"
     "  onebit-train --data-dir my/texts --preset tiny --dry-run\n",
     "data-dir output-dir preset max-steps batch-size lr layer-bit-map chat-template resume "
-    "dry-run ",
+    "dry-run device ",
     "data-dir",
     rows,
     CLI_MODEL | CLI_TRAIN,
@@ -444,6 +444,7 @@ typedef struct plan {
     onebit_tokenizer *tokenizer;
     double tokens, parameters, embedding, model_bytes, memory, per_step, steps, seconds;
     double free_memory; /* 0 = unknown */
+    char lacking[512];  /* what a device says that cannot, as with too little memory */
 } plan;
 
 enum { PLAN_SAMPLE = 1 << 20 }; /* bytes of text that are encoded to guess the tokens */
@@ -485,12 +486,14 @@ static void plan_data(plan *p, const onebit_train_job *job) {
 }
 
 /* Seconds of one update of the job, from the faster of two real ones on random ids with so many
-   sequences per micro-batch. */
-static double plan_measure(const plan *p, const onebit_train_job *job, int batch) {
+   sequences per micro-batch; 0 on a device whose memory they do not fit into. */
+static double plan_measure(plan *p, const onebit_train_job *job, int batch) {
     onebit_train_options o = *job->options;
     size_t i, n;
     int32_t *ids;
     onebit_trainer *trainer = NULL;
+    onebit_parameter any;
+    onebit_status status;
     double best = 0;
     int turn;
     o.batch_size = batch;
@@ -498,30 +501,36 @@ static double plan_measure(const plan *p, const onebit_train_job *job, int batch
     ids = (int32_t *)cli_alloc((n + 1) * sizeof *ids);
     for (i = 0; i <= n; i++)
         ids[i] = (int32_t)((i * 2654435761u >> 7) % (size_t)p->config.vocab_size);
-    if (onebit_trainer_create(&trainer, &p->config, &o, job->env) != ONEBIT_OK)
+    status = onebit_trainer_create(&trainer, &p->config, &o, job->env);
+    if (status != ONEBIT_OK && (status != ONEBIT_MEMORY || !job->env->device))
         exit(cli_fail("%s", onebit_error_text()));
-    for (turn = 0; turn < 2; turn++) {
+    for (turn = 0; turn < 2 && trainer; turn++) {
         double start = cli_seconds(), middle, all;
         if (onebit_trainer_accumulate(trainer, ids, ids + 1, NULL) != ONEBIT_OK) break;
         middle = cli_seconds();
         if (onebit_trainer_update(trainer, NULL) != ONEBIT_OK) break;
+        /* a device has only been told to: who looks at an array waits for it */
+        if (onebit_trainer_parameter(trainer, 0, &any) != ONEBIT_OK) break;
         all = (middle - start) * o.accumulation_steps * job->options->batch_size / batch +
               (cli_seconds() - middle);
         if (turn == 0 || all < best) best = all;
     }
+    if (best <= 0 && job->env->device)
+        snprintf(p->lacking, sizeof p->lacking, "%s", onebit_error_text());
     onebit_trainer_free(trainer);
     free(ids);
     return best;
 }
 
 /* One sequence at a time first: where that shows that real updates would take long, it is enough.
-   Without knowing what memory is free, only small models are tried. */
+   Without knowing what memory is free, only small models are tried; a device knows. */
 static void plan_time(plan *p, const onebit_train_job *job) {
-    double seconds;
+    double seconds, known;
     p->free_memory = cli_free_memory();
-    if (p->memory > (p->free_memory > 0 ? p->free_memory : 1e9)) return;
+    known = p->free_memory > 0 ? p->free_memory : 1e9;
+    if (!job->env->device && p->memory > known) return;
     seconds = plan_measure(p, job, 1);
-    if (seconds < 10 && job->options->batch_size > 1)
+    if (seconds > 0 && seconds < 10 && job->options->batch_size > 1)
         seconds = plan_measure(p, job, job->options->batch_size);
     p->seconds = seconds * p->steps;
 }
@@ -596,6 +605,7 @@ static void plan_print(const plan *p, const onebit_train_job *job) {
     if (p->seconds > 0)
         printf("time        about %s on this machine, as busy as it is now\n",
                cli_time(a, p->seconds));
+    else if (*p->lacking) printf("time        not measured: %s\n", p->lacking);
     else if (p->free_memory > 0)
         printf("time        not measured: only %s of memory are free\n",
                cli_size(a, p->free_memory));
@@ -803,7 +813,7 @@ int main(int argc, char **argv) {
     cli c;
     onebit_env env;
     onebit_train_job job;
-    onebit_train_options options = onebit_train_options_default();
+    onebit_train_options options;
     onebit_train_result result;
     onebit_config config;
     onebit_status status;
@@ -811,6 +821,7 @@ int main(int argc, char **argv) {
     view v;
     c = cli_start(&spec, argc, argv);
     env = cli_env(&c);
+    options = cli_train_options(&env);
     if (cli_has(&c, "preset") && !strcmp(cli_get(&c, "preset"), "list"))
         return cli_finish(list_presets(&c));
     job = read_job(&c, &env);

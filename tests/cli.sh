@@ -158,6 +158,23 @@ gives "a value that is no number" 2 train --data-dir "$tmp/text.txt" --lr fast
 gives "unknown preset" 2 train --data-dir "$tmp/text.txt" --preset enormous
 gives "unknown mode" 2 train --data-dir "$tmp/text.txt" --layer-bit-map quaternary
 gives "unknown kernels" 2 train --data-dir "$tmp/text.txt" --isa fast
+for program in train chat generate eval search; do
+    run $program --help
+    ok "$program --help lists --device" out_has '^  --device NAME'
+    gives "$program on a device that is none" 2 $program --device gpu
+    ok "it says what was expected" err_has "'gpu' is none of cpu, cuda, cuda:N"
+done
+gives "a GPU whose number is none" 2 train --data-dir "$tmp/text.txt" --device cuda:x
+gives "a GPU, in a program for the CPU" 1 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/gpu" --device cuda
+ok "it says so in one line" [ "$(wc -l <"$tmp/err")" -eq 1 ]
+ok "it names the flag" err_has '(see --device)'
+ok "it says how to build one" err_has 'nvcc .* -DONEBIT_CUDA examples/train.c -o onebit-train-cuda -lcublas'
+ok "it begins nothing" [ ! -e "$tmp/gpu" ]
+for device in cpu auto; do
+    gives "train --device $device" 0 train --data-dir "$tmp/text.txt" $small --output-dir "$tmp/$device" --max-steps 1 --device $device
+done
+ok "auto says why it is the CPU" err_has '^device: CPU (no NVIDIA GPU can be used: '
+ok "auto is the CPU then" cmp -s "$tmp/cpu/model.1bit" "$tmp/auto/model.1bit"
 gives "missing text" 1 train --data-dir "$tmp/absent.txt"
 ok "it names the flag" err_has 'data-dir'
 gives "missing config" 1 train --data-dir "$tmp/text.txt" --config "$tmp/absent.json"
@@ -422,7 +439,7 @@ while IFS='|' read -r flag value what both; do
     else fail "--$flag $value changes nothing in: $what"; fi
 done <"$tmp/table"
 # What is tested above or below, or shows in no file.
-elsewhere=" weight-planes output-dir resume overwrite backward-bits fast streaming include-held-out twin model-config write-config dry-run threads isa json quiet no-color help help-all version "
+elsewhere=" weight-planes output-dir resume overwrite backward-bits fast streaming include-held-out twin model-config write-config dry-run threads isa device json quiet no-color help help-all version "
 for flag in $("$bin/onebit-train" --help-all | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
     case $elsewhere in *" $flag "*) continue ;; esac
     ok "--$flag has a row in the table" grep -q "^$flag|" "$tmp/table"
@@ -438,6 +455,8 @@ ok "shares are told" out_has '"of": "the memory"'
 head -n 1 "$tmp/out" >"$tmp/one"
 ok "each is JSON" json "$tmp/one"
 gives "bench of a shape that is none" 2 bench --shape huge
+gives "bench of a GPU, in a program for the CPU" 1 bench --train S1 --device cuda
+ok "it measures nothing" out_empty
 for what in "--shape demo --prompt 9" "--train S1"; do
     # shellcheck disable=SC2086 # flags are split on purpose
     gives "bench $what --trace" 0 bench $what --tokens 2 --threads 1 --trace "$tmp/trace.json"
