@@ -257,7 +257,7 @@ static runs scaled(runs r, double factor) {
 /* Bytes per second, read and written, of copies within a device's memory. */
 static runs copy_bandwidth(const bench *b) {
     const size_t bytes = (size_t)256 << 20;
-    enum { TIMES = 8 };
+    const int times = 8;
     onebit_device *device = b->env.device;
     uint8_t *block = (uint8_t *)ob_alloc_arrays(&b->env, 2 * bytes);
     ob_exec x;
@@ -269,9 +269,9 @@ static runs copy_bandwidth(const bench *b) {
     if (!block) exit(cli_fail("%s has no memory for %.0f MB", device->name, 2e-6 * (double)bytes));
     for (i = 0; i <= b->repeats; i++) {
         double start = ob_seconds();
-        for (k = 0; k < TIMES; k++) device->ops->copy(&x, block + bytes, block, bytes);
+        for (k = 0; k < times; k++) device->ops->copy(&x, block + bytes, block, bytes);
         wait_for(b);
-        if (i) runs_add(&all, 2.0 * TIMES * (double)bytes / (ob_seconds() - start));
+        if (i) runs_add(&all, 2.0 * times * (double)bytes / (ob_seconds() - start));
     }
     ob_release_arrays(&b->env, block);
     return all;

@@ -694,7 +694,7 @@ CLI onebit_env cli_env(const cli *c) {
     return env;
 }
 
-/* Settings of training as they are when no flag says. A GPU has its speed in products of bfloat16. */
+/* Settings of training as they are when no flag says. A GPU is fast at products of bfloat16. */
 CLI onebit_train_options cli_train_options(const onebit_env *env) {
     onebit_train_options options = onebit_train_options_default();
     if (env->device) options.backward_bits = 16;

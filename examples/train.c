@@ -757,9 +757,11 @@ static void print_summary(const onebit_train_result *r, const char *dir, const c
     print_chat(program, dir);
 }
 
-static const char *advice(onebit_status status) {
+/* What to do about a failure; one of a device's memory has said it. */
+static const char *advice(onebit_status status, const onebit_env *env) {
     switch (status) {
     case ONEBIT_MEMORY:
+        if (env->device) return "";
         return "; try a smaller --batch-size, --seq-len or --hidden-size";
     case ONEBIT_DIVERGED:
         return "; try a smaller --lr or a longer --lr-warmup-steps";
@@ -854,7 +856,7 @@ int main(int argc, char **argv) {
         cli_finish(0);
         return cli_interrupted();
     }
-    if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status));
+    if (status != ONEBIT_OK) return cli_fail("%s%s", onebit_error_text(), advice(status, &env));
     if (!c.quiet)
         print_summary(&result, job.output_dir, argv[0], options.report, job.resume && !v.last_step);
     code = options.overfit_one_batch ? overfit_code(&v, result.steps) : 0;

@@ -48,8 +48,8 @@ build() { # ARCHITECTURES PROGRAM
     nvcc $fast $1 -diag-suppress 1675,550 -x cu -DONEBIT_CUDA "examples/$2.c" -o "$out/onebit-$2-cuda" \
         -lcublas >"$work/$2.log" 2>&1
 }
-{ build "$wanted" train; build "$one" eval; build "$one" search; } &
-{ build "$one" bench; build "$one" chat; build "$one" generate; } &
+{ build "$wanted" train; build "$one" eval; } &
+{ for program in bench chat generate search; do build "$one" $program; done; } &
 wait
 for program in train bench chat eval generate search; do
     if [ -x "$out/onebit-$program-cuda" ] && [ ! -s "$work/$program.log" ]; then passed=$((passed + 1))
