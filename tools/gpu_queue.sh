@@ -301,12 +301,15 @@ step_check() {
 
 # ---- bench --------------------------------------------------------------------------------------
 
-# watch FILE COMMAND...: leaves in FILE what memory of the GPU was used meanwhile, in MiB
+# watch FILE COMMAND...: leaves in FILE what memory of the GPU was used meanwhile, in MiB. Once a
+# second is enough for what is taken once, and too seldom to slow down what is measured.
 watch() {
     to=$1
     shift
-    nvidia-smi -i "$card" --query-gpu=memory.used --format=csv,noheader,nounits -lms 100 \
-        >"$to" 2>&1 &
+    while :; do
+        nvidia-smi -i "$card" --query-gpu=memory.used --format=csv,noheader,nounits
+        sleep 1
+    done >"$to" 2>&1 &
     watcher=$!
     "$@"
     kill "$watcher" 2>/dev/null

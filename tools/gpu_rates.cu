@@ -88,7 +88,8 @@ int main(void) {
     int devices = 0;
     cudaError_t e = cudaGetDeviceCount(&devices);
     if (e != cudaSuccess || !devices)
-        stop("no NVIDIA GPU can be used", e != cudaSuccess ? cudaGetErrorString(e) : "none is here");
+        stop("no NVIDIA GPU can be used",
+             e != cudaSuccess ? cudaGetErrorString(e) : "none is here");
     void *from = take(COPY), *to = take(COPY);
     __nv_bfloat16 *a = (__nv_bfloat16 *)from, *b = a + MATRIX;
     fill<<<1024, 256>>>(a, 2 * MATRIX, 1);

@@ -388,7 +388,7 @@ def main():
     p.add_argument("job", choices=["train", "infer"])
     p.add_argument("what", nargs="*", metavar="SHAPE", help="of train: " + " ".join(SHAPES))
     p.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of train")
-    p.add_argument("--compile", action="store_true", help="as on cuda, but on --device's processor")
+    p.add_argument("--compile", action="store_true", help="the rows of cuda on the CPU, to try them")
     p.add_argument("--batch", type=int, default=0, help="of cuda (default: the shape's own)")
     p.add_argument("--bench", default=BENCH, help="the program onebit-bench (default %(default)s)")
     p.add_argument("--json", action="store_true", help="of cuda: a line of JSON for each row")
