@@ -22,7 +22,8 @@ static const cli_row flags[] = {
      "decoding, prefill and batches of a model, in any format that onebit-chat takes"},
     {"shape", "NAME", "the same of random weights: 2b4t, 125m or demo"},
     {"write", "FILE", "leave the random model of --shape in a file, and stop"},
-    {"train", "NAME", "training steps of S1, S2, S3 or S4"},
+    {"train", "NAME", "training steps of S1, S2, S3, S4, 17m or gpt2 (124M, 32 x 1024 tokens)"},
+    {"batch-size", "N", "sequences of a training step (default: the shape's own)"},
     {"float32", NULL, "train the float32 twin of that shape"},
     {"backward-bits", "N", "as onebit-train has it: 16 or 32 (default 32, on a GPU 16)"},
     {"trace", "FILE", "one prefill and --tokens decoded tokens, or one training step, op by op: for "
@@ -117,6 +118,15 @@ static void show(const bench *b, const char *what, const char *unit, const runs 
         putchar('\n');
     }
     fflush(stdout);
+}
+
+/* A figure that is known and not measured. */
+static void tell(const bench *b, const char *what, const char *unit, double value) {
+    runs r;
+    r.n = 0;
+    runs_add(&r, value);
+    if (b->c->json) show(b, what, unit, &r, 0, "");
+    else printf("%32s %11s %10.0f\n", what, unit, value);
 }
 
 /* Devices work on while the program does; before a clock is read they must be done. */
@@ -867,6 +877,13 @@ static void trace_model(const bench *b, const onebit_model *model) {
     trace_write(b);
 }
 
+/* What the shares of a model are counted from. Of a prompt only the last token needs the head. */
+static void tell_work(const bench *b, const onebit_model *model, double weights, double products) {
+    const ob_weight *head = ob_head(&model->view);
+    tell(b, "weights that a token reads", "MB", weights / 1e6);
+    tell(b, "products of a prompt's token", "M", (products - 1.0 * head->rows * head->cols) / 1e6);
+}
+
 static void bench_model(bench *b) {
     const char *file = cli_get(b->c, "model"), *shape = cli_get(b->c, "shape");
     onebit_model *model = NULL;
@@ -892,6 +909,7 @@ static void bench_model(bench *b) {
     if (!b->c->json)
         printf("opened in %.2f s; a token reads %.1f MB of weights for %.1f M products\n", start,
                weights / 1e6, products / 1e6);
+    else tell_work(b, model, weights, products);
     if (cli_has(b->c, "trace")) {
         trace_model(b, model);
     } else {
@@ -914,7 +932,24 @@ static const char *const train_shapes[][2] = {
            "max_seq_len=256 tie_word_embeddings=true batch_size=8"},
     {"S4", "vocab_size=50257 hidden_size=768 num_layers=12 num_heads=12 intermediate_size=3072 "
            "max_seq_len=64 tie_word_embeddings=true batch_size=4 use_swiglu=false "
-           "activation=relu2"}};
+           "activation=relu2"},
+    {"17m", "vocab_size=8192 hidden_size=384 num_layers=8 num_heads=6 intermediate_size=1024 "
+            "max_seq_len=512 tie_word_embeddings=true batch_size=64"},
+    {"gpt2", "vocab_size=50257 hidden_size=768 num_layers=12 num_heads=12 intermediate_size=3072 "
+             "max_seq_len=1024 tie_word_embeddings=true batch_size=32 use_swiglu=false "
+             "activation=relu2"}};
+
+/* Products of one token, forth and back, by which the use of a machine is commonly told: three
+   times those of every matrix, and of attention to half of the context. */
+static double train_products(const onebit_config *c) {
+    ob_tensor info;
+    double n = 1.0 * c->num_layers * c->max_seq_len * c->num_heads * c->head_dim;
+    int i;
+    for (i = 0; ob_tensor_at(c, i, &info); i++)
+        if (info.rows > 1 && (info.kind != OB_ROLE_EMBEDDING || c->tie_word_embeddings))
+            n += 1.0 * info.rows * info.cols;
+    return 3 * n;
+}
 
 /* One micro-batch and its update. */
 static void train_step(const bench *b, onebit_trainer *t, const int32_t *ids) {
@@ -938,8 +973,10 @@ static void bench_train(const bench *b, const char *name) {
     int k;
     for (i = 0; i < sizeof train_shapes / sizeof *train_shapes; i++)
         if (!strcmp(train_shapes[i][0], name)) settings = train_shapes[i][1];
-    if (!settings) cli_usage("--train: '%s' is none of S1, S2, S3, S4", name);
+    if (!settings) cli_usage("--train: '%s' is none of S1, S2, S3, S4, 17m, gpt2", name);
     set_all(&c, &o, settings);
+    o.batch_size = cli_int(b->c, "batch-size", o.batch_size, 1, 1 << 20);
+    if (onebit_config_check(&c) != ONEBIT_OK) exit(cli_fail("%s", onebit_error_text()));
     if (cli_has(b->c, "float32"))
         for (k = 0; k < ONEBIT_MAX_LAYERS; k++) c.layer_modes[k] = ONEBIT_F32;
     o.optimizer = 0, o.max_steps = 1000, o.fast = cli_has(b->c, "fast");
@@ -971,9 +1008,8 @@ static void bench_train(const bench *b, const char *name) {
     snprintf(text, sizeof text, "train %s, %s", name,
              cli_has(b->c, "float32") ? "float32" : "ternary");
     show(b, text, "tokens/s", &speed, 0, "");
-    if (!b->c->json)
-        printf("%32s %11s %10.0f\n", "memory of the trainer", "MB",
-               (double)onebit_trainer_bytes(&c, &o, &b->env) / 1e6);
+    tell(b, "memory of the trainer", "MB", (double)onebit_trainer_bytes(&c, &o, &b->env) / 1e6);
+    tell(b, "products of a trained token", "M", train_products(&c) / 1e6);
     onebit_trainer_free(t);
     free(ids);
 }

@@ -450,7 +450,7 @@ done
 # ---- bench ----
 
 gives "bench --model" 0 bench --model "$model" --repeats 1 --tokens 4 --prompt 8 --sequences 2 --threads 1 --json
-ok "a line for each figure" lines 3
+ok "a line for each figure" lines 5
 ok "shares are told" out_has '"of": "the memory"'
 head -n 1 "$tmp/out" >"$tmp/one"
 ok "each is JSON" json "$tmp/one"

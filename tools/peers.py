@@ -3,6 +3,7 @@
 
     python3 -m pip install torch numpy gguf llama-cpp-python
     python3 tools/peers.py train [S1 S2 S3 S4] [--threads 1,2] [--runs 5]
+    python3 tools/peers.py train [gpt2 17m] --device cuda [--bench build/onebit-bench-cuda]
     python3 tools/peers.py infer [--threads 1,2] [--runs 5] [--directory DIR]
     python3 tools/peers.py models ...       the models of others beside their programs: see tools/foreign.py
 
@@ -11,6 +12,9 @@ train: full steps (forward, loss, backward, clip, AdamW) of PyTorch eager on the
   in float32 and under bfloat16 autocast, beside the same of build/onebit-bench. The ratio is to the
   faster of PyTorch's two; that of float32, which has no bfloat16 here, to its float32. Memory is the
   most that the process held.
+  With --device cuda: ternary in bfloat16 on an NVIDIA GPU, PyTorch compiled (torch.compile), beside
+  --backward-bits 16 of an onebit-bench that nvcc built. Memory is PyTorch's on the GPU, and what the
+  trainer asks for. A batch that PyTorch has no memory for is halved, for PyTorch alone.
 infer: a model of the shape of BitNet b1.58 2B4T with random weights, as GGUF (TQ2_0 blocks, Q8_0
   tied embedding and head) in llama.cpp (llama-cpp-python), beside "onebit-bench --shape 2b4t" (2 bits,
   8-bit head). Files of about 0.9 GB are left in DIR (default build/peers).
@@ -32,7 +36,10 @@ SHAPES = {
     "S2": (65, 384, 6, 6, 1024, 256, 16, False, True),
     "S3": (50257, 512, 8, 8, 1536, 256, 8, True, True),
     "S4": (50257, 768, 12, 12, 3072, 64, 4, True, False),
+    "17m": (8192, 384, 8, 6, 1024, 512, 64, True, True),
+    "gpt2": (50257, 768, 12, 12, 3072, 1024, 32, True, False),
 }
+ON_CPU, ON_GPU = ["S1", "S2", "S3", "S4"], ["gpt2", "17m"]  # where no shape is named
 BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "onebit-bench")
 
 
@@ -99,34 +106,48 @@ def torch_model(shape, ternary):
     return Model()
 
 
-def torch_train(shape, ternary, bf16, threads, runs):
+def torch_train(shape, ternary, bf16, threads, runs, device="cpu", batch=0, compiled=False):
     import torch
 
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    vocab, _, _, _, _, context, batch, _, _ = SHAPES[shape]
-    model = torch_model(shape, ternary)
+    on_gpu = device != "cpu"
+    if on_gpu:
+        torch.set_float32_matmul_precision("high")
+    vocab, context = SHAPES[shape][0], SHAPES[shape][5]
+    batch = batch or SHAPES[shape][6]
+    model = torch_model(shape, ternary).to(device)
+    forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
-    ids = torch.randint(0, vocab, (batch, context + 1))
+    ids = torch.randint(0, vocab, (batch, context + 1), device=device)
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = model(ids[:, :-1], ids[:, 1:])
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            loss = forward(ids[:, :-1], ids[:, 1:])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
-    step()
-    step()
+    def steps(n):  # a GPU is waited for once, so that the processor can run ahead of it
+        for _ in range(n):
+            step()
+        if on_gpu:
+            torch.cuda.synchronize()
+        return n
+
+    steps(2)
     speeds = []
     for _ in range(runs):
         start, count = time.perf_counter(), 0
         while count == 0 or time.perf_counter() - start < 0.5:
-            step()
-            count += 1
+            count += steps(5 if on_gpu else 1)
         speeds.append(count * batch * context / (time.perf_counter() - start))
-    return {"median": statistics.median(speeds), "version": torch.__version__}
+    figures = {"median": statistics.median(speeds), "version": torch.__version__}
+    if on_gpu:
+        figures["memory"] = torch.cuda.max_memory_reserved() / 1e6
+        figures["on"] = torch.cuda.get_device_name()
+    return figures
 
 
 # ---- inference in llama.cpp ----
@@ -241,7 +262,7 @@ def peer(arguments, threads):
 
 def ours(arguments):
     """onebit-bench --json: the medians by what they measure, and the memory it took."""
-    run = subprocess.Popen([BENCH, "--json", *arguments], stdout=subprocess.PIPE, text=True)
+    run = subprocess.Popen([BENCH, "--json", "-q", *arguments], stdout=subprocess.PIPE, text=True)
     text = run.stdout.read()
     _, status, usage = os.wait4(run.pid, 0)
     if status:
@@ -252,15 +273,15 @@ def ours(arguments):
 
 def train(options):
     print(f"{'':36s} {'tokens/s':>9s} {'memory, MB':>11s}")
-    for shape in options.what or SHAPES:
+    for shape in options.what or ON_CPU:
         for threads in options.threads:
             row = f"{shape}, {threads} thread" + ("s" if threads > 1 else "")
             for ternary in (True, False):
                 kind = "ternary" if ternary else "float32"
                 best = 0.0
                 for bf16 in (False, True):
-                    r = peer(["train", shape, str(int(ternary)), str(int(bf16)), str(threads),
-                              str(options.runs)], threads)
+                    r = peer(["train", json.dumps([shape, ternary, bf16, threads, options.runs])],
+                             threads)
                     name = f"PyTorch {kind}" + (", bf16 autocast" if bf16 else "")
                     if "failed" in r:
                         print(f"{row}: {name} failed: {r['failed']}")
@@ -276,6 +297,50 @@ def train(options):
                     name = f"onebit {kind} " + " ".join(f for f in more if f != "--float32")
                     ratio = f"  {speed / best:.2f} x" if best else ""
                     print(f"{row:16s} {name:32s} {speed:9.0f} {rss:9.0f}{ratio}", flush=True)
+
+
+def compiled_peer(shape, options):
+    """PyTorch on the device, with the largest batch that there is memory for."""
+    batch = options.batch or SHAPES[shape][6]
+    while True:
+        r = peer(["train", json.dumps([shape, True, True, os.cpu_count(), options.runs,
+                                       options.device, batch, True])], os.cpu_count())
+        if batch == 1 or "OutOfMemory" not in r.get("failed", ""):
+            return r | {"batch": batch}
+        batch //= 2
+
+
+def train_compiled(options):
+    """Compiled PyTorch and onebit-bench, both on one device; with --json a line of JSON for each."""
+    def show(what, speed, memory, batch, **more):
+        if options.json:
+            print(json.dumps({"what": what, "unit": "tokens/s", "median": speed,
+                              "memory_mb": memory, "batch": batch} | more), flush=True)
+        else:
+            ratio = f"  {more['ratio']:.2f} x" if more.get("ratio") else ""
+            print(f"{what + ', batch ' + str(batch):48s} {speed:9.0f} {memory:9.0f}{ratio}",
+                  flush=True)
+
+    if not options.json:
+        print(f"{'':48s} {'tokens/s':>9s} {'memory, MB':>11s}")
+    for shape in options.what or ON_GPU:
+        r = compiled_peer(shape, options)
+        if "failed" in r:
+            print(json.dumps({"what": f"{shape}: PyTorch", "failed": r["failed"]}) if options.json
+                  else f"{shape}: PyTorch failed: {r['failed']}", flush=True)
+        else:
+            show(f"{shape}: PyTorch {r['version']}, compiled", r["median"],
+                 r.get("memory", r["rss"]), r["batch"])
+        batch = options.batch or SHAPES[shape][6]
+        try:
+            figures, _ = ours(["--train", shape, "--device", options.device, "--backward-bits", "16",
+                               "--batch-size", str(batch), "--repeats", str(options.runs)])
+        except SystemExit as stop:  # it has said why; there are other shapes
+            print(stop, file=sys.stderr)
+            continue
+        speed = next(v for k, v in figures.items() if k.startswith("train"))
+        show(f"{shape}: onebit --backward-bits 16", speed, figures["memory of the trainer"], batch,
+             ratio=speed / r["median"] if "median" in r else None)
 
 
 def infer(options):
@@ -304,8 +369,7 @@ def infer(options):
 
 def one(arguments):
     if arguments[0] == "train":
-        shape, ternary, bf16, threads, runs = arguments[1:]
-        r = torch_train(shape, ternary == "1", bf16 == "1", int(threads), int(runs))
+        r = torch_train(*json.loads(arguments[1]))
     else:
         r = llama_infer(arguments[1], int(arguments[2]), int(arguments[3]))
     r["rss"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
@@ -313,6 +377,7 @@ def one(arguments):
 
 
 def main():
+    global BENCH
     if sys.argv[1:2] == ["--one"]:
         return one(sys.argv[2:])
     if sys.argv[1:2] == ["models"]:
@@ -321,7 +386,12 @@ def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("job", choices=["train", "infer"])
-    p.add_argument("what", nargs="*", metavar="SHAPE", help="of train: S1 S2 S3 S4 (all)")
+    p.add_argument("what", nargs="*", metavar="SHAPE", help="of train: " + " ".join(SHAPES))
+    p.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of train")
+    p.add_argument("--compile", action="store_true", help="the rows of cuda on the CPU, to try them")
+    p.add_argument("--batch", type=int, default=0, help="of cuda (default: the shape's own)")
+    p.add_argument("--bench", default=BENCH, help="the program onebit-bench (default %(default)s)")
+    p.add_argument("--json", action="store_true", help="of cuda: a line of JSON for each row")
     p.add_argument("--threads", type=lambda s: [int(n) for n in s.split(",")], default=[1, 2])
     p.add_argument("--runs", type=int, default=5)
     p.add_argument("--directory", default="build/peers")
@@ -329,7 +399,10 @@ def main():
     unknown = [name for name in options.what if name not in SHAPES]
     if unknown:
         p.error(f"unknown shape {unknown[0]}; there are {', '.join(SHAPES)}")
-    (train if options.job == "train" else infer)(options)
+    BENCH = options.bench
+    if options.job == "infer":
+        return infer(options)
+    (train_compiled if options.compile or options.device == "cuda" else train)(options)
 
 
 if __name__ == "__main__":
