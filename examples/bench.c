@@ -834,6 +834,12 @@ static void bench_together(const bench *b, const onebit_model *model) {
     for (i = 0; i < count; i++) onebit_session_free(s[i]);
 }
 
+/* Products of the head for one token. Of a prompt only the last one needs them. */
+static double head_products(const onebit_model *model) {
+    const ob_weight *head = ob_head(&model->view);
+    return (double)head->rows * head->cols;
+}
+
 static void bench_prefill(const bench *b, const onebit_model *model) {
     int tokens = cli_int(b->c, "prompt", 128, 1, 1 << 20), i;
     onebit_session *s = session_of(b, model, tokens + 1, 0);
@@ -842,6 +848,7 @@ static void bench_prefill(const bench *b, const onebit_model *model) {
     runs speed;
     speed.n = 0;
     model_work(model, &bytes, &products);
+    products -= head_products(model) * (1 - 1.0 / tokens);
     for (i = 0; i <= b->repeats; i++) {
         double start = ob_seconds();
         onebit_session_rewind(s, 0);
@@ -877,11 +884,10 @@ static void trace_model(const bench *b, const onebit_model *model) {
     trace_write(b);
 }
 
-/* What the shares of a model are counted from. Of a prompt only the last token needs the head. */
+/* What the shares of a model are counted from. */
 static void tell_work(const bench *b, const onebit_model *model, double weights, double products) {
-    const ob_weight *head = ob_head(&model->view);
     tell(b, "weights that a token reads", "MB", weights / 1e6);
-    tell(b, "products of a prompt's token", "M", (products - 1.0 * head->rows * head->cols) / 1e6);
+    tell(b, "products of a prompt's token", "M", (products - head_products(model)) / 1e6);
 }
 
 static void bench_model(bench *b) {
