@@ -55,8 +55,8 @@ test: all $(BUILD)/test-run ## the tests: unit, GPU kernels on the CPU, programs
 	  'sh tests/cli.sh $(BUILD)' '$(BUILD)/onebit-corpus --check'
 
 check: all $(BUILD)/lint ## the deeper set: sanitizers, crashes, compile matrix, nvcc, lint
-	@sh tests/count.sh --two 'sh tests/matrix.sh' 'sh tests/same.sh $(BUILD)' \
-	  'sh tests/sanitize.sh $(BUILD)' 'sh tests/nvcc.sh $(BUILD)' 'sh tests/crash.sh $(BUILD) --quick' \
+	@sh tests/count.sh --two 'sh tests/sanitize.sh $(BUILD)' 'sh tests/matrix.sh' \
+	  'sh tests/same.sh $(BUILD)' 'sh tests/nvcc.sh $(BUILD)' 'sh tests/crash.sh $(BUILD) --quick' \
 	  'sh tests/lint.sh $(BUILD)'
 
 crash: all ## kill and fail the programs at every system call of a save (needs strace)
