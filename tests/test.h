@@ -10,6 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Under sanitizers all takes three to five times as long, and what they watch shows in few rounds:
+   long loops over numbers belong to the plain build. */
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define TEST_ROUNDS(plain, sanitized) (sanitized)
+#else
+#define TEST_ROUNDS(plain, sanitized) (plain)
+#endif
+
 typedef struct test_state {
     const char *name;
     int open, bad, passed, failed, skipped, unexpected;

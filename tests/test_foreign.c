@@ -2575,7 +2575,7 @@ static void foreign_test_anchors(void) {
     onebit_open_options o = onebit_open_options_default();
     char path[1100], words[1100];
     ob_map map;
-    int i, k;
+    int i, k, stories = TEST_ROUNDS(60, 6);
     test_case("foreign: nats of sixty stories under three real models");
     if (!test_data("text/tinystories-v2-train-1MB.txt")) {
         test_skip("no shared data");
@@ -2593,11 +2593,11 @@ static void foreign_test_anchors(void) {
         snprintf(path, sizeof path, "models/%s.bin", rows[i].name);
         CHECK_OK(onebit_model_open_with(&m, test_data(path), &o, NULL));
         CHECK_OK(onebit_session_create(&s, m, NULL, NULL));
-        for (k = 0; s && k < 60; k++, all += n)
+        for (k = 0; s && k < stories; k++, all += n)
             nats += foreign_story(s, onebit_model_tokenizer(m), &text, &n);
-        CHECK(all == 22501);
-        if (!CHECK(fabs(nats / 22501 - rows[i].nats) <= 0.002))
-            printf("%s: %.4f nats, not %.4f\n", rows[i].name, nats / 22501, rows[i].nats);
+        CHECK(stories < 60 ? all > 0 : all == 22501);
+        if (!CHECK(fabs(nats / (double)all - rows[i].nats) <= (stories < 60 ? 0.2 : 0.002)))
+            printf("%s: %.4f nats, not %.4f\n", rows[i].name, nats / (double)all, rows[i].nats);
         onebit_session_free(s);
         onebit_model_free(m);
     }

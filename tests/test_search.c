@@ -221,7 +221,7 @@ static void search_check_exact(search_rig *r, const char *letters) {
     CHECK(onebit_config_model_bytes(&out.config, NULL) <= own->file);
 }
 
-/* 200 cases: models, subsets of modes, ceilings and size limits at random. */
+/* 200 cases (60 under sanitizers): models, subsets of modes, ceilings and size limits at random. */
 static void search_test_exact(void) {
     static const char *const settings[] = {
         "num_layers=3 layer_bit_map=ternary embedding=f16",
@@ -239,7 +239,7 @@ static void search_test_exact(void) {
         search_rig *r = (search_rig *)malloc(sizeof *r);
         if (r &&
             search_open(r, settings[k], 11u + (uint32_t)k, half[k] ? "bt8" : "bt8h", half[k], 0))
-            for (i = 0; i < 50; i++) {
+            for (i = 0; i < TEST_ROUNDS(50, 15); i++) {
                 const search_map *a = &r->map[test_below(&rng, (uint64_t)r->maps)];
                 const search_map *b = &r->map[test_below(&rng, (uint64_t)r->maps)];
                 r->job.max_perplexity = exp(a->loss) * (i % 7 == 6 ? 0.97 : 1.0000001);
