@@ -14985,7 +14985,7 @@ static void ob_planes_fit(const float *w, const float *h, int n, int8_t *one, in
 
 /* =================================================================================================
    10 >>kernels   the inner loops, once per instruction set, and the chooser.
-   uses: base system format                                               used by: ops optim
+   uses: base system format                                             used by: ops foreign
    ============================================================================================== */
 
 /* A loop is written once as an inline body; OB_VARIANTS compiles it for each instruction set. Sums
@@ -16272,8 +16272,9 @@ static const ob_kernels *ob_kernels_for(onebit_isa isa) {
 }
 
 /* =================================================================================================
-   11 >>ops   the operations of a model, forward and backward side by side, and the CPU backend.
-   uses: base system format kernels                           used by: model optim session
+   11 >>ops   the operations of a model, forward and backward side by side, those of the
+              optimizers, of memory and of scores; the CPU backend, and the table for others.
+   uses: base system config format kernels        used by: model optim foreign session search
    ============================================================================================== */
 
 /* Sums of floats over the inputs of a linear layer run in blocks of this many columns: sum of block
@@ -18207,8 +18208,7 @@ static void ob_cpu_place(const ob_exec *x, void *to, const void *from, size_t by
 
 /* From the backend's memory to the caller's: waits for the ops before it. */
 static void ob_cpu_fetch(const ob_exec *x, void *to, const void *from, size_t bytes) {
-    (void)x;
-    if (to != from && bytes) memcpy(to, from, bytes);
+    ob_cpu_place(x, to, from, bytes);
 }
 
 /* Within the backend's memory, without overlap. */
@@ -18226,8 +18226,8 @@ static void ob_cpu_clear(const ob_exec *x, void *to, size_t bytes) {
 /* ---- The backend: one row per op ------------------------------------------------------------- */
 
 /* A pass over one token, at position start, begins and ends: always the same ops on the same
-   arrays, but for start and what was placed. So a device may keep the list and send it as a whole.
-   Only place comes between the last pass and begin. */
+   arrays, but for start and what was placed before begin. So a device may keep the list and send it
+   as a whole; within it nothing is placed or fetched. */
 static void ob_cpu_begin(const ob_exec *x, int start) { (void)x, (void)start; }
 static void ob_cpu_end(const ob_exec *x) { (void)x; }
 
@@ -19177,8 +19177,8 @@ static void ob_loss_head(const ob_pass *p, const ob_grads *g, float *logits, int
 }
 
 /* =================================================================================================
-   13 >>optim   the trainer: weights, schedules, AdamW and Muon, accumulation, evaluation.
-   uses: base system config format kernels ops model           used by: files flow
+   13 >>optim   the trainer: weights, schedules, accumulation, updates, evaluation.
+   uses: base system config format ops model                   used by: files foreign flow
    ============================================================================================== */
 
 /* One trainable tensor and all that belongs to it. Arrays are [rows][cols]; NULL where not needed.

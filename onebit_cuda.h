@@ -1773,8 +1773,8 @@ static void ob_cuda_score(const ob_exec *x, double *nats, double *kl, const floa
    ============================================================================================== */
 
 /* ---- Attention on the device ----------------------------------------------------------------- */
-/* Kernels take the position from ob_cuda_at where a pass is recorded; no grid and no loop outside of
-   a kernel depends on it then. ob_attention goes to kernels by value; its job is not used there.
+/* Kernels take the position from ob_cuda_at where a pass is recorded; no grid and no loop outside
+   of a kernel depends on it then. ob_attention goes to kernels by value; its job is not used there.
 
    Three families:
    rows    float32, any d up to 1024, floats or codes in the cache: sessions, and training where
@@ -3037,8 +3037,8 @@ static const onebit_backend ob_cuda_backend = {ONEBIT_OPS(OB_CUDA_ROW, OB_CUDA_R
 
 #define OB_CUDA_SLAB ((size_t)128 << 20) /* bytes of unpacked weights at a time */
 
-/* The largest matrix of a config, in numbers. */
-static size_t ob_cuda_largest(const onebit_config *config, int grad) {
+/* The largest matrix that is a linear layer's, in numbers. */
+static size_t ob_cuda_largest(const onebit_config *config) {
     size_t most = 0, n;
     ob_tensor t;
     int i;
@@ -3047,7 +3047,7 @@ static size_t ob_cuda_largest(const onebit_config *config, int grad) {
         if (t.mode >= 0 && n > most && (t.kind != OB_ROLE_EMBEDDING || config->tie_word_embeddings))
             most = n;
     }
-    return grad || most ? most : 1;
+    return most;
 }
 
 /* Ops use the work memory from its start, so the most greedy one decides: a linear layer with its
@@ -3056,7 +3056,7 @@ static size_t ob_cuda_largest(const onebit_config *config, int grad) {
 static size_t ob_cuda_work_bytes(onebit_device *device, const onebit_config *config, size_t N,
                                  int T, int grad) {
     size_t number = ((const ob_cuda *)(void *)device)->half ? 2 : 4, widest = ob_widest(config);
-    size_t slab = ob_cuda_largest(config, grad) * sizeof(float);
+    size_t slab = ob_cuda_largest(config) * sizeof(float);
     size_t columns = OB_CUDA_PARTS * widest * sizeof(float), most, other;
     if (config->scale_group || config->embedding_group) number = 4;
     if (config->weight_planes == 2) widest = (size_t)ob_planes_cols(config, (int)widest);
@@ -3099,8 +3099,8 @@ static onebit_status ob_cuda_look(ob_cuda *c, int index) {
     return ONEBIT_OK;
 }
 
-/* The architecture that kernels were compiled for, which may be less than what the GPU is: the driver
-   translates. What was left out then, such as products of bfloat16 below 8.0, stays left out. */
+/* The architecture that kernels were compiled for, which may be less than what the GPU is: the
+   driver translates. What was left out then, such as products of bfloat16 below 8.0, stays so. */
 static __global__ void ob_cuda_built_kernel(int *built) {
 #if defined(__CUDA_ARCH__)
     if (threadIdx.x == 0) *built = __CUDA_ARCH__;
